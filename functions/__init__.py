@@ -1,0 +1,1 @@
+"""Thin triggers, one module a subject: decode, call one service, encode."""

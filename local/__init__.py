@@ -1,0 +1,1 @@
+"""What makes the service run on one machine; nothing that is deployed imports it."""

@@ -1,0 +1,1 @@
+"""The service behind the triggers: contract, domain, services, adapters."""
