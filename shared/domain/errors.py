@@ -1,0 +1,106 @@
+"""The errors of the domain: what went wrong, which thing, what to do next.
+
+One small hierarchy; `shared.http.problems` alone turns it into HTTP statuses.
+"""
+
+from __future__ import annotations
+
+
+class DeviceUpdateError(Exception):
+    """Anything the service refuses or cannot do.
+
+    Args:
+        message: What happened, in one sentence that a user can act on. Never holds a secret.
+        code: Stable word for programs.
+        target: The field, JSON pointer or id at fault.
+        details: Further errors of the same kind (all violations of one document, say).
+        inner: A more specific cause.
+    """
+
+    default_code = "InternalServerError"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        target: str | None = None,
+        details: tuple[DeviceUpdateError, ...] = (),
+        inner: DeviceUpdateError | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+        self.target = target
+        self.details = details
+        self.inner = inner
+
+
+class InvalidInput(DeviceUpdateError):
+    """The caller sent something malformed or inconsistent."""
+
+    default_code = "InvalidArgument"
+
+
+class Unauthorized(DeviceUpdateError):
+    """The caller did not prove who they are."""
+
+    default_code = "Unauthorized"
+
+
+class Forbidden(DeviceUpdateError):
+    """The caller is known but lacks the role."""
+
+    default_code = "Forbidden"
+
+
+class NotFound(DeviceUpdateError):
+    """The thing named does not exist (or is not the caller's to see)."""
+
+    default_code = "NotFound"
+
+
+class Conflict(DeviceUpdateError):
+    """The state of the thing forbids the request."""
+
+    default_code = "Conflict"
+
+
+class PreconditionFailed(DeviceUpdateError):
+    """A condition the caller gave (an ETag) does not hold."""
+
+    default_code = "PreconditionFailed"
+
+
+class LimitExceeded(DeviceUpdateError):
+    """A limit of the service is reached; the message names it and its value."""
+
+    default_code = "LimitExceeded"
+
+
+class DependencyFailed(DeviceUpdateError):
+    """A server the service depends on failed or refused.
+
+    `retryable` tells whether the same call may succeed later; `retry_after` is in seconds.
+    """
+
+    default_code = "ServiceUnavailable"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        target: str | None = None,
+        retryable: bool = True,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, code=code, target=target)
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+
+class ConcurrentUpdate(DeviceUpdateError):
+    """A row changed between read and write: read again and retry."""
+
+    default_code = "ConcurrentUpdate"
