@@ -1,0 +1,1 @@
+"""A token issuer in the shape of Microsoft Entra ID, for one machine."""
