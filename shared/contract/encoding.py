@@ -9,7 +9,6 @@ can change unnoticed.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 
 
@@ -26,7 +25,7 @@ def unb64(text: str) -> bytes:
     """
     try:
         data = base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise ValueError(f"not standard base64: {error}") from None
     if b64(data) != text:
         raise ValueError("not canonical standard base64")
@@ -46,7 +45,7 @@ def unb64url(text: str) -> bytes:
     """
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise ValueError(f"not url-safe base64: {error}") from None
     if b64url(data) != text:
         raise ValueError("not canonical url-safe base64")
