@@ -18,6 +18,8 @@ class DeviceUpdateError(Exception):
     """
 
     default_code = "InternalServerError"
+    retryable = False
+    """Whether the same call may succeed later, unchanged."""
 
     def __init__(
         self,
@@ -81,7 +83,7 @@ class LimitExceeded(DeviceUpdateError):
 class DependencyFailed(DeviceUpdateError):
     """A server the service depends on failed or refused.
 
-    `retryable` tells whether the same call may succeed later; `retry_after` is in seconds.
+    `retry_after` is in seconds.
     """
 
     default_code = "ServiceUnavailable"
@@ -104,3 +106,4 @@ class ConcurrentUpdate(DeviceUpdateError):
     """A row changed between read and write: read again and retry."""
 
     default_code = "ConcurrentUpdate"
+    retryable = True

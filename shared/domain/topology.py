@@ -1,6 +1,7 @@
 """The names of everything the service stores in, listens to and publishes to.
 
-The triggers, the adapters, the local stack and the deployment templates all read these names from here.
+The triggers, the adapters, the local stack and the deployment templates all read these names from
+here.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class EventSubscription:
     """One Event Grid subscription that feeds a function.
 
     `source` is the topic: the service's own custom topic, or the system topic of the hub or of the
-    content storage account. `kind` says through which webhook of the Functions host it is delivered.
+    content storage account. `kind` says through which webhook of the Functions host it is
+    delivered.
     """
 
     name: str

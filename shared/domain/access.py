@@ -1,0 +1,73 @@
+"""Who may do what: the six roles of Device Update and the data actions that each one has.
+
+A token carries role values such as `DeviceUpdateReader`, or `DeviceUpdateReader/<instance>` for a
+role on one instance only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from shared.domain.errors import Forbidden
+
+
+class Action(StrEnum):
+    """Data actions, as in Azure's role definitions."""
+
+    UPDATES_READ = "updates/read"
+    UPDATES_WRITE = "updates/write"
+    UPDATES_DELETE = "updates/delete"
+    MANAGEMENT_READ = "management/read"
+    MANAGEMENT_WRITE = "management/write"
+    MANAGEMENT_DELETE = "management/delete"
+
+
+class Role(StrEnum):
+    """The built-in roles, by the value that an app role carries in a token."""
+
+    ADMINISTRATOR = "DeviceUpdateAdministrator"
+    READER = "DeviceUpdateReader"
+    CONTENT_ADMINISTRATOR = "DeviceUpdateContentAdministrator"
+    CONTENT_READER = "DeviceUpdateContentReader"
+    DEPLOYMENTS_ADMINISTRATOR = "DeviceUpdateDeploymentsAdministrator"
+    DEPLOYMENTS_READER = "DeviceUpdateDeploymentsReader"
+
+
+_CONTENT = frozenset({Action.UPDATES_READ, Action.UPDATES_WRITE, Action.UPDATES_DELETE})
+_MANAGEMENT = frozenset({Action.MANAGEMENT_READ, Action.MANAGEMENT_WRITE, Action.MANAGEMENT_DELETE})
+
+ROLE_ACTIONS: dict[Role, frozenset[Action]] = {
+    Role.ADMINISTRATOR: _CONTENT | _MANAGEMENT,
+    Role.READER: frozenset({Action.UPDATES_READ, Action.MANAGEMENT_READ}),
+    Role.CONTENT_ADMINISTRATOR: _CONTENT,
+    Role.CONTENT_READER: frozenset({Action.UPDATES_READ}),
+    Role.DEPLOYMENTS_ADMINISTRATOR: _MANAGEMENT | {Action.UPDATES_READ},
+    Role.DEPLOYMENTS_READER: frozenset({Action.MANAGEMENT_READ, Action.UPDATES_READ}),
+}
+
+
+def actions_of(role_values: Iterable[str], instance_id: str) -> frozenset[Action]:
+    """What a token with these role values may do in an instance; unknown values count for
+    nothing.
+    """
+    granted: set[Action] = set()
+    for value in role_values:
+        name, _, scope = value.partition("/")
+        if name in Role and scope in ("", instance_id):
+            granted |= ROLE_ACTIONS[Role(name)]
+    return frozenset(granted)
+
+
+def authorize(role_values: Iterable[str], instance_id: str, action: Action) -> None:
+    """Let the action pass or refuse it.
+
+    Raises:
+        Forbidden: No role of the token has the action in this instance.
+    """
+    if action in actions_of(role_values, instance_id):
+        return
+    able = ", ".join(role for role, actions in ROLE_ACTIONS.items() if action in actions)
+    raise Forbidden(
+        f"This needs the action '{action}' on instance '{instance_id}'; roles that have it: {able}."
+    )

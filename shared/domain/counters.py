@@ -1,0 +1,136 @@
+"""Counters kept beside the device rows they count.
+
+A device contributes to the counters of its group and class (membership, installed update) and to
+those of the deployment it was commanded for. A change of a device adds the difference of its
+contributions, so a counter always equals a recount. When a device moves on to a newer deployment,
+its share in the older one stays and is written down as a history row, so that a recount still finds
+it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from shared.domain.device import DeviceRecord, DeviceState, view
+
+type CounterKey = tuple[str, str]
+"""Group id and device class id: one row of counters in each bucket."""
+type Cell = str
+"""Name of one counter within a row: see the `*_cell` functions."""
+type Counts = Mapping[CounterKey, Mapping[Cell, int]]
+
+TOTAL = "total"
+CONNECTED = "connected"
+NOTHING_INSTALLED = "-"
+
+
+def installed_cell(update: str, *, is_in_progress: bool) -> Cell:
+    """Devices with this update installed, apart while a deployment is in progress on them."""
+    return f"installed:{'busy' if is_in_progress else 'idle'}:{update}"
+
+
+def deployment_cell(deployment_id: str, state: DeviceState) -> Cell:
+    """Devices in this state within a deployment."""
+    return f"deployment:{state}:{deployment_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The last state of a device within a deployment that it has moved on from."""
+
+    deployment_id: str
+    device_id: str
+    module_id: str | None
+    group_id: str
+    class_id: str
+    state: DeviceState
+    result_code: int | None
+    extended_result_codes: tuple[int, ...]
+
+
+def contribution(record: DeviceRecord) -> dict[CounterKey, Counter[Cell]]:
+    """What one device adds to the counters."""
+    seen = view(record)
+    cells: dict[CounterKey, Counter[Cell]] = {}
+    if seen.device_class is not None:
+        busy = seen.state is DeviceState.IN_PROGRESS
+        installed = str(seen.installed) if seen.installed else NOTHING_INSTALLED
+        here = cells.setdefault((seen.group_id, seen.device_class.class_id), Counter())
+        here[TOTAL] += 1
+        here[installed_cell(installed, is_in_progress=busy)] += 1
+        if record.is_connected:
+            here[CONNECTED] += 1
+    if record.commanded is not None and seen.state is not None:
+        there = cells.setdefault((record.commanded.group_id, record.commanded.class_id), Counter())
+        there[deployment_cell(record.commanded.deployment_id, seen.state)] += 1
+    return cells
+
+
+def history_contribution(history: History) -> dict[CounterKey, Counter[Cell]]:
+    """What a device that moved on still adds to the counters of the older deployment."""
+    cell = deployment_cell(history.deployment_id, history.state)
+    return {(history.group_id, history.class_id): Counter({cell: 1})}
+
+
+def moved_on(old: DeviceRecord | None, new: DeviceRecord) -> History | None:
+    """The history row to write when a change makes a device move on to another deployment."""
+    if old is None or old.commanded is None:
+        return None
+    if new.commanded is not None and new.commanded.workflow_id == old.commanded.workflow_id:
+        return None
+    seen = view(old)
+    assert seen.state is not None
+    return History(
+        deployment_id=old.commanded.deployment_id,
+        device_id=old.device_id,
+        module_id=old.module_id,
+        group_id=old.commanded.group_id,
+        class_id=old.commanded.class_id,
+        state=seen.state,
+        result_code=seen.report.result_code,
+        extended_result_codes=seen.report.extended_result_codes,
+    )
+
+
+def difference(
+    before: Iterable[DeviceRecord | None],
+    after: Iterable[DeviceRecord],
+    history: Iterable[History],
+) -> dict[CounterKey, dict[Cell, int]]:
+    """What a set of changed devices changes in the counters; cells that stay are left out."""
+    sums: dict[CounterKey, Counter[Cell]] = {}
+    for record in after:
+        _add(sums, contribution(record), 1)
+    for moved in history:
+        _add(sums, history_contribution(moved), 1)
+    for old in before:
+        if old is not None:
+            _add(sums, contribution(old), -1)
+    changed = {
+        key: {cell: count for cell, count in cells.items() if count} for key, cells in sums.items()
+    }
+    return {key: cells for key, cells in changed.items() if cells}
+
+
+def apply(row: Mapping[Cell, int], change: Mapping[Cell, int]) -> dict[Cell, int]:
+    """A row of counters after a change; cells that reach zero disappear."""
+    cells = Counter(row)
+    cells.update(change)
+    return {cell: count for cell, count in cells.items() if count}
+
+
+def total(rows: Iterable[Counts]) -> dict[CounterKey, dict[Cell, int]]:
+    """The sum of the counters of several buckets."""
+    sums: dict[CounterKey, Counter[Cell]] = {}
+    for row in rows:
+        _add(sums, row, 1)
+    return {key: dict(cells) for key, cells in sums.items()}
+
+
+def _add(sums: dict[CounterKey, Counter[Cell]], counts: Counts, sign: int) -> None:
+    for key, cells in counts.items():
+        into = sums.setdefault(key, Counter())
+        for cell, count in cells.items():
+            into[cell] += sign * count

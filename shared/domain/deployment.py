@@ -1,0 +1,160 @@
+"""Deployments: an update for a group, and what each device should be asked to do about it.
+
+A deployment targets every device class of its group that its update fits, late comers included. The
+newest deployment that has started is in force for a class; an older one is superseded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from shared.domain.device_class import DeviceClass, is_compatible
+from shared.domain.errors import Conflict, InvalidInput
+from shared.domain.update_id import UpdateId
+
+MAX_DEPLOYMENT_ID = 73
+_DEPLOYMENT_ID = re.compile(r'[^&^\[\]{}|<>/\\"A-Z\x00-\x20\x7f#?]+')
+
+
+class DeploymentState(StrEnum):
+    """State of a deployment for a group or one of its device classes, as the API names it."""
+
+    ACTIVE = "Active"
+    INACTIVE = "Inactive"
+    CANCELED = "Canceled"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Subgroup:
+    """What an operator did to a deployment for one device class."""
+
+    is_canceled: bool = False
+    retry_timestamp: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One update for one group.
+
+    `workflow_id` is what devices see; it is new for every deployment, even one that takes the id of
+    a deleted one. `starts_at` and `created_at` are ISO 8601 in UTC. `rollback_policy` and
+    `download_security` are kept as given.
+    """
+
+    deployment_id: str
+    group_id: str
+    update_id: UpdateId
+    compatibility: tuple[Mapping[str, str], ...]
+    workflow_id: str
+    starts_at: str
+    created_at: str
+    subgroups: Mapping[str, Subgroup] = field(default_factory=dict)
+    rollback_policy: Mapping[str, object] | None = None
+    is_fanned_out: bool = False
+
+    def targets(self, device_class: DeviceClass) -> bool:
+        """Whether the update fits the class."""
+        return is_compatible(self.compatibility, device_class.properties)
+
+    def subgroup(self, class_id: str) -> Subgroup:
+        """What was done to the deployment for this class."""
+        return self.subgroups.get(class_id, Subgroup())
+
+
+@dataclass(frozen=True, slots=True)
+class Commanded:
+    """What a device was last asked to do, and as member of which group and class.
+
+    `file_ids` are those whose links stand in the twin since.
+    """
+
+    workflow_id: str
+    retry_timestamp: str | None
+    is_cancel: bool
+    deployment_id: str
+    group_id: str
+    class_id: str
+    update_id: UpdateId
+    file_ids: tuple[str, ...] = ()
+
+
+type Change = Callable[[Deployment], Deployment]
+
+
+def check_deployment_id(deployment_id: str) -> str:
+    """The id, if it is a legal one.
+
+    Raises:
+        InvalidInput: It is empty, too long, or holds upper case or a forbidden character.
+    """
+    if len(deployment_id) > MAX_DEPLOYMENT_ID or not _DEPLOYMENT_ID.fullmatch(deployment_id):
+        raise InvalidInput(
+            f"A deployment id has 1 to {MAX_DEPLOYMENT_ID} characters, all lower case and none of "
+            '& ^ [ ] { } | < > / \\ " # ? or blanks.',
+            target="deploymentId",
+        )
+    return deployment_id
+
+
+def in_force(
+    deployments: Iterable[Deployment], device_class: DeviceClass, now: str
+) -> Deployment | None:
+    """The deployment whose word counts for devices of this class: the newest that has started.
+
+    Args:
+        deployments: All of the group.
+        device_class: The class asked about.
+        now: ISO 8601, UTC, comparable as text with the deployments' times.
+    """
+    started = [item for item in deployments if item.starts_at <= now and item.targets(device_class)]
+    return max(started, key=lambda item: (item.starts_at, item.created_at), default=None)
+
+
+def state_for(
+    deployment: Deployment, deployments: Iterable[Deployment], device_class: DeviceClass, now: str
+) -> DeploymentState:
+    """State of a deployment for one class; one that has not started yet is active in waiting."""
+    if deployment.subgroup(device_class.class_id).is_canceled:
+        return DeploymentState.CANCELED
+    newest = in_force(deployments, device_class, now)
+    superseded = newest is not None and (newest.starts_at, newest.created_at) > (
+        deployment.starts_at,
+        deployment.created_at,
+    )
+    return DeploymentState.INACTIVE if superseded else DeploymentState.ACTIVE
+
+
+def cancel(deployment: Deployment, class_id: str) -> Deployment:
+    """The deployment, cancelled for one class."""
+    return _with_subgroup(
+        deployment, class_id, replace(deployment.subgroup(class_id), is_canceled=True)
+    )
+
+
+def retry(deployment: Deployment, class_id: str, now: str) -> Deployment:
+    """The deployment, tried again on the devices of one class where it failed.
+
+    Raises:
+        Conflict: It is cancelled for the class.
+    """
+    if deployment.subgroup(class_id).is_canceled:
+        raise Conflict(
+            f"Deployment '{deployment.deployment_id}' is cancelled for this device class; "
+            "create a new deployment instead.",
+            target="deploymentId",
+        )
+    return _with_subgroup(
+        deployment, class_id, replace(deployment.subgroup(class_id), retry_timestamp=now)
+    )
+
+
+def _with_subgroup(deployment: Deployment, class_id: str, subgroup: Subgroup) -> Deployment:
+    return replace(
+        deployment,
+        subgroups={**deployment.subgroups, class_id: subgroup},
+        is_fanned_out=False,
+    )

@@ -1,0 +1,254 @@
+"""A device as the service knows it: a fold of its twin changes and of what it was asked to do.
+
+`fold` is a function of the set of changes, not of their order: twin leaves are last-writer-wins
+registers, and what a device reported about a workflow is kept beside them, because a later repeat
+of "in progress" overwrites in the twin what an earlier "succeeded" said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from shared.contract.twin import AgentReport, parse_agent_report
+from shared.domain.deployment import Commanded
+from shared.domain.device_class import DeviceClass, device_class_of
+from shared.domain.errors import InvalidInput
+from shared.domain.registers import Registers, merge, section
+from shared.domain.update_id import UpdateId
+
+DEFAULT_GROUP = "$default"
+GROUP_TAG = "ADUGroup"
+BUCKETS = 256
+"""Device buckets of an instance, the same for every fleet size, so that none ever moves."""
+
+_KEPT_WORKFLOWS = 4
+_CANCELED_CODES = (-1, 200)
+
+
+class DeviceState(StrEnum):
+    """State of a device within a deployment, as the API names it."""
+
+    IN_PROGRESS = "InProgress"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class TwinChange:
+    """One change of a twin, cut down to what the service keeps.
+
+    `version` counts the whole twin. `content` has `tags` (the group tag) and `agent` (the reported
+    agent section); with `is_whole` it is all there is. `at` is the hub's time, ISO 8601.
+    """
+
+    device_id: str
+    module_id: str | None
+    version: int
+    content: Mapping[str, Any]
+    is_whole: bool
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a device has reported about one workflow.
+
+    `report` is the newest; `installed` is the update that an idle report named as installed, which
+    a later report does not take back.
+    """
+
+    workflow_id: str
+    retry_timestamp: str | None
+    version: int
+    state: int
+    result_code: int | None
+    extended_result_codes: tuple[int, ...]
+    result_details: str | None
+    installed: UpdateId | None
+    installed_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRecord:
+    """What is stored of a device or module."""
+
+    device_id: str
+    module_id: str | None = None
+    registers: Registers = field(default_factory=dict)
+    evidence: tuple[Evidence, ...] = ()
+    commanded: Commanded | None = None
+    is_connected: bool = False
+    connection_sequence: str = ""
+    changed_at: str = ""
+    deleted_at: str = ""
+
+    @property
+    def key(self) -> str:
+        """Identity within the instance: the device id, with the module id where there is one."""
+        return device_key(self.device_id, self.module_id)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceView:
+    """What a record adds up to. A device has no class until its agent has reported one."""
+
+    group_id: str
+    device_class: DeviceClass | None
+    installed: UpdateId | None
+    report: AgentReport
+    state: DeviceState | None
+
+
+def device_key(device_id: str, module_id: str | None) -> str:
+    """The identity of a device or module within its instance."""
+    return f"{device_id}/{module_id}" if module_id else device_id
+
+
+def bucket_of(device_id: str) -> int:
+    """The bucket of a device and of its modules, 0..255."""
+    return hashlib.sha256(device_id.encode()).digest()[0]
+
+
+def fold(record: DeviceRecord, change: TwinChange) -> DeviceRecord:
+    """The record with one more change; a stale or repeated one changes nothing that counts."""
+    if record.deleted_at and change.at <= record.deleted_at:
+        return record
+    registers = merge(record.registers, change.version, change.content, replace=change.is_whole)
+    evidence = _with_evidence(record.evidence, change)
+    if registers == record.registers and evidence == record.evidence:
+        return record
+    return replace(
+        record,
+        registers=registers,
+        evidence=evidence,
+        changed_at=max(record.changed_at, change.at),
+        deleted_at="",
+    )
+
+
+def fold_connection(
+    record: DeviceRecord, *, is_connected: bool, sequence_number: str
+) -> DeviceRecord:
+    """The record after a connection event; `sequence_number` is the hub's hexadecimal counter."""
+    sequence = sequence_number.rjust(64, "0")
+    if sequence <= record.connection_sequence:
+        return record
+    return replace(record, is_connected=is_connected, connection_sequence=sequence)
+
+
+def fold_deletion(record: DeviceRecord, at: str) -> DeviceRecord:
+    """The tombstone of a deleted device, unless it was created again since."""
+    if record.changed_at > at or record.deleted_at >= at:
+        return record
+    return DeviceRecord(record.device_id, record.module_id, deleted_at=at)
+
+
+def view(record: DeviceRecord) -> DeviceView:
+    """What the record adds up to."""
+    content = section(record.registers)
+    agent = content.get("agent")
+    agent = agent if isinstance(agent, Mapping) else {}
+    report = parse_agent_report(agent)
+    tags = content.get("tags")
+    group = tags.get(GROUP_TAG) if isinstance(tags, Mapping) else None
+    return DeviceView(
+        group_id=group if isinstance(group, str) and group else DEFAULT_GROUP,
+        device_class=None if record.deleted_at else device_class_of(agent),
+        installed=_installed(report),
+        report=report,
+        state=deployment_state(record),
+    )
+
+
+def deployment_state(record: DeviceRecord) -> DeviceState | None:
+    """State of the device within the deployment it was last commanded for; None before any.
+
+    Success is an idle report of the workflow that names the deployed update as installed, whatever
+    is repeated after it. A cancelled device that finished in time counts as succeeded.
+    """
+    commanded = record.commanded
+    if commanded is None:
+        return None
+    known = evidence_of(record)
+    if known is not None and known.installed == commanded.update_id:
+        return DeviceState.SUCCEEDED
+    outcome = DeviceState.IN_PROGRESS if known is None else _outcome(known)
+    if commanded.is_cancel and outcome is not DeviceState.FAILED:
+        return DeviceState.CANCELED
+    return outcome
+
+
+def evidence_of(record: DeviceRecord) -> Evidence | None:
+    """What the device reported about the workflow it was last commanded to run."""
+    commanded = record.commanded
+    if commanded is None:
+        return None
+    return next(
+        (
+            item
+            for item in record.evidence
+            if (item.workflow_id, item.retry_timestamp)
+            == (commanded.workflow_id, commanded.retry_timestamp)
+        ),
+        None,
+    )
+
+
+def _outcome(evidence: Evidence) -> DeviceState:
+    code = evidence.result_code
+    if evidence.state not in (0, 255) or code is None:
+        return DeviceState.IN_PROGRESS
+    if code in _CANCELED_CODES:
+        return DeviceState.CANCELED
+    return DeviceState.FAILED if code <= 0 else DeviceState.IN_PROGRESS
+
+
+def _with_evidence(evidence: tuple[Evidence, ...], change: TwinChange) -> tuple[Evidence, ...]:
+    agent = change.content.get("agent")
+    if not isinstance(agent, Mapping):
+        return evidence
+    report = parse_agent_report(agent)
+    if report.state is None or report.workflow_id is None:
+        return evidence
+    fresh = Evidence(
+        workflow_id=report.workflow_id,
+        retry_timestamp=report.retry_timestamp,
+        version=change.version,
+        state=int(report.state),
+        result_code=report.result_code,
+        extended_result_codes=report.extended_result_codes,
+        result_details=report.result_details,
+        installed=_installed(report) if report.state == 0 else None,
+        installed_version=change.version if report.state == 0 else 0,
+    )
+    same = [item for item in evidence if _names_same_workflow(item, fresh)]
+    others = [item for item in evidence if not _names_same_workflow(item, fresh)]
+    for known in same:
+        fresh = _join(known, fresh)
+    kept = sorted([*others, fresh], key=lambda item: item.version, reverse=True)
+    return tuple(kept[:_KEPT_WORKFLOWS])
+
+
+def _join(one: Evidence, other: Evidence) -> Evidence:
+    newer = max(one, other, key=lambda item: item.version)
+    witness = max(one, other, key=lambda item: (item.installed is not None, item.installed_version))
+    return replace(newer, installed=witness.installed, installed_version=witness.installed_version)
+
+
+def _names_same_workflow(one: Evidence, other: Evidence) -> bool:
+    return (one.workflow_id, one.retry_timestamp) == (other.workflow_id, other.retry_timestamp)
+
+
+def _installed(report: AgentReport) -> UpdateId | None:
+    named = report.installed_update_id
+    if named is None:
+        return None
+    try:
+        return UpdateId(named.provider, named.name, named.version)
+    except InvalidInput:
+        return None  # a device may report anything; what no import could name is no update of ours

@@ -1,0 +1,126 @@
+"""Long-running operations: what an import is doing and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Literal
+
+from shared.domain.errors import DeviceUpdateError
+from shared.domain.update_id import UpdateId
+
+
+class OperationStatus(StrEnum):
+    """Status words of the API."""
+
+    NOT_STARTED = "NotStarted"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+class Stage(StrEnum):
+    """Where an import is on its way."""
+
+    FETCH = "fetch"
+    SCAN = "scan"
+    PUBLISH = "publish"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSource:
+    """Where one import manifest and its files come from.
+
+    For `url`, the manifest's address and those of the files are sealed texts (they hold SAS
+    secrets); for `drop`, they are names in the drop container. `manifest_size_bytes` and
+    `manifest_sha256` are what the publisher stated; a drop states none.
+    """
+
+    kind: Literal["url", "drop"]
+    manifest: str
+    manifest_size_bytes: int | None
+    manifest_sha256: str | None
+    friendly_name: str | None
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as it is stored and shown."""
+
+    code: str
+    message: str
+    target: str | None = None
+    details: tuple[Failure, ...] = ()
+    inner: Failure | None = None
+
+    @classmethod
+    def of(cls, error: DeviceUpdateError) -> Failure:
+        """The stored form of a domain error."""
+        return cls(
+            error.code,
+            error.message,
+            error.target,
+            tuple(cls.of(item) for item in error.details),
+            cls.of(error.inner) if error.inner else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One import or deletion. Times are ISO 8601, UTC.
+
+    `bytes_done` of `bytes_total` says how much of the files is fetched.
+    """
+
+    operation_id: str
+    kind: Literal["import", "delete"]
+    status: OperationStatus
+    stage: Stage
+    created_at: str
+    changed_at: str
+    trace_id: str
+    sources: tuple[ImportSource, ...] = ()
+    update_id: UpdateId | None = None
+    failure: Failure | None = None
+    bytes_done: int = 0
+    bytes_total: int = 0
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.status in (OperationStatus.SUCCEEDED, OperationStatus.FAILED)
+
+    def moved(self, stage: Stage, now: str, **changes: Any) -> Operation:
+        """The operation, running, at a stage."""
+        return replace(self, stage=stage, status=OperationStatus.RUNNING, changed_at=now, **changes)
+
+    def succeeded(self, update_id: UpdateId, now: str) -> Operation:
+        """The operation, done; its sources are forgotten with their secrets."""
+        return replace(
+            self,
+            stage=Stage.END,
+            status=OperationStatus.SUCCEEDED,
+            update_id=update_id,
+            changed_at=now,
+            sources=self._without_urls(),
+        )
+
+    def failed(self, error: DeviceUpdateError, now: str) -> Operation:
+        """The operation, ended by an error; its sources are forgotten with their secrets."""
+        return replace(
+            self,
+            stage=Stage.END,
+            status=OperationStatus.FAILED,
+            failure=Failure.of(error),
+            changed_at=now,
+            sources=self._without_urls(),
+        )
+
+    def _without_urls(self) -> tuple[ImportSource, ...]:
+        return tuple(
+            source if source.kind == "drop" else replace(source, manifest="", files={})
+            for source in self.sources
+        )

@@ -1,0 +1,90 @@
+"""A twin section as last-writer-wins registers, one for each leaf.
+
+Twin changes arrive late, twice, folded together and in any order, but each carries the version of
+the whole twin. Keeping the version beside every leaf makes the merge commutative, associative and
+idempotent: the same set of changes always ends in the same registers.
+
+A register is `(version, value)`; value None is a tombstone: everything below the path that is older
+is gone. Paths join twin keys with a dot, which no twin key may contain. The root's path is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+type Register = tuple[int, Any]
+type Registers = Mapping[str, Register]
+
+ROOT = ""
+
+
+def merge(
+    registers: Registers, version: int, patch: Mapping[str, Any], *, replace: bool = False
+) -> Registers:
+    """Fold one change of the twin into the registers.
+
+    Args:
+        registers: What is known so far.
+        version: Version of the whole twin with this change.
+        patch: The changed part, nested; None removes.
+        replace: The patch is the whole section: what it does not name is gone.
+    """
+    merged = dict(registers)
+    if replace:
+        _put(merged, ROOT, version, None)
+    for path, value in _leaves(patch, ROOT):
+        _put(merged, path, version, value)
+    return merged
+
+
+def section(registers: Registers) -> dict[str, Any]:
+    """The section as the nested object that the registers add up to."""
+    nested: dict[str, Any] = {}
+    for path in sorted(registers):
+        value = registers[path][1]
+        if value is None:
+            continue
+        *parents, leaf = path.split(".")
+        place = nested
+        for key in parents:
+            place = place.setdefault(key, {})
+        place[leaf] = value
+    return nested
+
+
+def _put(registers: dict[str, Register], path: str, version: int, value: Any) -> None:
+    if any(registers[above][0] > version for above in _ancestors(path) if above in registers):
+        return
+    known = registers.get(path)
+    if known is not None and known[0] >= version:
+        return
+    newer_below = False
+    for below in [key for key in registers if _is_below(key, path)]:
+        if registers[below][0] < version:
+            del registers[below]
+        else:
+            newer_below = True
+    for above in _ancestors(path):
+        if above in registers:
+            registers[above] = (registers[above][0], None)
+    registers[path] = (version, None if newer_below else value)
+
+
+def _leaves(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+    for key, value in node.items():
+        here = f"{path}.{key}" if path else key
+        if isinstance(value, Mapping):
+            yield from _leaves(value, here)
+        else:
+            yield here, value
+
+
+def _ancestors(path: str) -> Iterator[str]:
+    while path:
+        path = path.rpartition(".")[0]
+        yield path
+
+
+def _is_below(key: str, path: str) -> bool:
+    return key != path and (path == ROOT or key.startswith(path + "."))

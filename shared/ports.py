@@ -1,0 +1,341 @@
+"""What the services need of the outside, as protocols; the adapters implement them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from shared.domain.counters import Counts, History
+from shared.domain.deployment import Deployment
+from shared.domain.device import DeviceRecord, TwinChange
+from shared.domain.device_class import DeviceClass
+from shared.domain.operation import Operation
+from shared.domain.scan import Verdict
+from shared.domain.topology import Container, Queue
+from shared.domain.update import Update
+from shared.domain.update_id import UpdateId
+
+
+@dataclass(frozen=True, slots=True)
+class Stored[T]:
+    """A value as read from storage, with the ETag that a guarded write needs."""
+
+    value: T
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page[T]:
+    """One page of a listing; `token` continues it, None at the end."""
+
+    items: Sequence[T]
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownClass:
+    """A device class that devices of the instance have reported."""
+
+    device_class: DeviceClass
+    created_at: str
+    friendly_name: str | None = None
+    best_update: UpdateId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownGroup:
+    """A group that devices of the instance belong or belonged to."""
+
+    group_id: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceWrite:
+    """A device row to write: what was read (None if absent), what it becomes, what it leaves
+    behind.
+    """
+
+    before: Stored[DeviceRecord] | None
+    after: DeviceRecord
+    history: History | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """Counters of a group summed over its buckets, by group and class, as of a time."""
+
+    counts: Counts
+    as_of: str
+
+
+class Clock(Protocol):
+    """Time and fresh identifiers."""
+
+    def now(self) -> str:
+        """The time, ISO 8601 in UTC with microseconds; comparable as text."""
+        ...
+
+    def fresh_id(self) -> str:
+        """A new unguessable id, 32 hexadecimal digits."""
+        ...
+
+
+class Queues(Protocol):
+    """The work queues."""
+
+    async def put(
+        self, queue: Queue, message: Mapping[str, Any], *, delay_seconds: float = 0
+    ) -> None:
+        """Add a message, visible after the delay."""
+        ...
+
+
+class BlobSink(Protocol):
+    """A blob being written; nothing is visible until `commit`."""
+
+    async def write(self, chunk: bytes) -> None:
+        """Append bytes."""
+        ...
+
+    async def commit(self, metadata: Mapping[str, str]) -> None:
+        """Make the blob visible."""
+        ...
+
+
+class Blobs(Protocol):
+    """The blob containers."""
+
+    async def read(
+        self, container: Container, name: str, *, max_bytes: int = 1 << 20
+    ) -> bytes | None:
+        """The content of a small blob; None if there is none. Raises LimitExceeded above the
+        bound.
+        """
+        ...
+
+    async def write(self, container: Container, name: str, content: bytes) -> None:
+        """Write a small blob, replacing any."""
+        ...
+
+    async def metadata(self, container: Container, name: str) -> Mapping[str, str] | None:
+        """Metadata and `size` of a blob; None if there is none."""
+        ...
+
+    def open_write(self, container: Container, name: str) -> BlobSink:
+        """Start writing a blob of any size."""
+        ...
+
+    def stream(self, container: Container, name: str) -> AsyncIterator[bytes]:
+        """The content of a blob in pieces. Raises NotFound."""
+        ...
+
+    async def download(self, container: Container, name: str, path: Path) -> None:
+        """Copy a blob into a file."""
+        ...
+
+    async def copy(self, source: tuple[Container, str], target: tuple[Container, str]) -> None:
+        """Copy a blob within the account, metadata included."""
+        ...
+
+    async def delete_all(self, container: Container, prefix: str) -> None:
+        """Delete every blob whose name begins with the prefix."""
+        ...
+
+    async def link(self, container: Container, name: str, filename: str) -> str:
+        """A time-limited read-only address of a blob for devices."""
+        ...
+
+
+class Operations(Protocol):
+    """Long-running operations of an instance."""
+
+    async def add(self, instance: str, operation: Operation) -> bool:
+        """Store a new one; False if it exists already."""
+        ...
+
+    async def get(self, instance: str, operation_id: str) -> Stored[Operation] | None: ...
+
+    async def save(self, instance: str, operation: Operation, etag: str) -> str:
+        """Replace, guarded; the new ETag. Raises ConcurrentUpdate."""
+        ...
+
+    async def list(self, instance: str, token: str | None) -> Page[Stored[Operation]]:
+        """Newest first."""
+        ...
+
+
+class Updates(Protocol):
+    """Published updates of an instance."""
+
+    async def add(self, instance: str, update: Update) -> bool:
+        """Publish; False if there is one of that id already."""
+        ...
+
+    async def get(self, instance: str, update_id: UpdateId) -> Stored[Update] | None: ...
+
+    async def list(
+        self,
+        instance: str,
+        *,
+        provider: str | None = None,
+        name: str | None = None,
+        token: str | None = None,
+    ) -> Page[Stored[Update]]:
+        """All, or those of a provider or of a provider's name, in the order of provider and
+        name.
+        """
+        ...
+
+    async def delete(self, instance: str, update_id: UpdateId) -> None: ...
+
+
+class Devices(Protocol):
+    """Device rows with the counters beside them, by bucket."""
+
+    async def load(
+        self, instance: str, bucket: int, keys: Sequence[str]
+    ) -> Mapping[str, Stored[DeviceRecord]]:
+        """The rows of these devices, without those that have none."""
+        ...
+
+    async def commit(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
+        """Write rows, histories and counters, all or nothing for each device.
+
+        Raises:
+            ConcurrentUpdate: Something changed since it was read; read again and retry.
+        """
+        ...
+
+    async def of_bucket(
+        self, instance: str, bucket: int, *, group: str | None = None, token: str | None = None
+    ) -> Page[Stored[DeviceRecord]]:
+        """The rows of a bucket, of one group if asked."""
+        ...
+
+    async def history(self, instance: str, bucket: int, deployment_id: str) -> Sequence[History]:
+        """Devices of the bucket that have moved on from a deployment."""
+        ...
+
+    async def counts(self, instance: str, bucket: int, group: str) -> Counts:
+        """The counters of one group in one bucket."""
+        ...
+
+
+class Fleet(Protocol):
+    """Groups, classes and the buckets that a group has devices in; all derived from devices."""
+
+    async def note(self, instance: str, group: str, bucket: int, device_class: DeviceClass) -> bool:
+        """Make group, class and bucket known before a device of theirs is written; True if new."""
+        ...
+
+    async def buckets(self, instance: str, group: str) -> Sequence[int]:
+        """Every bucket that has or had a device of the group."""
+        ...
+
+    async def groups(self, instance: str) -> Sequence[KnownGroup]: ...
+
+    async def classes(self, instance: str) -> Sequence[KnownClass]: ...
+
+    async def set_best_update(
+        self, instance: str, class_id: str, best: UpdateId | None
+    ) -> None: ...
+
+    async def save_rollup(self, instance: str, group: str, rollup: Rollup) -> None: ...
+
+    async def rollups(self, instance: str, group: str | None = None) -> Mapping[str, Rollup]:
+        """Roll-ups by group: of one, or of all."""
+        ...
+
+
+class Deployments(Protocol):
+    """Deployments of an instance's groups."""
+
+    async def add(self, instance: str, deployment: Deployment) -> bool:
+        """Store a new one; False if the group has one of that id."""
+        ...
+
+    async def get(
+        self, instance: str, group: str, deployment_id: str
+    ) -> Stored[Deployment] | None: ...
+
+    async def save(self, instance: str, deployment: Deployment, etag: str) -> None:
+        """Replace, guarded. Raises ConcurrentUpdate."""
+        ...
+
+    async def of_group(self, instance: str, group: str) -> Sequence[Stored[Deployment]]: ...
+
+    async def of_instance(self, instance: str) -> Sequence[Stored[Deployment]]: ...
+
+    async def delete(self, instance: str, group: str, deployment_id: str) -> None: ...
+
+
+class Hub(Protocol):
+    """The IoT hub of an instance."""
+
+    async def patch_desired(
+        self, instance: str, device_id: str, module_id: str | None, desired: Mapping[str, Any]
+    ) -> None:
+        """Merge into the desired properties.
+
+        Raises:
+            NotFound: No such device.
+            DependencyFailed: Throttled or unreachable.
+        """
+        ...
+
+    async def read_twin(
+        self, instance: str, device_id: str, module_id: str | None
+    ) -> TwinChange | None:
+        """The whole twin as a change; None if there is no such device."""
+        ...
+
+
+class Events(Protocol):
+    """The service's own Event Grid topic."""
+
+    async def publish(
+        self, event_type: str, subject: str, payloads: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Publish one event for each payload."""
+        ...
+
+
+class Fetcher(Protocol):
+    """Reads what publishers link to."""
+
+    async def read_small(self, url: str, *, max_bytes: int) -> bytes: ...
+
+    def stream(
+        self, url: str, *, size_bytes: int, offset: int = 0, etag: str | None = None
+    ) -> AsyncIterator[bytes]: ...
+
+
+class Scanner(Protocol):
+    """A malware scanner."""
+
+    async def scan(
+        self, path: Path, *, sha256: str, size_bytes: int, deadline_seconds: float
+    ) -> Verdict: ...
+
+
+class Signer(Protocol):
+    """The signing key; its private half may be elsewhere."""
+
+    async def sjwk(self) -> str:
+        """The signing key as a JWS under a root key."""
+        ...
+
+    async def sign(self, digest: bytes) -> bytes:
+        """RSASSA-PKCS1-v1_5 over a SHA-256 digest."""
+        ...
+
+
+class Sealer(Protocol):
+    """Keeps secrets unreadable at rest."""
+
+    def seal(self, text: str) -> str: ...
+
+    def unseal(self, sealed: str) -> str: ...

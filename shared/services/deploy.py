@@ -1,0 +1,202 @@
+"""Deployments: create, cancel, retry, delete, and hand out the work they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from shared.domain import deployment as rules
+from shared.domain.deployment import Deployment
+from shared.domain.device_class import is_compatible
+from shared.domain.errors import ConcurrentUpdate, Conflict, InvalidInput, NotFound
+from shared.domain.update import Update
+from shared.domain.update_id import UpdateId
+from shared.ports import Clock, Deployments, Fleet, KnownClass, Queues, Stored, Updates
+from shared.services.retrying import until_uncontended
+
+_LONGEST_DELAY_SECONDS = 6 * 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentRequest:
+    """What an operator asks for. `starts_at` is ISO 8601, UTC."""
+
+    deployment_id: str
+    group_id: str
+    update_id: UpdateId
+    starts_at: str
+    rollback_policy: dict[str, object] | None = None
+
+
+@dataclass(slots=True)
+class Deploy:
+    """Deployments of groups."""
+
+    deployments: Deployments
+    updates: Updates
+    fleet: Fleet
+    queues: Queues
+    clock: Clock
+    commands_per_second: float
+
+    async def create(self, instance: str, request: DeploymentRequest) -> Deployment:
+        """Deploy an update to a group; asking again for the same changes nothing.
+
+        Raises:
+            NotFound: Unknown group or update.
+            InvalidInput: The update is not deployable or fits no class of the group.
+            Conflict: The id is taken by a deployment of another update.
+        """
+        rules.check_deployment_id(request.deployment_id)
+        update = await self._update(instance, request.update_id)
+        classes = await self.classes_of(instance, request.group_id)
+        if not any(
+            is_compatible(update.compatibility, item.device_class.properties) for item in classes
+        ):
+            raise InvalidInput(
+                f"Update '{update.update_id}' fits no device class of group '{request.group_id}'.",
+                target="update",
+            )
+        deployment = Deployment(
+            deployment_id=request.deployment_id,
+            group_id=request.group_id,
+            update_id=request.update_id,
+            compatibility=update.compatibility,
+            workflow_id=self.clock.fresh_id(),
+            starts_at=request.starts_at,
+            created_at=self.clock.now(),
+            rollback_policy=request.rollback_policy,
+        )
+        if not await self.deployments.add(instance, deployment):
+            deployment = await self._same(instance, request)
+        await self._enqueue(instance, deployment)
+        return deployment
+
+    async def get(self, instance: str, group: str, deployment_id: str) -> Deployment:
+        """A deployment. Raises NotFound."""
+        return (await self._stored(instance, group, deployment_id)).value
+
+    async def cancel(
+        self, instance: str, group: str, class_id: str, deployment_id: str
+    ) -> Deployment:
+        """Cancel for one device class; devices that have finished keep what they have."""
+        return await self._change(
+            instance, group, deployment_id, lambda item: rules.cancel(item, class_id)
+        )
+
+    async def retry(
+        self, instance: str, group: str, class_id: str, deployment_id: str
+    ) -> Deployment:
+        """Try again on the devices of one class where it failed."""
+        now = self.clock.now()
+        return await self._change(
+            instance, group, deployment_id, lambda item: rules.retry(item, class_id, now)
+        )
+
+    async def delete(self, instance: str, group: str, deployment_id: str) -> None:
+        """Forget a deployment; devices are left as they are."""
+        await self._stored(instance, group, deployment_id)
+        await self.deployments.delete(instance, group, deployment_id)
+
+    async def fan_out(self, instance: str, group: str, deployment_id: str) -> None:
+        """Have every device of the group reconciled, paced, once the deployment has started."""
+        stored = await self.deployments.get(instance, group, deployment_id)
+        if stored is None or stored.value.is_fanned_out:
+            return
+        deployment, now = stored.value, self.clock.now()
+        if deployment.starts_at > now:
+            await self._enqueue(instance, deployment)
+            return
+        buckets = await self.fleet.buckets(instance, group)
+        rollup = (await self.fleet.rollups(instance, group)).get(group)
+        devices = sum(cells.get("total", 0) for cells in rollup.counts.values()) if rollup else 0
+        seconds_a_bucket = devices / max(1, len(buckets)) / self.commands_per_second
+        for index, bucket in enumerate(buckets):
+            await self.queues.put(
+                "reconcile",
+                {"instance": instance, "bucket": bucket, "group": group},
+                delay_seconds=min(index * seconds_a_bucket, _LONGEST_DELAY_SECONDS),
+            )
+        try:
+            await self.deployments.save(
+                instance, replace(deployment, is_fanned_out=True), stored.etag
+            )
+        except ConcurrentUpdate:
+            return  # changed meanwhile: that change brings a fan-out of its own
+
+    async def classes_of(self, instance: str, group: str) -> list[KnownClass]:
+        """The device classes that the group has devices of. Raises NotFound for an unknown
+        group.
+        """
+        rollup = (await self.fleet.rollups(instance, group)).get(group)
+        if rollup is None and not await self.fleet.buckets(instance, group):
+            raise NotFound(f"Group '{group}' does not exist.", target="groupId")
+        present = {
+            class_id
+            for (_, class_id), cells in (rollup.counts if rollup else {}).items()
+            if cells.get("total")
+        }
+        classes = await self.fleet.classes(instance)
+        if rollup is None:
+            return list(classes)  # a group seen a moment ago: its classes are not summed up yet
+        return [item for item in classes if item.device_class.class_id in present]
+
+    async def _update(self, instance: str, update_id: UpdateId) -> Update:
+        stored = await self.updates.get(instance, update_id)
+        if stored is None:
+            raise NotFound(f"Update '{update_id}' does not exist.", target="update.updateId")
+        if not stored.value.is_deployable:
+            raise InvalidInput(
+                f"Update '{update_id}' is not deployable; it only serves as a part of others.",
+                target="update.updateId",
+            )
+        return stored.value
+
+    async def _same(self, instance: str, request: DeploymentRequest) -> Deployment:
+        known = await self.get(instance, request.group_id, request.deployment_id)
+        if known.update_id != request.update_id:
+            raise Conflict(
+                f"Deployment '{known.deployment_id}' of group '{known.group_id}' already deploys "
+                f"'{known.update_id}'; use another id.",
+                target="deploymentId",
+            )
+        return known
+
+    async def _stored(self, instance: str, group: str, deployment_id: str) -> Stored[Deployment]:
+        stored = await self.deployments.get(instance, group, deployment_id)
+        if stored is None:
+            raise NotFound(
+                f"Group '{group}' has no deployment '{deployment_id}'.", target="deploymentId"
+            )
+        return stored
+
+    async def _change(
+        self,
+        instance: str,
+        group: str,
+        deployment_id: str,
+        change: rules.Change,
+    ) -> Deployment:
+        async def cycle() -> Deployment:
+            stored = await self._stored(instance, group, deployment_id)
+            changed = change(stored.value)
+            await self.deployments.save(instance, changed, stored.etag)
+            return changed
+
+        changed = await until_uncontended(cycle)
+        await self._enqueue(instance, changed)
+        return changed
+
+    async def _enqueue(self, instance: str, deployment: Deployment) -> None:
+        ahead = datetime.fromisoformat(deployment.starts_at) - datetime.fromisoformat(
+            self.clock.now()
+        )
+        await self.queues.put(
+            "fanout",
+            {
+                "instance": instance,
+                "group": deployment.group_id,
+                "deployment": deployment.deployment_id,
+            },
+            delay_seconds=min(max(0.0, ahead.total_seconds()), _LONGEST_DELAY_SECONDS),
+        )

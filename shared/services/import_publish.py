@@ -1,0 +1,138 @@
+"""Last stage of an import: clean content is promoted, the update manifest signed, the update
+published.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from shared.contract.signature import compose, signing_input
+from shared.domain.errors import Conflict, DeviceUpdateError, NotFound
+from shared.domain.import_manifest import ImportManifest, parse_import_manifest
+from shared.domain.operation import ImportSource, Operation, Stage
+from shared.domain.scan import Verdict
+from shared.domain.update import PreparedUpdate, Update, hex_of, prepare
+from shared.domain.update_id import UpdateId
+from shared.ports import Blobs, Clock, Operations, Signer, Updates
+from shared.services.best_updates import BestUpdates
+from shared.services.import_scan import VERDICTS
+from shared.services.imports import Imports, quarantine_prefix
+
+
+@dataclass(slots=True)
+class ImportPublish:
+    """Publishes what was scanned."""
+
+    imports: Imports
+    operations: Operations
+    updates: Updates
+    blobs: Blobs
+    signer: Signer
+    best_updates: BestUpdates
+    clock: Clock
+
+    async def run(self, instance: str, identity: str) -> None:
+        """Publish every update of the import, children first. Running again changes nothing."""
+        stored = await self.operations.get(instance, identity)
+        if stored is None or stored.value.is_finished or stored.value.stage is not Stage.PUBLISH:
+            return
+        operation = stored.value
+        try:
+            published = await self._publish_all(instance, operation)
+        except DeviceUpdateError as error:
+            if error.retryable:
+                raise
+            await self.imports.fail(instance, identity, error)
+            return
+        await self.imports.succeed(instance, stored, published)
+
+    async def _publish_all(self, instance: str, operation: Operation) -> UpdateId:
+        """Publish all; the id of the first, which the operation then names."""
+        prefix = quarantine_prefix(instance, operation.operation_id)
+        raw = await self.blobs.read("quarantine", prefix + VERDICTS)
+        verdicts = msgspec.json.decode(raw or b"{}", type=dict[str, Verdict])
+        manifests: list[tuple[int, ImportSource, ImportManifest]] = []
+        for index, source in enumerate(operation.sources):
+            content = await self.blobs.read("quarantine", f"{prefix}{index}/manifest.json")
+            if content is None:
+                raise NotFound("The quarantined import manifest is gone; import again.")
+            manifests.append((index, source, parse_import_manifest(content)))
+        for index, source, manifest in sorted(manifests, key=lambda item: len(item[2].references)):
+            await self._publish(
+                instance, operation, source, manifest, f"{prefix}{index}/", verdicts
+            )
+        return manifests[0][2].update_id
+
+    async def _publish(
+        self,
+        instance: str,
+        operation: Operation,
+        source: ImportSource,
+        manifest: ImportManifest,
+        prefix: str,
+        verdicts: Mapping[str, Verdict],
+    ) -> None:
+        children = [await self._child(instance, child) for child in manifest.references]
+        by_name = {
+            entry.filename: verdicts[f"{prefix}{at}"] for at, entry in enumerate(manifest.all_files)
+        }
+        prepared = prepare(manifest, children, by_name)
+        for at, entry in enumerate(manifest.all_files):
+            await self._promote(instance, f"{prefix}{at}", hex_of(entry.sha256))
+        for item in prepared.generated:
+            await self.blobs.write("content", f"{instance}/{hex_of(item.sha256)}", item.content)
+        update = await self._signed(operation, source, manifest, prepared)
+        if not await self.updates.add(instance, update):
+            known = await self.updates.get(instance, update.update_id)
+            if known is None or known.value.operation_id != operation.operation_id:
+                raise Conflict(
+                    f"Update '{update.update_id}' exists already; versions cannot be replaced.",
+                    code="UpdateAlreadyExists",
+                    target="updateId",
+                )
+        await self.best_updates.published(instance, update)
+
+    async def _child(self, instance: str, update_id: UpdateId) -> Update:
+        stored = await self.updates.get(instance, update_id)
+        if stored is None:
+            raise NotFound(f"The referenced update '{update_id}' was deleted meanwhile.")
+        return stored.value
+
+    async def _promote(self, instance: str, quarantined: str, digest: str) -> None:
+        target = f"{instance}/{digest}"
+        if await self.blobs.metadata("content", target) is None:
+            await self.blobs.copy(("quarantine", quarantined), ("content", target))
+
+    async def _signed(
+        self,
+        operation: Operation,
+        source: ImportSource,
+        manifest: ImportManifest,
+        prepared: PreparedUpdate,
+    ) -> Update:
+        signed = signing_input(await self.signer.sjwk(), prepared.manifest)
+        signature = compose(signed, await self.signer.sign(hashlib.sha256(signed).digest()))
+        is_detached = prepared.full_manifest != prepared.manifest
+        return Update(
+            update_id=manifest.update_id,
+            is_deployable=manifest.is_deployable,
+            compatibility=manifest.compatibility,
+            manifest_version=manifest.document["manifestVersion"],
+            steps=tuple(manifest.document["instructions"]["steps"]),
+            files=prepared.files,
+            created_at=manifest.created_date_time,
+            imported_at=self.clock.now(),
+            operation_id=operation.operation_id,
+            manifest=prepared.manifest,
+            signature=signature,
+            content=prepared.content,
+            file_names=prepared.file_names,
+            detached_manifest=prepared.full_manifest if is_detached else None,
+            friendly_name=source.friendly_name,
+            description=manifest.description,
+            references=manifest.references,
+        )

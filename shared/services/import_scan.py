@@ -1,0 +1,108 @@
+"""Second stage of an import: the scan that alone lets content out of quarantine. It fails
+closed.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from shared.domain.errors import DependencyFailed, InvalidInput
+from shared.domain.operation import Stage
+from shared.domain.scan import Verdict
+from shared.domain.topology import SCAN_REQUEST
+from shared.ports import Blobs, Clock, Operations, Queues, Scanner
+from shared.services.imports import Imports, quarantine_prefix
+
+VERDICTS = "verdicts.json"
+_BYTES_PER_SECOND = 20 << 20
+_LEAST_SECONDS = 120.0
+_CODES = {
+    "malicious": "SourceFileMalwareDetected",
+    "unscannable": "SourceFileUnscannable",
+    "error": "SourceFilePendingMalwareAnalysis",
+}
+
+
+class ScanEntry(msgspec.Struct, frozen=True, rename="camel"):
+    """One file to scan, as listed by the fetch stage."""
+
+    blob: str
+    filename: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(slots=True)
+class ImportScan:
+    """Scans what an import brought into quarantine."""
+
+    imports: Imports
+    operations: Operations
+    blobs: Blobs
+    queues: Queues
+    scanner: Scanner
+    clock: Clock
+
+    async def run(self, instance: str, identity: str) -> None:
+        """Scan; on a clean verdict for every file ask for publishing, else end the import.
+
+        Raises:
+            DependencyFailed: The scanner failed; a later try may succeed.
+        """
+        stored = await self.operations.get(instance, identity)
+        if stored is None or stored.value.is_finished or stored.value.stage is Stage.PUBLISH:
+            return
+        prefix = quarantine_prefix(instance, identity)
+        request = await self.blobs.read("quarantine", prefix + SCAN_REQUEST)
+        if request is None:
+            return
+        entries = msgspec.json.decode(request, type=list[ScanEntry])
+        operation = stored.value.moved(Stage.SCAN, self.clock.now())
+        etag = await self.operations.save(instance, operation, stored.etag)
+        verdicts: dict[str, Verdict] = {}
+        for entry in entries:
+            verdict = await self._scan(entry)
+            if verdict.status == "error":
+                raise DependencyFailed(
+                    f"File '{entry.filename}' could not be scanned.",
+                    code=_CODES["error"],
+                    target=entry.filename,
+                )
+            if verdict.status != "clean":
+                await self.imports.fail(instance, identity, _refusal(entry, verdict))
+                return
+            verdicts[entry.blob] = verdict
+        await self.blobs.write(
+            "quarantine", prefix + VERDICTS, json.dumps(msgspec.to_builtins(verdicts)).encode()
+        )
+        await self.operations.save(instance, operation.moved(Stage.PUBLISH, self.clock.now()), etag)
+        await self.queues.put("publish", {"instance": instance, "operation": identity})
+
+    async def _scan(self, entry: ScanEntry) -> Verdict:
+        with tempfile.TemporaryDirectory(prefix="odu-scan-") as folder:
+            path = Path(folder) / "content"
+            await self.blobs.download("quarantine", entry.blob, path)
+            return await self.scanner.scan(
+                path,
+                sha256=entry.sha256,
+                size_bytes=entry.size_bytes,
+                deadline_seconds=_LEAST_SECONDS + entry.size_bytes / _BYTES_PER_SECOND,
+            )
+
+
+def _refusal(entry: ScanEntry, verdict: Verdict) -> InvalidInput:
+    place = f" in '{verdict.member_path}'" if verdict.member_path else ""
+    found = f": {', '.join(verdict.names)}" if verdict.names else ""
+    what = "holds malware" if verdict.status == "malicious" else "cannot be scanned"
+    message = f"File '{entry.filename}' {what}{place}{found}."
+    return InvalidInput(
+        message,
+        code="CannotProcessUpdateFile",
+        target=entry.filename,
+        inner=InvalidInput(message, code=_CODES[verdict.status], target=entry.filename),
+    )

@@ -1,0 +1,173 @@
+"""Takes what the hub says about devices into the device rows and their counters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from shared.domain.counters import moved_on
+from shared.domain.device import (
+    DeviceRecord,
+    TwinChange,
+    bucket_of,
+    device_key,
+    fold,
+    fold_connection,
+    fold_deletion,
+    view,
+)
+from shared.ports import Devices, DeviceWrite, Fleet, Hub, Queues, Stored
+from shared.services.retrying import until_uncontended
+from shared.services.rollup import RollupBell
+
+type Fold = Callable[[DeviceRecord], DeviceRecord]
+
+
+@dataclass(slots=True)
+class ObserveDevices:
+    """Folds events of devices; safe to run twice, late, out of order and in several workers."""
+
+    devices: Devices
+    fleet: Fleet
+    hub: Hub
+    queues: Queues
+    bell: RollupBell
+
+    async def twin_changes(self, instance: str, bucket: int, changes: Sequence[TwinChange]) -> None:
+        """Fold changes of devices of one bucket."""
+        by_device: dict[str, list[TwinChange]] = {}
+        for change in changes:
+            by_device.setdefault(device_key(change.device_id, change.module_id), []).append(change)
+
+        def fold_all(items: Sequence[TwinChange]) -> Fold:
+            def folded(record: DeviceRecord) -> DeviceRecord:
+                for item in items:
+                    record = fold(record, item)
+                return record
+
+            return folded
+
+        await self._fold(
+            instance,
+            bucket,
+            {key: fold_all(items) for key, items in by_device.items()},
+            {
+                key: DeviceRecord(items[0].device_id, items[0].module_id)
+                for key, items in by_device.items()
+            },
+        )
+
+    async def connection(
+        self,
+        instance: str,
+        device_id: str,
+        module_id: str | None,
+        *,
+        is_connected: bool,
+        sequence_number: str,
+    ) -> None:
+        """Fold a connection event. Devices without a row are left alone: they are no clients
+        yet.
+        """
+        await self._fold(
+            instance,
+            bucket_of(device_id),
+            {
+                device_key(device_id, module_id): lambda record: fold_connection(
+                    record, is_connected=is_connected, sequence_number=sequence_number
+                )
+            },
+            {},
+        )
+
+    async def deleted(self, instance: str, device_id: str, module_id: str | None, at: str) -> None:
+        """Fold the deletion of a device."""
+        await self._fold(
+            instance,
+            bucket_of(device_id),
+            {device_key(device_id, module_id): lambda record: fold_deletion(record, at)},
+            {},
+        )
+
+    async def _fold(
+        self,
+        instance: str,
+        bucket: int,
+        folds: Mapping[str, Fold],
+        fresh: Mapping[str, DeviceRecord],
+    ) -> None:
+        seeds: dict[str, TwinChange | None] = {}
+
+        async def cycle() -> list[DeviceWrite]:
+            known = await self.devices.load(instance, bucket, list(folds))
+            writes = []
+            for key, folded in folds.items():
+                before = known.get(key)
+                start = before.value if before else fresh.get(key)
+                if start is None:
+                    continue
+                if before is None:
+                    start = await self._seeded(instance, key, start, seeds)
+                    if start is None:
+                        continue
+                write = _write(before, folded(start))
+                if write is not None:
+                    writes.append(write)
+            if writes:
+                await self._note(instance, bucket, writes)
+                await self.devices.commit(instance, bucket, writes)
+            return writes
+
+        await self._announce(instance, bucket, await until_uncontended(cycle))
+
+    async def _seeded(
+        self,
+        instance: str,
+        key: str,
+        record: DeviceRecord,
+        seeds: dict[str, TwinChange | None],
+    ) -> DeviceRecord | None:
+        """A new record starts from the whole twin: a tag set before its first event counts too."""
+        if key not in seeds:
+            seeds[key] = await self.hub.read_twin(instance, record.device_id, record.module_id)
+        seed = seeds[key]
+        return fold(record, seed) if seed is not None else None
+
+    async def _note(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
+        for group, device_class in {
+            (seen.group_id, seen.device_class.class_id): (seen.group_id, seen.device_class)
+            for seen in (view(write.after) for write in writes)
+            if seen.device_class is not None
+        }.values():
+            await self.fleet.note(instance, group, bucket, device_class)
+
+    async def _announce(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
+        moved = [write.after.key for write in writes if _has_moved(write)]
+        if moved:
+            await self.queues.put(
+                "reconcile", {"instance": instance, "bucket": bucket, "devices": moved}
+            )
+        for group in {group for write in writes for group in _groups(write)}:
+            await self.bell.ring(instance, group)
+
+
+def _write(before: Stored[DeviceRecord] | None, after: DeviceRecord) -> DeviceWrite | None:
+    if before is not None and after == before.value:
+        return None
+    return DeviceWrite(before, after, moved_on(before.value if before else None, after))
+
+
+def _has_moved(write: DeviceWrite) -> bool:
+    after = view(write.after)
+    if after.device_class is None:
+        return False
+    if write.before is None:
+        return True
+    before = view(write.before.value)
+    return (before.group_id, before.device_class) != (after.group_id, after.device_class)
+
+
+def _groups(write: DeviceWrite) -> set[str]:
+    records = [write.after] + ([write.before.value] if write.before else [])
+    groups = {view(record).group_id for record in records}
+    return groups | {record.commanded.group_id for record in records if record.commanded}

@@ -1,0 +1,33 @@
+"""Keeps commands below the hub's budget for twin updates.
+
+The devices' own reports draw on the same budget, so commands get a small share of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+DEFAULT_PUSH_BACK_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class Pacer:
+    """Spaces the commands of this process to each instance's hub evenly."""
+
+    per_second: float
+    _next: dict[str, float] = field(default_factory=dict, init=False)
+
+    async def turn(self, instance: str) -> None:
+        """Wait until the next command may leave."""
+        now = time.monotonic()
+        turn = max(now, self._next.get(instance, 0.0))
+        self._next[instance] = turn + 1 / self.per_second
+        if turn > now:
+            await asyncio.sleep(turn - now)
+
+    def push_back(self, instance: str, seconds: float | None) -> None:
+        """Hold all commands back because the hub is throttling."""
+        wait = seconds if seconds is not None else DEFAULT_PUSH_BACK_SECONDS
+        self._next[instance] = max(self._next.get(instance, 0.0), time.monotonic() + wait)

@@ -1,0 +1,57 @@
+"""Sums the buckets' counters of a group, so that a read costs the same for any fleet."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from shared.domain.counters import Counts, total
+from shared.ports import Clock, Devices, Fleet, Queues, Rollup
+
+_PARALLEL_READS = 16
+
+
+@dataclass(slots=True)
+class RollupBell:
+    """Asks for a roll-up soon, once for any number of changes in between.
+
+    A ring while a message of this process is still waiting in the queue asks for nothing more: that
+    message is taken up after the change and so sees it.
+    """
+
+    queues: Queues
+    delay_seconds: float
+    _due: dict[tuple[str, str], float] = field(default_factory=dict, init=False)
+
+    async def ring(self, instance: str, group: str) -> None:
+        """Have the group rolled up after the delay."""
+        now = time.monotonic()
+        if now < self._due.get((instance, group), 0):
+            return
+        await self.queues.put(
+            "rollup", {"instance": instance, "group": group}, delay_seconds=self.delay_seconds
+        )
+        self._due[instance, group] = now + self.delay_seconds
+
+
+@dataclass(slots=True)
+class RollUp:
+    """Makes the roll-up of one group anew."""
+
+    devices: Devices
+    fleet: Fleet
+    clock: Clock
+
+    async def group(self, instance: str, group: str) -> None:
+        """Sum the group's counters over its buckets and store the sum."""
+        as_of = self.clock.now()
+        limit = asyncio.Semaphore(_PARALLEL_READS)
+
+        async def counts(bucket: int) -> Counts:
+            async with limit:
+                return await self.devices.counts(instance, bucket, group)
+
+        buckets = await self.fleet.buckets(instance, group)
+        sums = total(await asyncio.gather(*(counts(bucket) for bucket in buckets)))
+        await self.fleet.save_rollup(instance, group, Rollup(sums, as_of))
