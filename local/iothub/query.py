@@ -1,0 +1,396 @@
+"""The subset of IoT Hub's query language that twin and job queries know.
+
+    query      = SELECT [TOP integer] columns FROM source [WHERE or] [GROUP BY path {"," path}]
+    columns    = "*" | column {"," column}
+    column     = (aggregate | sum) [[AS] name]
+    aggregate  = COUNT "(" ["*" | path] ")" | (SUM | AVG | MIN | MAX) "(" path ")"
+    source     = devices | devices.modules | devices.jobs
+    or         = and {OR and}
+    and        = not {AND not}
+    not        = NOT not | comparison
+    comparison = sum [("=" | "!=" | "<>" | "<" | ">" | "<=" | ">=") sum | (IN | NIN) list]
+    list       = "[" [sum {"," sum}] "]"
+    sum        = product {("+" | "-") product}
+    product    = unary {("*" | "/" | "%") unary}
+    unary      = ["-"] primary
+    primary    = number | string | TRUE | FALSE | NULL | IS_DEFINED "(" path ")" | path | "(" or ")"
+    path       = name {"." name | "." "[[" id "]]" | "[" (string | integer) "]"}
+
+Keywords are case-insensitive, names are not. Strings stand in single or double quotes, a backslash escapes.
+A path may start with the source's name. A comparison with a missing value or between values of
+different types is neither true nor false, and such a condition selects nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
+
+from local.iothub import limits
+from local.iothub.errors import HubError
+from local.iothub.query_values import (
+    COMPARISONS,
+    PRODUCTS,
+    SUMS,
+    UNDEFINED,
+    both,
+    calculation,
+    comparison,
+    constant,
+    either,
+    follow,
+    membership,
+    negation,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local.iothub.query_values import Expression
+
+type Source = Literal["devices", "devices.modules", "devices.jobs"]
+
+_NESTING = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: a value of each row or, with `aggregate`, of a group of rows."""
+
+    name: str
+    value: Expression
+    aggregate: str = ""
+    path: str = ""
+    """The path as written with dots, when the value is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A parsed query. `columns` is None for `SELECT *`."""
+
+    source: Source
+    columns: tuple[Column, ...] | None
+    condition: Expression
+    group_by: tuple[tuple[str, Expression], ...]
+    top: int | None
+
+    @property
+    def is_aggregate(self) -> bool:
+        """Whether groups of rows make the result, not single rows."""
+        columns = self.columns or ()
+        return bool(self.group_by) or any(column.aggregate for column in columns)
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    at: int
+
+
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)
+    |(?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
+    |(?P<identifier>\[\[[^\[\]]{1,128}\]\])
+    |(?P<name>[A-Za-z_$][\w$\-]*)
+    |(?P<symbol><=|>=|<>|!=|[=<>()\[\],.*/%+\-]))""",
+    re.VERBOSE | re.DOTALL,
+)
+_KEYWORDS = frozenset(
+    "SELECT TOP FROM WHERE GROUP BY AS AND OR NOT IN NIN TRUE FALSE NULL IS_DEFINED".split()
+)
+_WORDS: dict[str, Any] = {"TRUE": True, "FALSE": False, "NULL": None}
+_AGGREGATES = frozenset(("COUNT", "SUM", "AVG", "MIN", "MAX"))
+
+
+def parse_query(text: str) -> Query:
+    """Read a query.
+
+    Raises:
+        HubError: 400 saying what is wrong and where.
+    """
+    if len(text) > limits.QUERY_LENGTH:
+        raise _malformed(f"it is longer than {limits.QUERY_LENGTH} characters")
+    parser = _Parser(text)
+    try:
+        return parser.query()
+    except RecursionError as error:
+        raise _malformed("it is nested too deeply") from error
+
+
+def parse_condition(text: str, source: Source = "devices") -> Expression:
+    """Read what may follow WHERE; nothing and `*` are true of every row.
+
+    Raises:
+        HubError: 400.
+    """
+    if text.strip() in ("", "*"):
+        return constant(True)
+    return parse_query(f"SELECT * FROM {source} WHERE {text}").condition
+
+
+def _malformed(what: str) -> HubError:
+    return HubError(400, "ArgumentInvalid", f"The query is malformed: {what}.")
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self._tokens = _tokenize(text)
+        self._at = 0
+        self._depth = 0
+        self._source: Source = "devices"
+
+    def query(self) -> Query:
+        self._source = self._find_source()
+        self._expect("SELECT")
+        top = self._integer() if self._take("TOP") else None
+        columns = None if self._take("*") else tuple(self._list_of(self._column))
+        self._expect("FROM")
+        self._read_source()
+        condition = self._or() if self._take("WHERE") else constant(True)
+        group_by: tuple[tuple[str, Expression], ...] = ()
+        if self._take("GROUP"):
+            self._expect("BY")
+            group_by = tuple(self._list_of(self._path))
+        if self._peek().kind:
+            self._fail("expected the end")
+        query = Query(self._source, columns, condition, group_by, top)
+        _check(query)
+        return query
+
+    def _find_source(self) -> Source:
+        """Look ahead for the source: paths of the columns may start with it."""
+        words = [token.text for token in self._tokens]
+        for index, token in enumerate(self._tokens):
+            if token.kind == "name" and token.text.upper() == "FROM":
+                rest = "".join(words[index + 1 : index + 4]).lower()
+                if rest.startswith("devices.modules"):
+                    return "devices.modules"
+                if rest.startswith("devices.jobs"):
+                    return "devices.jobs"
+        return "devices"
+
+    def _read_source(self) -> None:
+        parts = [self._name()]
+        while self._take("."):
+            parts.append(self._name())
+        if ".".join(parts).lower() != self._source:
+            self._fail(f"nothing can be selected from {'.'.join(parts)!r}")
+
+    def _column(self) -> Column:
+        token = self._peek()
+        if token.text.upper() in _AGGREGATES and self._peek(1).text == "(":
+            self._at += 2
+            kind = token.text.upper()
+            name, value = f"${self._at}", constant(True)
+            if not (kind == "COUNT" and (self._take("*") or self._peek().text == ")")):
+                _, value = self._path()
+            self._expect(")")
+            return Column(self._alias(name), value, kind)
+        start = self._at
+        value = self._sum()
+        path = "".join(token.text for token in self._tokens[start : self._at])
+        last = self._tokens[self._at - 1]
+        default = last.text.strip("[]") if last.kind in ("name", "identifier") else f"${start}"
+        return Column(self._alias(default), value, path=path)
+
+    def _alias(self, default: str) -> str:
+        token = self._peek()
+        if self._take("AS") or (token.kind == "name" and token.text.upper() not in _KEYWORDS):
+            return self._name()
+        return default
+
+    def _or(self) -> Expression:
+        return self._chain(self._and, "OR", either)
+
+    def _and(self) -> Expression:
+        return self._chain(self._not, "AND", both)
+
+    def _chain(
+        self,
+        part: Callable[[], Expression],
+        word: str,
+        join: Callable[[Expression, Expression], Expression],
+    ) -> Expression:
+        left = part()
+        while self._take(word):
+            left = join(left, part())
+        return left
+
+    def _not(self) -> Expression:
+        if self._take("NOT"):
+            return negation(self._nested(self._not))
+        return self._comparison()
+
+    def _comparison(self) -> Expression:
+        left = self._sum()
+        token = self._peek()
+        if token.kind == "symbol" and token.text in COMPARISONS:
+            self._at += 1
+            return comparison(COMPARISONS[token.text], left, self._sum())
+        for word, wanted in (("IN", True), ("NIN", False)):
+            if self._take(word):
+                return membership(left, self._items(), wanted=wanted)
+        return left
+
+    def _items(self) -> tuple[Expression, ...]:
+        self._expect("[")
+        if self._take("]"):
+            return ()
+        items = tuple(self._list_of(self._sum))
+        self._expect("]")
+        return items
+
+    def _sum(self) -> Expression:
+        return self._arithmetic(self._product, SUMS)
+
+    def _product(self) -> Expression:
+        return self._arithmetic(self._unary, PRODUCTS)
+
+    def _arithmetic(
+        self, part: Callable[[], Expression], table: dict[str, Callable[[Any, Any], Any]]
+    ) -> Expression:
+        left = part()
+        while (token := self._peek()).kind == "symbol" and token.text in table:
+            self._at += 1
+            left = calculation(table[token.text], left, part())
+        return left
+
+    def _unary(self) -> Expression:
+        if self._take("-"):
+            return calculation(SUMS["-"], constant(0), self._primary())
+        return self._primary()
+
+    def _primary(self) -> Expression:
+        token = self._peek()
+        if token.kind in ("number", "string"):
+            self._at += 1
+            return constant(_literal(token))
+        for word, value in _WORDS.items():
+            if self._take(word):
+                return constant(value)
+        if self._take("IS_DEFINED"):
+            self._expect("(")
+            _, path = self._path()
+            self._expect(")")
+            return lambda row: path(row) is not UNDEFINED
+        if self._take("("):
+            inner = self._nested(self._or)
+            self._expect(")")
+            return inner
+        return self._path()[1]
+
+    def _path(self) -> tuple[str, Expression]:
+        start = self._at
+        steps: list[str | int] = [self._name()]
+        while True:
+            if self._take("."):
+                token = self._peek()
+                if token.kind == "identifier":
+                    self._at += 1
+                    steps.append(token.text[2:-2])
+                else:
+                    steps.append(self._name())
+            elif self._take("["):
+                steps.append(self._index())
+                self._expect("]")
+            else:
+                break
+        steps = _without_source(steps, self._source)
+        written = "".join(token.text for token in self._tokens[start : self._at])
+        return written, lambda row: follow(row, steps)
+
+    def _index(self) -> str | int:
+        token = self._peek()
+        if token.kind == "string":
+            self._at += 1
+            return str(_literal(token))
+        return self._integer()
+
+    def _nested(self, part: Callable[[], Expression]) -> Expression:
+        self._depth += 1
+        if self._depth > _NESTING:
+            self._fail("it is nested too deeply")
+        inner = part()
+        self._depth -= 1
+        return inner
+
+    def _list_of[T](self, part: Callable[[], T]) -> list[T]:
+        items = [part()]
+        while self._take(","):
+            items.append(part())
+        return items
+
+    def _name(self) -> str:
+        token = self._peek()
+        after_dot = self._at > 0 and self._tokens[self._at - 1].text == "."
+        if token.kind != "name" or (token.text.upper() in _KEYWORDS and not after_dot):
+            self._fail("expected a name")
+        self._at += 1
+        return token.text
+
+    def _integer(self) -> int:
+        token = self._peek()
+        if token.kind != "number" or not token.text.isdigit():
+            self._fail("expected a whole number")
+        self._at += 1
+        return int(token.text)
+
+    def _peek(self, ahead: int = 0) -> _Token:
+        return self._tokens[min(self._at + ahead, len(self._tokens) - 1)]
+
+    def _take(self, text: str) -> bool:
+        token = self._peek()
+        if token.kind in ("name", "symbol") and token.text.upper() == text:
+            self._at += 1
+            return True
+        return False
+
+    def _expect(self, text: str) -> None:
+        if not self._take(text):
+            self._fail(f"expected {text}")
+
+    def _fail(self, what: str) -> NoReturn:
+        token = self._peek()
+        found = f"found {token.text[:40]!r}" if token.kind else "found its end"
+        raise _malformed(f"{what} at character {token.at + 1}, {found}")
+
+
+def _tokenize(text: str) -> list[_Token]:
+    tokens, at, end = [], 0, len(text.rstrip())
+    while at < end:
+        match = _TOKEN.match(text, at)
+        if match is None or match.lastgroup is None:
+            raise _malformed(f"character {at + 1} starts nothing it knows: {text[at : at + 20]!r}")
+        kind = match.lastgroup
+        tokens.append(_Token(kind, match[kind], match.start(kind)))
+        at = match.end()
+    return [*tokens, _Token("", "", end)]
+
+
+def _literal(token: _Token) -> str | int | float:
+    if token.kind == "string":
+        return re.sub(r"\\(.)", r"\1", token.text[1:-1], flags=re.DOTALL)
+    return int(token.text) if token.text.isdigit() else float(token.text)
+
+
+def _without_source(steps: list[str | int], source: Source) -> list[str | int]:
+    for prefix in (source.split("."), ["devices"], [source.rpartition(".")[2]]):
+        if len(steps) > len(prefix) and steps[: len(prefix)] == prefix:
+            return steps[len(prefix) :]
+    return steps
+
+
+def _check(query: Query) -> None:
+    if query.top == 0:
+        raise _malformed("TOP must be at least 1")
+    if query.source == "devices.jobs" and query.columns is not None:
+        raise _malformed("only * can be selected from devices.jobs")
+    if not query.is_aggregate:
+        return
+    if query.columns is None:
+        raise _malformed("* cannot be selected with GROUP BY")
+    grouped = {name for name, _ in query.group_by}
+    for column in query.columns:
+        if not column.aggregate and column.path not in grouped:
+            raise _malformed(f"the column {column.name!r} is neither aggregated nor grouped by")
