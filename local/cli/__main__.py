@@ -1,0 +1,22 @@
+"""Runs one subcommand: `python -m local.cli NAME [options]`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+
+
+def main(arguments: list[str]) -> int:
+    """Run the subcommand named by the first argument; return its exit code."""
+    name = arguments[0] if arguments else ""
+    module = f"local.cli.{name}"
+    if not name.isidentifier() or name.startswith("_") or importlib.util.find_spec(module) is None:
+        print(f"odu: there is no command {name!r}; see ./odu --help", file=sys.stderr)
+        return 2
+    code: int = importlib.import_module(module).main(arguments[1:])
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,100 @@
+"""`./odu test`: format, style, types, imports and tests, and the coverage of the tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local.cli.options import parser
+
+REPOSITORY = Path(__file__).parents[2]
+_DESCRIPTION = """\
+Check format, style, types and imports, then run the tests with coverage. Everything runs even when
+something fails. Options that are not listed here go to pytest:
+
+  ./odu test --only-tests tests/unit -k topology
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One command whose exit code says whether the repository is in order."""
+
+    name: str
+    argv: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a check ended."""
+
+    name: str
+    code: int
+    seconds: float
+
+
+def tool(name: str) -> str:
+    """Return the path of a program of the virtual environment."""
+    return str(Path(sys.executable).with_name(name))
+
+
+def checks(pytest_arguments: list[str], *, only_tests: bool) -> list[Check]:
+    """Return what is to be run, in order."""
+    tests = [sys.executable, "-m", "pytest", "--cov", "--cov-branch", "--cov-report="]
+    pytest = Check("pytest", (*tests, *pytest_arguments))
+    if only_tests:
+        return [pytest]
+    return [
+        Check("format", (tool("ruff"), "format", "--check", ".", "odu")),
+        Check("style", (tool("ruff"), "check", ".", "odu")),
+        Check("types", (tool("mypy"),)),
+        Check("types of odu", (tool("mypy"), "--scripts-are-modules", "odu")),
+        Check(
+            "types of the agent",
+            (tool("mypy"), "--strict", "agent/odu_agent"),
+            {"MYPYPATH": "agent"},
+        ),
+        Check("imports", (tool("lint-imports"),)),
+        pytest,
+    ]
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    test = parser("test", _DESCRIPTION)
+    test.usage = "./odu test [--only-tests] [options and paths of pytest]"
+    test.add_argument("--only-tests", action="store_true", help="leave out all but the tests")
+    given, rest = test.parse_known_args(arguments)
+    outcomes = [run(check) for check in checks(rest, only_tests=given.only_tests)]
+    print("\n".join(summary(outcomes, coverage())), flush=True)
+    return 1 if any(outcome.code for outcome in outcomes) else 0
+
+
+def run(check: Check) -> Outcome:
+    """Run a check, its output going where ours goes."""
+    print(f"--- {check.name}: {' '.join(Path(part).name for part in check.argv[:3])}", flush=True)
+    started = time.monotonic()
+    environment = {**os.environ, **check.environment}
+    code = subprocess.run(check.argv, cwd=REPOSITORY, env=environment, check=False).returncode
+    return Outcome(check.name, code, time.monotonic() - started)
+
+
+def coverage() -> str:
+    """Return the percentage of lines and branches that the tests ran through."""
+    argv = [sys.executable, "-m", "coverage", "report", "--format=total", "--precision=1"]
+    done = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    return f"{done.stdout.strip()} %" if done.returncode == 0 else "not measured"
+
+
+def summary(outcomes: list[Outcome], covered: str) -> list[str]:
+    """Return one line for each check, and the coverage."""
+    lines = [
+        f"{'ok' if outcome.code == 0 else 'FAILED':<7} {outcome.name:<19} {outcome.seconds:6.1f} s"
+        for outcome in outcomes
+    ]
+    return [*lines, f"coverage of lines and branches: {covered}"]

@@ -1,0 +1,127 @@
+"""`./odu up`: starts the local stack and keeps it running until Ctrl-C, SIGTERM or `./odu down`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import select
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local.cli.options import DEFAULT_STATE, fail, parser
+from local.stack.errors import StackError
+from local.stack.parts import Options
+from local.stack.running import import_path, up_command
+from local.stack.state import StateDirectory
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+_DESCRIPTION = """\
+Start the local stack on loopback and keep it running: Azurite, the token issuer, the Event Grid and
+IoT Hub stand-ins, and the Functions host with the service. Once all is ready, the one line
+"ready ENDPOINT" is printed to stdout and <state>/stack.json tells where everything is.
+"""
+_EXIT_CODES = """\
+exit codes: 0 stopped on request, 1 could not start, 4 a stack with this state already runs,
+5 a part crashed again and again
+"""
+_POLL_SECONDS = 0.1
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    given = _parse(arguments)
+    if given.detach:
+        return _detach(given)
+    if given.ephemeral:
+        with tempfile.TemporaryDirectory(prefix="odu-") as directory:
+            return _run(given, Path(directory))
+    return _run(given, given.state)
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    up = parser("up", _DESCRIPTION)
+    up.epilog = _EXIT_CODES
+    where = up.add_mutually_exclusive_group()
+    where.add_argument(
+        "--state",
+        type=Path,
+        default=DEFAULT_STATE,
+        metavar="DIR",
+        help="where keys, ports, data and logs are kept (default: %(default)s)",
+    )
+    where.add_argument(
+        "--ephemeral",
+        action="store_true",
+        help="use a temporary state directory and remove it at the end",
+    )
+    up.add_argument(
+        "--detach", action="store_true", help="return once ready; stop it with ./odu down"
+    )
+    up.add_argument("--port", type=int, metavar="N", help="port of the REST API")
+    up.add_argument("--sku", default="S1", help="tier of the hub: F1, S1, S2, S3 (default: S1)")
+    up.add_argument("--units", type=int, default=1, metavar="N", help="units of the hub")
+    up.add_argument("--throttle", action="store_true", help="enforce the hub's throttling limits")
+    up.add_argument("--leash", action="store_true", help=argparse.SUPPRESS)
+    return up.parse_args(arguments)
+
+
+def _run(given: argparse.Namespace, state: Path) -> int:
+    from local.cli.progress import ProgressLines
+    from local.stack.supervisor import run
+
+    options = Options(given.sku, given.units, given.throttle, given.port)
+    directory = StateDirectory(state.resolve())
+    try:
+        run(directory, options, ProgressLines(), _announce, leash=given.leash)
+    except StackError as error:
+        return fail(error, error.exit_code)
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _announce(endpoint: str) -> None:
+    print("ready", endpoint, flush=True)
+
+
+def _detach(given: argparse.Namespace) -> int:
+    """Run the supervisor in a session of its own; follow its log until it is ready or fails."""
+    path = Path(tempfile.mkdtemp(prefix="odu-")) if given.ephemeral else given.state
+    state = StateDirectory(path.resolve())
+    state.create()
+    options = ["--sku", given.sku, "--units", str(given.units)]
+    options += ["--throttle"] if given.throttle else []
+    options += [] if given.port is None else ["--port", str(given.port)]
+    log = state.log / "supervisor.log"
+    with log.open("ab") as writer, log.open("rb") as reader:
+        reader.seek(0, os.SEEK_END)
+        process = subprocess.Popen(
+            up_command(state, options),
+            env=import_path(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=writer,
+            start_new_session=True,
+        )
+        ready = _follow(process, reader)
+    if not ready.startswith(b"ready "):
+        return process.wait()
+    sys.stdout.write(ready.decode())
+    return 0
+
+
+def _follow(process: subprocess.Popen[bytes], log: BinaryIO) -> bytes:
+    """Copy the log to stderr until the process prints a line, or ends; return the line."""
+    assert process.stdout is not None
+    while True:
+        readable, _, _ = select.select([process.stdout], [], [], _POLL_SECONDS)
+        line = process.stdout.readline() if readable else b""
+        sys.stderr.write(log.read().decode(errors="replace"))
+        sys.stderr.flush()
+        if readable:
+            return line

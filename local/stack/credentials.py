@@ -1,0 +1,74 @@
+"""Random keys between the parts of one stack: made at the first start, kept in its state."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+
+import msgspec
+
+from local.stack.errors import StackError
+from local.stack.state import StateDirectory, write_private
+
+
+def _key() -> str:
+    """Return 256 random bits in standard base64, the form of storage and IoT Hub keys."""
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _url_safe_key() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def _fernet_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """The secrets of one stack; the host keys are those of the Functions host."""
+
+    storage: str = msgspec.field(default_factory=_key)
+    iothub_owner: str = msgspec.field(default_factory=_key)
+    iothub_service: str = msgspec.field(default_factory=_key)
+    event_grid: str = msgspec.field(default_factory=_key)
+    event_grid_admin: str = msgspec.field(default_factory=_url_safe_key)
+    identity_admin: str = msgspec.field(default_factory=_url_safe_key)
+    source_url: str = msgspec.field(default_factory=_fernet_key)
+    host_master: str = msgspec.field(default_factory=_url_safe_key)
+    host_default: str = msgspec.field(default_factory=_url_safe_key)
+    host_event_grid: str = msgspec.field(default_factory=_url_safe_key)
+    host_blobs: str = msgspec.field(default_factory=_url_safe_key)
+
+    def __repr__(self) -> str:
+        """Keep the secrets out of logs."""
+        return "Credentials(...)"
+
+
+def ensure_credentials(state: StateDirectory) -> Credentials:
+    """Return the stack's credentials and write the host's key file; make what is missing.
+
+    Raises:
+        StackError: the file is damaged.
+    """
+    path = state.path / "credentials.json"
+    try:
+        stored = msgspec.json.decode(path.read_bytes(), type=Credentials)
+    except FileNotFoundError:
+        stored = Credentials()
+    except msgspec.DecodeError as error:
+        raise StackError(f"{path} is damaged: {error}") from error
+    write_private(path, msgspec.json.encode(stored))
+    write_private(state.host_keys, json.dumps(_host_keys(stored), indent=2).encode())
+    return stored
+
+
+def _host_keys(credentials: Credentials) -> dict[str, object]:
+    return {
+        "master": credentials.host_master,
+        "host": {"default": credentials.host_default},
+        "system": {
+            "eventgrid_extension": credentials.host_event_grid,
+            "blobs_extension": credentials.host_blobs,
+        },
+    }

@@ -1,0 +1,38 @@
+"""Puts together what `stack.json` tells of a running stack."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local.identity.tokens import LOCAL_TENANT
+from local.stack.parts import IMPORT_DROP_CONTAINER, INSTANCE, TOKEN_AUDIENCE, Site
+from local.stack.running import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def describe(site: Site, storage: str, ports: Mapping[str, int], pids: Mapping[str, int]) -> Stack:
+    """Return the description of a stack; `storage` is Azurite's connection string."""
+    return Stack(
+        endpoint=site.url("host"),
+        instance=INSTANCE,
+        ca_file=str(site.state.ca),
+        iot_hub_connection_string=site.hub_connection_string,
+        storage_connection_string=storage,
+        event_grid_topic_endpoint=site.topic_endpoint,
+        event_grid_topic_key=site.credentials.event_grid,
+        import_drop_container=IMPORT_DROP_CONTAINER,
+        console_url=None,
+        pids=dict(pids),
+        ports=dict(ports),
+        state=str(site.state.path),
+        roots_file=str(site.state.keys / "roots.json"),
+        token_issuer=site.token_issuer,
+        token_audience=TOKEN_AUDIENCE,
+        token_tenant=LOCAL_TENANT,
+        event_grid_endpoint=site.url("eventgrid"),
+        event_grid_admin_key=site.credentials.event_grid_admin,
+        host_master_key=site.credentials.host_master,
+        identity_admin_key=site.credentials.identity_admin,
+    )

@@ -1,0 +1,39 @@
+"""Makes the queues, tables and containers that the service expects, as a deployment does."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from azure.core.exceptions import AzureError, ResourceExistsError
+from azure.data.tables import TableServiceClient
+from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueServiceClient
+
+from local.stack.errors import StackError
+from shared.domain.topology import CONTAINERS, QUEUES, TABLES
+
+
+def provision(connection_string: str) -> None:
+    """Create what is missing of `shared.domain.topology` in a storage account.
+
+    Raises:
+        StackError: the account refuses it or does not answer.
+    """
+    try:
+        _create_all(connection_string)
+    except AzureError as error:
+        raise StackError(f"the storage cannot be provisioned: {error}") from error
+
+
+def _create_all(connection_string: str) -> None:
+    with TableServiceClient.from_connection_string(connection_string) as tables:
+        for table in TABLES:
+            tables.create_table_if_not_exists(table)
+    with QueueServiceClient.from_connection_string(connection_string) as queues:
+        for queue in QUEUES:
+            with suppress(ResourceExistsError):
+                queues.create_queue(queue)
+    with BlobServiceClient.from_connection_string(connection_string) as blobs:
+        for container in CONTAINERS:
+            with suppress(ResourceExistsError):
+                blobs.create_container(container)

@@ -1,0 +1,218 @@
+"""Brings the parts of a stack up in their order, keeps them running, and ends them in theirs.
+
+The host ends first, so that it finishes what it has begun while all it needs still runs; Azurite
+ends last and writes its data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from local.stack import parts
+from local.stack.azurite import SERVICES, announced_ports, azurite_part, connection_string
+from local.stack.certificates import ensure_certificates
+from local.stack.credentials import ensure_credentials
+from local.stack.description import describe
+from local.stack.keeper import Keeper, Progress
+from local.stack.keys import ensure_keys
+from local.stack.ports import free_or_zero, open_sockets, remember_ports, remembered_ports
+from local.stack.state import StateDirectory, lock_parts, lock_supervisor, write_private
+from local.stack.subscriptions import register
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local.stack.child import Part
+
+STOP_ORDER = (("host",), ("iothub", "eventgrid", "identity"), ("azurite",))
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run(
+    state: StateDirectory,
+    options: parts.Options,
+    progress: Progress,
+    announce: Callable[[str], None],
+    *,
+    leash: bool = False,
+) -> None:
+    """Run a stack until a signal, or with a leash the end of standard input, tells it to end.
+
+    Args:
+        state: where it keeps everything.
+        options: the user's choices.
+        progress: where it tells what it does.
+        announce: called with the endpoint of the REST API once all is ready.
+        leash: end when standard input ends.
+
+    Raises:
+        StackError: it cannot start, or gave up.
+    """
+    os.umask(0o077)
+    state.create()
+    supervisor_lock = lock_supervisor(state)
+    parts_lock = lock_parts(state, progress.note)
+    try:
+        site = _prepare(state, options, progress, parts_lock)
+        try:
+            asyncio.run(_serve(site, progress, announce, leash=leash))
+        finally:
+            for listener in site.sockets.values():
+                listener.close()
+    finally:
+        os.close(parts_lock)
+        os.close(supervisor_lock)
+
+
+def _prepare(
+    state: StateDirectory, options: parts.Options, progress: Progress, parts_lock: int
+) -> parts.Site:
+    started = time.monotonic()
+    demanded = {} if options.port is None else {"host": options.port}
+    sockets = open_sockets(parts.SERVERS, remembered_ports(state), demanded, progress.note)
+    certificate = ensure_certificates(state)
+    credentials = ensure_credentials(state)
+    progress.done("certificates", time.monotonic() - started, str(state.ca))
+    return parts.Site(state, options, credentials, certificate, sockets, parts_lock)
+
+
+async def _serve(
+    site: parts.Site, progress: Progress, announce: Callable[[str], None], *, leash: bool
+) -> None:
+    await Supervisor(site, progress, announce).serve(leash=leash)
+
+
+class Supervisor:
+    """The running parts of one stack."""
+
+    def __init__(
+        self, site: parts.Site, progress: Progress, announce: Callable[[str], None]
+    ) -> None:
+        self._site = site
+        self._progress = progress
+        self._announce = announce
+        self._keepers: dict[str, Keeper] = {}
+        self._storage = ""
+        self._storage_ports: dict[str, int] = {}
+        self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when all is to end: with an exception if something went wrong."""
+
+    async def serve(self, *, leash: bool) -> None:
+        """Bring everything up, wait for the end, and take everything down.
+
+        Raises:
+            StackError: the start failed, or a part is not worth restarting.
+        """
+        loop = asyncio.get_running_loop()
+        for signum in _SIGNALS:
+            loop.add_signal_handler(signum, self._order_end)
+        if leash:
+            loop.add_reader(sys.stdin.fileno(), self._on_leash)
+        bringing_up = asyncio.create_task(self._bring_up())
+        bringing_up.add_done_callback(self._on_done)
+        try:
+            await self._end
+        finally:
+            bringing_up.cancel()
+            await asyncio.wait((bringing_up,))
+            await self._take_down()
+
+    def _order_end(self) -> None:
+        if not self._end.done():
+            self._end.set_result(None)
+
+    def _on_leash(self) -> None:
+        if not os.read(sys.stdin.fileno(), 1024):
+            asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+            self._order_end()
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._end.done():
+            self._end.set_exception(error)
+
+    def _keep(self, part: Part) -> Keeper:
+        keeper = Keeper(part, parts.REPOSITORY, self._progress, self._describe)
+        keeper.task.add_done_callback(self._on_done)
+        self._keepers[part.name] = keeper
+        return keeper
+
+    async def _bring_up(self) -> None:
+        site, started = self._site, time.monotonic()
+        starting = {
+            "azurite": asyncio.create_task(self._start_storage()),
+            "identity": self._start(parts.identity_part(site), site.url("identity")),
+            "iothub": self._start(parts.iothub_part(site), site.url("iothub")),
+        }
+        await self._in_thread("signing keys", lambda: ensure_keys(site.state.keys))
+        await starting["azurite"]
+        starting["eventgrid"] = self._start(
+            parts.eventgrid_part(site, self._storage), site.url("eventgrid")
+        )
+        await self._in_thread("provisioning", self._provision)
+        await asyncio.gather(*starting.values())
+        await self._start(parts.host_part(site, self._storage), site.url("host"))
+        await self._in_thread("subscriptions", self._subscribe)
+        self._describe()
+        self._progress.done("the stack", time.monotonic() - started, str(site.state.path))
+        self._announce(site.url("host"))
+
+    def _start(self, part: Part, where: str) -> asyncio.Task[None]:
+        async def until_ready() -> None:
+            started = time.monotonic()
+            await self._keep(part).ready()
+            self._progress.done(part.name, time.monotonic() - started, where)
+
+        return asyncio.create_task(until_ready())
+
+    async def _start_storage(self) -> None:
+        """Start Azurite on its earlier ports; whatever ports it gets now, it keeps."""
+        site, started = self._site, time.monotonic()
+        known = remembered_ports(site.state)
+        ports = {name: free_or_zero(name, known, self._progress.note) for name in SERVICES}
+        key, descriptors = site.credentials.storage, (site.parts_lock,)
+        keeper = self._keep(azurite_part(site.state, key, ports, descriptors))
+        ports = announced_ports(await keeper.ready())
+        keeper.part = azurite_part(site.state, key, ports, descriptors)
+        self._storage = connection_string(key, ports)
+        self._storage_ports = ports
+        remember_ports(site.state, self._ports())
+        where = ", ".join(f"{name} on port {port}" for name, port in ports.items())
+        self._progress.done("azurite", time.monotonic() - started, where)
+
+    async def _in_thread(self, what: str, work: Callable[[], None]) -> None:
+        started = time.monotonic()
+        await asyncio.to_thread(work)
+        self._progress.done(what, time.monotonic() - started, "")
+
+    def _provision(self) -> None:
+        from local.stack.provision import provision  # its imports take long: meanwhile parts start
+
+        provision(self._storage)
+
+    def _subscribe(self) -> None:
+        site = self._site
+        register(site.url("eventgrid"), site.url("host"), site.credentials, site.state.ca)
+
+    def _ports(self) -> dict[str, int]:
+        return {name: self._site.port(name) for name in parts.SERVERS} | self._storage_ports
+
+    def _describe(self) -> None:
+        """Write down what is where, and which processes run now."""
+        pids = {name: keeper.pid for name, keeper in self._keepers.items() if keeper.pid}
+        pids["supervisor"] = os.getpid()
+        stack = describe(self._site, self._storage, self._ports(), pids)
+        write_private(self._site.state.description, stack.to_json())
+
+    async def _take_down(self) -> None:
+        self._site.state.description.unlink(missing_ok=True)
+        if self._keepers:
+            self._progress.note("stopping")
+        for names in STOP_ORDER:
+            keepers = (self._keepers[name] for name in names if name in self._keepers)
+            await asyncio.gather(*(keeper.stop() for keeper in keepers))
