@@ -1,0 +1,357 @@
+"""Fetching from URLs that strangers chose, without serving them as a way into private networks.
+
+Every address that a host resolves to is checked, the connection is pinned to the checked addresses,
+and the peer is checked again once connected. Nothing of ours is sent: no cookies, no credentials,
+no proxy settings of the environment. Bytes, time and redirects are bounded. Errors carry stable
+codes and never a query string, an address or a byte of what was fetched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urljoin
+
+from shared.domain.errors import DependencyFailed, InvalidInput
+from shared.domain.source_url import Address, SourcePolicy, SourceUrl
+
+if TYPE_CHECKING:
+    import ssl
+
+    from aiohttp import ClientResponse
+
+CHUNK_BYTES = 1 << 20
+
+_BROKEN_OFF = ("SourceTruncated", "The source broke off before its end.")
+
+Resolver = Callable[[str], Awaitable[list[str]]]
+"""Gives every address of a host name, of both families; raises `OSError` when there is none."""
+
+
+class FetchError(DependencyFailed):
+    """A source could not be read.
+
+    Codes: `SourceRefused`, `SourceUnreachable`, `SourceStatus`, `SourceRedirected`,
+    `SourceEncoded`, `SourceLength`, `SourceTruncated`, `SourceChanged`, `SourceTooSlow`.
+    `SourceChanged` asks for a new start from offset 0.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """How long a source may take. Seconds and bytes a second; waiting for the reader is free."""
+
+    connect_seconds: float = 10.0
+    idle_seconds: float = 30.0
+    base_seconds: float = 60.0
+    bytes_per_second: int = 256 * 1024
+    """The whole fetch may take `base_seconds` plus its size at this rate."""
+    min_bytes_per_second: int = 64 * 1024
+    rate_window_seconds: float = 60.0
+    """Any window of this length slower than `min_bytes_per_second` ends the fetch."""
+
+    def whole_seconds(self, size_bytes: int) -> float:
+        """Return how long a fetch of this size may take."""
+        return self.base_seconds + size_bytes / self.bytes_per_second
+
+
+class SafeFetcher:
+    """Reads sources that the policy allows.
+
+    Args:
+        policy: Which URLs and addresses are allowed.
+        limits: How long a source may take.
+        ssl: Trust for https; the system's by default.
+        resolver: Replaces the system's resolver.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        policy: SourcePolicy,
+        limits: FetchLimits | None = None,
+        ssl: ssl.SSLContext | None = None,
+        resolver: Resolver | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._policy = policy
+        self._limits = limits or FetchLimits()
+        self._ssl = ssl
+        self._resolve = resolver or _system_resolver
+        self._clock = clock
+
+    async def read_small(self, url: str, *, max_bytes: int) -> bytes:
+        """Read a whole source into memory.
+
+        Raises:
+            FetchError: It is larger than `max_bytes`, refused, or could not be read.
+        """
+        pace = _Pace(self._limits, max_bytes, self._clock)
+        async with self._response(url, {}, pace) as response:
+            declared = response.content_length
+            if declared is not None and declared > max_bytes:
+                raise _too_large()
+            return b"".join([chunk async for chunk in _body(response, max_bytes, pace)])
+
+    def stream(
+        self, url: str, *, size_bytes: int, offset: int = 0, etag: str | None = None
+    ) -> SourceStream:
+        """Read a source of known size in chunks of about 1 MiB.
+
+        Args:
+            url: Where from.
+            size_bytes: Size of the whole source; more or fewer bytes are an error.
+            offset: Where to go on after an earlier attempt.
+            etag: The ETag of that attempt; a source that has changed since is an error.
+
+        Raises:
+            FetchError: While iterating.
+        """
+        return SourceStream(self, url, size_bytes, offset, etag)
+
+    async def close(self) -> None:
+        """Release everything held; connections live no longer than the fetch they serve."""
+
+    async def _chunks(self, stream: SourceStream) -> AsyncGenerator[bytes]:
+        remaining = stream.size_bytes - stream.offset
+        pace = _Pace(self._limits, remaining, self._clock)
+        async with self._response(stream.url, _range_headers(stream), pace) as response:
+            _check_range(response, stream)
+            if response.content_length not in (None, remaining):
+                raise FetchError(
+                    "The source is not of the declared size.", code="SourceLength", retryable=False
+                )
+            stream.etag = response.headers.get("ETag")
+            received = 0
+            async for chunk in _body(response, remaining, pace):
+                received += len(chunk)
+                yield chunk
+            if received < remaining:
+                raise FetchError(_BROKEN_OFF[1], code=_BROKEN_OFF[0])
+
+    @asynccontextmanager
+    async def _response(
+        self, url: str, headers: dict[str, str], pace: _Pace
+    ) -> AsyncIterator[ClientResponse]:
+        """Follow the redirects that the policy allows and give the answer at their end."""
+        from shared.adapters.fetch_transport import opened
+
+        for hops_left in range(min(self._policy.max_redirects, 3), -1, -1):
+            source = self._checked(url)
+            addresses = await self._addresses(source, pace)
+            async with opened(
+                source, addresses, headers, self._ssl, self._limits, pace.guard
+            ) as response:
+                location = response.headers.get("Location")
+                if response.status not in (301, 302, 303, 307, 308) or location is None:
+                    _check_answer(response, partial="Range" in headers)
+                    yield response
+                    return
+            if hops_left == 0:
+                break
+            url = _next_hop(source, location)
+        raise FetchError(
+            "The source redirects elsewhere; give the final URL.",
+            code="SourceRedirected",
+            retryable=False,
+        )
+
+    def _checked(self, url: str) -> SourceUrl:
+        try:
+            return self._policy.check_url(url)
+        except InvalidInput as error:
+            refusal = error
+        raise _refused(refusal)
+
+    async def _addresses(self, source: SourceUrl, pace: _Pace) -> tuple[Address, ...]:
+        if source.literal is not None:
+            addresses: tuple[Address, ...] = (source.literal,)
+        else:
+            spelled = await pace.guard(self._resolve(source.host), self._limits.connect_seconds)
+            addresses = tuple(ip_address(each.partition("%")[0]) for each in spelled)
+        if not addresses:
+            raise FetchError("The host of the source has no address.", code="SourceUnreachable")
+        refusal = self._first_refusal(source, addresses)
+        if refusal is not None:
+            raise _refused(refusal)
+        return addresses
+
+    def _first_refusal(
+        self, source: SourceUrl, addresses: tuple[Address, ...]
+    ) -> InvalidInput | None:
+        for address in addresses:
+            try:
+                self._policy.check_address(source, address)
+            except InvalidInput as error:
+                return error
+        return None
+
+
+class SourceStream(AsyncIterator[bytes]):
+    """The chunks of a source. `etag` is known once the first chunk has come.
+
+    Leaving it early: `await aclose()`, or use it in `async with`.
+    """
+
+    def __init__(
+        self, fetcher: SafeFetcher, url: str, size_bytes: int, offset: int, etag: str | None
+    ) -> None:
+        self.url = url
+        self.size_bytes = size_bytes
+        self.offset = offset
+        self.etag = etag
+        self._chunks = fetcher._chunks(self)
+
+    async def __anext__(self) -> bytes:
+        return await anext(self._chunks)
+
+    async def aclose(self) -> None:
+        """Stop fetching and close the connection."""
+        await self._chunks.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+class _Pace:
+    """Counts the time spent waiting for a source and ends the fetch when it is too slow."""
+
+    def __init__(self, limits: FetchLimits, size_bytes: int, clock: Callable[[], float]) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._left = limits.whole_seconds(size_bytes)
+        self._window_seconds = 0.0
+        self._window_bytes = 0
+
+    async def guard[T](
+        self,
+        waiting: Awaitable[T],
+        most_seconds: float,
+        failed: tuple[str, str] = ("SourceUnreachable", "The source cannot be reached."),
+    ) -> T:
+        """Await something of the source for at most so long; translate its failures."""
+        started = self._clock()
+        try:
+            return await asyncio.wait_for(waiting, max(0.0, min(most_seconds, self._left)))
+        except TimeoutError:
+            failure = _too_slow()
+        except _network_failures():
+            failure = FetchError(failed[1], code=failed[0])
+        finally:
+            spent = self._clock() - started
+            self._left -= spent
+            self._window_seconds += spent
+        # Raised out here so that no context holds the library's error: its text has the whole URL.
+        raise failure
+
+    async def read(self, response: ClientResponse) -> bytes:
+        """Read what has come, waiting if nothing has; empty at the end."""
+        waiting = response.content.read(CHUNK_BYTES)
+        data = await self.guard(waiting, self._limits.idle_seconds, _BROKEN_OFF)
+        self._window_bytes += len(data)
+        if self._window_seconds >= self._limits.rate_window_seconds:
+            if self._window_bytes < self._limits.min_bytes_per_second * self._window_seconds:
+                raise _too_slow()
+            self._window_seconds, self._window_bytes = 0.0, 0
+        return data
+
+
+async def _body(response: ClientResponse, most: int, pace: _Pace) -> AsyncIterator[bytes]:
+    buffer = bytearray()
+    received = 0
+    while data := await pace.read(response):
+        received += len(data)
+        if received > most:
+            raise _too_large()
+        buffer += data
+        if len(buffer) >= CHUNK_BYTES:
+            yield bytes(buffer)
+            buffer.clear()
+    if buffer:
+        yield bytes(buffer)
+
+
+def _range_headers(stream: SourceStream) -> dict[str, str]:
+    headers = {}
+    if stream.offset:
+        headers["Range"] = f"bytes={stream.offset}-"
+    if stream.etag and not stream.etag.startswith("W/"):
+        headers["If-Match"] = stream.etag
+    return headers
+
+
+def _check_range(response: ClientResponse, stream: SourceStream) -> None:
+    whole = response.status == 200 and not stream.offset
+    expected = f"bytes {stream.offset}-{stream.size_bytes - 1}/{stream.size_bytes}"
+    resumed = response.status == 206 and response.headers.get("Content-Range") == expected
+    same = stream.etag in (None, response.headers.get("ETag"))
+    if not (whole or resumed) or not same:
+        raise _changed()
+
+
+def _check_answer(response: ClientResponse, *, partial: bool) -> None:
+    if response.status in (412, 416):
+        raise _changed()
+    if response.status != 200 and not (partial and response.status == 206):
+        raise FetchError(
+            f"The source answered with status {response.status}.",
+            code="SourceStatus",
+            retryable=response.status in (408, 429) or response.status >= 500,
+        )
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise FetchError(
+            "The source sends encoded content; it must send the bytes as they are.",
+            code="SourceEncoded",
+            retryable=False,
+        )
+
+
+def _next_hop(source: SourceUrl, location: str) -> str:
+    url = urljoin(source.authority + source.target, location)
+    if source.scheme == "https" and not url.startswith("https:"):
+        raise FetchError(
+            "The source redirects from https to http.", code="SourceRedirected", retryable=False
+        )
+    return url
+
+
+def _network_failures() -> tuple[type[Exception], ...]:
+    from aiohttp import ClientError
+
+    return (ClientError, OSError, UnicodeError)
+
+
+def _refused(refusal: InvalidInput) -> FetchError:
+    return FetchError(refusal.message, code="SourceRefused", retryable=False)
+
+
+def _too_large() -> FetchError:
+    return FetchError("The source is larger than allowed.", code="SourceLength", retryable=False)
+
+
+def _too_slow() -> FetchError:
+    return FetchError("The source is too slow.", code="SourceTooSlow")
+
+
+def _changed() -> FetchError:
+    return FetchError("The source has changed since it was last read.", code="SourceChanged")
+
+
+async def _system_resolver(host: str) -> list[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in found]
