@@ -187,14 +187,10 @@ def test_parse_agent_report_takes_any_json(section: Any) -> None:
     assert isinstance(parse_agent_report(section), AgentReport)
 
 
-@given(
-    st.fixed_dictionaries(
-        {},
-        optional=dict.fromkeys(
-            ("state", "workflow", "lastInstallResult", "installedUpdateId"), _JSON
-        ),
-    )
-)
+_MEMBERS = ("state", "workflow", "lastInstallResult", "installedUpdateId")
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(_MEMBERS, _JSON)))
 def test_parse_agent_report_takes_any_members(section: Any) -> None:
     assert isinstance(parse_agent_report(section), AgentReport)
 
