@@ -1,0 +1,15 @@
+"""The errors of the host: what keeps it from starting, and what is wrong with a request to it."""
+
+from __future__ import annotations
+
+
+class HostError(Exception):
+    """Root of the errors that the host raises itself."""
+
+
+class StartError(HostError):
+    """The app, its settings or the host's files do not allow a start; the message says why."""
+
+
+class BadDelivery(HostError):
+    """A webhook delivery does not have the form that its protocol prescribes."""
