@@ -1,1 +1,1 @@
-"""A stand-in for Azure IoT Hub that the unmodified service and device SDKs talk to over loopback."""
+"""A stand-in for Azure IoT Hub: the unmodified service and device SDKs talk to it over loopback."""

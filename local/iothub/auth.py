@@ -1,8 +1,9 @@
 """Shared access signatures: who may do what.
 
 A token reads `SharedAccessSignature sr=<resource>&sig=<signature>&se=<expiry>[&skn=<policy>]`. The
-signature is HMAC-SHA256 over the resource exactly as received, a line feed and the expiry, keyed with
-the decoded base64 key of a policy or, without `skn`, of a device ("Control access to IoT Hub").
+signature is HMAC-SHA256 over the resource exactly as received, a line feed and the expiry, keyed
+with the decoded base64 key of a policy or, without `skn`, of a device ("Control access to IoT
+Hub").
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ class Authority:
         token = parse(text)
         if token.host not in self._hosts or token.path != path:
             raise unauthorized("The shared access signature is for another device.")
-        if not any([token.is_signed_with(key) for key in keys if key]):
+        if not any(token.is_signed_with(key) for key in keys if key):
             raise unauthorized("The signature fits no key of the device.")
         return token.expires_at
 

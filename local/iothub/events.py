@@ -1,9 +1,9 @@
 """What the hub tells the outside: routed messages and Event Grid events.
 
-Messages go to a durable log of partitions, as an Event Hubs endpoint of the hub's message routing would hold them;
-the partition follows from the device id. Formats: "Use IoT Hub message routing: non-telemetry
-events" and "Azure IoT Hub as Event Grid source". Both are written in the transaction of the change
-they speak of.
+Messages go to a durable log of partitions, as an Event Hubs endpoint of the hub's message routing
+would hold them; the partition follows from the device id. Formats: "Use IoT Hub message routing:
+non-telemetry events" and "Azure IoT Hub as Event Grid source". Both are written in the transaction
+of the change they speak of.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Packets of MQTT 3.1.1 as bytes and back, for either side of a connection.
 
-Only what IoT Hub speaks: quality of service 0 and 1, no retained delivery. Section numbers refer to the OASIS
-standard "MQTT Version 3.1.1".
+Only what IoT Hub speaks: quality of service 0 and 1, no retained delivery. Section numbers refer to
+the OASIS standard "MQTT Version 3.1.1".
 """
 
 from __future__ import annotations
@@ -117,38 +117,52 @@ type Packet = (
 )
 
 SUBSCRIPTION_REFUSED = 0x80
-_FLAGS = {1: 0, 2: 0, 4: 0, 8: 2, 9: 0, 10: 2, 11: 0, 12: 0, 13: 0, 14: 0}
+_HEADS: dict[type[Packet], int] = {
+    Connect: 0x10,
+    Connack: 0x20,
+    Puback: 0x40,
+    Subscribe: 0x82,
+    Suback: 0x90,
+    Unsubscribe: 0xA2,
+    Unsuback: 0xB0,
+    Pingreq: 0xC0,
+    Pingresp: 0xD0,
+    Disconnect: 0xE0,
+}
 _LENGTH_BYTES = 4
 
 
 def encode(packet: Packet) -> bytes:
     """Return the bytes of a packet."""
+    return _frame(_head(packet), _body(packet))
+
+
+def _head(packet: Packet) -> int:
+    if isinstance(packet, Publish):
+        return 0x30 | packet.duplicate << 3 | packet.qos << 1 | packet.retain
+    return _HEADS[type(packet)]
+
+
+def _body(packet: Packet) -> bytes:
     match packet:
         case Connect():
-            return _frame(0x10, _connect_body(packet))
+            return _connect_body(packet)
         case Connack(code, session_present):
-            return _frame(0x20, bytes((session_present, code)))
+            return bytes((session_present, code))
         case Publish():
-            flags = packet.duplicate << 3 | packet.qos << 1 | packet.retain
-            head = _text(packet.topic) + (_short(packet.packet_id) if packet.qos else b"")
-            return _frame(0x30 | flags, head + packet.payload)
-        case Puback(packet_id):
-            return _frame(0x40, _short(packet_id))
+            number = _short(packet.packet_id) if packet.qos else b""
+            return _text(packet.topic) + number + packet.payload
         case Subscribe(packet_id, filters):
-            body = b"".join(_text(name) + bytes((qos,)) for name, qos in filters)
-            return _frame(0x82, _short(packet_id) + body)
+            wanted = (_text(name) + bytes((qos,)) for name, qos in filters)
+            return _short(packet_id) + b"".join(wanted)
         case Suback(packet_id, codes):
-            return _frame(0x90, _short(packet_id) + bytes(codes))
+            return _short(packet_id) + bytes(codes)
         case Unsubscribe(packet_id, names):
-            return _frame(0xA2, _short(packet_id) + b"".join(map(_text, names)))
-        case Unsuback(packet_id):
-            return _frame(0xB0, _short(packet_id))
-        case Pingreq():
-            return _frame(0xC0, b"")
-        case Pingresp():
-            return _frame(0xD0, b"")
-        case Disconnect():
-            return _frame(0xE0, b"")
+            return _short(packet_id) + b"".join(map(_text, names))
+        case Puback(packet_id) | Unsuback(packet_id):
+            return _short(packet_id)
+        case _:
+            return b""
 
 
 class Decoder:
@@ -240,7 +254,7 @@ class _Reader:
 
 def _decode(head: int, body: bytes) -> Packet:
     kind, flags = head >> 4, head & 0x0F
-    if kind != 3 and _FLAGS.get(kind) != flags:
+    if kind != 3 and head not in _HEADS.values():
         raise MqttError(f"a packet starts with 0x{head:02x}")
     reader = _Reader(body)
     packet = _decode_publish(flags, reader) if kind == 3 else _decode_body(kind, reader)

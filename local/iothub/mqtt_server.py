@@ -55,14 +55,12 @@ async def serve(hub: Hub, link: Link) -> None:
     packets = _packets(link, decoder)
     try:
         async with asyncio.timeout(limits.HANDSHAKE_TIME):
-            connect = await anext(packets, None)
-            if not isinstance(connect, Connect):
-                raise MqttError("the first packet is not CONNECT")
+            connect = await _first_packet(packets)
             admission = await _admit(hub, connect)
     except _Refused as refused:
         with contextlib.suppress(OSError):
             await link.send(encode(Connack(refused.code)))
-        link.abort()
+        link.close()
     except (MqttError, OSError, TimeoutError) as error:
         _log.info("connection closed before it was admitted: %s", error)
         link.abort()
@@ -105,6 +103,13 @@ async def _serve_packets(api: DeviceApi, packets: AsyncIterator[Packet], patienc
         if packet is None or isinstance(packet, Disconnect):
             return
         await api.handle(packet)
+
+
+async def _first_packet(packets: AsyncIterator[Packet]) -> Connect:
+    packet = await anext(packets, None)
+    if not isinstance(packet, Connect):
+        raise MqttError("the first packet is not CONNECT")
+    return packet
 
 
 async def _packets(link: Link, decoder: Decoder) -> AsyncIterator[Packet]:

@@ -16,19 +16,18 @@
     primary    = number | string | TRUE | FALSE | NULL | IS_DEFINED "(" path ")" | path | "(" or ")"
     path       = name {"." name | "." "[[" id "]]" | "[" (string | integer) "]"}
 
-Keywords are case-insensitive, names are not. Strings stand in single or double quotes, a backslash escapes.
-A path may start with the source's name. A comparison with a missing value or between values of
-different types is neither true nor false, and such a condition selects nothing.
+Keywords are case-insensitive, names are not. Strings stand in single or double quotes, a backslash
+escapes. A path may start with the source's name. A comparison with a missing value or between
+values of different types is neither true nor false, and such a condition selects nothing.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from local.iothub import limits
-from local.iothub.errors import HubError
+from local.iothub.query_tokens import Token, literal, malformed, tokenize
 from local.iothub.query_values import (
     COMPARISONS,
     PRODUCTS,
@@ -82,22 +81,25 @@ class Query:
         return bool(self.group_by) or any(column.aggregate for column in columns)
 
 
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    at: int
-
-
-_TOKEN = re.compile(
-    r"""\s*(?:(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)
-    |(?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
-    |(?P<identifier>\[\[[^\[\]]{1,128}\]\])
-    |(?P<name>[A-Za-z_$][\w$\-]*)
-    |(?P<symbol><=|>=|<>|!=|[=<>()\[\],.*/%+\-]))""",
-    re.VERBOSE | re.DOTALL,
-)
 _KEYWORDS = frozenset(
-    "SELECT TOP FROM WHERE GROUP BY AS AND OR NOT IN NIN TRUE FALSE NULL IS_DEFINED".split()
+    [
+        "SELECT",
+        "TOP",
+        "FROM",
+        "WHERE",
+        "GROUP",
+        "BY",
+        "AS",
+        "AND",
+        "OR",
+        "NOT",
+        "IN",
+        "NIN",
+        "TRUE",
+        "FALSE",
+        "NULL",
+        "IS_DEFINED",
+    ]
 )
 _WORDS: dict[str, Any] = {"TRUE": True, "FALSE": False, "NULL": None}
 _AGGREGATES = frozenset(("COUNT", "SUM", "AVG", "MIN", "MAX"))
@@ -110,12 +112,12 @@ def parse_query(text: str) -> Query:
         HubError: 400 saying what is wrong and where.
     """
     if len(text) > limits.QUERY_LENGTH:
-        raise _malformed(f"it is longer than {limits.QUERY_LENGTH} characters")
+        raise malformed(f"it is longer than {limits.QUERY_LENGTH} characters")
     parser = _Parser(text)
     try:
         return parser.query()
     except RecursionError as error:
-        raise _malformed("it is nested too deeply") from error
+        raise malformed("it is nested too deeply") from error
 
 
 def parse_condition(text: str, source: Source = "devices") -> Expression:
@@ -126,16 +128,12 @@ def parse_condition(text: str, source: Source = "devices") -> Expression:
     """
     if text.strip() in ("", "*"):
         return constant(True)
-    return parse_query(f"SELECT * FROM {source} WHERE {text}").condition
-
-
-def _malformed(what: str) -> HubError:
-    return HubError(400, "ArgumentInvalid", f"The query is malformed: {what}.")
+    return parse_query(f"SELECT * FROM {source} WHERE {text}").condition  # noqa: S608 - no SQL
 
 
 class _Parser:
     def __init__(self, text: str) -> None:
-        self._tokens = _tokenize(text)
+        self._tokens = tokenize(text)
         self._at = 0
         self._depth = 0
         self._source: Source = "devices"
@@ -265,7 +263,7 @@ class _Parser:
         token = self._peek()
         if token.kind in ("number", "string"):
             self._at += 1
-            return constant(_literal(token))
+            return constant(literal(token))
         for word, value in _WORDS.items():
             if self._take(word):
                 return constant(value)
@@ -304,7 +302,7 @@ class _Parser:
         token = self._peek()
         if token.kind == "string":
             self._at += 1
-            return str(_literal(token))
+            return str(literal(token))
         return self._integer()
 
     def _nested(self, part: Callable[[], Expression]) -> Expression:
@@ -336,7 +334,7 @@ class _Parser:
         self._at += 1
         return int(token.text)
 
-    def _peek(self, ahead: int = 0) -> _Token:
+    def _peek(self, ahead: int = 0) -> Token:
         return self._tokens[min(self._at + ahead, len(self._tokens) - 1)]
 
     def _take(self, text: str) -> bool:
@@ -353,25 +351,7 @@ class _Parser:
     def _fail(self, what: str) -> NoReturn:
         token = self._peek()
         found = f"found {token.text[:40]!r}" if token.kind else "found its end"
-        raise _malformed(f"{what} at character {token.at + 1}, {found}")
-
-
-def _tokenize(text: str) -> list[_Token]:
-    tokens, at, end = [], 0, len(text.rstrip())
-    while at < end:
-        match = _TOKEN.match(text, at)
-        if match is None or match.lastgroup is None:
-            raise _malformed(f"character {at + 1} starts nothing it knows: {text[at : at + 20]!r}")
-        kind = match.lastgroup
-        tokens.append(_Token(kind, match[kind], match.start(kind)))
-        at = match.end()
-    return [*tokens, _Token("", "", end)]
-
-
-def _literal(token: _Token) -> str | int | float:
-    if token.kind == "string":
-        return re.sub(r"\\(.)", r"\1", token.text[1:-1], flags=re.DOTALL)
-    return int(token.text) if token.text.isdigit() else float(token.text)
+        raise malformed(f"{what} at character {token.at + 1}, {found}")
 
 
 def _without_source(steps: list[str | int], source: Source) -> list[str | int]:
@@ -383,14 +363,14 @@ def _without_source(steps: list[str | int], source: Source) -> list[str | int]:
 
 def _check(query: Query) -> None:
     if query.top == 0:
-        raise _malformed("TOP must be at least 1")
+        raise malformed("TOP must be at least 1")
     if query.source == "devices.jobs" and query.columns is not None:
-        raise _malformed("only * can be selected from devices.jobs")
+        raise malformed("only * can be selected from devices.jobs")
     if not query.is_aggregate:
         return
     if query.columns is None:
-        raise _malformed("* cannot be selected with GROUP BY")
+        raise malformed("* cannot be selected with GROUP BY")
     grouped = {name for name, _ in query.group_by}
     for column in query.columns:
         if not column.aggregate and column.path not in grouped:
-            raise _malformed(f"the column {column.name!r} is neither aggregated nor grouped by")
+            raise malformed(f"the column {column.name!r} is neither aggregated nor grouped by")

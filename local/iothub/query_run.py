@@ -165,11 +165,15 @@ def _aggregate(query: Query, rows: Iterable[Row]) -> list[Row]:
         if name not in groups:
             if len(groups) >= limits.QUERY_GROUPS:
                 raise invalid(f"The query makes more than {limits.QUERY_GROUPS} groups.")
-            groups[name] = (row if not query.group_by else row, [_Total() for _ in columns])
+            groups[name] = (_plain_values(columns, row), [_Total() for _ in columns])
         for column, total in zip(columns, groups[name][1], strict=True):
             if column.aggregate:
                 total.add(column.value(row))
-    return [_summary(columns, first, totals) for first, totals in groups.values()]
+    return [_summary(columns, plain, totals) for plain, totals in groups.values()]
+
+
+def _plain_values(columns: tuple[Column, ...], row: Row) -> Row:
+    return {column.name: column.value(row) for column in columns if not column.aggregate}
 
 
 class _Total:
@@ -208,9 +212,9 @@ class _Total:
         return results[aggregate]()
 
 
-def _summary(columns: tuple[Column, ...], first: Row, totals: list[_Total]) -> Row:
-    values = (
-        (column.name, total.result(column.aggregate) if column.aggregate else column.value(first))
+def _summary(columns: tuple[Column, ...], plain: Row, totals: list[_Total]) -> Row:
+    values = {
+        column.name: total.result(column.aggregate) if column.aggregate else plain[column.name]
         for column, total in zip(columns, totals, strict=True)
-    )
-    return {name: value for name, value in values if value is not UNDEFINED}
+    }
+    return {name: value for name, value in values.items() if value is not UNDEFINED}

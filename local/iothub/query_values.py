@@ -50,9 +50,9 @@ def follow(row: Row, steps: list[str | int]) -> Any:
     """Return what a path leads to in a row."""
     value: Any = row
     for step in steps:
-        if (isinstance(step, str) and isinstance(value, dict) and step in value) or (
-            isinstance(step, int) and isinstance(value, list) and step < len(value)
-        ):
+        if isinstance(value, dict):
+            value = value.get(step, UNDEFINED)
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
             value = value[step]
         else:
             return UNDEFINED

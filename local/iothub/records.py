@@ -1,4 +1,4 @@
-"""Identities with their twins: how they are stored, and the documents the service API shows of them."""
+"""Identities with their twins: how they are stored, and how the service API shows them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Device connections: one for each identity, its subscriptions, and what is sent to it.
 
-Subscriptions of a persistent session (clean-session 0) are stored and outlive the connection. Nothing
-else is kept for an identity that is away: notifications it misses are lost, as with the real hub.
+Subscriptions of a persistent session (clean-session 0) are stored and outlive the connection.
+Nothing else is kept for an identity that is away: notifications it misses are lost, as with the
+real hub.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ class Link(Protocol):
 
     async def send(self, data: bytes) -> None:
         """Send bytes; returns when the device keeps up."""
+
+    def close(self) -> None:
+        """Close once everything is sent."""
 
     def abort(self) -> None:
         """Close at once."""

@@ -1,8 +1,8 @@
 """The hub's durable state: one SQLite database in write-ahead mode.
 
-A single thread does all writing. It takes every operation that waits, runs each in its own savepoint,
-commits them together and only then answers, so that what was answered survives a killed process and
-a thousand small writes a second need few commits. Reading has threads of its own.
+A single thread does all writing. It takes every operation that waits, runs each in its own
+savepoint, commits them together and only then answers, so that what was answered survives a killed
+process and a thousand small writes a second need few commits. Reading has threads of its own.
 """
 
 from __future__ import annotations

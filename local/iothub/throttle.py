@@ -1,7 +1,8 @@
 """Token buckets of a hub's size.
 
-Each meter holds a burst of about one minute of its rate. A spent bucket refuses at once and says when
-the next token is due; the real hub first delays calls for a while, which callers cannot rely on.
+Each meter holds a burst of about one minute of its rate. A spent bucket refuses at once and says
+when the next token is due; the real hub first delays calls for a while, which callers cannot rely
+on.
 """
 
 from __future__ import annotations
@@ -77,5 +78,5 @@ class Throttle:
 
     async def delay(self, meter: Meter) -> None:
         """Take from the meter, as late as it allows."""
-        while seconds := self.wait(meter):
+        while seconds := self.wait(meter):  # noqa: ASYNC110 - only time fills a bucket
             await asyncio.sleep(seconds)

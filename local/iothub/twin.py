@@ -1,9 +1,9 @@
 """Rules of device twins, without any storage.
 
-A twin has tags, desired and reported properties. Sections change by JSON merge patch (RFC 7396), where
-null removes a key. Each properties section counts its own changes in `$version` and keeps beside each
-key when it last changed in `$metadata`; desired metadata also names the version of that change.
-Limits are those of "Understand and use device twins in IoT Hub".
+A twin has tags, desired and reported properties. Sections change by JSON merge patch (RFC 7396),
+where null removes a key. Each properties section counts its own changes in `$version` and keeps
+beside each key when it last changed in `$metadata`; desired metadata also names the version of that
+change. Limits are those of "Understand and use device twins in IoT Hub".
 """
 
 from __future__ import annotations
@@ -246,7 +246,7 @@ def _check_size(section: Json, path: str, limit: int) -> None:
 
 
 def measure(value: object) -> int:
-    """Return the size of a value as the hub counts it: text in UTF-8, numbers 8 bytes, booleans 4."""
+    """Return the size of a value as the hub counts it: text in UTF-8, numbers 8, booleans 4."""
     match value:
         case dict():
             return sum(len(key.encode()) + measure(child) for key, child in value.items())

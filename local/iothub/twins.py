@@ -1,4 +1,4 @@
-"""Operations on twins: they run inside one transaction, write its events and tell connected devices."""
+"""Operations on twins: inside one transaction they change a twin, write events and tell devices."""
 
 from __future__ import annotations
 
