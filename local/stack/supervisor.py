@@ -7,6 +7,7 @@ ends last and writes its data.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import signal
 import sys
@@ -150,6 +151,7 @@ class Supervisor:
             "iothub": self._start(parts.iothub_part(site), site.url("iothub")),
         }
         await self._in_thread("signing keys", lambda: ensure_keys(site.state.keys))
+        await asyncio.to_thread(importlib.import_module, "local.stack.provision")  # takes long
         await starting["azurite"]
         starting["eventgrid"] = self._start(
             parts.eventgrid_part(site, self._storage), site.url("eventgrid")
@@ -191,7 +193,7 @@ class Supervisor:
         self._progress.done(what, time.monotonic() - started, "")
 
     def _provision(self) -> None:
-        from local.stack.provision import provision  # its imports take long: meanwhile parts start
+        from local.stack.provision import provision
 
         provision(self._storage)
 
