@@ -17,13 +17,13 @@ import socket
 import ssl
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
 LOOPBACK = "127.0.0.1"
 BACKLOG = 512
@@ -117,9 +117,11 @@ async def serve_until_stopped(
     port: int = sock.getsockname()[1]
     try:
         stop = await start(sock, tls_context(args))
-        print("ready", json.dumps({"port": port}), flush=True)
-        await stopped.wait()
-        await stop()
+        try:
+            print("ready", json.dumps({"port": port}), flush=True)
+            await stopped.wait()
+        finally:
+            await stop()
     finally:
         sock.close()
         if leash is not None:
@@ -136,6 +138,24 @@ async def serve_application(args: argparse.Namespace, app: web.Application) -> N
         return runner.cleanup
 
     await serve_until_stopped(args, start)
+
+
+async def run_until_one_ends(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Run a server with its background work; when one part ends or fails, stop all the others.
+
+    Raises:
+        Exception: what a part failed with; so no part can stop in silence.
+    """
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in tasks:
+        if not task.cancelled():
+            task.result()
 
 
 def redact(text: str) -> str:

@@ -27,6 +27,7 @@ class Server:
         self.process = process
         self.port = 0
         self._lines: deque[str] = deque(maxlen=LOG_LINES)
+        self._grown = asyncio.Condition()
         self._drain = asyncio.create_task(self._read_log())
 
     @property
@@ -48,6 +49,11 @@ class Server:
             await self.kill()
             raise AssertionError(f"the server said {line!r} instead of being ready: {self.log}")
         self.port = json.loads(line.removeprefix("ready "))["port"]
+
+    async def wait_for_log(self, text: str, seconds: float = 10) -> None:
+        """Wait until the log holds a text."""
+        async with asyncio.timeout(seconds), self._grown:
+            await self._grown.wait_for(lambda: text in self.log)
 
     async def stop(self) -> int:
         """Send SIGTERM and return the exit code."""
@@ -78,6 +84,8 @@ class Server:
         assert self.process.stderr is not None
         async for line in self.process.stderr:
             self._lines.append(line.decode(errors="replace"))
+            async with self._grown:
+                self._grown.notify_all()
 
 
 @asynccontextmanager

@@ -1,0 +1,1 @@
+"""A stand-in for Azure Event Grid on one machine: topics, webhook subscriptions, dead letters."""
