@@ -214,7 +214,7 @@ def parse_agent_report(section: Any) -> AgentReport:
         retry_timestamp=_text(workflow.get("retryTimestamp")),
         installed_update_id=parse_installed_update_id(agent.get("installedUpdateId")),
         result_code=_number(result.get("resultCode")),
-        extended_result_codes=_codes(result),
+        extended_result_codes=extended_result_codes(result),
         result_details=_text(result.get("resultDetails")),
         step_results=_step_reports(_object(result.get("stepResults"))),
     )
@@ -233,6 +233,19 @@ def parse_installed_update_id(text: Any) -> ManifestUpdateId | None:
     if provider is None or name is None or version is None:
         return None
     return ManifestUpdateId(provider, name, version)
+
+
+def extended_result_codes(result: Mapping[str, Any]) -> tuple[int, ...]:
+    """Read the ERCs of a result; none where they are absent or malformed."""
+    text = result.get("extendedResultCodes")
+    if isinstance(text, str):
+        try:
+            return tuple(parse_extended_result_codes(text))
+        except ValueError:
+            return ()
+    # Agents before 1.1 reported one number under the singular name.
+    number = _number(result.get("extendedResultCode"))
+    return () if number is None else (number & 0xFFFFFFFF,)
 
 
 def _codes_text(codes: Iterable[int]) -> str:
@@ -263,18 +276,6 @@ def _number(value: Any) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _codes(result: Mapping[str, Any]) -> tuple[int, ...]:
-    text = result.get("extendedResultCodes")
-    if isinstance(text, str):
-        try:
-            return tuple(parse_extended_result_codes(text))
-        except ValueError:
-            return ()
-    # Agents before 1.1 reported one number under the singular name.
-    number = _number(result.get("extendedResultCode"))
-    return () if number is None else (number & 0xFFFFFFFF,)
-
-
 def _step_reports(steps: Mapping[str, Any]) -> tuple[StepReport, ...]:
     reports = []
     for index in range(len(steps)):
@@ -282,5 +283,7 @@ def _step_reports(steps: Mapping[str, Any]) -> tuple[StepReport, ...]:
         code = _number(step.get("resultCode"))
         if code is None:
             break
-        reports.append(StepReport(code, _codes(step), _text(step.get("resultDetails"))))
+        reports.append(
+            StepReport(code, extended_result_codes(step), _text(step.get("resultDetails")))
+        )
     return tuple(reports)

@@ -1,0 +1,278 @@
+"""The agent: one device's loop from the desired section to handlers and back to reports.
+
+All state changes happen in one task, fed by a queue of what the hub sent and what the working
+thread finished, so that no lock is needed. Blocking work runs in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from .connection import create_client, get_twin, open_connection
+from .contract.codes import AgentState, Erc, ResultCode
+from .contract.manifest import installed_update_id_text
+from .contract.twin import acknowledgement
+from .deployment import DeploymentResult
+from .desired import DesiredSection, News
+from .download import Downloader, DownloadLimits
+from .handlers.simulator import simulated_handlers
+from .reporting import (
+    SEND_ERRORS,
+    Reporter,
+    ResultReporter,
+    own_device_information,
+    own_startup_report,
+)
+from .state import DeviceState
+from .verification import VerificationError, Verifier
+from .worker import Operation, Worker
+from .workflow import (
+    Command,
+    CommandError,
+    Decision,
+    Ended,
+    Workflow,
+    decide,
+    end,
+    finished_from_json,
+    finished_to_json,
+    parse_command,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from .config import AgentConfig
+    from .connection import HubClient
+    from .handlers import Handler
+
+logger = logging.getLogger(__name__)
+
+
+class Agent:
+    """One device.
+
+    Args:
+        config: Its settings.
+        handlers: Step handlers by name; by default the simulator if the settings ask for it.
+        client_factory: Makes the hub client; by default the Azure IoT device SDK's.
+        limits: Bounds of downloads; by default those of the settings.
+    """
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        handlers: Mapping[str, Handler] | None = None,
+        client_factory: Callable[[AgentConfig], HubClient] = create_client,
+        limits: DownloadLimits | None = None,
+    ) -> None:
+        self._config = config
+        self._name = config.device_name
+        self._handlers = _default_handlers(config) if handlers is None else handlers
+        self._client_factory = client_factory
+        self._limits = limits or DownloadLimits(timeout_seconds=config.download_timeout_seconds)
+        self._state = DeviceState(config.data_folder)
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Connect and follow the twin until `stop` is called or the task is cancelled."""
+        worker = await asyncio.to_thread(self._make_worker)
+        finished = await asyncio.to_thread(self._state.finished)
+        reporter = Reporter()
+        client = self._client_factory(self._config)
+        session = _Session(self._name, self._config, worker, reporter, client)
+        session.workflow = Workflow(finished=finished_from_json(finished))
+        tasks = [
+            asyncio.create_task(session.run()),
+            asyncio.create_task(reporter.run(client.patch_twin_reported_properties)),
+            asyncio.create_task(self._stopping.wait()),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await session.close()
+            await client.shutdown()
+            worker.downloader.close()
+
+    async def stop(self) -> None:
+        """End `run`; an operation that runs is interrupted and goes on at the next start."""
+        self._stopping.set()
+
+    def _make_worker(self) -> Worker:
+        self._config.data_folder.mkdir(parents=True, exist_ok=True)
+        downloader = Downloader(self._limits, self._config.ca_file)
+        verifier = Verifier(self._config.root_keys, self._state, downloader)
+        return Worker(self._config, self._handlers, self._state, downloader, verifier)
+
+
+class _Session:
+    """What happens between the start and the end of `Agent.run`."""
+
+    def __init__(
+        self,
+        name: str,
+        config: AgentConfig,
+        worker: Worker,
+        reporter: Reporter,
+        client: HubClient,
+    ) -> None:
+        self.workflow = Workflow()
+        self._name = name
+        self._config = config
+        self._worker = worker
+        self._reporter = reporter
+        self._results = ResultReporter(reporter, with_phase=config.report_phases)
+        self._client = client
+        self._desired = DesiredSection()
+        self._events: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"odu-{name}")
+        self._cancelled = threading.Event()
+        self._waiting: Operation | None = None
+
+    async def run(self) -> None:
+        """Follow the twin, for ever."""
+        twin = await open_connection(self._client, self._receive)
+        logger.info("%s: connected", self._name)
+        await self._follow(twin.get("desired"), is_startup=True)
+        self._reporter.put(own_startup_report(self._config))
+        self._reporter.put(own_device_information(self._config))
+        while True:
+            handle = await self._events.get()
+            await handle()
+
+    async def close(self) -> None:
+        """Interrupt what runs and wait for it."""
+        self._cancelled.set()
+        await asyncio.to_thread(self._executor.shutdown)
+
+    def _receive(self, patch: Any) -> None:
+        self._events.put_nowait(lambda: self._follow(patch))
+
+    async def _follow(self, section: Any, *, is_startup: bool = False) -> None:
+        news = self._desired.receive(section)
+        if news == News.GAP:
+            try:
+                news = self._desired.receive_whole((await get_twin(self._client)).get("desired"))
+            except SEND_ERRORS as error:
+                # The SDK hands over the whole section when it has reconnected.
+                logger.warning("%s: twin out of reach: %s", self._name, type(error).__name__)
+                return
+        if news == News.SERVICE:
+            await self._handle_service(self._desired.service, is_startup=is_startup)
+
+    async def _handle_service(self, service: Any, *, is_startup: bool) -> None:
+        try:
+            command = parse_command(service)
+        except CommandError as error:
+            logger.warning("%s: desired properties ignored: %s", self._name, error)
+            return
+        workflow, decision = decide(self.workflow, command, is_startup=is_startup)
+        logger.info("%s: workflow %.64s: %s", self._name, command.workflow_id, decision.value)
+        is_replacement = decision == Decision.INTERRUPT and workflow.following is not None
+        if decision == Decision.START or is_replacement:
+            is_acknowledged = await self._accept(command, workflow, decision)
+        else:
+            is_acknowledged = True
+            await self._act(command, workflow, decision)
+        if is_acknowledged:
+            assert self._desired.version is not None
+            self._reporter.put(acknowledgement(service, self._desired.version))
+
+    async def _act(self, command: Command, workflow: Workflow, decision: Decision) -> None:
+        """Act on a command that starts nothing."""
+        await self._remember(workflow)
+        if decision == Decision.INTERRUPT:
+            self._waiting = None
+            self._cancelled.set()
+        elif decision == Decision.REPORT_CANCELLED:
+            self._results.report(AgentState.IDLE, ResultCode.IDLE_SUCCESS, command)
+        elif decision == Decision.REPORT_KNOWN_RESULT:
+            done = workflow.find_finished(command.workflow_id)
+            assert done is not None
+            self._results.report_known(command, done)
+
+    async def _accept(self, command: Command, workflow: Workflow, decision: Decision) -> bool:
+        """Verify a deployment and start it; False where not even the root keys could be had."""
+        self._results.report(AgentState.DEPLOYMENT_IN_PROGRESS, ResultCode.SUCCESS, command)
+        verifier, code = self._worker.verifier, None
+        try:
+            code = await asyncio.to_thread(verifier.refresh_root_keys, command.root_key_package_url)
+            manifest = await asyncio.to_thread(verifier.verify, command)
+        except VerificationError as error:
+            logger.warning("%s: deployment refused: %s", self._name, error.message)
+            self._results.report_refused(command, error, code)
+            return code is not None
+        operation = Operation(command, manifest, code)
+        await self._remember(workflow)
+        if decision == Decision.INTERRUPT:
+            self._waiting = operation
+            self._cancelled.set()
+        else:
+            self._start(operation)
+        return True
+
+    def _start(self, operation: Operation) -> None:
+        loop = asyncio.get_running_loop()
+        cancelled = self._cancelled = threading.Event()
+
+        def on_phase(phase: str) -> None:
+            loop.call_soon_threadsafe(self._results.report_phase, operation.command, phase)
+
+        self._results.begin()
+        future = loop.run_in_executor(
+            self._executor, self._worker.carry_out, operation, cancelled, on_phase
+        )
+        future.add_done_callback(
+            lambda done: self._events.put_nowait(lambda: self._finish(operation, done))
+        )
+
+    async def _finish(self, operation: Operation, done: asyncio.Future[DeploymentResult]) -> None:
+        result = _result_of(done)
+        update_id = operation.manifest.update_id
+        workflow, ended, following = end(
+            self.workflow, result.ended, installed_update_id_text(update_id)
+        )
+        if ended != Ended.FAILED and workflow.held is None:
+            await asyncio.to_thread(
+                self._worker.conclude, operation, is_installed=result.ended == Ended.COMPLETED
+            )
+        await self._remember(workflow)
+        logger.info("%s: workflow %.64s %s", self._name, operation.command.workflow_id, ended.value)
+        if following is None:
+            self._results.report_end(operation, ended, result)
+            return
+        assert self._waiting is not None
+        waiting, self._waiting = self._waiting, None
+        self._start(waiting)
+
+    async def _remember(self, workflow: Workflow) -> None:
+        is_news = workflow.finished != self.workflow.finished
+        self.workflow = workflow
+        if is_news:
+            entries = finished_to_json(workflow.finished)
+            await asyncio.to_thread(self._worker.state.save_finished, entries)
+
+
+def _result_of(done: asyncio.Future[DeploymentResult]) -> DeploymentResult:
+    error = done.exception()
+    if error is None:
+        return done.result()
+    logger.error("the deployment broke", exc_info=error)
+    return DeploymentResult(
+        Ended.FAILED, ResultCode.FAILURE, (Erc.HANDLER_INSTALL_EXCEPTION,), type(error).__name__
+    )
+
+
+def _default_handlers(config: AgentConfig) -> Mapping[str, Handler]:
+    if config.simulator is None:
+        return {}
+    return simulated_handlers(config.data_folder, config.simulator)

@@ -1,0 +1,199 @@
+"""The agent's settings: du-config.json as the public agent reads it, with a few keys more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .contract.encoding import unb64url
+from .contract.rootkeys import RootKey
+from .contract.strictjson import loads_object
+from .contract.twin import DEFAULT_COMPATIBILITY_NAMES
+
+_DEFAULT_DOWNLOAD_TIMEOUT_MINUTES = 480
+
+
+class ConfigError(Exception):
+    """A setting is missing or wrong; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """All that one agent needs to know.
+
+    Attributes:
+        connection_string: Of the device, or of a module of it.
+        manufacturer: In `deviceProperties`: it decides the device class.
+        model: In `deviceProperties`.
+        root_keys: The keys this device was built with, by key id.
+        data_folder: Holds the agent's state and its downloads; of this agent alone.
+        additional_properties: Further `deviceProperties`.
+        compatibility_names: The properties that form the device class.
+        information: Further members of the `deviceInformation` report.
+        ca_file: PEM of authorities to trust besides the system's, for hub and content.
+        proxy: Host and port of an HTTP CONNECT proxy, for the hub.
+        use_websockets: MQTT over websockets instead of plain MQTT.
+        download_timeout_seconds: For one file.
+        allow_downgrade: Whether an update below the highest version ever installed is taken. The
+            service rolls back by ordinary deployments, so this is the default.
+        report_phases: Whether the member `phase` is added to reports of progress.
+        simulator: None for none, or the simulator's data (empty for its defaults).
+    """
+
+    connection_string: str = field(repr=False)
+    manufacturer: str
+    model: str
+    root_keys: Mapping[str, RootKey]
+    data_folder: Path
+    additional_properties: Mapping[str, str] = field(default_factory=dict)
+    compatibility_names: tuple[str, ...] = DEFAULT_COMPATIBILITY_NAMES
+    information: Mapping[str, str | int] = field(default_factory=dict)
+    ca_file: Path | None = None
+    proxy: tuple[str, int] | None = None
+    use_websockets: bool = False
+    download_timeout_seconds: float = _DEFAULT_DOWNLOAD_TIMEOUT_MINUTES * 60
+    allow_downgrade: bool = True
+    report_phases: bool = False
+    simulator: Mapping[str, Any] | None = None
+
+    @property
+    def device_properties(self) -> dict[str, str]:
+        """The properties that updates are matched with."""
+        return {
+            **self.additional_properties,
+            "manufacturer": self.manufacturer,
+            "model": self.model,
+        }
+
+    @property
+    def device_name(self) -> str:
+        """The identity in the connection string, for logs."""
+        parts = dict(
+            part.split("=", 1) for part in self.connection_string.split(";") if "=" in part
+        )
+        module = parts.get("ModuleId")
+        return parts.get("DeviceId", "?") + (f"/{module}" if module else "")
+
+
+def load_config(path: Path) -> AgentConfig:
+    """Read du-config.json; relative paths in it are relative to its folder.
+
+    Raises:
+        ConfigError: The file or a setting is missing or wrong.
+    """
+    members = _read_object(path)
+    agents = _get(members, "agents", list)
+    if not agents or not isinstance(agents[0], dict):
+        raise ConfigError("agents must hold at least one object")
+    agent = agents[0]
+    folder = path.parent
+    return AgentConfig(
+        connection_string=_connection_string(agent),
+        manufacturer=_get(agent, "manufacturer", str),
+        model=_get(agent, "model", str),
+        root_keys=load_root_keys(folder / _get(members, "rootKeysFile", str)),
+        data_folder=folder / _get(members, "dataFolder", str, "/var/lib/odu-agent"),
+        additional_properties=_texts(agent, "additionalDeviceProperties"),
+        compatibility_names=_names(_get(members, "compatPropertyNames", str, "")),
+        information={
+            "manufacturer": _get(members, "manufacturer", str),
+            "model": _get(members, "model", str),
+        },
+        ca_file=_ca_file(members, folder),
+        proxy=parse_proxy(_get(members, "proxy", str, "")),
+        use_websockets=_get(members, "iotHubProtocol", str, "mqtt") == "mqtt/ws",
+        download_timeout_seconds=60
+        * _get(members, "downloadTimeoutInMinutes", int, _DEFAULT_DOWNLOAD_TIMEOUT_MINUTES),
+        allow_downgrade=_get(members, "allowDowngrade", bool, True),
+        report_phases=_get(members, "reportPhases", bool, False),
+        simulator=_simulator(members.get("simulator")),
+    )
+
+
+def load_root_keys(path: Path) -> dict[str, RootKey]:
+    """Read the keys a device is built with: `{kid: {"n": url-safe base64, "e": number}}`.
+
+    Raises:
+        ConfigError: The file is missing or malformed.
+    """
+    keys = {}
+    for kid, value in _read_object(path).items():
+        if not isinstance(value, dict):
+            raise ConfigError(f"{path.name}: {kid} must be an object")
+        try:
+            keys[kid] = RootKey(kid, unb64url(_get(value, "n", str)), _get(value, "e", int))
+            keys[kid].public_key()
+        except ValueError as error:
+            raise ConfigError(f"{path.name}: key {kid}: {error}") from None
+    if not keys:
+        raise ConfigError(f"{path.name} holds no root key")
+    return keys
+
+
+def parse_proxy(text: str) -> tuple[str, int] | None:
+    """Read `host:port`; empty text is no proxy.
+
+    Raises:
+        ConfigError: Anything else.
+    """
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ConfigError("proxy must be host:port")
+    return host, int(port)
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        return loads_object(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _get[T](members: Mapping[str, Any], name: str, kind: type[T], default: T | None = None) -> T:
+    value = members.get(name, default)
+    if value is None:
+        raise ConfigError(f"{name} is missing")
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ConfigError(f"{name} must be of type {kind.__name__}")
+    return value
+
+
+def _connection_string(agent: Mapping[str, Any]) -> str:
+    source = _get(agent, "connectionSource", dict)
+    if _get(source, "connectionType", str) != "string":
+        raise ConfigError("connectionType must be string: no identity service is supported")
+    return _get(source, "connectionData", str)
+
+
+def _texts(members: Mapping[str, Any], name: str) -> dict[str, str]:
+    values = _get(members, name, dict, {})
+    if not all(isinstance(value, str) for value in values.values()):
+        raise ConfigError(f"{name} must hold strings only")
+    return values
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    return names or DEFAULT_COMPATIBILITY_NAMES
+
+
+def _ca_file(members: Mapping[str, Any], folder: Path) -> Path | None:
+    name = members.get("caFile") or members.get("edgegatewayCertPath")
+    return folder / str(name) if name else None
+
+
+def _simulator(value: Any) -> Mapping[str, Any] | None:
+    if value is None or value is False:
+        return None
+    if value is True:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigError(f"simulator must be true or an object, not {json.dumps(value)}")
+    return value

@@ -1,0 +1,206 @@
+"""What the agent says about itself, and how it gets to the hub.
+
+Reports leave in order, one at a time, and are sent again until the hub takes them: a report made
+while the connection is down is not lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import shutil
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from azure.iot.device import exceptions as iot_errors
+
+from .contract.codes import AgentState, Erc, ResultCode
+from .contract.twin import (
+    device_information,
+    parse_installed_update_id,
+    result_report,
+    startup_report,
+    workflow_member,
+)
+from .workflow import Ended
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .config import AgentConfig
+    from .deployment import DeploymentResult
+    from .verification import VerificationError
+    from .worker import Operation
+    from .workflow import Command, Finished
+
+logger = logging.getLogger(__name__)
+
+AGENT_VERSION = "DU;odu-agent/0.1.0"
+SEND_ERRORS = (
+    iot_errors.ClientError,
+    iot_errors.ServiceError,
+    iot_errors.OperationCancelled,
+    iot_errors.OperationTimeout,
+    TimeoutError,
+)
+_MAXIMUM_QUEUED = 32
+_SEND_TIMEOUT_SECONDS = 120.0
+_LONGEST_WAIT_SECONDS = 300.0
+
+
+class Reporter:
+    """Sends reported patches in order; the oldest are dropped when very many wait."""
+
+    def __init__(self, *, first_wait_seconds: float = 1.0) -> None:
+        self._queue: deque[dict[str, Any]] = deque(maxlen=_MAXIMUM_QUEUED)
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._first_wait_seconds = first_wait_seconds
+
+    def put(self, patch: dict[str, Any]) -> None:
+        """Queue a patch."""
+        self._queue.append(patch)
+        self._idle.clear()
+        self._wake.set()
+
+    async def drained(self) -> None:
+        """Wait until every queued patch was taken by the hub."""
+        await self._idle.wait()
+
+    async def run(self, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+        """Send what is queued, for ever."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                patch = self._queue.popleft()
+                await self._send(send, patch)
+            self._idle.set()
+
+    async def _send(
+        self, send: Callable[[dict[str, Any]], Awaitable[None]], patch: dict[str, Any]
+    ) -> None:
+        wait = self._first_wait_seconds
+        while True:
+            try:
+                async with asyncio.timeout(_SEND_TIMEOUT_SECONDS):
+                    await send(patch)
+            except SEND_ERRORS as error:
+                logger.warning("a report was not taken: %s", type(error).__name__)
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
+            else:
+                return
+
+
+class ResultReporter:
+    """Puts the moments of a deployment into reports.
+
+    Args:
+        reporter: Sends them.
+        with_phase: Whether reports carry the additional member `phase`.
+    """
+
+    def __init__(self, reporter: Reporter, *, with_phase: bool) -> None:
+        self._reporter = reporter
+        self._with_phase = with_phase
+        self._phase: str | None = None
+
+    def begin(self) -> None:
+        """A deployment begins: no phase has been reported of it."""
+        self._phase = None
+
+    def report(self, state: AgentState, result_code: int, command: Command, **details: Any) -> None:
+        """Report a state and result of a command; `details` as `result_report` takes them."""
+        extra = {"phase": self._phase} if self._with_phase else {}
+        workflow = workflow_member(command.action, command.workflow_id, command.retry_timestamp)
+        self._reporter.put(
+            result_report(state, result_code, workflow=workflow, extra=extra, **details)
+        )
+
+    def report_phase(self, command: Command, phase: str) -> None:
+        """Report that a phase began, if phases are reported."""
+        if self._with_phase and phase != self._phase:
+            self._phase = phase
+            self.report(AgentState.DEPLOYMENT_IN_PROGRESS, ResultCode.SUCCESS, command)
+
+    def report_refused(
+        self, command: Command, error: VerificationError, package_code: Erc | None
+    ) -> None:
+        """Report a deployment that failed verification."""
+        codes = (error.erc,) if package_code is None else (error.erc, package_code)
+        self.report(
+            AgentState.FAILED,
+            ResultCode.FAILURE,
+            command,
+            extended_result_codes=codes,
+            result_details=error.message,
+        )
+
+    def report_known(self, command: Command, done: Finished) -> None:
+        """Report again how a workflow ended."""
+        is_completed = done.ended == Ended.COMPLETED
+        installed = parse_installed_update_id(done.installed_update_id)
+        self.report(
+            AgentState.IDLE,
+            ResultCode.APPLY_SUCCESS if is_completed else ResultCode.CANCELLED,
+            command,
+            installed_update_id=installed if is_completed else None,
+        )
+
+    def report_end(self, operation: Operation, ended: Ended, result: DeploymentResult) -> None:
+        """Report the end of a deployment; one that was cancelled counts as that alone."""
+        self._phase = None
+        codes = (*result.extended_result_codes, operation.package_code)
+        state, code = AgentState.IDLE, result.result_code
+        if ended == Ended.FAILED:
+            state = AgentState.FAILED
+        elif ended == Ended.CANCELLED:
+            code, codes = ResultCode.CANCELLED, (Erc.NONE, operation.package_code)
+        self.report(
+            state,
+            code,
+            operation.command,
+            extended_result_codes=codes,
+            result_details=result.details,
+            step_results=result.steps,
+            installed_update_id=(
+                operation.manifest.update_id if ended == Ended.COMPLETED else None
+            ),
+        )
+
+
+def own_startup_report(config: AgentConfig) -> dict[str, Any]:
+    """The start-up report of this device."""
+    return startup_report(
+        config.manufacturer,
+        config.model,
+        additional=config.additional_properties,
+        compatibility_names=config.compatibility_names,
+        agent_version=AGENT_VERSION,
+    )
+
+
+def own_device_information(config: AgentConfig) -> dict[str, Any]:
+    """The facts about this device; sizes in kilobytes."""
+    facts: dict[str, str | int] = {
+        "manufacturer": config.manufacturer,
+        "model": config.model,
+        "osName": platform.system(),
+        "swVersion": platform.release(),
+        "processorArchitecture": platform.machine(),
+        "processorManufacturer": platform.processor() or "unknown",
+        "totalMemory": _memory_kilobytes(),
+        "totalStorage": shutil.disk_usage(config.data_folder).total // 1024,
+    }
+    return device_information({**facts, **config.information})
+
+
+def _memory_kilobytes() -> int:
+    names = ("SC_PAGE_SIZE", "SC_PHYS_PAGES")
+    if not all(name in getattr(os, "sysconf_names", {}) for name in names):
+        return 0
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024
