@@ -114,6 +114,20 @@ def bucket_of(device_id: str) -> int:
     return hashlib.sha256(device_id.encode()).digest()[0]
 
 
+def kept_content(twin: Mapping[str, Any]) -> dict[str, Any]:
+    """What the service keeps of a twin: the group tag and the agent's reported section."""
+    content: dict[str, Any] = {}
+    tags = twin.get("tags")
+    if isinstance(tags, Mapping) and GROUP_TAG in tags:
+        content["tags"] = {GROUP_TAG: tags[GROUP_TAG]}
+    properties = twin.get("properties")
+    reported = properties.get("reported") if isinstance(properties, Mapping) else None
+    component = reported.get("deviceUpdate") if isinstance(reported, Mapping) else None
+    if isinstance(component, Mapping) and "agent" in component:
+        content["agent"] = component["agent"]
+    return content
+
+
 def fold(record: DeviceRecord, change: TwinChange) -> DeviceRecord:
     """The record with one more change; a stale or repeated one changes nothing that counts."""
     if record.deleted_at and change.at <= record.deleted_at:

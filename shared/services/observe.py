@@ -17,6 +17,7 @@ from shared.domain.device import (
     view,
 )
 from shared.ports import Devices, DeviceWrite, Fleet, Hub, Queues, Stored
+from shared.services.best_updates import BestUpdates
 from shared.services.retrying import until_uncontended
 from shared.services.rollup import RollupBell
 
@@ -32,6 +33,7 @@ class ObserveDevices:
     hub: Hub
     queues: Queues
     bell: RollupBell
+    best_updates: BestUpdates
 
     async def twin_changes(self, instance: str, bucket: int, changes: Sequence[TwinChange]) -> None:
         """Fold changes of devices of one bucket."""
@@ -139,7 +141,8 @@ class ObserveDevices:
             for seen in (view(write.after) for write in writes)
             if seen.device_class is not None
         }.values():
-            await self.fleet.note(instance, group, bucket, device_class)
+            if await self.fleet.note(instance, group, bucket, device_class):
+                await self.best_updates.refresh(instance, device_class)
 
     async def _announce(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
         moved = [write.after.key for write in writes if _has_moved(write)]

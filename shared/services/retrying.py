@@ -23,6 +23,6 @@ async def until_uncontended[T](cycle: Callable[[], Awaitable[T]]) -> T:
             return await cycle()
         except ConcurrentUpdate:
             # jitter only spreads competing writers; nothing secret hangs on it
-            await asyncio.sleep(_FIRST_WAIT_SECONDS * 2**attempt * random.uniform(0.5, 1.5))  #
-            noqa: S311
+            jitter = random.uniform(0.5, 1.5)  # noqa: S311
+            await asyncio.sleep(_FIRST_WAIT_SECONDS * 2**attempt * jitter)
     return await cycle()

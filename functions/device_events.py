@@ -1,0 +1,76 @@
+"""Triggers that bring in what happens to devices: twin changes, lifecycle, connection."""
+
+import logging
+import typing
+
+import azure.functions as func
+
+from shared.container import container
+from shared.domain.topology import (
+    TWINS_CONNECTION,
+    TWINS_CONSUMER_GROUP,
+    TWINS_EVENT_HUB,
+    EventType,
+)
+from shared.services.relay import HubEvent, read_chunk
+
+bp = func.Blueprint()
+log = logging.getLogger(__name__)
+
+
+@bp.event_hub_message_trigger(
+    arg_name="events",
+    event_hub_name=TWINS_EVENT_HUB,
+    connection=TWINS_CONNECTION,
+    consumer_group=TWINS_CONSUMER_GROUP,
+    cardinality=func.Cardinality.MANY,
+)
+@bp.retry(
+    strategy="exponential_backoff",
+    max_retry_count="5",
+    minimum_interval="00:00:01",
+    maximum_interval="00:01:00",
+)
+async def relay_twin_changes(events: typing.List[func.EventHubEvent]) -> None:  # noqa: UP006
+    """Relay twin changes from the hub's stream to Event Grid, one event for each device bucket."""
+    if not events:
+        return
+    # the metadata of every event is that of the whole batch
+    properties = (events[0].metadata or {})["PropertiesArray"]
+    await container().relay.relay(
+        [HubEvent(each, event.get_body()) for each, event in zip(properties, events, strict=True)]
+    )
+
+
+@bp.event_grid_trigger(arg_name="event")
+async def apply_twin_changes(event: func.CloudEvent) -> None:
+    """Fold the twin changes of one device bucket."""
+    chunk = read_chunk(event.get_json())
+    await container().observe.twin_changes(chunk.instance, chunk.bucket, chunk.changes)
+
+
+@bp.event_grid_trigger(arg_name="event")
+async def apply_device_event(event: func.EventGridEvent) -> None:
+    """Fold a device's creation, deletion, connection or disconnection."""
+    app = container()
+    data = event.get_json()
+    instance = app.relay.instances.get(data.get("hubName", ""))
+    device_id = data.get("deviceId")
+    if instance is None or not isinstance(device_id, str):
+        log.warning("refused a device event: foreign or malformed")
+        return
+    module_id = data.get("moduleId") or None
+    kind = event.event_type
+    if kind == EventType.DEVICE_DELETED:
+        at = event.event_time
+        await app.observe.deleted(instance, device_id, module_id, at.isoformat() if at else "")
+    elif kind in (EventType.DEVICE_CONNECTED, EventType.DEVICE_DISCONNECTED):
+        await app.observe.connection(
+            instance,
+            device_id,
+            module_id,
+            is_connected=kind == EventType.DEVICE_CONNECTED,
+            sequence_number=str(
+                data.get("deviceConnectionStateEventInfo", {}).get("sequenceNumber", "")
+            ),
+        )

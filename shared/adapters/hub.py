@@ -1,0 +1,115 @@
+"""IoT hubs, through the service SDK.
+
+The SDK is synchronous and retries no twin PATCH, and reports failures by two unrelated classes;
+both are handled here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from shared.domain.device import TwinChange, kept_content
+from shared.domain.errors import DependencyFailed, NotFound
+from shared.settings import InstanceSettings
+
+_ATTEMPTS = 3
+_FIRST_WAIT_SECONDS = 0.25
+
+
+class _Registry(Protocol):
+    def update_twin(self, device_id: str, twin: Any, etag: str | None = None) -> Any: ...
+    def update_module_twin(
+        self, device_id: str, module_id: str, twin: Any, etag: str | None = None
+    ) -> Any: ...
+    def get_twin(self, device_id: str) -> Any: ...
+    def get_module_twin(self, device_id: str, module_id: str) -> Any: ...
+
+
+class IoTHubs:
+    """Implements `ports.Hub` for every instance."""
+
+    def __init__(
+        self, instances: Mapping[str, InstanceSettings], credential: Callable[[], Any]
+    ) -> None:
+        self._instances = instances
+        self._credential = credential
+        self._registries: dict[str, _Registry] = {}
+
+    async def patch_desired(
+        self, instance: str, device_id: str, module_id: str | None, desired: Mapping[str, Any]
+    ) -> None:
+        """See the port."""
+        from azure.iot.hub.models import Twin, TwinProperties
+
+        twin = Twin(properties=TwinProperties(desired=dict(desired)))
+        registry = await asyncio.to_thread(self._registry, instance)
+        if module_id:
+            await _call(lambda: registry.update_module_twin(device_id, module_id, twin), device_id)
+        else:
+            await _call(lambda: registry.update_twin(device_id, twin), device_id)
+
+    async def read_twin(
+        self, instance: str, device_id: str, module_id: str | None
+    ) -> TwinChange | None:
+        """See the port."""
+        registry = await asyncio.to_thread(self._registry, instance)
+        try:
+            if module_id:
+                twin = await _call(
+                    lambda: registry.get_module_twin(device_id, module_id), device_id
+                )
+            else:
+                twin = await _call(lambda: registry.get_twin(device_id), device_id)
+        except NotFound:
+            return None
+        reported = (twin.properties.reported if twin.properties else None) or {}
+        return TwinChange(
+            device_id=device_id,
+            module_id=module_id,
+            version=int(twin.version or 0),
+            content=kept_content({"tags": twin.tags or {}, "properties": {"reported": reported}}),
+            is_whole=True,
+            at="",
+        )
+
+    def _registry(self, instance: str) -> _Registry:
+        if instance not in self._registries:
+            from azure.iot.hub import IoTHubRegistryManager
+
+            settings = self._instances[instance]
+            registry: Any = (
+                IoTHubRegistryManager.from_connection_string(settings.hub_connection_string)
+                if settings.hub_connection_string
+                else IoTHubRegistryManager.from_token_credential(
+                    settings.hub_host, self._credential()
+                )
+            )
+            self._registries[instance] = registry
+        return self._registries[instance]
+
+
+async def _call(work: Callable[[], Any], device_id: str) -> Any:
+    from msrest.exceptions import ClientException, HttpOperationError
+
+    for attempt in range(_ATTEMPTS):
+        try:
+            return await asyncio.to_thread(work)
+        except HttpOperationError as error:
+            status = error.response.status_code
+            if status == 404:
+                raise NotFound(f"Device '{device_id}' is not in the hub.") from error
+            if status != 429 and status < 500:
+                raise DependencyFailed(f"The hub answered {status}.", retryable=False) from error
+            if attempt == _ATTEMPTS - 1:
+                wait = error.response.headers.get("Retry-After", "")
+                raise DependencyFailed(
+                    f"The hub answered {status}.",
+                    retry_after=float(wait) if wait.isdigit() else None,
+                ) from error
+        except ClientException as error:
+            if attempt == _ATTEMPTS - 1:
+                raise DependencyFailed("The hub cannot be reached.") from error
+        await asyncio.sleep(_FIRST_WAIT_SECONDS * 4**attempt)
+    raise AssertionError("every attempt returns or raises")

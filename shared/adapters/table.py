@@ -1,0 +1,245 @@
+"""One Azure table, with the SDK's errors turned into the domain's.
+
+Keys are made by `key_part`, which leaves no character that a table key may not hold and none that
+sorts before the separator, so that a prefix of a key is a range of rows.
+"""
+
+from __future__ import annotations
+
+import json
+import string
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from shared.adapters.storage import StorageAccounts
+from shared.domain.errors import ConcurrentUpdate, DependencyFailed, InvalidInput
+from shared.domain.topology import Table as TableName
+from shared.ports import Page, Stored
+
+if TYPE_CHECKING:
+    from azure.core.exceptions import HttpResponseError
+    from azure.data.tables.aio import TableClient
+
+type Row = Mapping[str, Any]
+type Operation = tuple[Any, ...]
+
+SEPARATOR = "."
+AFTER_SEPARATOR = "/"
+"""The character after the separator: the end of the range of a prefix."""
+MAX_TRANSACTION = 100
+_PLAIN = frozenset(string.ascii_letters + string.digits + "-_")
+_CHUNK_CHARACTERS = 30_000
+_CHUNKS = 15
+_DOCUMENT = "doc"
+
+
+def key_part(text: str) -> str:
+    """A piece of a key: letters, digits, `-` and `_` stay, every other byte becomes `~` and hex."""
+    return "".join(chr(byte) if chr(byte) in _PLAIN else f"~{byte:02x}" for byte in text.encode())
+
+
+def key(*parts: str) -> str:
+    """A key of escaped parts."""
+    return SEPARATOR.join(key_part(part) for part in parts)
+
+
+def pack(value: Any) -> dict[str, str]:
+    """A document as string properties, cut where one property would grow too long.
+
+    Raises:
+        InvalidInput: It is larger than a table row can hold.
+    """
+    text = msgspec.json.encode(value).decode()
+    chunks = [text[at : at + _CHUNK_CHARACTERS] for at in range(0, len(text), _CHUNK_CHARACTERS)]
+    if len(chunks) > _CHUNKS:
+        raise InvalidInput("The document is larger than a table row can hold.")
+    return {f"{_DOCUMENT}{index}": chunk for index, chunk in enumerate(chunks)}
+
+
+def unpack[T](row: Row, kind: type[T]) -> T:
+    """The document of a row."""
+    text = "".join(row[name] for index in range(_CHUNKS) if (name := f"{_DOCUMENT}{index}") in row)
+    return msgspec.json.decode(text, type=kind)
+
+
+def etag_of(row: Row) -> str:
+    """The ETag of a row as read."""
+    return cast("str", cast("Any", row).metadata["etag"])
+
+
+def stored[T](row: Row, kind: type[T]) -> Stored[T]:
+    """The document of a row with the row's ETag."""
+    return Stored(unpack(row, kind), etag_of(row))
+
+
+class Table:
+    """Rows of one table."""
+
+    def __init__(self, accounts: StorageAccounts, name: TableName) -> None:
+        self._accounts = accounts
+        self._name = name
+        self._client: TableClient | None = None
+
+    @property
+    def _table(self) -> TableClient:
+        if self._client is None:
+            self._client = self._accounts.tables.get_table_client(self._name)
+        return self._client
+
+    async def get(self, partition: str, row: str) -> Row | None:
+        """One row; None if there is none."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        async with translated():
+            try:
+                return await self._table.get_entity(partition, row)
+            except ResourceNotFoundError:
+                return None
+
+    async def insert(self, partition: str, row: str, properties: Row) -> bool:
+        """Add a row; False if it is there already."""
+        from azure.core.exceptions import ResourceExistsError
+
+        async with translated():
+            try:
+                await self._table.create_entity(_entity(partition, row, properties))
+            except ResourceExistsError:
+                return False
+            return True
+
+    async def replace(self, partition: str, row: str, properties: Row, etag: str) -> str:
+        """Replace a row that has not changed since it was read; the new ETag.
+
+        Raises:
+            ConcurrentUpdate: It has changed or is gone.
+        """
+        from azure.core import MatchConditions
+        from azure.data.tables import UpdateMode
+
+        async with translated():
+            result = await self._table.update_entity(
+                _entity(partition, row, properties),
+                mode=UpdateMode.REPLACE,
+                etag=etag,
+                match_condition=MatchConditions.IfNotModified,
+            )
+            return str(result["etag"])
+
+    async def upsert(
+        self, partition: str, row: str, properties: Row, *, merge: bool = False
+    ) -> None:
+        """Write a row whatever is there."""
+        from azure.data.tables import UpdateMode
+
+        mode = UpdateMode.MERGE if merge else UpdateMode.REPLACE
+        async with translated():
+            await self._table.upsert_entity(_entity(partition, row, properties), mode=mode)
+
+    async def delete(self, partition: str, row: str) -> None:
+        """Delete a row; nothing happens if there is none."""
+        async with translated():
+            await self._table.delete_entity(partition, row)
+
+    async def transact(self, operations: Sequence[Operation]) -> list[str]:
+        """Do all or nothing, in one partition; the ETags of the written rows.
+
+        Raises:
+            ConcurrentUpdate: A row has changed, is gone, or is there already.
+        """
+        assert len(operations) <= MAX_TRANSACTION
+        async with translated():
+            results = await self._table.submit_transaction(operations)
+            return [str(result.get("etag", "")) for result in results]
+
+    async def page(
+        self,
+        condition: str,
+        parameters: Mapping[str, Any],
+        *,
+        token: str | None = None,
+        size: int | None = None,
+        select: Iterable[str] | None = None,
+    ) -> Page[Row]:
+        """One page of the rows that meet a condition; empty pages are passed over."""
+        pages = self._table.query_entities(
+            condition,
+            parameters=dict(parameters),
+            results_per_page=size,
+            select=list(select) if select else None,
+        ).by_page(continuation_token=json.loads(token) if token else None)
+        async with translated():
+            async for rows in pages:
+                items = [row async for row in rows]
+                following = getattr(pages, "continuation_token", None)
+                if items or not following:
+                    return Page(items, json.dumps(following) if following else None)
+        return Page([])
+
+    async def all(
+        self, condition: str, parameters: Mapping[str, Any], *, select: Iterable[str] | None = None
+    ) -> list[Row]:
+        """Every row that meets a condition."""
+        async with translated():
+            query = self._table.query_entities(
+                condition, parameters=dict(parameters), select=list(select) if select else None
+            )
+            return [row async for row in query]
+
+
+def create(partition: str, row: str, properties: Row) -> Operation:
+    """Part of a transaction: add a row that must not be there."""
+    return ("create", _entity(partition, row, properties))
+
+
+def put(partition: str, row: str, properties: Row) -> Operation:
+    """Part of a transaction: write a row whatever is there."""
+    return ("upsert", _entity(partition, row, properties), {"mode": "replace"})
+
+
+def change(partition: str, row: str, properties: Row, etag: str) -> Operation:
+    """Part of a transaction: replace a row that must not have changed."""
+    from azure.core import MatchConditions
+
+    return (
+        "update",
+        _entity(partition, row, properties),
+        {"mode": "replace", "etag": etag, "match_condition": MatchConditions.IfNotModified},
+    )
+
+
+def _entity(partition: str, row: str, properties: Row) -> dict[str, Any]:
+    return {"PartitionKey": partition, "RowKey": row, **properties}
+
+
+@asynccontextmanager
+async def translated() -> AsyncIterator[None]:
+    """Turn what the storage SDKs raise into the domain's errors.
+
+    Raises:
+        ConcurrentUpdate: A condition failed.
+        DependencyFailed: Anything else; retryable where the service was busy or out of reach.
+    """
+    from azure.core.exceptions import AzureError, HttpResponseError
+
+    try:
+        yield
+    except HttpResponseError as error:
+        raise _of_status(error) from error
+    except AzureError as error:
+        raise DependencyFailed("Storage cannot be reached.") from error
+
+
+def _of_status(error: HttpResponseError) -> Exception:
+    status = error.status_code or 0
+    if status in (404, 409, 412):
+        return ConcurrentUpdate("The row changed meanwhile.")
+    headers: Mapping[str, str] = getattr(error.response, "headers", None) or {}
+    wait = headers.get("Retry-After", "")
+    return DependencyFailed(
+        f"Storage answered {status}.",
+        retryable=status == 429 or status >= 500 or status == 0,
+        retry_after=float(wait) if wait.isdigit() else None,
+    )

@@ -1,0 +1,195 @@
+"""Devices with their counters in Table Storage.
+
+Partition = bucket and instance (bucket first, so that load spreads). Rows: `d.<device>` a device,
+`c.<group>.<class>` counters, `h.<deployment>.<device>` what a device leaves behind in a deployment
+it moved on from. A change of devices and the counters it changes are one entity-group transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import batched
+from typing import Any
+
+from shared.adapters.table import (
+    AFTER_SEPARATOR,
+    SEPARATOR,
+    Operation,
+    Table,
+    change,
+    create,
+    etag_of,
+    key,
+    pack,
+    put,
+    stored,
+    unpack,
+)
+from shared.domain.counters import CounterKey, Counts, History, apply, difference
+from shared.domain.device import DeviceRecord, view
+from shared.domain.errors import ConcurrentUpdate
+from shared.ports import DeviceWrite, Page, Stored
+
+_WRITES_A_TRANSACTION = 30
+"""At most three rows each (device, history, counters) keep below the limit of 100 operations."""
+_REMEMBERED_COUNTERS = 20_000
+_PARALLEL_READS = 16
+
+
+@dataclass(slots=True)
+class _CounterRow:
+    group: str
+    class_id: str
+    cells: dict[str, int]
+
+
+@dataclass(slots=True)
+class TableDevices:
+    """Implements `ports.Devices`.
+
+    Counter rows are remembered with their ETag: a stale one fails the transaction and is read
+    again.
+    """
+
+    table: Table
+    _counters: OrderedDict[tuple[str, CounterKey], tuple[dict[str, int], str | None]] = field(
+        default_factory=OrderedDict, init=False
+    )
+
+    async def load(
+        self, instance: str, bucket: int, keys: Sequence[str]
+    ) -> Mapping[str, Stored[DeviceRecord]]:
+        """See the port."""
+        partition = _partition(instance, bucket)
+        limit = asyncio.Semaphore(_PARALLEL_READS)
+
+        async def read(device: str) -> Mapping[str, Any] | None:
+            async with limit:
+                return await self.table.get(partition, key("d", device))
+
+        rows = await asyncio.gather(*(read(device) for device in keys))
+        return {
+            device: stored(row, DeviceRecord)
+            for device, row in zip(keys, rows, strict=True)
+            if row is not None
+        }
+
+    async def commit(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
+        """See the port."""
+        for some in batched(writes, _WRITES_A_TRANSACTION, strict=False):
+            await self._commit(_partition(instance, bucket), some)
+
+    async def _commit(self, partition: str, writes: Sequence[DeviceWrite]) -> None:
+        deltas = difference(
+            [write.before.value if write.before else None for write in writes],
+            [write.after for write in writes],
+            [write.history for write in writes if write.history],
+        )
+        counters = dict(
+            zip(
+                deltas,
+                await asyncio.gather(*(self._counter(partition, place) for place in deltas)),
+                strict=True,
+            )
+        )
+        after = {place: apply(counters[place][0], delta) for place, delta in deltas.items()}
+        operations = [
+            _counter(partition, place, after[place], counters[place][1]) for place in after
+        ]
+        for write in writes:
+            operations += _device(partition, write)
+        try:
+            etags = await self.table.transact(operations)
+        except ConcurrentUpdate:
+            for place in deltas:
+                self._counters.pop((partition, place), None)
+            raise
+        for place, etag in zip(after, etags, strict=False):
+            self._remember(partition, place, after[place], etag)
+
+    async def of_bucket(
+        self, instance: str, bucket: int, *, group: str | None = None, token: str | None = None
+    ) -> Page[Stored[DeviceRecord]]:
+        """See the port."""
+        condition, parameters = _range(_partition(instance, bucket), "d")
+        if group is not None:
+            condition += " and group eq @group"
+            parameters["group"] = group
+        page = await self.table.page(condition, parameters, token=token)
+        return Page([stored(row, DeviceRecord) for row in page.items], page.token)
+
+    async def history(self, instance: str, bucket: int, deployment_id: str) -> Sequence[History]:
+        """See the port."""
+        rows = await self.table.all(*_range(_partition(instance, bucket), "h", deployment_id))
+        return [unpack(row, History) for row in rows]
+
+    async def counts(self, instance: str, bucket: int, group: str) -> Counts:
+        """See the port."""
+        rows = await self.table.all(*_range(_partition(instance, bucket), "c", group))
+        counters = [unpack(row, _CounterRow) for row in rows]
+        return {(row.group, row.class_id): row.cells for row in counters}
+
+    async def _counter(
+        self, partition: str, place: CounterKey
+    ) -> tuple[dict[str, int], str | None]:
+        known = self._counters.get((partition, place))
+        if known is not None:
+            return known
+        row = await self.table.get(partition, key("c", *place))
+        return (unpack(row, _CounterRow).cells, etag_of(row)) if row else ({}, None)
+
+    def _remember(
+        self, partition: str, place: CounterKey, cells: dict[str, int], etag: str
+    ) -> None:
+        self._counters[partition, place] = (cells, etag)
+        self._counters.move_to_end((partition, place))
+        while len(self._counters) > _REMEMBERED_COUNTERS:
+            self._counters.popitem(last=False)
+
+
+def _partition(instance: str, bucket: int) -> str:
+    return f"{bucket:02x}{SEPARATOR}{key(instance)}"
+
+
+def _range(partition: str, *prefix: str) -> tuple[str, dict[str, str]]:
+    start = key(*prefix)
+    return (
+        "PartitionKey eq @partition and RowKey gt @from and RowKey lt @to",
+        {"partition": partition, "from": start + SEPARATOR, "to": start + AFTER_SEPARATOR},
+    )
+
+
+def _counter(
+    partition: str, place: CounterKey, cells: Mapping[str, int], etag: str | None
+) -> Operation:
+    properties = pack(_CounterRow(place[0], place[1], dict(cells)))
+    row = key("c", *place)
+    if etag is None:
+        return create(partition, row, properties)
+    return change(partition, row, properties, etag)
+
+
+def _device(partition: str, write: DeviceWrite) -> list[Operation]:
+    record, row = write.after, key("d", write.after.key)
+    seen = view(record)
+    properties = {
+        "group": seen.group_id if seen.device_class else "",
+        "class": seen.device_class.class_id if seen.device_class else "",
+        "deployment": record.commanded.deployment_id if record.commanded else "",
+        "state": seen.state.value if seen.state else "",
+        **pack(record),
+    }
+    operations = [
+        change(partition, row, properties, write.before.etag)
+        if write.before
+        else create(partition, row, properties)
+    ]
+    if write.history is not None:
+        history = write.history
+        operations.append(
+            put(partition, key("h", history.deployment_id, record.key), pack(history))
+        )
+    return operations

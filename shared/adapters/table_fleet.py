@@ -1,0 +1,124 @@
+"""Groups, device classes, presence of groups in buckets, and roll-ups in Table Storage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shared.adapters.table import Table, key, pack, unpack
+from shared.domain.device_class import DeviceClass
+from shared.domain.errors import InvalidInput
+from shared.domain.update_id import UpdateId
+from shared.ports import Clock, KnownClass, KnownGroup, Rollup
+
+_REMEMBERED = 100_000
+
+
+@dataclass(slots=True)
+class _StoredRollup:
+    as_of: str
+    counts: list[tuple[str, str, dict[str, int]]]
+
+
+@dataclass(slots=True)
+class TableFleet:
+    """Implements `ports.Fleet`.
+
+    What is known never becomes unknown, so a process remembers what it has written.
+    """
+
+    buckets_table: Table
+    groups_table: Table
+    classes_table: Table
+    rollups_table: Table
+    clock: Clock
+    _noted: set[tuple[str, ...]] = field(default_factory=set, init=False)
+
+    async def note(self, instance: str, group: str, bucket: int, device_class: DeviceClass) -> bool:
+        """See the port."""
+        place = (instance, group, f"{bucket:02x}", device_class.class_id)
+        if place in self._noted:
+            return False
+        now = self.clock.now()
+        _, _, is_new_class = await asyncio.gather(
+            self.buckets_table.insert(key(instance, group), f"{bucket:02x}", {}),
+            self.groups_table.insert(key(instance), key(group), {"group": group, "createdAt": now}),
+            self.classes_table.insert(
+                key(instance), device_class.class_id, {"createdAt": now, **pack(device_class)}
+            ),
+        )
+        if len(self._noted) >= _REMEMBERED:
+            self._noted.clear()
+        self._noted.add(place)
+        return is_new_class
+
+    async def buckets(self, instance: str, group: str) -> Sequence[int]:
+        """See the port."""
+        rows = await self.buckets_table.all(
+            "PartitionKey eq @partition", {"partition": key(instance, group)}, select=["RowKey"]
+        )
+        return [int(row["RowKey"], 16) for row in rows]
+
+    async def groups(self, instance: str) -> Sequence[KnownGroup]:
+        """See the port."""
+        rows = await self.groups_table.all(
+            "PartitionKey eq @partition", {"partition": key(instance)}
+        )
+        return [KnownGroup(row["group"], row["createdAt"]) for row in rows]
+
+    async def classes(self, instance: str) -> Sequence[KnownClass]:
+        """See the port."""
+        rows = await self.classes_table.all(
+            "PartitionKey eq @partition", {"partition": key(instance)}
+        )
+        return [
+            KnownClass(
+                device_class=unpack(row, DeviceClass),
+                created_at=row["createdAt"],
+                friendly_name=row.get("friendlyName"),
+                best_update=_update_id(row.get("bestUpdate", "")),
+            )
+            for row in rows
+        ]
+
+    async def set_best_update(self, instance: str, class_id: str, best: UpdateId | None) -> None:
+        """See the port."""
+        await self.classes_table.upsert(
+            key(instance), class_id, {"bestUpdate": str(best) if best else ""}, merge=True
+        )
+
+    async def save_rollup(self, instance: str, group: str, rollup: Rollup) -> None:
+        """See the port."""
+        counts = [
+            (group_id, class_id, dict(cells))
+            for (group_id, class_id), cells in rollup.counts.items()
+        ]
+        await self.rollups_table.upsert(
+            key(instance),
+            key(group),
+            {"group": group, **pack(_StoredRollup(rollup.as_of, counts))},
+        )
+
+    async def rollups(self, instance: str, group: str | None = None) -> Mapping[str, Rollup]:
+        """See the port."""
+        if group is not None:
+            row = await self.rollups_table.get(key(instance), key(group))
+            rows = [row] if row else []
+        else:
+            rows = await self.rollups_table.all(
+                "PartitionKey eq @partition", {"partition": key(instance)}
+            )
+        found = {}
+        for row in rows:
+            document = unpack(row, _StoredRollup)
+            counts = {(group_id, class_id): cells for group_id, class_id, cells in document.counts}
+            found[str(row["group"])] = Rollup(counts, document.as_of)
+        return found
+
+
+def _update_id(text: str) -> UpdateId | None:
+    try:
+        return UpdateId(*text.split("/")) if text else None
+    except (InvalidInput, TypeError):
+        return None

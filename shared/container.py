@@ -1,0 +1,263 @@
+"""The composition root: the one place that chooses adapters for the services."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from shared.adapters.blobs import AzureBlobs
+from shared.adapters.clock import SystemClock
+from shared.adapters.events import EventGridTopic
+from shared.adapters.fetch import SafeFetcher
+from shared.adapters.hub import IoTHubs
+from shared.adapters.keys import FernetSealer, FileSigner
+from shared.adapters.queues import AzureQueues
+from shared.adapters.scanning import YaraXScanner
+from shared.adapters.storage import StorageAccounts
+from shared.adapters.table import Table
+from shared.adapters.table_deployments import TableDeployments
+from shared.adapters.table_devices import TableDevices
+from shared.adapters.table_fleet import TableFleet
+from shared.adapters.table_operations import TableOperations
+from shared.adapters.table_updates import TableUpdates
+from shared.adapters.tokens import TokenValidator
+from shared.domain.source_url import SourcePolicy
+from shared.domain.topology import Table as TableName
+from shared.services.best_updates import BestUpdates
+from shared.services.command import Commands
+from shared.services.deploy import Deploy
+from shared.services.import_fetch import ImportFetch
+from shared.services.import_publish import ImportPublish
+from shared.services.import_scan import ImportScan
+from shared.services.imports import Imports
+from shared.services.observe import ObserveDevices
+from shared.services.pacing import Pacer
+from shared.services.reconcile import Reconcile
+from shared.services.relay import TwinRelay
+from shared.services.report import Reports
+from shared.services.rollup import RollUp, RollupBell
+from shared.services.sweep import Sweep
+from shared.settings import Settings, read_settings
+
+ROOT_KEYS_PATH = "/deviceUpdate/{instance}/rootKeys/rootkeys.json"
+
+
+class Container:
+    """The services, each made when first asked for."""
+
+    def __init__(self, settings: Settings, accounts: StorageAccounts | None = None) -> None:
+        self.settings = settings
+        self.accounts = accounts or StorageAccounts(
+            settings.state, settings.content, self._credential
+        )
+        self.clock = SystemClock()
+
+    @staticmethod
+    def _credential() -> Any:
+        """The app's identity in Azure."""
+        from azure.identity.aio import DefaultAzureCredential
+
+        return DefaultAzureCredential()
+
+    @staticmethod
+    def _blocking_credential() -> Any:
+        """The app's identity, for the hub's synchronous SDK."""
+        from azure.identity import DefaultAzureCredential
+
+        return DefaultAzureCredential()
+
+    def _table(self, name: TableName) -> Table:
+        return Table(self.accounts, name)
+
+    @cached_property
+    def blobs(self) -> AzureBlobs:
+        """Blob containers."""
+        return AzureBlobs(self.accounts, self.settings.link_hours)
+
+    @cached_property
+    def queues(self) -> AzureQueues:
+        """Work queues."""
+        return AzureQueues(self.accounts)
+
+    @cached_property
+    def operations(self) -> TableOperations:
+        """Long-running operations."""
+        return TableOperations(self._table("Operations"))
+
+    @cached_property
+    def updates(self) -> TableUpdates:
+        """Published updates."""
+        return TableUpdates(self._table("Updates"))
+
+    @cached_property
+    def devices(self) -> TableDevices:
+        """Devices and their counters."""
+        return TableDevices(self._table("Devices"))
+
+    @cached_property
+    def fleet(self) -> TableFleet:
+        """Groups, classes and roll-ups."""
+        return TableFleet(
+            self._table("Buckets"),
+            self._table("Groups"),
+            self._table("DeviceClasses"),
+            self._table("Rollups"),
+            self.clock,
+        )
+
+    @cached_property
+    def deployments(self) -> TableDeployments:
+        """Deployments."""
+        return TableDeployments(self._table("Deployments"))
+
+    @cached_property
+    def hub(self) -> IoTHubs:
+        """IoT hubs."""
+        return IoTHubs(self.settings.instances, self._blocking_credential)
+
+    @cached_property
+    def tokens(self) -> TokenValidator:
+        """Bearer tokens."""
+        return TokenValidator(self.settings.tokens)
+
+    @cached_property
+    def signer(self) -> FileSigner:
+        """The signing key."""
+        return FileSigner(self.settings.signing_directory)
+
+    @cached_property
+    def sealer(self) -> FernetSealer:
+        """Seals source URLs."""
+        return FernetSealer(self.settings.source_url_key)
+
+    @cached_property
+    def bell(self) -> RollupBell:
+        """Asks for roll-ups."""
+        return RollupBell(self.queues, self.settings.rollup_delay_seconds)
+
+    @cached_property
+    def best_updates(self) -> BestUpdates:
+        """Best updates of classes."""
+        return BestUpdates(self.fleet, self.updates)
+
+    @cached_property
+    def imports(self) -> Imports:
+        """Import operations."""
+        return Imports(self.operations, self.blobs, self.queues, self.sealer, self.clock)
+
+    @cached_property
+    def import_fetch(self) -> ImportFetch:
+        """First stage of imports."""
+        return ImportFetch(
+            self.imports,
+            self.operations,
+            self.updates,
+            self.blobs,
+            self.queues,
+            SafeFetcher(SourcePolicy(allow_loopback=self.settings.allow_loopback_sources)),
+            self.sealer,
+            self.clock,
+            self.settings.drop_wait_seconds,
+        )
+
+    @cached_property
+    def import_scan(self) -> ImportScan:
+        """Second stage of imports."""
+        return ImportScan(
+            self.imports, self.operations, self.blobs, self.queues, YaraXScanner(), self.clock
+        )
+
+    @cached_property
+    def import_publish(self) -> ImportPublish:
+        """Last stage of imports."""
+        return ImportPublish(
+            self.imports,
+            self.operations,
+            self.updates,
+            self.blobs,
+            self.signer,
+            self.best_updates,
+            self.clock,
+        )
+
+    @cached_property
+    def observe(self) -> ObserveDevices:
+        """Events of devices."""
+        return ObserveDevices(
+            self.devices, self.fleet, self.hub, self.queues, self.bell, self.best_updates
+        )
+
+    @cached_property
+    def relay(self) -> TwinRelay:
+        """Twin changes on their way to Event Grid."""
+        return TwinRelay(
+            EventGridTopic(
+                self.settings.events_endpoint, self.settings.events_key, self._credential
+            ),
+            {item.hub_name: key for key, item in self.settings.instances.items()},
+        )
+
+    @cached_property
+    def pacer(self) -> Pacer:
+        """Pace of commands."""
+        return Pacer(self.settings.hub_commands_per_second)
+
+    @cached_property
+    def reconcile(self) -> Reconcile:
+        """Twins as they should be."""
+        return Reconcile(
+            self.devices,
+            self.deployments,
+            self.hub,
+            Commands(self.updates, self.blobs, self.settings.public_url + ROOT_KEYS_PATH),
+            self.pacer,
+            self.bell,
+            self.clock,
+        )
+
+    @cached_property
+    def deploy(self) -> Deploy:
+        """Deployments."""
+        return Deploy(
+            self.deployments,
+            self.updates,
+            self.fleet,
+            self.queues,
+            self.clock,
+            self.settings.hub_commands_per_second,
+        )
+
+    @cached_property
+    def rollup(self) -> RollUp:
+        """Roll-ups."""
+        return RollUp(self.devices, self.fleet, self.clock)
+
+    @cached_property
+    def reports(self) -> Reports:
+        """Reads of compliance and deployment status."""
+        return Reports(self.devices, self.fleet, self.deployments, self.clock)
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """Finds work that was lost on the way."""
+        return Sweep(
+            self.settings.instances,
+            self.operations,
+            self.deployments,
+            self.fleet,
+            self.best_updates,
+            self.blobs,
+            self.queues,
+            self.bell,
+            self.clock,
+        )
+
+
+_containers: list[Container] = []
+
+
+def container() -> Container:
+    """The container of this process, made from the app settings at the first call."""
+    if not _containers:
+        _containers.append(Container(read_settings()))
+    return _containers[0]

@@ -1,0 +1,81 @@
+"""Domain errors as HTTP answers: the one place where a status is chosen."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from shared.domain.errors import (
+    ConcurrentUpdate,
+    Conflict,
+    DependencyFailed,
+    DeviceUpdateError,
+    Forbidden,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+    PreconditionFailed,
+    Unauthorized,
+)
+from shared.domain.operation import Failure
+
+_STATUS: tuple[tuple[type[DeviceUpdateError], HTTPStatus], ...] = (
+    (InvalidInput, HTTPStatus.BAD_REQUEST),
+    (Unauthorized, HTTPStatus.UNAUTHORIZED),
+    (Forbidden, HTTPStatus.FORBIDDEN),
+    (NotFound, HTTPStatus.NOT_FOUND),
+    (Conflict, HTTPStatus.CONFLICT),
+    (PreconditionFailed, HTTPStatus.PRECONDITION_FAILED),
+    (LimitExceeded, HTTPStatus.BAD_REQUEST),
+    (ConcurrentUpdate, HTTPStatus.SERVICE_UNAVAILABLE),
+    (DependencyFailed, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+_DEFAULT_RETRY_SECONDS = 2
+
+
+class UnsupportedMediaType(InvalidInput):
+    """The body has another content type than the operation takes."""
+
+    default_code = "UnsupportedMediaType"
+
+
+def status_of(error: DeviceUpdateError) -> HTTPStatus:
+    """The HTTP status of an error."""
+    if isinstance(error, UnsupportedMediaType):
+        return HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    return next(
+        (status for kind, status in _STATUS if isinstance(error, kind)),
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+    )
+
+
+def headers_of(error: DeviceUpdateError) -> dict[str, str]:
+    """Headers that go with an error. `Retry-After` never stands on a final answer."""
+    if isinstance(error, Unauthorized):
+        return {"WWW-Authenticate": "Bearer"}
+    if error.retryable:
+        wait = getattr(error, "retry_after", None)
+        return {"Retry-After": str(round(wait or _DEFAULT_RETRY_SECONDS))}
+    return {}
+
+
+def error_body(failure: Failure, occurred_at: str | None = None) -> dict[str, Any]:
+    """The API's `Error` object."""
+    body: dict[str, Any] = {"code": failure.code, "message": failure.message}
+    if failure.target is not None:
+        body["target"] = failure.target
+    if failure.details:
+        body["details"] = [error_body(item) for item in failure.details]
+    if failure.inner is not None:
+        body["innererror"] = _inner(failure.inner)
+    if occurred_at is not None:
+        body["occurredDateTime"] = occurred_at
+    return body
+
+
+def _inner(failure: Failure) -> dict[str, Any]:
+    # outside it is spelt `innererror`, one level down `innerError`: so the published API has it
+    body: dict[str, Any] = {"code": failure.code, "message": failure.message}
+    if failure.inner is not None:
+        body["innerError"] = _inner(failure.inner)
+    return body

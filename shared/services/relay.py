@@ -1,0 +1,126 @@
+"""Relays twin changes from the hub's event stream to Event Grid.
+
+IoT Hub cannot send twin changes to Event Grid itself. An Event Grid trigger runs once an event and
+one failure redelivers a whole array, so the changes of one device bucket travel in one event, up to
+the 64 KB that Event Grid counts as one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from shared.domain.device import TwinChange, bucket_of, kept_content
+from shared.domain.topology import EventType
+from shared.ports import Events
+
+MAX_CHUNK_BYTES = 60_000
+_OVERSIZED_BYTES = 32_000
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HubEvent:
+    """One event of the hub's stream: its application properties and its body."""
+
+    properties: Mapping[str, Any]
+    body: bytes
+
+
+class Chunk(msgspec.Struct, frozen=True):
+    """What one relayed event holds: changes of devices of one bucket, in the order of the
+    stream.
+    """
+
+    instance: str
+    bucket: int
+    changes: tuple[TwinChange, ...]
+
+
+@dataclass(slots=True)
+class TwinRelay:
+    """Cuts twin changes down, folds them by bucket and publishes them.
+
+    `instances` maps a hub's name to the instance that it belongs to.
+    """
+
+    events: Events
+    instances: Mapping[str, str]
+
+    async def relay(self, batch: Sequence[HubEvent]) -> None:
+        """Publish the twin changes of a batch; events that are none of ours are counted and
+        dropped.
+        """
+        by_bucket: dict[tuple[str, int], list[TwinChange]] = {}
+        refused = 0
+        for event in batch:
+            instance = self.instances.get(str(event.properties.get("hubName", "")))
+            change = read_twin_change(event) if instance is not None else None
+            if instance is None or change is None:
+                refused += 1
+            elif change.content or change.is_whole:
+                place = (instance, bucket_of(change.device_id))
+                by_bucket.setdefault(place, []).append(change)
+        if refused:
+            log.warning("refused %d of %d hub events: foreign or malformed", refused, len(batch))
+        chunks = [
+            Chunk(instance, bucket, tuple(changes))
+            for (instance, bucket), all_changes in by_bucket.items()
+            for changes in _cut(all_changes)
+        ]
+        if chunks:
+            await self.events.publish(
+                EventType.TWIN_CHANGES, "devices", [msgspec.to_builtins(chunk) for chunk in chunks]
+            )
+
+
+def read_chunk(data: object) -> Chunk:
+    """A relayed event, decoded. Raises ValueError if it is none."""
+    return msgspec.convert(data, Chunk)
+
+
+def read_twin_change(event: HubEvent) -> TwinChange | None:
+    """A twin-change notification cut down to what the service keeps; None if it is malformed."""
+    properties = event.properties
+    if properties.get("iothub-message-schema") != "twinChangeNotification":
+        return None
+    if len(event.body) > _OVERSIZED_BYTES * 4:
+        return None
+    try:
+        body = json.loads(event.body)
+        version = body["version"]
+        device_id = properties["deviceId"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    if not isinstance(version, int) or not isinstance(device_id, str) or not device_id:
+        return None
+    module_id = properties.get("moduleId")
+    return TwinChange(
+        device_id=device_id,
+        module_id=module_id if isinstance(module_id, str) and module_id else None,
+        version=version,
+        content=kept_content(body),
+        is_whole=properties.get("opType") == "replaceTwin",
+        at=str(properties.get("operationTimestamp", "")),
+    )
+
+
+def _cut(changes: Iterable[TwinChange]) -> Iterator[list[TwinChange]]:
+    """Pieces that stay below the size of one event."""
+    piece: list[TwinChange] = []
+    size = 0
+    for change in changes:
+        length = len(msgspec.json.encode(change))
+        if piece and size + length > MAX_CHUNK_BYTES:
+            yield piece
+            piece, size = [], 0
+        piece.append(change)
+        size += length
+    if piece:
+        yield piece

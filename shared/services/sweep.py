@@ -1,0 +1,98 @@
+"""Finds work that was lost on the way and sets it going again.
+
+Every trigger may be lost, a crash may come between a row and its message: this is the backstop.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.domain.operation import Operation, Stage
+from shared.domain.topology import SCAN_REQUEST
+from shared.ports import Blobs, Clock, Deployments, Fleet, Operations, Queues
+from shared.services.best_updates import BestUpdates
+from shared.services.imports import quarantine_prefix
+from shared.services.rollup import RollupBell
+
+STALLED_AFTER = timedelta(minutes=2)
+_PAGES = 5
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Sweep:
+    """Looks over every instance."""
+
+    instances: Iterable[str]
+    operations: Operations
+    deployments: Deployments
+    fleet: Fleet
+    best_updates: BestUpdates
+    blobs: Blobs
+    queues: Queues
+    bell: RollupBell
+    clock: Clock
+
+    async def run(self) -> None:
+        """Restart stalled imports and fan-outs, refresh derived figures."""
+        for instance in self.instances:
+            await self._imports(instance)
+            await self._fan_outs(instance)
+            for known in await self.fleet.classes(instance):
+                await self.best_updates.refresh(instance, known.device_class)
+            for group in await self.fleet.groups(instance):
+                await self.bell.ring(instance, group.group_id)
+
+    async def _imports(self, instance: str) -> None:
+        token: str | None = None
+        for _ in range(_PAGES):
+            page = await self.operations.list(instance, token)
+            for stored in page.items:
+                if not stored.value.is_finished and self._is_stalled(stored.value):
+                    await self._resume(instance, stored.value)
+            token = page.token
+            if token is None:
+                return
+
+    def _is_stalled(self, operation: Operation) -> bool:
+        idle = datetime.fromisoformat(self.clock.now()) - datetime.fromisoformat(
+            operation.changed_at
+        )
+        return idle > STALLED_AFTER
+
+    async def _resume(self, instance: str, operation: Operation) -> None:
+        log.warning(
+            "import %s stalled in stage %s; going on", operation.operation_id, operation.stage
+        )
+        message = {"instance": instance, "operation": operation.operation_id}
+        if operation.stage is Stage.FETCH:
+            await self.queues.put("import", message)
+        elif operation.stage is Stage.PUBLISH:
+            await self.queues.put("publish", message)
+        else:
+            await self._scan_again(instance, operation)
+
+    async def _scan_again(self, instance: str, operation: Operation) -> None:
+        """Write the request anew: its creation is what triggers a scan."""
+        name = quarantine_prefix(instance, operation.operation_id) + SCAN_REQUEST
+        request = await self.blobs.read("quarantine", name)
+        if request is not None:
+            await self.blobs.write("quarantine", name, request)
+
+    async def _fan_outs(self, instance: str) -> None:
+        now = self.clock.now()
+        for stored in await self.deployments.of_instance(instance):
+            deployment = stored.value
+            if not deployment.is_fanned_out and deployment.starts_at <= now:
+                await self.queues.put(
+                    "fanout",
+                    {
+                        "instance": instance,
+                        "group": deployment.group_id,
+                        "deployment": deployment.deployment_id,
+                    },
+                )

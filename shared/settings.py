@@ -1,0 +1,161 @@
+"""Every app setting, typed, with its default and meaning. Nothing else reads the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared.domain.errors import InvalidInput
+from shared.domain.topology import CONTENT_CONNECTION, STATE_CONNECTION
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How to reach a storage account: a connection string, or service addresses with identity."""
+
+    connection_string: str | None = field(repr=False, default=None)
+    blob_uri: str | None = None
+    queue_uri: str | None = None
+    table_uri: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSettings:
+    """One instance of Device Update: its id and its IoT hub.
+
+    `hub_name` is what the hub calls itself in events. Without a connection string the hub is
+    reached with the app's identity.
+    """
+
+    instance_id: str
+    hub_host: str
+    hub_name: str
+    hub_connection_string: str | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSettings:
+    """Which bearer tokens are accepted."""
+
+    issuer: str
+    audience: str
+    tenant: str
+    jwks_uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of the function app."""
+
+    state: Connection
+    content: Connection
+    instances: Mapping[str, InstanceSettings]
+    tokens: TokenSettings
+    events_endpoint: str
+    events_key: str | None = field(repr=False)
+    signing_directory: Path
+    source_url_key: str = field(repr=False)
+    public_url: str
+    allow_loopback_sources: bool = False
+    hub_commands_per_second: float = 5.7
+    rollup_delay_seconds: float = 1.0
+    link_hours: float = 144.0
+    drop_wait_seconds: float = 3600.0
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check the settings.
+
+    Raises:
+        InvalidInput: A setting is missing or malformed; the message names every one.
+    """
+    reader = _Reader(environment)
+    settings = Settings(
+        state=reader.connection(STATE_CONNECTION),
+        content=reader.connection(CONTENT_CONNECTION),
+        instances=reader.instances("INSTANCES"),
+        tokens=TokenSettings(
+            issuer=reader.required("TOKEN_ISSUER"),
+            audience=reader.required("TOKEN_AUDIENCE"),
+            tenant=reader.required("TOKEN_TENANT"),
+            jwks_uri=reader.required("TOKEN_JWKS_URI"),
+        ),
+        events_endpoint=reader.required("EVENTS_TOPIC_ENDPOINT"),
+        events_key=environment.get("EVENTS_TOPIC_KEY"),
+        signing_directory=Path(reader.required("SIGNING_DIRECTORY")),
+        source_url_key=reader.required("SOURCE_URL_KEY"),
+        public_url=reader.required("PUBLIC_URL").rstrip("/"),
+        allow_loopback_sources=environment.get("FETCH_ALLOW_LOOPBACK", "").lower() == "true",
+        hub_commands_per_second=reader.positive("HUB_COMMANDS_PER_SECOND", 5.7),
+        rollup_delay_seconds=reader.positive("ROLLUP_DELAY_SECONDS", 1.0),
+        link_hours=reader.positive("DOWNLOAD_LINK_HOURS", 144.0),
+        drop_wait_seconds=reader.positive("IMPORT_DROP_WAIT_SECONDS", 3600.0),
+    )
+    reader.finish()
+    return settings
+
+
+class _Reader:
+    """Reads one setting after the other and remembers what is wrong with any."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._wrong: list[str] = []
+
+    def required(self, name: str) -> str:
+        value = self._environment.get(name, "")
+        if not value:
+            self._wrong.append(f"{name} is not set")
+        return value
+
+    def positive(self, name: str, default: float) -> float:
+        text = self._environment.get(name)
+        if text is None:
+            return default
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0.0
+        if not 0 < value < float("inf"):
+            self._wrong.append(f"{name} must be a number above 0")
+        return value
+
+    def connection(self, name: str) -> Connection:
+        text = self._environment.get(name)
+        if text:
+            return Connection(connection_string=text)
+        found = Connection(
+            blob_uri=self._environment.get(f"{name}__blobServiceUri"),
+            queue_uri=self._environment.get(f"{name}__queueServiceUri"),
+            table_uri=self._environment.get(f"{name}__tableServiceUri"),
+        )
+        if found == Connection():
+            self._wrong.append(f"neither {name} nor {name}__*ServiceUri is set")
+        return found
+
+    def instances(self, name: str) -> dict[str, InstanceSettings]:
+        try:
+            entries = json.loads(self.required(name) or "[]")
+            return {entry["id"]: self._instance(entry) for entry in entries}
+        except (ValueError, TypeError, KeyError) as error:
+            self._wrong.append(
+                f"{name} must be a JSON array of objects with id and iotHub ({error!r})"
+            )
+            return {}
+
+    def _instance(self, entry: Mapping[str, str]) -> InstanceSettings:
+        setting = entry.get("connectionSetting")
+        host = entry["iotHub"]
+        return InstanceSettings(
+            instance_id=entry["id"],
+            hub_host=host,
+            hub_name=entry.get("hubName") or host.partition(".")[0],
+            hub_connection_string=self.required(setting) if setting else None,
+        )
+
+    def finish(self) -> None:
+        if self._wrong:
+            raise InvalidInput("App settings: " + "; ".join(self._wrong) + ".")
