@@ -1,0 +1,114 @@
+"""Compliance and deployment status, computed from counters; no device is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from shared.domain.counters import CONNECTED, NOTHING_INSTALLED, TOTAL, Cell
+from shared.domain.device import DeviceState
+from shared.domain.errors import InvalidInput
+from shared.domain.update_id import UpdateId
+
+
+@dataclass(frozen=True, slots=True)
+class Compliance:
+    """How many devices stand where; the last three add up to the total.
+
+    A device in a running deployment counts as in progress, whatever is installed on it.
+    """
+
+    total: int = 0
+    on_latest: int = 0
+    new_available: int = 0
+    in_progress: int = 0
+    connected: int = 0
+
+    def __add__(self, other: Compliance) -> Compliance:
+        return Compliance(
+            self.total + other.total,
+            self.on_latest + other.on_latest,
+            self.new_available + other.new_available,
+            self.in_progress + other.in_progress,
+            self.connected + other.connected,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StateCounts:
+    """Devices of a deployment by state."""
+
+    in_progress: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    canceled: int = 0
+
+    @property
+    def commanded(self) -> int:
+        """Devices that have been asked to run the deployment."""
+        return self.in_progress + self.succeeded + self.failed + self.canceled
+
+
+def is_on_latest(installed: UpdateId | None, best: UpdateId | None) -> bool:
+    """Whether nothing newer than what is installed fits the device."""
+    if best is None:
+        return True
+    if installed is None:
+        return False
+    same_line = (installed.provider, installed.name) == (best.provider, best.name)
+    return same_line and installed.version_key >= best.version_key
+
+
+def compliance(cells: Mapping[Cell, int], best: UpdateId | None) -> Compliance:
+    """Compliance of one device class from its counters.
+
+    Args:
+        cells: Counters of the class (of a group, or of several groups together).
+        best: The newest update that fits the class; None if none does.
+    """
+    on_latest = new_available = in_progress = 0
+    for installed, is_busy, count in _installed_cells(cells):
+        if is_busy:
+            in_progress += count
+        elif is_on_latest(installed, best):
+            on_latest += count
+        else:
+            new_available += count
+    return Compliance(
+        cells.get(TOTAL, 0), on_latest, new_available, in_progress, cells.get(CONNECTED, 0)
+    )
+
+
+def state_counts(cells: Mapping[Cell, int], deployment_id: str) -> StateCounts:
+    """Devices of one class by their state in a deployment."""
+    counts = {state: cells.get(f"deployment:{state}:{deployment_id}", 0) for state in DeviceState}
+    return StateCounts(
+        counts[DeviceState.IN_PROGRESS],
+        counts[DeviceState.SUCCEEDED],
+        counts[DeviceState.FAILED],
+        counts[DeviceState.CANCELED],
+    )
+
+
+def best_update(candidates: Iterable[UpdateId]) -> UpdateId | None:
+    """The newest of the updates that fit a class."""
+    return max(candidates, key=lambda item: item.version_key, default=None)
+
+
+def _installed_cells(
+    cells: Mapping[Cell, int],
+) -> Iterable[tuple[UpdateId | None, bool, int]]:
+    for cell, count in cells.items():
+        kind, _, rest = cell.partition(":")
+        if kind == "installed":
+            busy, _, name = rest.partition(":")
+            yield _update(name), busy == "busy", count
+
+
+def _update(name: str) -> UpdateId | None:
+    if name == NOTHING_INSTALLED:
+        return None
+    try:
+        return UpdateId(*name.split("/"))
+    except InvalidInput:
+        return None
