@@ -1,0 +1,21 @@
+"""The YARA rules in force and their version, without loading the engine."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+BUILT_IN = Path(__file__).parent / "rules"
+ENGINE = "yara-x"
+
+
+def rule_sources(folders: tuple[Path, ...]) -> tuple[str, ...]:
+    """Return the text of every rule file of the folders, in a fixed order."""
+    return tuple(
+        path.read_text("utf-8") for folder in folders for path in sorted(folder.glob("*.yar"))
+    )
+
+
+def rules_version(sources: tuple[str, ...]) -> str:
+    """Return a short hash that changes whenever a rule does."""
+    return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:16]
