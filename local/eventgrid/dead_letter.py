@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import time
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from azure.core.exceptions import AzureError
 from azure.storage.blob.aio import BlobServiceClient
 
@@ -105,7 +105,7 @@ class DeadLetterWriter:
 
 def render_dead_letter(letter: DeadLetter) -> bytes:
     """Return the blob: an array with the event and, beside its own fields, what became of it."""
-    event: dict[str, Any] = json.loads(letter.body)
+    event: dict[str, Any] = msgspec.json.decode(letter.body)
     spell: Callable[[str], str] = str.lower if "specversion" in event else str
     facts = {
         "deadLetterReason": letter.reason,
@@ -116,7 +116,7 @@ def render_dead_letter(letter: DeadLetter) -> bytes:
         "lastDeliveryAttemptTime": _optional_time(letter.attempted_at),
     }
     known = {spell(name): fact for name, fact in facts.items() if fact is not None}
-    return json.dumps([{**event, **known}]).encode()
+    return msgspec.json.encode([{**event, **known}])
 
 
 def describe_dead_letter(letter: DeadLetter) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def describe_dead_letter(letter: DeadLetter) -> dict[str, Any]:
     return {
         "id": letter.id,
         "subscription": letter.subscription,
-        "eventId": json.loads(letter.body)["id"],
+        "eventId": msgspec.json.decode(letter.body)["id"],
         "eventType": letter.event_type,
         "deadLetterReason": letter.reason,
         "deliveryAttempts": letter.attempts,

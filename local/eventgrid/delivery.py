@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import random
 import time
@@ -32,6 +31,7 @@ PARALLEL_REQUESTS = 16
 """Requests to one subscriber at the same time."""
 
 MAX_BATCH_BYTES = 1024 * 1024
+EXPIRED_AT_ONCE = 100
 DRAIN_SECONDS = 3.0
 
 _log = logging.getLogger(__name__)
@@ -102,6 +102,7 @@ class Worker:
         self._requests: set[asyncio.Task[None]] = set()
         self._in_flight: set[int] = set()
         self._draining = False
+        self._last_outcome = Outcome.of_status(200)
 
     def wake(self) -> None:
         """Look for due deliveries soon."""
@@ -129,11 +130,15 @@ class Worker:
         now = time.time()
         if subscription is None or self._draining:
             return None
-        for delivery in self._store.expired_deliveries(self._name, now):
-            if delivery.id not in self._in_flight:
-                self._give_up(self._name, subscription, delivery, self._policy.expired())
+        self._give_up_expired(subscription, now)
         while len(self._requests) < PARALLEL_REQUESTS:
-            batch = self._next_batch(subscription, now)
+            batch = self._store.next_batch(
+                self._name,
+                now,
+                without=self._in_flight,
+                max_events=subscription.max_events_per_batch,
+                max_bytes=MAX_BATCH_BYTES,
+            )
             if not batch:
                 due_at = self._store.next_due_at(self._name, now)
                 return None if due_at is None else max(0.0, due_at - time.time())
@@ -141,27 +146,34 @@ class Worker:
             self._requests.add(group.create_task(self._deliver(subscription, batch)))
         return None
 
-    def _next_batch(self, subscription: Subscription, now: float) -> list[Delivery]:
-        limit = subscription.max_events_per_batch + len(self._in_flight)
-        due = self._store.due_deliveries(self._name, now, limit)
-        waiting = [delivery for delivery in due if delivery.id not in self._in_flight]
-        ends = itertools.accumulate(len(delivery.body) for delivery in waiting)
-        fitting = sum(1 for end in ends if end <= MAX_BATCH_BYTES)
-        return waiting[: min(max(fitting, 1), subscription.max_events_per_batch)]
+    def _give_up_expired(self, subscription: Subscription, now: float) -> None:
+        while expired := self._store.expired_deliveries(
+            self._name, now, without=self._in_flight, limit=EXPIRED_AT_ONCE
+        ):
+            for delivery in expired:
+                self._give_up(self._name, subscription, delivery, self._policy.expired())
 
     async def _deliver(self, subscription: Subscription, batch: Sequence[Delivery]) -> None:
         try:
             outcome = await self._post(subscription, batch)
+            self._log_change(outcome)
             if outcome.succeeded:
                 self._store.mark_delivered(self._name, batch)
             else:
-                _log.warning("%s: %d event(s) not taken: %s", self._name, len(batch), outcome)
                 for delivery in batch:
                     self._settle_failure(subscription, delivery, outcome)
         finally:
             self._in_flight.difference_update(delivery.id for delivery in batch)
             self._requests.discard(cast("asyncio.Task[None]", asyncio.current_task()))
             self.wake()
+
+    def _log_change(self, outcome: Outcome) -> None:
+        """Log the first of a row of equal outcomes: a dead endpoint must not fill the log."""
+        if outcome != self._last_outcome and not outcome.succeeded:
+            _log.warning("%s: events are not taken: %s", self._name, outcome)
+        elif outcome.succeeded and not self._last_outcome.succeeded:
+            _log.info("%s: events are taken again", self._name)
+        self._last_outcome = outcome
 
     async def _post(self, subscription: Subscription, batch: Sequence[Delivery]) -> Outcome:
         try:

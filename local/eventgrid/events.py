@@ -6,7 +6,6 @@ CloudEvents 1.0, structured JSON mode: https://github.com/cloudevents/spec
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -119,7 +118,7 @@ def render(event: Event, topic: str, schema: Schema) -> str:
         body = _event_grid_body(event, topic)
     else:
         body = _cloud_event_body(event, topic)
-    return json.dumps(body, separators=(",", ":"))
+    return msgspec.json.encode(body).decode()
 
 
 def _event_grid_body(event: Event, topic: str) -> dict[str, Any]:

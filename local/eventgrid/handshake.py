@@ -73,7 +73,11 @@ async def _exchange_code(
     ) as response:
         if response.status != 200:
             raise HandshakeError(f"answered {response.status} to the validation event")
-        answer = await response.content.read(MAX_ANSWER_BYTES)
+        answer = b""
+        async for chunk in response.content.iter_any():
+            answer += chunk
+            if len(answer) > MAX_ANSWER_BYTES:
+                raise HandshakeError("answered more than a validation code")
     if not hmac.compare_digest(_validation_response(answer).encode(), code.encode()):
         raise HandshakeError("did not return the validation code as validationResponse")
 

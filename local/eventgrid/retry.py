@@ -47,6 +47,9 @@ class Outcome:
             return cls("Success", status)
         return cls(_NAMES.get(status, "GenericError"), status)
 
+    def __str__(self) -> str:
+        return self.name if self.status is None else f"{self.name} ({self.status})"
+
     @property
     def succeeded(self) -> bool:
         """Tell whether the subscriber has taken the events."""

@@ -6,6 +6,7 @@ may take the last moments with it. One process at a time may open the file.
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import msgspec
 from local.eventgrid.subscriptions import Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
     from pathlib import Path
 
 _SCHEMA = """
@@ -45,8 +46,6 @@ CREATE TABLE IF NOT EXISTS seen_blobs (
     PRIMARY KEY (container, name)
 ) WITHOUT ROWID;
 """
-
-_DELIVERY_COLUMNS = "id, event_type, data_version, body, accepted_at, expires_at, attempts"
 
 
 class StoreError(Exception):
@@ -182,23 +181,50 @@ class Store:
                 deliveries,
             )
 
-    def due_deliveries(self, subscription: str, now: float, limit: int) -> list[Delivery]:
-        """Return deliveries whose time has come, the longest due first."""
-        rows = self.connection.execute(
-            f"SELECT {_DELIVERY_COLUMNS} FROM deliveries"  # noqa: S608 - own column names
-            " WHERE subscription = ? AND due_at <= ? ORDER BY due_at LIMIT ?",
-            (subscription, now, limit),
-        )
-        return [Delivery(*row) for row in rows]
+    def next_batch(
+        self,
+        subscription: str,
+        now: float,
+        *,
+        without: Container[int],
+        max_events: int,
+        max_bytes: int,
+    ) -> list[Delivery]:
+        """Return deliveries whose time has come, the longest due first, to be sent together.
 
-    def expired_deliveries(self, subscription: str, now: float) -> list[Delivery]:
-        """Return due deliveries whose time to live is over."""
+        Args:
+            subscription: its name.
+            now: seconds since 1970.
+            without: ids to leave out.
+            max_events: largest number of deliveries.
+            max_bytes: largest total size of their bodies, unless the first alone is larger.
+        """
+        batch: list[Delivery] = []
+        size = 0
+        for delivery in self._deliveries("due_at <= ? ORDER BY due_at", subscription, now):
+            if delivery.id in without:
+                continue
+            size += len(delivery.body)
+            if len(batch) == max_events or (batch and size > max_bytes):
+                break
+            batch.append(delivery)
+        return batch
+
+    def expired_deliveries(
+        self, subscription: str, now: float, *, without: Container[int], limit: int
+    ) -> list[Delivery]:
+        """Return some due deliveries whose time to live is over, except those left out."""
+        expired = self._deliveries("due_at <= ? AND expires_at <= ?", subscription, now, now)
+        found = (delivery for delivery in expired if delivery.id not in without)
+        return list(itertools.islice(found, limit))
+
+    def _deliveries(self, condition: str, subscription: str, *times: float) -> Iterator[Delivery]:
         rows = self.connection.execute(
-            f"SELECT {_DELIVERY_COLUMNS} FROM deliveries"  # noqa: S608 - own column names
-            " WHERE subscription = ? AND due_at <= ? AND expires_at <= ?",
-            (subscription, now, now),
+            "SELECT id, event_type, data_version, body, accepted_at, expires_at, attempts"  # noqa: S608 - own conditions
+            f" FROM deliveries WHERE subscription = ? AND {condition}",
+            (subscription, *times),
         )
-        return [Delivery(*row) for row in rows]
+        return (Delivery(*row) for row in rows)
 
     def next_due_at(self, subscription: str, after: float) -> float | None:
         """Return when the next delivery becomes due, if any will."""

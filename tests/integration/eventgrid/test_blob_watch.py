@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import uuid
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,11 @@ import pytest
 from azure.storage.blob import ContentSettings
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
+from local.eventgrid.blob_watch import ContainerWatch, SeenBlobs
+from local.eventgrid.publish import Publisher
+from local.eventgrid.retry import RetryPolicy
+from local.eventgrid.store import Store
+from local.eventgrid.subscriptions import Subscription
 from tests.integration.eventgrid.conftest import Grid
 
 if TYPE_CHECKING:
@@ -93,3 +99,27 @@ async def test_event_has_the_fields_of_the_storage_service(
         "blobType": "BlockBlob",
         "url": blob.url,
     }
+
+
+async def test_sweep_goes_through_all_pages_and_forgets_vanished_blobs(
+    container: ContainerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.eventgrid.blob_watch.PAGE", 2)
+    await container.create_container()
+    for number in range(5):
+        await container.upload_blob(f"blob-{number}", b"")
+    with contextlib.closing(Store(tmp_path / "state.db")) as store:
+        store.put_subscription("drop", Subscription("storage", "https://localhost/"))
+        publisher = Publisher(store, RetryPolicy(), wake=lambda _name: None)
+        watch = ContainerWatch(store, publisher, container)
+        seen = SeenBlobs(store, container.container_name)
+
+        assert await watch.sweep()
+        assert not await watch.sweep()
+        await container.delete_blob("blob-1")
+        await container.delete_blob("blob-4")
+        assert not await watch.sweep()
+        assert not await watch.sweep()
+
+        assert seen.count() == 3
+        assert store.counters("drop").pending == 5
