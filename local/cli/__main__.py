@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 
 
@@ -14,7 +15,12 @@ def main(arguments: list[str]) -> int:
     if not name.isidentifier() or name.startswith("_") or importlib.util.find_spec(module) is None:
         print(f"odu: there is no command {name!r}; see ./odu --help", file=sys.stderr)
         return 2
-    code: int = importlib.import_module(module).main(arguments[1:])
+    try:
+        code: int = importlib.import_module(module).main(arguments[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return code
 
 

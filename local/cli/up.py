@@ -108,7 +108,11 @@ def _detach(given: argparse.Namespace) -> int:
             stderr=writer,
             start_new_session=True,
         )
-        ready = _follow(process, reader)
+        try:
+            ready = _follow(process, reader)
+        except KeyboardInterrupt:
+            process.terminate()
+            return 130
     if not ready.startswith(b"ready "):
         return process.wait()
     sys.stdout.write(ready.decode())

@@ -100,6 +100,7 @@ class Supervisor:
         self._keepers: dict[str, Keeper] = {}
         self._storage = ""
         self._storage_ports: dict[str, int] = {}
+        self._provisioning: asyncio.Task[None] | None = None
         self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when all is to end: with an exception if something went wrong."""
 
@@ -137,8 +138,8 @@ class Supervisor:
         if error is not None and not self._end.done():
             self._end.set_exception(error)
 
-    def _keep(self, part: Part) -> Keeper:
-        keeper = Keeper(part, parts.REPOSITORY, self._progress, self._describe)
+    def _keep(self, part: Part, on_restart: Callable[[], None] | None = None) -> Keeper:
+        keeper = Keeper(part, parts.REPOSITORY, self._progress, on_restart or self._describe)
         keeper.task.add_done_callback(self._on_done)
         self._keepers[part.name] = keeper
         return keeper
@@ -178,7 +179,8 @@ class Supervisor:
         known = remembered_ports(site.state)
         ports = {name: free_or_zero(name, known, self._progress.note) for name in SERVICES}
         key, descriptors = site.credentials.storage, (site.parts_lock,)
-        keeper = self._keep(azurite_part(site.state, key, ports, descriptors))
+        part = azurite_part(site.state, key, ports, descriptors)
+        keeper = self._keep(part, self._on_storage_restart)
         ports = announced_ports(await keeper.ready())
         keeper.part = azurite_part(site.state, key, ports, descriptors)
         self._storage = connection_string(key, ports)
@@ -191,6 +193,16 @@ class Supervisor:
         started = time.monotonic()
         await asyncio.to_thread(work)
         self._progress.done(what, time.monotonic() - started, "")
+
+    def _on_storage_restart(self) -> None:
+        """Provision again: a crash costs Azurite the last seconds, which may include that."""
+
+        async def provision_again() -> None:
+            await asyncio.to_thread(self._provision)
+            self._describe()
+
+        self._provisioning = asyncio.create_task(provision_again())
+        self._provisioning.add_done_callback(self._on_done)
 
     def _provision(self) -> None:
         from local.stack.provision import provision
