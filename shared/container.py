@@ -12,7 +12,7 @@ from shared.adapters.fetch import SafeFetcher
 from shared.adapters.hub import IoTHubs
 from shared.adapters.keys import FernetSealer, FileSigner
 from shared.adapters.queues import AzureQueues
-from shared.adapters.scanning import YaraXScanner
+from shared.adapters.scanning.scanner import YaraXScanner
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
 from shared.adapters.table_deployments import TableDeployments

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -30,8 +31,9 @@ def path(instance: str, *segments: str, **query: str) -> str:
 
 
 def etag(stored: Stored[Any]) -> str:
-    """An ETag as the API has it: quoted, and without what the table adds."""
-    return '"' + stored.etag.removeprefix("W/").strip('"').replace("'", "").replace('"', "") + '"'
+    """An ETag as the API has it: short, quoted, and without what it is made of."""
+    digest = hashlib.sha256(stored.etag.encode()).hexdigest()[:16]
+    return f'"{digest}"'
 
 
 def update_info(update_id: UpdateId, update: Update | None = None) -> Json:

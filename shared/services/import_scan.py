@@ -62,7 +62,9 @@ class ImportScan:
         if request is None:
             return
         entries = msgspec.json.decode(request, type=list[ScanEntry])
-        operation = stored.value.moved(Stage.SCAN, self.clock.now())
+        operation = stored.value.moved(
+            Stage.SCAN, self.clock.now(), bytes_done=stored.value.bytes_total
+        )
         etag = await self.operations.save(instance, operation, stored.etag)
         verdicts: dict[str, Verdict] = {}
         for entry in entries:

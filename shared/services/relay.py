@@ -20,7 +20,9 @@ from shared.domain.topology import EventType
 from shared.ports import Events
 
 MAX_CHUNK_BYTES = 60_000
-_OVERSIZED_BYTES = 32_000
+_OVERSIZED_BYTES = 128_000
+_NOT_OURS = frozenset({"deviceLifecycleNotification", "deviceConnectionStateNotification"})
+"""Events of a hub that routes more than twin changes: Event Grid brings these by itself."""
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +42,7 @@ class Chunk(msgspec.Struct, frozen=True):
 
     instance: str
     bucket: int
-    changes: tuple[TwinChange, ...]
+    changes: list[TwinChange]
 
 
 @dataclass(slots=True)
@@ -60,6 +62,8 @@ class TwinRelay:
         by_bucket: dict[tuple[str, int], list[TwinChange]] = {}
         refused = 0
         for event in batch:
+            if event.properties.get("iothub-message-schema") in _NOT_OURS:
+                continue
             instance = self.instances.get(str(event.properties.get("hubName", "")))
             change = read_twin_change(event) if instance is not None else None
             if instance is None or change is None:
@@ -70,7 +74,7 @@ class TwinRelay:
         if refused:
             log.warning("refused %d of %d hub events: foreign or malformed", refused, len(batch))
         chunks = [
-            Chunk(instance, bucket, tuple(changes))
+            Chunk(instance, bucket, changes)
             for (instance, bucket), all_changes in by_bucket.items()
             for changes in _cut(all_changes)
         ]
@@ -90,7 +94,7 @@ def read_twin_change(event: HubEvent) -> TwinChange | None:
     properties = event.properties
     if properties.get("iothub-message-schema") != "twinChangeNotification":
         return None
-    if len(event.body) > _OVERSIZED_BYTES * 4:
+    if len(event.body) > _OVERSIZED_BYTES:
         return None
     try:
         body = json.loads(event.body)

@@ -1,0 +1,1 @@
+"""A simulated fleet: real agents over MQTT, installing nothing."""

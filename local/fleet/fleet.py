@@ -1,0 +1,137 @@
+"""Registers simulated devices in the hub and runs their agents, many in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from local.stack.running import REPOSITORY, Stack
+
+if TYPE_CHECKING:
+    from odu_agent.agent import Agent
+
+_BULK = 100
+"""Devices that one registry call may create."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedDevice:
+    """A device to simulate: identity, model and group, and what its simulator says and how
+    slowly.
+    """
+
+    device_id: str
+    manufacturer: str
+    model: str
+    group: str | None = None
+    simulator: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Fleet:
+    """Simulated devices against a running stack; an async context manager.
+
+    Args:
+        stack: The stack that the devices connect to.
+        devices: The devices; those that the hub knows already keep their identity.
+        folder: Where each device keeps its state.
+    """
+
+    def __init__(self, stack: Stack, devices: Sequence[SimulatedDevice], folder: Path) -> None:
+        self.devices = tuple(devices)
+        self._stack = stack
+        self._folder = folder
+        self._agents: dict[str, Agent] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def __aenter__(self) -> Self:
+        """Register and connect every device."""
+        keys = await asyncio.to_thread(self._register)
+        for device in self.devices:
+            self.connect(device, keys[device.device_id])
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Disconnect every device."""
+        await asyncio.gather(*(agent.stop() for agent in self._agents.values()))
+        results = await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        if error is None:
+            for result in results:
+                if isinstance(result, Exception):
+                    raise result
+
+    def connect(self, device: SimulatedDevice, key: str) -> None:
+        """Start the agent of one device."""
+        agent = self._agent(device, key)
+        self._agents[device.device_id] = agent
+        self._tasks[device.device_id] = asyncio.create_task(agent.run(), name=device.device_id)
+
+    def _agent(self, device: SimulatedDevice, key: str) -> Agent:
+        _make_agent_importable()
+        from odu_agent.agent import Agent
+        from odu_agent.config import AgentConfig, load_root_keys
+
+        port = self._stack.ports["iothub"]
+        return Agent(
+            AgentConfig(
+                connection_string=(
+                    f"HostName=localhost;DeviceId={device.device_id};SharedAccessKey={key}"
+                ),
+                manufacturer=device.manufacturer,
+                model=device.model,
+                root_keys=load_root_keys(Path(self._stack.roots_file)),
+                data_folder=self._folder / device.device_id,
+                ca_file=Path(self._stack.ca_file),
+                # the device SDK knows one port only; the hub stand-in tunnels to itself
+                proxy=("127.0.0.1", port),
+                simulator=dict(device.simulator),
+            )
+        )
+
+    def _register(self) -> dict[str, str]:
+        from local.fleet.registry import register
+
+        return {
+            device_id: key
+            for start in range(0, len(self.devices), _BULK)
+            for device_id, key in register(self._stack, self.devices[start : start + _BULK]).items()
+        }
+
+
+def _make_agent_importable() -> None:
+    """The agent is a package of its own, which a stack need not have installed."""
+    folder = str(REPOSITORY / "agent")
+    if folder not in sys.path:
+        sys.path.append(folder)
+
+
+async def settled(seconds: float, condition: Any, what: str) -> None:
+    """Wait until an async condition holds.
+
+    Raises:
+        TimeoutError: It does not within the time; the message says what was awaited.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            while not await condition():
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        raise TimeoutError(f"not within {seconds:g} s: {what}") from None
+
+
+with contextlib.suppress(ImportError):
+    import resource
+
+    # three descriptors a device: a fleet of a few hundred needs more than the usual limit
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 8192)), hard))
