@@ -158,10 +158,9 @@ def _aggregate(query: Query, rows: Iterable[Row]) -> list[Row]:
     columns = query.columns or ()
     groups: dict[bytes, tuple[Row, list[_Total]]] = {}
     if not query.group_by:
-        groups[b""] = ({}, [_Total() for _ in columns])
+        groups[_group_name(())] = ({}, [_Total() for _ in columns])
     for row in rows:
-        values = [value(row) for _, value in query.group_by]
-        name = msgspec.msgpack.encode([None if v is UNDEFINED else [v] for v in values])
+        name = _group_name(value(row) for _, value in query.group_by)
         if name not in groups:
             if len(groups) >= limits.QUERY_GROUPS:
                 raise invalid(f"The query makes more than {limits.QUERY_GROUPS} groups.")
@@ -170,6 +169,10 @@ def _aggregate(query: Query, rows: Iterable[Row]) -> list[Row]:
             if column.aggregate:
                 total.add(column.value(row))
     return [_summary(columns, plain, totals) for plain, totals in groups.values()]
+
+
+def _group_name(values: Iterable[Any]) -> bytes:
+    return msgspec.msgpack.encode([None if v is UNDEFINED else [v] for v in values])
 
 
 def _plain_values(columns: tuple[Column, ...], row: Row) -> Row:

@@ -81,9 +81,7 @@ class Hub:
     async def new_device(self, prefix: str = "device") -> str:
         """Create a device of its own for a test and return its id."""
         device_id = f"{prefix}-{next(_numbers)}"
-        await self.service(
-            "create_device_with_sas", device_id, DEVICE_KEY, SECOND_KEY, "enabled"
-        )
+        await self.service("create_device_with_sas", device_id, DEVICE_KEY, SECOND_KEY, "enabled")
         return device_id
 
     async def patch(self, device_id: str, *, etag: str | None = None, **sections: Any) -> Twin:
@@ -174,7 +172,7 @@ class Hub:
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait until something holds that no event tells of."""
     async with asyncio.timeout(PATIENCE):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - the hub is another process
             await asyncio.sleep(0.02)
 
 

@@ -72,9 +72,7 @@ async def open_connection(hub: Hub) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def connect(
-    hub: Hub, device_id: str, password: str, **fields: Any
-) -> AsyncIterator[Client]:
+async def connect(hub: Hub, device_id: str, password: str, **fields: Any) -> AsyncIterator[Client]:
     """Connect a device; `code` of the client is that of the CONNACK."""
     username = f"localhost/{device_id}/?api-version=2019-10-01"
     async with open_connection(hub) as client:

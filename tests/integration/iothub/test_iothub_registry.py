@@ -46,9 +46,7 @@ async def test_creating_is_refused_when_the_device_exists(hub: Hub) -> None:
 async def test_update_and_delete_are_refused_when_the_etag_is_stale(hub: Hub) -> None:
     device_id = await hub.new_device()
     stale = (await hub.service("get_device", device_id)).etag
-    await hub.service(
-        "update_device_with_sas", device_id, stale, DEVICE_KEY, SECOND_KEY, "enabled"
-    )
+    await hub.service("update_device_with_sas", device_id, stale, DEVICE_KEY, SECOND_KEY, "enabled")
 
     for call in (
         ("update_device_with_sas", device_id, stale, DEVICE_KEY, SECOND_KEY, "enabled"),

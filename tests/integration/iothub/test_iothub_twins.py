@@ -148,7 +148,10 @@ async def test_query_is_refused_when_the_continuation_is_of_another(hub: Hub) ->
     await hub.new_device()
     token = (await hub.query("SELECT * FROM devices", None, 1)).continuation_token
 
-    for text, continuation in (("SELECT deviceId FROM devices", token), ("SELECT * FROM devices", "x")):
+    for text, continuation in (
+        ("SELECT deviceId FROM devices", token),
+        ("SELECT * FROM devices", "x"),
+    ):
         with pytest.raises(HttpOperationError) as caught:
             await hub.query(text, continuation)
         assert caught.value.response.status_code == 400
