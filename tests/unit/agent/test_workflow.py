@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from odu_agent.contract.codes import Action
+from odu_agent.workflow import (
+    MAXIMUM_FINISHED,
+    Command,
+    CommandError,
+    Decision,
+    Ended,
+    Finished,
+    Workflow,
+    decide,
+    end,
+    finished_from_json,
+    finished_to_json,
+    parse_command,
+)
+
+
+def _deploy(workflow_id: str, retry: str | None = None) -> Command:
+    return Command(Action.PROCESS_DEPLOYMENT, workflow_id, retry, "http://x/r.json")
+
+
+def _cancel(workflow_id: str, retry: str | None = None) -> Command:
+    return Command(Action.CANCEL, workflow_id, retry, "http://x/r.json")
+
+
+def _running(command: Command) -> Workflow:
+    state, decision = decide(Workflow(), command)
+    assert decision == Decision.START
+    return state
+
+
+def _ended(command: Command, ended: Ended) -> Workflow:
+    return end(_running(command), ended, "installed")[0]
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=4), values),
+)
+
+
+@given(_JSON)
+def test_parse_command_refuses_or_reads_any_json(service: Any) -> None:
+    with pytest.raises(CommandError):
+        parse_command(service)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"workflow": None},
+        {"workflow": {"id": "w"}},
+        {"workflow": {"action": 0, "id": "w"}},
+        {"workflow": {"action": 1, "id": "w"}},
+        {"workflow": {"action": True, "id": "w"}},
+        {"workflow": {"action": "3", "id": "w"}},
+        {"workflow": {"action": [], "id": "w"}},
+        {"workflow": {"action": 3, "id": ""}},
+        {"workflow": {"action": 3, "id": 7}},
+        {"rootKeyPackageUrl": None},
+        {"rootKeyPackageUrl": ""},
+    ],
+)
+def test_parse_command_refuses_a_command_when_incomplete(change: dict[str, Any]) -> None:
+    service = {"workflow": {"action": 3, "id": "w"}, "rootKeyPackageUrl": "http://x/r.json"}
+
+    assert parse_command(service) == _deploy("w")
+    with pytest.raises(CommandError):
+        parse_command({**service, **change})
+
+
+def test_parse_command_leaves_out_addresses_when_malformed() -> None:
+    service = {
+        "workflow": {"action": 3, "id": "w", "retryTimestamp": 7},
+        "rootKeyPackageUrl": "http://x/r.json",
+        "fileUrls": {"a": "http://x/a", "b": 7},
+    }
+
+    command = parse_command(service)
+
+    assert command.file_urls == {"a": "http://x/a"}
+    assert command.retry_timestamp is None
+    assert parse_command({**service, "fileUrls": []}).file_urls == {}
+
+
+def test_duplicate_is_ignored_when_running() -> None:
+    state = _running(_deploy("w", "1"))
+
+    for command in (_deploy("w", "1"), _deploy("w")):
+        assert decide(state, command) == (state, Decision.IGNORE)
+
+
+def test_retry_interrupts_and_starts_again_when_running() -> None:
+    state, decision = decide(_running(_deploy("w")), _deploy("w", "1"))
+    assert decision == Decision.INTERRUPT
+
+    state, ended, following = end(state, Ended.COMPLETED)
+
+    assert (ended, following) == (Ended.CANCELLED, _deploy("w", "1"))
+    assert state.is_running
+    assert state.finished == ()
+    assert decide(state, _deploy("w", "1"))[1] == Decision.IGNORE
+
+
+def test_retry_starts_again_when_failed_and_only_when_new() -> None:
+    state = _ended(_deploy("w", "1"), Ended.FAILED)
+
+    assert decide(state, _deploy("w", "1"))[1] == Decision.IGNORE
+    assert decide(state, _deploy("w"))[1] == Decision.IGNORE
+    state, decision = decide(state, _deploy("w", "2"))
+    assert decision == Decision.START
+    state = end(state, Ended.FAILED)[0]
+    assert decide(state, _deploy("w", "1"))[1] == Decision.IGNORE
+
+
+def test_another_workflow_replaces_the_running_one_after_its_end() -> None:
+    state, decision = decide(_running(_deploy("a")), _deploy("b"))
+    assert decision == Decision.INTERRUPT
+    assert decide(state, _deploy("b")) == (state, Decision.IGNORE)
+
+    state, _, following = end(state, Ended.FAILED)
+
+    assert following == _deploy("b")
+    assert state.held == _deploy("b")
+    assert state.find_finished("a") == Finished("a", Ended.CANCELLED, (None,))
+
+
+def test_latest_replacement_wins_when_several_wait() -> None:
+    state = decide(_running(_deploy("a")), _deploy("b"))[0]
+    state = decide(state, _deploy("c"))[0]
+
+    assert end(state, Ended.CANCELLED)[2] == _deploy("c")
+
+
+def test_failed_workflow_is_not_replayed_when_another_has_taken_its_place() -> None:
+    state = _ended(_deploy("a"), Ended.FAILED)
+    state, decision = decide(state, _deploy("b"))
+    assert decision == Decision.START
+    state = end(state, Ended.COMPLETED)[0]
+
+    assert decide(state, _deploy("a"))[1] == Decision.IGNORE
+    assert decide(state, _deploy("a", "1"))[1] == Decision.START
+
+
+def test_completed_workflow_never_runs_again() -> None:
+    state = _ended(_deploy("w", "1"), Ended.COMPLETED)
+
+    for retry in (None, "1", "2"):
+        assert decide(state, _deploy("w", retry)) == (state, Decision.REPORT_KNOWN_RESULT)
+
+
+def test_replayed_result_is_not_reported_when_it_is_not_the_last() -> None:
+    state = _ended(_deploy("a"), Ended.COMPLETED)
+    state = end(decide(state, _deploy("b"))[0], Ended.COMPLETED)[0]
+
+    assert decide(state, _deploy("a")) == (state, Decision.IGNORE)
+
+
+def test_cancel_asks_the_running_operation_to_stop_once() -> None:
+    state, decision = decide(_running(_deploy("w")), _cancel("w"))
+    assert decision == Decision.INTERRUPT
+    assert decide(state, _cancel("w")) == (state, Decision.IGNORE)
+
+    state, ended, following = end(state, Ended.COMPLETED, "installed")
+
+    assert (ended, following) == (Ended.CANCELLED, None)
+    assert decide(state, _deploy("w"))[1] == Decision.REPORT_KNOWN_RESULT
+    assert decide(state, _deploy("w", "1"))[1] == Decision.START
+
+
+def test_cancel_drops_what_waits() -> None:
+    state = decide(_running(_deploy("a")), _deploy("b"))[0]
+
+    state, decision = decide(state, _cancel("b"))
+
+    assert decision == Decision.INTERRUPT
+    assert end(state, Ended.CANCELLED)[2] is None
+
+
+def test_replayed_cancel_stops_no_other_workflow() -> None:
+    state = end(decide(_running(_deploy("a")), _cancel("a"))[0], Ended.CANCELLED)[0]
+    state = decide(state, _deploy("b"))[0]
+
+    assert decide(state, _cancel("a")) == (state, Decision.IGNORE)
+
+
+def test_cancel_is_reported_only_at_startup_when_nothing_runs() -> None:
+    assert decide(Workflow(), _cancel("w"), is_startup=True)[1] == Decision.REPORT_CANCELLED
+    state, decision = decide(Workflow(), _cancel("w"))
+    assert decision == Decision.IGNORE
+    assert decide(state, _deploy("w"))[1] == Decision.REPORT_KNOWN_RESULT
+    assert decide(state, _deploy("w", "1"))[1] == Decision.START
+    assert decide(state, _deploy("v"))[1] == Decision.START
+
+
+def test_cancel_gives_up_a_failed_workflow() -> None:
+    state, decision = decide(_ended(_deploy("w"), Ended.FAILED), _cancel("w"))
+
+    assert decision == Decision.IGNORE
+    assert state.held is None
+    assert decide(state, _deploy("w"))[1] == Decision.REPORT_KNOWN_RESULT
+
+
+def test_finished_workflows_are_bounded() -> None:
+    state = Workflow()
+    for number in range(MAXIMUM_FINISHED + 5):
+        state = end(decide(state, _deploy(str(number)))[0], Ended.COMPLETED)[0]
+
+    assert len(state.finished) == MAXIMUM_FINISHED
+    assert state.finished[-1].workflow_id == str(MAXIMUM_FINISHED + 4)
+
+
+@given(
+    st.lists(
+        st.builds(
+            Finished,
+            st.text(),
+            st.sampled_from(Ended),
+            st.lists(st.none() | st.text()).map(tuple),
+            st.none() | st.text(),
+        )
+    ).map(tuple)
+)
+def test_finished_workflows_come_back_from_what_was_kept(finished: tuple[Finished, ...]) -> None:
+    assert finished_from_json(finished_to_json(finished)) == finished
+    assert finished_from_json([{}, {"workflowId": 7}]) == ()
+
+
+class WorkflowMachine(RuleBasedStateMachine):
+    """Commands and ends in any order; a restart forgets all but what ended."""
+
+    ids = st.sampled_from("abc")
+    retries = st.sampled_from([None, "1", "2", "3"])
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = Workflow()
+        self.completed: set[str] = set()
+        self.started: list[tuple[str, str | None]] = []
+
+    def _starts(self, command: Command) -> None:
+        assert command.workflow_id not in self.completed
+        self.started.append((command.workflow_id, command.retry_timestamp))
+
+    @rule(workflow_id=ids, retry=retries)
+    def deploy(self, workflow_id: str, retry: str | None) -> None:
+        command, was_running = _deploy(workflow_id, retry), self.state.is_running
+        self.state, decision = decide(self.state, command)
+        if decision == Decision.START:
+            assert not was_running
+            self._starts(command)
+        elif decision == Decision.INTERRUPT:
+            assert was_running
+            assert self.state.following == command
+        assert decide(self.state, command)[0] == self.state
+
+    @rule(workflow_id=ids, retry=retries, is_startup=st.booleans())
+    def cancel(self, workflow_id: str, retry: str | None, is_startup: bool) -> None:
+        command = _cancel(workflow_id, retry)
+        self.state, decision = decide(self.state, command, is_startup=is_startup)
+        assert decision != Decision.START
+        assert decide(self.state, command)[1] != Decision.INTERRUPT
+
+    @precondition(lambda self: self.state.is_running)
+    @rule(ended=st.sampled_from(Ended))
+    def operation_ends(self, ended: Ended) -> None:
+        held, was_cancelling = self.state.held, self.state.is_cancelling
+        assert held is not None
+        self.state, counted, following = end(self.state, ended)
+        assert counted == (Ended.CANCELLED if was_cancelling else ended)
+        if counted == Ended.COMPLETED:
+            self.completed.add(held.workflow_id)
+        if following is not None:
+            assert was_cancelling
+            assert self.state.held == following
+            self._starts(following)
+
+    @rule()
+    def restart(self) -> None:
+        kept = finished_from_json(finished_to_json(self.state.finished))
+        self.state = replace(Workflow(), finished=kept)
+        self.started.clear()
+
+    @invariant()
+    def nothing_starts_twice(self) -> None:
+        assert len(set(self.started)) == len(self.started)
+
+    @invariant()
+    def only_a_running_operation_is_asked_to_stop(self) -> None:
+        state = self.state
+        assert state.held is not None or not state.is_running
+        assert state.is_running or not state.is_cancelling
+        assert state.is_cancelling or state.following is None
+
+
+TestWorkflowMachine = WorkflowMachine.TestCase
