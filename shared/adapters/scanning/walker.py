@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from shared.adapters.scanning.codecs import bzip2_codec, gzip_codec, xz_codec, zstd_codec
-from shared.adapters.scanning.limits import Budget, TreeLimit, Unscannable
+from shared.adapters.scanning.limits import Budget, OutOfTime, TreeLimit, Unscannable
 from shared.adapters.scanning.members import (
     TAR_BLOCK,
     Entry,
@@ -85,8 +85,9 @@ class Walker:
             size = file.seek(0, io.SEEK_END)
             try:
                 self._visit(_Member(name, file, size, path), 0, opaque=opaque)
-            except _Found:
-                pass
+            except _Found as found:
+                self.findings.names = found.names
+                self.findings.member_path = found.member_path
             except Unscannable as error:
                 self._note(name, error)
         return self.findings
@@ -95,10 +96,20 @@ class Walker:
         self.findings.members += 1
         self.findings.bytes += member.size
         names = self.engine(member.flat(), self.budget.seconds_left())
+        try:
+            if not opaque:
+                self._open(member, depth)
+        except _Found as inner:
+            raise _Found(tuple(dict.fromkeys(inner.names + names)), inner.member_path) from None
+        except (Unscannable, OutOfTime):
+            if not names:
+                raise
+        # Only now, so that the innermost member is named: a tar shows what its members hold.
         if names:
-            self.findings.names, self.findings.member_path = names, member.path_shown
-            raise _Found
-        readers = [] if opaque else _readers(member)
+            raise _Found(names, member.path_shown)
+
+    def _open(self, member: _Member, depth: int) -> None:
+        readers = _readers(member)
         if readers and depth == self.budget.limits.depth:
             raise Unscannable(f"is nested deeper than {depth} containers")
         for reader in readers:
@@ -145,6 +156,11 @@ class Walker:
 
 class _Found(Exception):
     """Malware: there is no need to look further."""
+
+    def __init__(self, names: tuple[str, ...], member_path: str) -> None:
+        super().__init__(names, member_path)
+        self.names = names
+        self.member_path = member_path
 
 
 @dataclass(frozen=True, slots=True)
