@@ -95,7 +95,7 @@ async def start_server(
     env: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
 ) -> AsyncIterator[Server]:
-    """Run `python -m module args`, wait for its ready line, and kill it at the end of the block.
+    """Run `python -m module args`, wait for its ready line, and end it at the end of the block.
 
     Args:
         module: package or module to run.
@@ -120,5 +120,6 @@ async def start_server(
     try:
         await server.wait_until_ready()
         yield server
+        await server.stop()
     finally:
         await server.kill()

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence
     from pathlib import Path
 
+BUSY_SECONDS = 0.2
+"""Wait for another process to let go of the file; a dead one holds nothing."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS subscriptions (
     name TEXT PRIMARY KEY, definition BLOB NOT NULL,
@@ -103,7 +106,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        self.connection = sqlite3.connect(path, isolation_level=None, timeout=1.0)
+        self.connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
         try:
             self.connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             self.connection.execute("PRAGMA journal_mode = WAL")

@@ -11,10 +11,14 @@ from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 from tests.integration.eventgrid.conftest import Grid, an_event
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
     from tests.azurite import Azurite
     from tests.integration.eventgrid.webhook import Webhook
+
+    StartGrid = Callable[..., AbstractAsyncContextManager[Grid]]
 
 
 @pytest.fixture
@@ -126,3 +130,16 @@ async def test_dead_letter_waits_for_its_container(
         [event] = await _blob(container, letter)
 
     assert event["id"] == "event-1"
+
+
+async def test_dead_letter_is_dropped_when_its_container_never_comes(
+    start_grid: StartGrid, webhook: Webhook, tmp_path: Path
+) -> None:
+    async with start_grid(tmp_path, time_scale=1e-5) as grid:
+        await grid.subscribe("lost", webhook.endpoint, deadLetterContainer="never-created")
+        webhook.answers = [400]
+
+        await grid.publish(an_event())
+
+        await grid.server.wait_for_log("dead letter dropped: ResourceNotFoundError")
+        assert (await grid.call("GET", "/dead-letters"))[1] == {"value": []}

@@ -96,6 +96,18 @@ async def test_silent_subscriber_holds_up_nobody_else(
         await silent.wait_for_notifications(60)
 
 
+async def test_subscriber_that_is_down_is_tried_again(
+    grid: Grid, certificates: Certificates
+) -> None:
+    async with start_webhook(certificates) as webhook:
+        await grid.subscribe("down", webhook.endpoint, maxDeliveryAttempts=3)
+
+    await grid.publish(an_event())
+
+    await _wait_for_counters(grid, "down", failed=3, dropped=1, pending=0)
+    await grid.server.wait_for_log("down: events are not taken: SocketError")
+
+
 async def test_faults_deliver_everything_twice_and_out_of_order(
     grid: Grid, webhook: Webhook
 ) -> None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.azurite import KEY
 from tests.processes import start_server
 
 if TYPE_CHECKING:
@@ -58,3 +59,17 @@ async def test_dead_letter_container_is_refused_without_storage(
         ) as response:
             assert response.status == 400
             assert "deadLetterContainer" in (await response.json())["error"]["message"]
+
+
+async def test_watched_storage_that_cannot_be_reached_does_not_end_the_server(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    nowhere = f"AccountName=a;AccountKey={KEY};BlobEndpoint=http://127.0.0.1:1/a"
+    async with start_server(
+        "local.eventgrid",
+        *("--state", tmp_path, "--watch-container", "imports", *certificates.serving_arguments),
+        env={**KEYS, "WATCH_STORAGE": nowhere},
+    ) as server:
+        await server.wait_for_log("cannot list container imports: ServiceRequestError")
+
+        assert await server.stop() == 0

@@ -101,6 +101,23 @@ async def test_management_side_is_closed_without_its_key(grid: Grid) -> None:
     assert status == 401
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "document"),
+    [
+        ("PUT", "/faults", {"duplicate": "yes"}),
+        ("POST", "/dead-letters/replay", {"subscriptions": []}),
+        ("GET", "/dead-letters?after=x", None),
+    ],
+)
+async def test_management_side_refuses_what_it_does_not_understand(
+    grid: Grid, method: str, path: str, document: Any
+) -> None:
+    status, answer = await grid.call(method, path, document)
+
+    assert status == 400
+    assert answer["error"]["code"] == "InvalidRequest"
+
+
 async def test_deleted_subscription_gets_nothing_more(grid: Grid, webhook: Webhook) -> None:
     await grid.subscribe("gone", webhook.endpoint)
     await grid.subscribe("kept", webhook.endpoint)
