@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from local.cli.options import DEFAULT_STATE, fail, parser
 from local.stack.errors import StackError
-from local.stack.parts import Options
 from local.stack.running import import_path, up_command
 from local.stack.state import StateDirectory
 
@@ -71,7 +70,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _run(given: argparse.Namespace, state: Path) -> int:
-    from local.cli.progress import ProgressLines
+    from local.cli.progress import ProgressLines  # here, so that --help need not wait for these
+    from local.stack.parts import Options
     from local.stack.supervisor import run
 
     options = Options(given.sku, given.units, given.throttle, given.port)
