@@ -91,6 +91,8 @@ def _parse_event(schema: Schema, where: str, event: Any) -> Event:
     for name in ("subject", "dataVersion", "metadataVersion", "topic"):
         if not isinstance(event.get(name, ""), str | None):
             raise MalformedEventsError(f"{where}.{name} must be a string.")
+    if not (event.get("dataVersion") or "").isprintable():  # it is sent on as a header
+        raise MalformedEventsError(f"{where}.dataVersion must be printable.")
     if event.get("specversion", "1.0") != "1.0":
         raise MalformedEventsError(f"{where}.specversion must be 1.0.")
     time = event.get("eventTime" if schema == "EventGridSchema" else "time")

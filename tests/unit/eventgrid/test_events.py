@@ -63,6 +63,7 @@ def test_parse_reads_type_and_subject_of_either_schema(document: Any, content_ty
         ([EVENT_GRID, {**EVENT_GRID, "id": ""}], "application/json", "[1].id"),
         ([{**EVENT_GRID, "eventTime": "today"}], "application/json", "'today'"),
         ([{**EVENT_GRID, "dataVersion": 1}], "application/json", "[0].dataVersion"),
+        ([{**EVENT_GRID, "dataVersion": "1\r\nx: y"}], "application/json", "[0].dataVersion"),
         ([CLOUD], "application/json", "[0].eventType"),
         ([EVENT_GRID], CLOUD_EVENTS, "[0].source"),
         ([{**CLOUD, "specversion": "0.3"}], CLOUD_EVENTS, "specversion"),
