@@ -88,7 +88,9 @@ def coverage() -> str:
     """Return the percentage of lines and branches that the tests ran through."""
     argv = [sys.executable, "-m", "coverage", "report", "--format=total", "--precision=1"]
     done = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    return f"{done.stdout.strip()} %" if done.returncode == 0 else "not measured"
+    if done.returncode != 0:
+        return f"not measured ({(done.stdout + done.stderr).strip()})"
+    return f"{done.stdout.strip()} %"
 
 
 def summary(outcomes: list[Outcome], covered: str) -> list[str]:
