@@ -43,7 +43,7 @@ async def verdict_on(
 
 
 async def begun(scanner: YaraXScanner, folder: Path) -> asyncio.Task[Verdict]:
-    """Start a scan of the file that `verdict_on` wrote last; the worker has been asked on return."""
+    """Start a scan of what `verdict_on` wrote last; on return the worker has been asked."""
     scan = scanner.scan(folder / "update.bin", sha256="x", size_bytes=1, deadline_seconds=60)
     task = asyncio.create_task(scan)
     await asyncio.sleep(0)

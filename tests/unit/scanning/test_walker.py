@@ -206,6 +206,48 @@ def test_walker_reads_zip_written_to_a_pipe_and_zip64(
     assert (findings.unscannable, findings.members) == (None, 3)
 
 
+def test_walker_reads_zip64_directories(
+    walk: Callable[..., Findings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 10)
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 1)
+    archive = a_zip({"a": HARMLESS, "evil": EVIL})
+    assert b"PK\6\6" in archive
+
+    assert place(walk(archive)) == "f!evil"
+    assert place(walk(b"in front" + archive)) == "f!evil"
+    assert walk(archive.replace(b"PK\6\6", b"PK\6\5")).unscannable is not None
+
+
+def test_walker_reads_sparse_tar_members(walk: Callable[..., Findings]) -> None:
+    info = tarfile.TarInfo("disk.img")
+    info.type, info.size = tarfile.GNUTYPE_SPARSE, 9
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    header[482] = 1
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    more_map = bytes(504) + b"\1" + bytes(7) + bytes(512)
+
+    findings = walk(bytes(header) + more_map + b"\x7fELF-evil" + bytes(503 + 1024))
+
+    assert place(findings) == "f!disk.img"
+
+
+def test_walker_takes_the_size_of_a_pax_header_over_the_stated_one(
+    walk: Callable[..., Findings],
+) -> None:
+    info = tarfile.TarInfo("a")
+    record = b"10 size=9\n"
+    pax = tarfile.TarInfo("pax")
+    pax.type, pax.size = tarfile.XHDTYPE, len(record)
+    body = b"\x7fELF-evil".ljust(512, b"\0")
+    headers = pax.tobuf(tarfile.USTAR_FORMAT) + record.ljust(512, b"\0")
+
+    findings = walk(headers + info.tobuf(tarfile.USTAR_FORMAT) + body + bytes(1024))
+
+    assert place(findings) == "f!a"
+
+
 def test_walker_leaves_containers_alone_when_opaque(walk: Callable[..., Findings]) -> None:
     source = zstandard.ZstdCompressionDict(NOISE, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
     delta = zstandard.ZstdCompressor(dict_data=source).compress(NOISE + HARMLESS)
@@ -276,6 +318,13 @@ def tar_with(**header: Any) -> bytes:
         (tar_with(size=1 << 40), "cut short"),
         (tar_with(type=tarfile.XHDTYPE, size=1 << 40), "header that is too large"),
         (tar_with(type=tarfile.XHDTYPE, size=512), "pax header"),
+        (
+            tar_with(type=tarfile.XGLTYPE, size=10)[:512] + b"10 size=9\n" + bytes(1526),
+            "pax header",
+        ),
+        (tar_with(type=tarfile.GNUTYPE_SPARSE, size=1024)[:700], "cut short"),
+        (a_zip({"a": HARMLESS}).replace(b"PK\1\2", b"PK\1\3"), "damaged zip directory"),
+        (b"PK\5\6" + b"\xff" * 16 + b"\0\0", "damaged zip directory"),
         (tar_with(type=tarfile.SYMTYPE, size=512), "link or directory with content"),
         (an_ar({"a": NOISE})[:100], "cut short"),
         (a_cpio({"a": NOISE})[:1000], "cut short"),
