@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from local.stack.running import REPOSITORY, Stack
 if TYPE_CHECKING:
     from odu_agent.agent import Agent
 
+DATA_FILE = "du-simulator-data.json"
 _BULK = 100
 """Devices that one registry call may create."""
 
@@ -70,8 +72,17 @@ class Fleet:
                 if isinstance(result, Exception):
                     raise result
 
+    def simulate(self, device_id: str, data: Mapping[str, Any]) -> None:
+        """Have a device's simulator say something else from now on."""
+        folder = self._folder / device_id
+        folder.mkdir(parents=True, exist_ok=True)
+        fresh = folder / "du-simulator-data.tmp"
+        fresh.write_text(json.dumps(data))
+        fresh.replace(folder / DATA_FILE)
+
     def connect(self, device: SimulatedDevice, key: str) -> None:
         """Start the agent of one device."""
+        self.simulate(device.device_id, device.simulator)
         agent = self._agent(device, key)
         self._agents[device.device_id] = agent
         self._tasks[device.device_id] = asyncio.create_task(agent.run(), name=device.device_id)
@@ -94,7 +105,7 @@ class Fleet:
                 ca_file=Path(self._stack.ca_file),
                 # the device SDK knows one port only; the hub stand-in tunnels to itself
                 proxy=("127.0.0.1", port),
-                simulator=dict(device.simulator),
+                simulator={},
             )
         )
 
@@ -113,20 +124,6 @@ def _make_agent_importable() -> None:
     folder = str(REPOSITORY / "agent")
     if folder not in sys.path:
         sys.path.append(folder)
-
-
-async def settled(seconds: float, condition: Any, what: str) -> None:
-    """Wait until an async condition holds.
-
-    Raises:
-        TimeoutError: It does not within the time; the message says what was awaited.
-    """
-    try:
-        async with asyncio.timeout(seconds):
-            while not await condition():
-                await asyncio.sleep(0.2)
-    except TimeoutError:
-        raise TimeoutError(f"not within {seconds:g} s: {what}") from None
 
 
 with contextlib.suppress(ImportError):

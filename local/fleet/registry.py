@@ -33,8 +33,10 @@ def register(stack: Stack, devices: Sequence[SimulatedDevice]) -> dict[str, str]
     )
 
     client = registry(stack)
-    fresh = {device.device_id: base64.b64encode(secrets.token_bytes(32)).decode() for device in
-    devices} client.bulk_create_or_update_devices(
+    fresh = {
+        device.device_id: base64.b64encode(secrets.token_bytes(32)).decode() for device in devices
+    }
+    client.bulk_create_or_update_devices(
         [
             ExportImportDevice(
                 id=device_id,

@@ -98,7 +98,8 @@ class ImportScan:
 
 
 def _refusal(entry: ScanEntry, verdict: Verdict) -> InvalidInput:
-    place = f" in '{verdict.member_path}'" if verdict.member_path else ""
+    _, _, member = (verdict.member_path or "").partition("!")
+    place = f" in its member '{member}'" if member else ""
     found = f": {', '.join(verdict.names)}" if verdict.names else ""
     what = "holds malware" if verdict.status == "malicious" else "cannot be scanned"
     message = f"File '{entry.filename}' {what}{place}{found}."

@@ -1,0 +1,1 @@
+"""The main job end to end, watched in a terminal: `./odu demo`."""
