@@ -129,6 +129,11 @@ def _stop_worker(worker: Worker) -> None:
         os._exit(0)
 
 
+def _refuse(error: Exception, details: str = "") -> int:
+    print(redact(f"{details}\ncannot start: {error}".lstrip()), file=sys.stderr)
+    return EXIT_START_FAILED
+
+
 def main() -> int:
     """Run the host until it is told to stop; return the exit code."""
     args = _arguments()
@@ -138,12 +143,10 @@ def main() -> int:
         config = _configuration(args)
         logging.getLogger().setLevel(config.options.log_level)
         exit_code = asyncio.run(_serve(args, config, worker))
-    except (StartError, ServingError) as error:
-        print(f"cannot start: {redact(str(error))}", file=sys.stderr)
-        return EXIT_START_FAILED
-    except AzureError as error:
-        print(f"cannot start: storage: {redact(str(error))}", file=sys.stderr)
-        return EXIT_START_FAILED
+    except StartError as error:
+        return _refuse(error, error.details)
+    except (ServingError, AzureError) as error:
+        return _refuse(error)
     _stop_worker(worker)
     return exit_code
 

@@ -25,7 +25,6 @@ from azure.storage.blob import BlobProperties
 from azure.storage.blob.aio import BlobClient, ContainerClient
 from azure.storage.queue.aio import QueueClient
 
-from local.functions_host.blob_path import BlobPattern, parse_blob_pattern
 from local.functions_host.errors import BadDelivery
 from local.functions_host.event_grid import Event
 from local.functions_host.execution import Executor, TriggerData
@@ -58,14 +57,11 @@ def work_queue(host_id: str) -> str:
 class _Target:
     function: Function
     trigger: BlobTrigger
-    pattern: BlobPattern
 
 
 def _targets(functions: Iterable[Function]) -> dict[str, _Target]:
     return {
-        full_name(function.name): _Target(
-            function, function.trigger, parse_blob_pattern(function.trigger.path)
-        )
+        full_name(function.name): _Target(function, function.trigger)
         for function in functions
         if isinstance(function.trigger, BlobTrigger)
     }
@@ -104,7 +100,7 @@ class BlobTriggers:
         if event.get("eventType", event.get("type")) != _CREATED:
             return False
         container, name = _blob_of(event)
-        if self._targets[function_id].pattern.match(container, name) is None:
+        if self._targets[function_id].trigger.pattern.match(container, name) is None:
             return False
         etag = _etag_of(event)
         receipt = self._hosts.get_blob_client(
@@ -133,7 +129,7 @@ class BlobTriggers:
             _logger.warning("queued work for %s, which is not in the app", work["FunctionId"])
             return True
         container, name, etag = work["ContainerName"], work["BlobName"], work["ETag"]
-        values = target.pattern.match(container, name)
+        values = target.trigger.pattern.match(container, name)
         client = self._storage.container(target.trigger.connection, container)
         blob = client.get_blob_client(name)
         try:

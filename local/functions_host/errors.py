@@ -8,7 +8,14 @@ class HostError(Exception):
 
 
 class StartError(HostError):
-    """The app, its settings or the host's files do not allow a start; the message says why."""
+    """The app, its settings or the host's files do not allow a start; the message says why.
+
+    `details` are lines for the author of the app, such as the traceback of a failed import.
+    """
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
 
 
 class BadDelivery(HostError):

@@ -10,19 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
-import hmac
 import logging
 import time
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import aiohttp
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.blob.aio import BlobClient, ContainerClient
 
-from local.functions_host.errors import StartError
+from local.functions_host.event_hub_endpoint import Endpoint
 from local.functions_host.execution import Executor, TriggerData
 from local.functions_host.index import EventHubTrigger, Function
 from local.functions_host.storage import is_transient
@@ -43,45 +40,6 @@ class SourceError(Exception):
     """The event source answered in a way that cannot be used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where an event hub is and the key to it."""
-
-    host: str
-    port: int
-    key_name: str
-    key: bytes = field(repr=False)
-
-    def authorization(self, event_hub: str, expires: int) -> str:
-        """Return a shared access signature for an event hub, valid until a Unix time."""
-        resource = quote(f"{self.host}:{self.port}/{event_hub}", safe="")
-        text = f"{resource}\n{expires}".encode()
-        signature = base64.b64encode(hmac.digest(self.key, text, hashlib.sha256)).decode()
-        return (
-            f"SharedAccessSignature sr={resource}&sig={quote(signature, safe='')}"
-            f"&se={expires}&skn={quote(self.key_name, safe='')}"
-        )
-
-
-def parse_endpoint(text: str) -> Endpoint:
-    """Read an Event Hubs connection string; what is missing from it is a `StartError`."""
-    parts = dict(part.partition("=")[::2] for part in text.split(";") if part)
-    try:
-        address = urlsplit(parts["Endpoint"])
-        if not address.hostname:
-            raise StartError("the Endpoint of an Event Hubs connection string names no host")
-        return Endpoint(
-            host=address.hostname,
-            port=address.port or 443,
-            key_name=parts["SharedAccessKeyName"],
-            key=base64.b64decode(parts["SharedAccessKey"], validate=True),
-        )
-    except KeyError as error:
-        raise StartError(f"an Event Hubs connection string needs {error.args[0]}") from error
-    except ValueError as error:
-        raise StartError("an Event Hubs connection string has a bad port or key") from error
-
-
 class EventSource:
     """Reads the partitions of one event hub."""
 
@@ -93,18 +51,16 @@ class EventSource:
 
     async def partitions(self) -> list[str]:
         """Return the ids of the partitions."""
-        answer = await self._get("/partitions", {}, 10)
-        return [str(partition) for partition in answer["partitions"]]
+        partitions = await self._get("/partitions", {}, 10, "partitions")
+        return [str(partition) for partition in partitions]
 
     async def events(self, partition: str, after: int, most: int) -> list[Event]:
         """Return up to `most` events after a sequence number; none if none came for a while."""
         query = {"after": str(after), "max": str(most), "wait": str(_POLL_SECONDS)}
         path = f"/partitions/{quote(partition, safe='')}/events"
-        answer = await self._get(path, query, _POLL_SECONDS + 15)
-        events: list[Event] = answer["events"]
-        return events
+        return await self._get(path, query, _POLL_SECONDS + 15, "events")
 
-    async def _get(self, path: str, query: dict[str, str], seconds: float) -> dict[str, Any]:
+    async def _get(self, path: str, query: dict[str, str], seconds: float, field: str) -> list[Any]:
         expires = int(time.time()) + _TOKEN_SECONDS
         async with self._session.get(
             self._base + path,
@@ -114,8 +70,11 @@ class EventSource:
         ) as response:
             if response.status != 200:
                 raise SourceError(f"{path} was answered with {response.status}")
-            answer: dict[str, Any] = await response.json()
-            return answer
+            answer = await response.json()
+        if not isinstance(answer, dict) or not isinstance(answer.get(field), list):
+            raise SourceError(f"{path} was answered without {field}")
+        found: list[Any] = answer[field]
+        return found
 
 
 class Checkpoints:
@@ -124,13 +83,10 @@ class Checkpoints:
     The name has no port, since the source may come back on another one.
     """
 
-    def __init__(
-        self, container: ContainerClient, endpoint: Endpoint, trigger: EventHubTrigger
-    ) -> None:
+    def __init__(self, container: ContainerClient, trigger: EventHubTrigger) -> None:
         self._container = container
-        self._prefix = (
-            f"{endpoint.host}/{trigger.event_hub}/{trigger.consumer_group}/checkpoint".lower()
-        )
+        owner = f"{trigger.endpoint.host}/{trigger.event_hub}/{trigger.consumer_group}".lower()
+        self._prefix = f"{owner}/checkpoint"
 
     def _blob(self, partition: str) -> BlobClient:
         return self._container.get_blob_client(f"{self._prefix}/{partition}")
@@ -180,7 +136,7 @@ class EventHubListener:
             try:
                 partitions = await self._source.partitions()
                 break
-            except (aiohttp.ClientError, TimeoutError, SourceError, KeyError) as error:
+            except (aiohttp.ClientError, TimeoutError, SourceError) as error:
                 await self._pause(backoff, "partitions", error)
         async with asyncio.TaskGroup() as group:
             for partition in partitions:
@@ -204,7 +160,7 @@ class EventHubListener:
                 if not is_transient(error):
                     raise
                 await self._pause(backoff, partition, error)
-            except (aiohttp.ClientError, TimeoutError, SourceError, KeyError) as error:
+            except (aiohttp.ClientError, TimeoutError, SourceError) as error:
                 await self._pause(backoff, partition, error)
 
     async def _start_position(self, partition: str) -> int:

@@ -2,10 +2,10 @@
 
 The value is a JSON object:
 
-* `duplicateQueueMessages`: names of queues whose messages are each delivered a second time,
+* `duplicateQueueMessages`: names of queues whose messages are each delivered twice,
 * `duplicateEvents`: names of functions that get each Event Grid event twice,
-* `exitBeforeDelete`: `{"queue": name, "message": n}` ends the process at once after the function
-  has run for the n-th message of that queue, its outputs written, and before the message is deleted.
+* `exitBeforeDelete`: `{"queue": name, "message": n}` ends the process once the function has run for
+  the n-th message of that queue and its outputs are written, before the message is deleted.
 """
 
 from __future__ import annotations

@@ -10,7 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from local.functions_host.blob_path import BlobPattern, parse_blob_pattern
 from local.functions_host.errors import StartError
+from local.functions_host.event_hub_endpoint import Endpoint, parse_endpoint
+from local.functions_host.routing import parse_template
+from local.functions_host.schedule import Schedule, parse_schedule
 from local.functions_host.settings import DEFAULT_CONNECTION, Settings
 from local.functions_host.worker import IndexedFunction
 
@@ -39,10 +43,10 @@ class QueueTrigger:
 
 @dataclass(frozen=True, slots=True)
 class BlobTrigger:
-    """A path pattern of the blobs whose creation, told by Event Grid, runs the function."""
+    """The pattern of the blobs whose creation, told by Event Grid, runs the function."""
 
     parameter: str
-    path: str
+    pattern: BlobPattern
     connection: str
 
 
@@ -51,7 +55,7 @@ class TimerTrigger:
     """An NCRONTAB schedule of six fields."""
 
     parameter: str
-    schedule: str
+    schedule: Schedule
     run_on_startup: bool
     use_monitor: bool
 
@@ -62,7 +66,7 @@ class EventHubTrigger:
 
     parameter: str
     event_hub: str
-    connection: str
+    endpoint: Endpoint
     consumer_group: str
     many: bool
 
@@ -145,9 +149,11 @@ def _function(item: IndexedFunction, settings: Settings) -> Function:
 
 def _http(binding: Mapping[str, Any], settings: Settings) -> HttpTrigger:
     methods = binding.get("methods")
+    route = settings.expand(binding.get("route", ""))
+    parse_template(route)
     return HttpTrigger(
         parameter=binding["name"],
-        route=settings.expand(binding.get("route", "")),
+        route=route,
         methods=frozenset(method.upper() for method in methods) if methods else None,
         auth_level=binding.get("authLevel", "FUNCTION").lower(),
     )
@@ -176,14 +182,16 @@ def _blob(binding: Mapping[str, Any], settings: Settings) -> BlobTrigger:
             "as the Flex Consumption plan does not"
         )
     return BlobTrigger(
-        binding["name"], settings.expand(binding["path"]), _connection(binding, settings)
+        binding["name"],
+        parse_blob_pattern(settings.expand(binding["path"])),
+        _connection(binding, settings),
     )
 
 
 def _timer(binding: Mapping[str, Any], settings: Settings) -> TimerTrigger:
     return TimerTrigger(
         parameter=binding["name"],
-        schedule=settings.expand(binding["schedule"]).strip(),
+        schedule=parse_schedule(settings.expand(binding["schedule"])),
         run_on_startup=bool(binding.get("runOnStartup", False)),
         use_monitor=binding.get("useMonitor", True) is not False,
     )
@@ -193,7 +201,7 @@ def _event_hub(binding: Mapping[str, Any], settings: Settings) -> EventHubTrigge
     return EventHubTrigger(
         parameter=binding["name"],
         event_hub=settings.expand(binding["eventHubName"]),
-        connection=_connection(binding, settings),
+        endpoint=parse_endpoint(settings.connection(_connection(binding, settings))),
         consumer_group=settings.expand(binding.get("consumerGroup", "$Default")),
         many=binding.get("cardinality", "ONE").upper() == "MANY",
     )

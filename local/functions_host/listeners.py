@@ -17,7 +17,6 @@ from local.functions_host.event_hubs import (
     Checkpoints,
     EventHubListener,
     EventSource,
-    parse_endpoint,
 )
 from local.functions_host.execution import Executor
 from local.functions_host.host_json import QueueOptions
@@ -152,14 +151,13 @@ class Listening:
     async def _event_hub(
         self, function: Function, trigger: EventHubTrigger, session: aiohttp.ClientSession
     ) -> EventHubListener:
-        endpoint = parse_endpoint(self.settings.connection(trigger.connection))
         container = self.storage.container(DEFAULT_CONNECTION, CHECKPOINT_CONTAINER)
         await ensure_container(container)
         return EventHubListener(
             function,
             trigger,
-            EventSource(session, endpoint, trigger.event_hub),
-            Checkpoints(container, endpoint, trigger),
+            EventSource(session, trigger.endpoint, trigger.event_hub),
+            Checkpoints(container, trigger),
             self.executor,
             self.work,
             self.config.options.max_event_batch_size,

@@ -34,7 +34,8 @@ def _length(low: int, high: int) -> Constraint:
 
 
 def _pattern(text: str) -> Constraint:
-    pattern = re.compile(text, re.IGNORECASE)
+    # Braces are doubled inside of a template.
+    pattern = re.compile(text.replace("{{", "{").replace("}}", "}"), re.IGNORECASE)
     return lambda value: pattern.search(value) is not None
 
 

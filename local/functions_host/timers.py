@@ -24,7 +24,6 @@ from azure.storage.blob.aio import BlobClient, BlobLeaseClient, ContainerClient
 from local.functions_host.blobs import full_name
 from local.functions_host.execution import Executor, TriggerData
 from local.functions_host.index import Function, TimerTrigger
-from local.functions_host.schedule import Schedule, parse_schedule
 from local.functions_host.storage import is_transient
 from local.functions_host.tasks import TaskSet
 from local.functions_host.worker import json_datum
@@ -78,7 +77,7 @@ class TimerListener:
         self._trigger = trigger
         self._context = context
         self._now = now
-        self._schedule: Schedule = parse_schedule(trigger.schedule)
+        self._schedule = trigger.schedule
         self._monitored = trigger.use_monitor and self._schedule.is_monitored(now())
         self._last: datetime | None = None
 
@@ -94,6 +93,12 @@ class TimerListener:
                     group.create_task(self._tick())
             except* _LeaseLost:
                 _logger.warning("timer %s: another host may run it now", self._function.name)
+            except* AzureError as errors:
+                if not all(
+                    isinstance(e, AzureError) and is_transient(e) for e in errors.exceptions
+                ):
+                    raise
+                _logger.warning("timer %s: storage is out of reach", self._function.name)
             finally:
                 await _release(lease)
 

@@ -120,7 +120,7 @@ class Worker:
         answer = await runtime.worker_init_request(request)
         if answer.result.status != _StatusResult.Success:
             fault = answer.result.exception
-            raise StartError(f"the app cannot be indexed: {fault.message}\n{fault.stack_trace}")
+            raise StartError(f"the app cannot be indexed: {fault.message}", fault.stack_trace)
         metadata = await runtime.functions_metadata_request(request)
         if not metadata.function_metadata_results:
             raise StartError(f"{app}: no functions found (is there a function_app.py?)")

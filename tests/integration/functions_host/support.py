@@ -1,4 +1,4 @@
-"""What the tests of the Functions host stand on: certificates, Azurite, a collector, the process."""
+"""What the tests of the Functions host stand on: certificates, servers and the host process."""
 
 from __future__ import annotations
 

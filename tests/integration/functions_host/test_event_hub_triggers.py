@@ -81,11 +81,9 @@ async def test_reading_goes_on_at_the_checkpoint_when_host_and_source_restart(
     await collector.wait_until(lambda: "after the restart" in seen(collector))
 
     assert seen(collector).count("before the restart") == 1
-    checkpoint = blobs.get_blob_client(
-        "azure-webjobs-eventhub", "127.0.0.1/twins/odu/checkpoint/1"
-    )
+    checkpoint = blobs.get_blob_client("azure-webjobs-eventhub", "127.0.0.1/twins/odu/checkpoint/1")
     async with asyncio.timeout(10):
-        while (await checkpoint.get_blob_properties()).metadata["sequencenumber"] != "2":
+        while (await checkpoint.get_blob_properties()).metadata["sequencenumber"] != "2":  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert await second.stop() == 0
     await source.stop()
