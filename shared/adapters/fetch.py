@@ -13,13 +13,13 @@ import socket
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from ipaddress import ip_address
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urljoin
 
-from shared.domain.errors import DependencyFailed, InvalidInput
+from shared.adapters.fetch_pace import BROKEN_OFF, CHUNK_BYTES, FetchError, FetchLimits, Pace
+from shared.domain.errors import InvalidInput
 from shared.domain.source_url import Address, SourcePolicy, SourceUrl
 
 if TYPE_CHECKING:
@@ -27,39 +27,10 @@ if TYPE_CHECKING:
 
     from aiohttp import ClientResponse
 
-CHUNK_BYTES = 1 << 20
-
-_BROKEN_OFF = ("SourceTruncated", "The source broke off before its end.")
+__all__ = ["FetchError", "FetchLimits", "Resolver", "SafeFetcher", "SourceStream"]
 
 Resolver = Callable[[str], Awaitable[list[str]]]
 """Gives every address of a host name, of both families; raises `OSError` when there is none."""
-
-
-class FetchError(DependencyFailed):
-    """A source could not be read.
-
-    Codes: `SourceRefused`, `SourceUnreachable`, `SourceStatus`, `SourceRedirected`,
-    `SourceEncoded`, `SourceLength`, `SourceTruncated`, `SourceChanged`, `SourceTooSlow`.
-    `SourceChanged` asks for a new start from offset 0.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class FetchLimits:
-    """How long a source may take. Seconds and bytes a second; waiting for the reader is free."""
-
-    connect_seconds: float = 10.0
-    idle_seconds: float = 30.0
-    base_seconds: float = 60.0
-    bytes_per_second: int = 256 * 1024
-    """The whole fetch may take `base_seconds` plus its size at this rate."""
-    min_bytes_per_second: int = 64 * 1024
-    rate_window_seconds: float = 60.0
-    """Any window of this length slower than `min_bytes_per_second` ends the fetch."""
-
-    def whole_seconds(self, size_bytes: int) -> float:
-        """Return how long a fetch of this size may take."""
-        return self.base_seconds + size_bytes / self.bytes_per_second
 
 
 class SafeFetcher:
@@ -93,7 +64,7 @@ class SafeFetcher:
         Raises:
             FetchError: It is larger than `max_bytes`, refused, or could not be read.
         """
-        pace = _Pace(self._limits, max_bytes, self._clock)
+        pace = Pace(self._limits, max_bytes, self._clock)
         async with self._response(url, {}, pace) as response:
             declared = response.content_length
             if declared is not None and declared > max_bytes:
@@ -121,7 +92,7 @@ class SafeFetcher:
 
     async def _chunks(self, stream: SourceStream) -> AsyncGenerator[bytes]:
         remaining = stream.size_bytes - stream.offset
-        pace = _Pace(self._limits, remaining, self._clock)
+        pace = Pace(self._limits, remaining, self._clock)
         async with self._response(stream.url, _range_headers(stream), pace) as response:
             _check_range(response, stream)
             if response.content_length not in (None, remaining):
@@ -134,11 +105,11 @@ class SafeFetcher:
                 received += len(chunk)
                 yield chunk
             if received < remaining:
-                raise FetchError(_BROKEN_OFF[1], code=_BROKEN_OFF[0])
+                raise FetchError(BROKEN_OFF[1], code=BROKEN_OFF[0])
 
     @asynccontextmanager
     async def _response(
-        self, url: str, headers: dict[str, str], pace: _Pace
+        self, url: str, headers: dict[str, str], pace: Pace
     ) -> AsyncIterator[ClientResponse]:
         """Follow the redirects that the policy allows and give the answer at their end."""
         from shared.adapters.fetch_transport import opened
@@ -170,7 +141,7 @@ class SafeFetcher:
             refusal = error
         raise _refused(refusal)
 
-    async def _addresses(self, source: SourceUrl, pace: _Pace) -> tuple[Address, ...]:
+    async def _addresses(self, source: SourceUrl, pace: Pace) -> tuple[Address, ...]:
         if source.literal is not None:
             addresses: tuple[Address, ...] = (source.literal,)
         else:
@@ -228,50 +199,7 @@ class SourceStream(AsyncIterator[bytes]):
         await self.aclose()
 
 
-class _Pace:
-    """Counts the time spent waiting for a source and ends the fetch when it is too slow."""
-
-    def __init__(self, limits: FetchLimits, size_bytes: int, clock: Callable[[], float]) -> None:
-        self._limits = limits
-        self._clock = clock
-        self._left = limits.whole_seconds(size_bytes)
-        self._window_seconds = 0.0
-        self._window_bytes = 0
-
-    async def guard[T](
-        self,
-        waiting: Awaitable[T],
-        most_seconds: float,
-        failed: tuple[str, str] = ("SourceUnreachable", "The source cannot be reached."),
-    ) -> T:
-        """Await something of the source for at most so long; translate its failures."""
-        started = self._clock()
-        try:
-            return await asyncio.wait_for(waiting, max(0.0, min(most_seconds, self._left)))
-        except TimeoutError:
-            failure = _too_slow()
-        except _network_failures():
-            failure = FetchError(failed[1], code=failed[0])
-        finally:
-            spent = self._clock() - started
-            self._left -= spent
-            self._window_seconds += spent
-        # Raised out here so that no context holds the library's error: its text has the whole URL.
-        raise failure
-
-    async def read(self, response: ClientResponse) -> bytes:
-        """Read what has come, waiting if nothing has; empty at the end."""
-        waiting = response.content.read(CHUNK_BYTES)
-        data = await self.guard(waiting, self._limits.idle_seconds, _BROKEN_OFF)
-        self._window_bytes += len(data)
-        if self._window_seconds >= self._limits.rate_window_seconds:
-            if self._window_bytes < self._limits.min_bytes_per_second * self._window_seconds:
-                raise _too_slow()
-            self._window_seconds, self._window_bytes = 0.0, 0
-        return data
-
-
-async def _body(response: ClientResponse, most: int, pace: _Pace) -> AsyncIterator[bytes]:
+async def _body(response: ClientResponse, most: int, pace: Pace) -> AsyncIterator[bytes]:
     buffer = bytearray()
     received = 0
     while data := await pace.read(response):
@@ -330,22 +258,12 @@ def _next_hop(source: SourceUrl, location: str) -> str:
     return url
 
 
-def _network_failures() -> tuple[type[Exception], ...]:
-    from aiohttp import ClientError
-
-    return (ClientError, OSError, UnicodeError)
-
-
 def _refused(refusal: InvalidInput) -> FetchError:
     return FetchError(refusal.message, code="SourceRefused", retryable=False)
 
 
 def _too_large() -> FetchError:
     return FetchError("The source is larger than allowed.", code="SourceLength", retryable=False)
-
-
-def _too_slow() -> FetchError:
-    return FetchError("The source is too slow.", code="SourceTooSlow")
 
 
 def _changed() -> FetchError:

@@ -18,7 +18,7 @@ from yarl import URL
 if TYPE_CHECKING:
     import ssl
 
-    from shared.adapters.fetch import FetchLimits
+    from shared.adapters.fetch_pace import FetchLimits
     from shared.domain.source_url import Address, SourceUrl
 
 Guard = Callable[[Awaitable[aiohttp.ClientResponse], float], Awaitable[aiohttp.ClientResponse]]
