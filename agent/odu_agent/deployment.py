@@ -21,8 +21,9 @@ from .contract.manifest import (
     parse_update_manifest,
 )
 from .contract.twin import StepReport
-from .download import DownloadCancelledError, DownloadError, is_plain_file_name, local_name
+from .download import DownloadCancelledError, DownloadError
 from .handlers import CANCELLED, LocalFile, StepContext, StepResult
+from .names import is_plain_file_name, local_name
 from .redaction import redact
 from .verification import VerificationError
 from .workflow import Ended

@@ -29,11 +29,9 @@ if TYPE_CHECKING:
     from .contract.manifest import ManifestFile
 
 _CHUNK_BYTES = 64 * 1024
-_FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 30.0
 _SMALL_ATTEMPTS = 3
 _ALGORITHMS = ("sha256", "sha384", "sha512")
-_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
@@ -67,8 +65,8 @@ class DownloadLimits:
     idle_seconds: float = 30
     minimum_bytes_per_second: float = 128
     rate_window_seconds: float = 60
-    attempts: int = 5
-    first_wait_seconds: float = _FIRST_WAIT_SECONDS
+    attempts: int = 10
+    first_wait_seconds: float = 0.5
 
 
 class Downloader:
@@ -132,23 +130,6 @@ class Downloader:
         ) as response:
             _check_status(response, (200,))
             return _read_bounded(response, maximum_bytes, deadline)
-
-
-def local_name(file_id: str) -> str:
-    """The name under which a file is kept: its id where that is plain, else a hash of it."""
-    if _PLAIN_ID.fullmatch(file_id):
-        return file_id
-    return hashlib.sha256(file_id.encode(errors="surrogatepass")).hexdigest()
-
-
-def is_plain_file_name(name: str) -> bool:
-    """Whether a manifest's file name is safe as the name of a file in a folder, on any system."""
-    if not 0 < len(name.encode(errors="surrogatepass")) <= 255 or name != name.strip(" ."):
-        return False
-    if not all(character.isprintable() for character in name) or set(name) & set('/\\:*?"<>|'):
-        return False
-    stem = name.split(".")[0].upper()
-    return re.fullmatch(r"CON|PRN|AUX|NUL|(COM|LPT)[0-9]", stem) is None
 
 
 class _Interrupted(Exception):

@@ -98,6 +98,7 @@ class Update:
 
     def service(self, workflow_id: str | None = None, retry: str | None = None) -> dict[str, Any]:
         urls = {**self.publish(), **self.urls}
+        package_url = urls.pop("roots.json")
         manifest = self.manifest().to_json()
         command = deployment_command(
             workflow_id or f"workflow-{next(_NUMBERS)}",
@@ -105,7 +106,7 @@ class Update:
             manifest,
             vectors.manifest_signature(manifest, self.signing_key),
             urls,
-            urls["roots.json"],
+            package_url,
         )
         if retry is None:
             del command["workflow"]["retryTimestamp"]

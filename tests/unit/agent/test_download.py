@@ -16,9 +16,8 @@ from odu_agent.download import (
     Downloader,
     DownloadError,
     DownloadLimits,
-    is_plain_file_name,
-    local_name,
 )
+from odu_agent.names import is_plain_file_name, local_name
 
 from .content_server import ContentServer, cut_after, endless, serving, status
 from .fixtures import QUICK, file_of

@@ -1,0 +1,156 @@
+"""The agent with the real device SDK, over MQTT, on a hub of its own process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from odu_agent import Agent, AgentConfig
+from odu_agent.contract.encoding import b64url
+
+from tests.integration.agent.conftest import AGENT_FOLDER
+from tests.integration.iothub.conftest import DEVICE_KEY, Hub, eventually
+from tests.unit.agent.content_server import ContentServer, serving
+from tests.unit.agent.fixtures import QUICK, Update, config, root_keys
+
+# paho leaks a pair of sockets at each reconnect.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning:paho.*")
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ContentServer]:
+    async with serving() as started:
+        yield started
+
+
+def _config(hub: Hub, device_id: str, folder: Path) -> AgentConfig:
+    return config(
+        folder,
+        connection_string=_connection_string(device_id),
+        ca_file=hub.certificates.authority,
+        proxy=("127.0.0.1", hub.server.port),
+    )
+
+
+def _connection_string(device_id: str) -> str:
+    return f"HostName=localhost;DeviceId={device_id};SharedAccessKey={DEVICE_KEY}"
+
+
+@asynccontextmanager
+async def _running(agent: Agent) -> AsyncIterator[None]:
+    running = asyncio.create_task(agent.run())
+    try:
+        yield
+    finally:
+        await agent.stop()
+        await running
+
+
+async def _desire(hub: Hub, device_id: str, service: dict[str, Any]) -> None:
+    await hub.patch(device_id, desired={"deviceUpdate": {"__t": "c", "service": service}})
+
+
+async def _until_installed(hub: Hub, device_id: str, version: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+
+    async def is_installed() -> bool:
+        twin = await hub.service("get_twin", device_id)
+        agent = twin.properties.reported.get("deviceUpdate", {}).get("agent", {})
+        found.update(agent)
+        installed = json.loads(agent.get("installedUpdateId", "{}"))
+        return agent.get("state") == 0 and installed.get("version") == version
+
+    await eventually(is_installed)
+    return found
+
+
+async def test_agents_install_what_the_hub_desires(
+    agent_hub: Hub, server: ContentServer, tmp_path: Path
+) -> None:
+    ids = [await agent_hub.new_device("agent") for _ in range(3)]
+    agents = [Agent(_config(agent_hub, name, tmp_path / name), limits=QUICK) for name in ids]
+    await _desire(agent_hub, ids[0], Update(server).service("before"))
+
+    async with _running(agents[0]), _running(agents[1]), _running(agents[2]):
+        await _until_installed(agent_hub, ids[0], "1.0")
+        for name in ids:
+            await agent_hub.state(name, "Connected")
+            await _desire(agent_hub, name, Update(server, "2.0").service(f"two-{name}"))
+        reports = [await _until_installed(agent_hub, name, "2.0") for name in ids]
+
+    assert [report["workflow"]["id"] for report in reports] == [f"two-{name}" for name in ids]
+    assert all(report["deviceProperties"]["model"] == "vacuum" for report in reports)
+
+
+async def test_agent_follows_the_hub_again_after_the_connection_was_lost(
+    agent_hub: Hub, server: ContentServer, tmp_path: Path
+) -> None:
+    name = await agent_hub.new_device("agent")
+
+    async with _running(Agent(_config(agent_hub, name, tmp_path), limits=QUICK)):
+        await _desire(agent_hub, name, Update(server).service("one"))
+        await _until_installed(agent_hub, name, "1.0")
+        await agent_hub.faults(dropConnections=True)
+        await _desire(agent_hub, name, Update(server, "2.0").service("two"))
+        report = await _until_installed(agent_hub, name, "2.0")
+
+    assert report["workflow"]["id"] == "two"
+
+
+async def test_command_runs_an_agent_until_it_is_told_to_end(
+    agent_hub: Hub, server: ContentServer, tmp_path: Path
+) -> None:
+    name = await agent_hub.new_device("agent")
+    await _desire(agent_hub, name, Update(server).service("w"))
+
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "odu_agent",
+        "--config",
+        str(_write_config(agent_hub, name, tmp_path)),
+        env={"PYTHONPATH": str(AGENT_FOLDER), "PATH": ""},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    await _until_installed(agent_hub, name, "1.0")
+    process.send_signal(signal.SIGTERM)
+    _, errors = await asyncio.wait_for(process.communicate(), 20)
+
+    assert process.returncode == 0
+    assert b"completed" in errors
+    assert DEVICE_KEY.encode() not in errors
+    assert b"Traceback" not in errors
+
+
+def _write_config(hub: Hub, device_id: str, folder: Path) -> Path:
+    keys = {kid: {"n": b64url(key.n), "e": key.e} for kid, key in root_keys().items()}
+    (folder / "roots.json").write_text(json.dumps(keys))
+    members = {
+        "manufacturer": "Contoso",
+        "model": "Vacuum",
+        "rootKeysFile": "roots.json",
+        "caFile": str(hub.certificates.authority),
+        "proxy": f"127.0.0.1:{hub.server.port}",
+        "dataFolder": "data",
+        "simulator": True,
+        "agents": [
+            {
+                "manufacturer": "contoso",
+                "model": "vacuum",
+                "connectionSource": {
+                    "connectionType": "string",
+                    "connectionData": _connection_string(device_id),
+                },
+            }
+        ],
+    }
+    path = folder / "du-config.json"
+    path.write_text(json.dumps(members))
+    return path
