@@ -52,6 +52,8 @@ def main() -> None:
     async def start(sock: socket.socket, context: ssl.SSLContext) -> Callable[[], Awaitable[None]]:
         return await start_server(settings, sock, context)
 
+    # The writing thread gives up the interpreter at every statement and must get it back soon.
+    sys.setswitchinterval(0.0005)
     asyncio.run(serving.serve_until_stopped(args, start))
 
 

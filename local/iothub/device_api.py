@@ -11,9 +11,9 @@ import msgspec
 from local.iothub import limits
 from local.iothub.errors import HubError, invalid
 from local.iothub.limits import Meter
-from local.iothub.mqtt_codec import (
+from local.iothub.mqtt_codec import MqttError
+from local.iothub.mqtt_packets import (
     SUBSCRIPTION_REFUSED,
-    MqttError,
     Pingreq,
     Pingresp,
     Puback,
@@ -28,7 +28,7 @@ from local.iothub.session import DESIRED_FILTER, METHODS_FILTER, RESPONSES_FILTE
 
 if TYPE_CHECKING:
     from local.iothub.hub import Hub
-    from local.iothub.mqtt_codec import Packet
+    from local.iothub.mqtt_packets import Packet
     from local.iothub.records import Key
     from local.iothub.session import Session
 

@@ -146,10 +146,16 @@ class Outlet:
             self.duplicates -= 1
             copies = 2
         for _ in range(copies):
-            sequence = tx.count(f"partition-{partition}")
-            tx.execute(
-                "INSERT INTO events VALUES (?, ?, ?, ?)", partition, sequence, tx.time, message
-            )
+            # Trimming leaves the newest message, so numbers never repeat.
+            row = tx.execute(
+                "INSERT INTO events SELECT ?, coalesce(max(sequence), 0) + 1, ?, ? FROM events"
+                " WHERE partition = ? RETURNING sequence",
+                partition,
+                tx.time,
+                message,
+                partition,
+            ).fetchone()
+            sequence = int(row[0])
             if sequence % _TRIM_EVERY == 0:
                 _trim(tx, partition, sequence)
         tx.after_commit(lambda: self._wake(partition))

@@ -13,7 +13,8 @@ from local.iothub import limits
 from local.iothub.device_api import DeviceApi
 from local.iothub.errors import HubError, unauthorized
 from local.iothub.limits import Meter
-from local.iothub.mqtt_codec import Connack, Connect, Decoder, Disconnect, MqttError, encode
+from local.iothub.mqtt_codec import Decoder, MqttError, encode
+from local.iothub.mqtt_packets import Connack, Connect, Disconnect
 from local.iothub.records import Key, load
 from local.iothub.registry import check_key
 from local.iothub.session import Session
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from local.iothub.hub import Hub
-    from local.iothub.mqtt_codec import Packet
+    from local.iothub.mqtt_packets import Packet
     from local.iothub.session import Link
 
 _log = logging.getLogger(__name__)

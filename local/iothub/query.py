@@ -23,10 +23,10 @@ values of different types is neither true nor false, and such a condition select
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from local.iothub import limits
+from local.iothub.query_model import Column, Query, check
 from local.iothub.query_tokens import Token, literal, malformed, tokenize
 from local.iothub.query_values import (
     COMPARISONS,
@@ -46,60 +46,17 @@ from local.iothub.query_values import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from local.iothub.query_model import Source
     from local.iothub.query_values import Expression
-
-type Source = Literal["devices", "devices.modules", "devices.jobs"]
 
 _NESTING = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: a value of each row or, with `aggregate`, of a group of rows."""
-
-    name: str
-    value: Expression
-    aggregate: str = ""
-    path: str = ""
-    """The path as written with dots, when the value is one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A parsed query. `columns` is None for `SELECT *`."""
-
-    source: Source
-    columns: tuple[Column, ...] | None
-    condition: Expression
-    group_by: tuple[tuple[str, Expression], ...]
-    top: int | None
-
-    @property
-    def is_aggregate(self) -> bool:
-        """Whether groups of rows make the result, not single rows."""
-        columns = self.columns or ()
-        return bool(self.group_by) or any(column.aggregate for column in columns)
-
-
 _KEYWORDS = frozenset(
-    [
-        "SELECT",
-        "TOP",
-        "FROM",
-        "WHERE",
-        "GROUP",
-        "BY",
-        "AS",
-        "AND",
-        "OR",
-        "NOT",
-        "IN",
-        "NIN",
-        "TRUE",
-        "FALSE",
-        "NULL",
-        "IS_DEFINED",
-    ]
+    (
+        *("SELECT", "TOP", "FROM", "WHERE", "GROUP", "BY", "AS", "AND", "OR", "NOT", "IN", "NIN"),
+        *("TRUE", "FALSE", "NULL", "IS_DEFINED"),
+    )
 )
 _WORDS: dict[str, Any] = {"TRUE": True, "FALSE": False, "NULL": None}
 _AGGREGATES = frozenset(("COUNT", "SUM", "AVG", "MIN", "MAX"))
@@ -153,7 +110,7 @@ class _Parser:
         if self._peek().kind:
             self._fail("expected the end")
         query = Query(self._source, columns, condition, group_by, top)
-        _check(query)
+        check(query)
         return query
 
     def _find_source(self) -> Source:
@@ -359,18 +316,3 @@ def _without_source(steps: list[str | int], source: Source) -> list[str | int]:
         if len(steps) > len(prefix) and steps[: len(prefix)] == prefix:
             return steps[len(prefix) :]
     return steps
-
-
-def _check(query: Query) -> None:
-    if query.top == 0:
-        raise malformed("TOP must be at least 1")
-    if query.source == "devices.jobs" and query.columns is not None:
-        raise malformed("only * can be selected from devices.jobs")
-    if not query.is_aggregate:
-        return
-    if query.columns is None:
-        raise malformed("* cannot be selected with GROUP BY")
-    grouped = {name for name, _ in query.group_by}
-    for column in query.columns:
-        if not column.aggregate and column.path not in grouped:
-            raise malformed(f"the column {column.name!r} is neither aggregated nor grouped by")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable, Iterator
 
-    from local.iothub.query import Column, Query
+    from local.iothub.query_model import Column, Query
     from local.iothub.query_values import Expression, Row
 
 

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from local.iothub import limits
-from local.iothub.mqtt_codec import Publish, encode
+from local.iothub.mqtt_codec import encode
+from local.iothub.mqtt_packets import Publish
 from local.iothub.records import Key
 
 if TYPE_CHECKING:
     import sqlite3
 
     from local.iothub.events import Outlet
-    from local.iothub.mqtt_codec import Packet
+    from local.iothub.mqtt_packets import Packet
     from local.iothub.store import Store, Transaction
     from local.iothub.twin import Json
 

@@ -72,7 +72,7 @@ CREATE TABLE IF NOT EXISTS applied_configurations (
 def timestamp(moment: float | None = None) -> str:
     """Return a moment (seconds since 1970, default now) in ISO 8601 with milliseconds, in UTC."""
     when = datetime.now(UTC) if moment is None else datetime.fromtimestamp(moment, UTC)
-    return when.strftime("%Y-%m-%dT%H:%M:%S.") + f"{when.microsecond // 1000:03d}Z"
+    return when.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 @dataclass(slots=True)
@@ -82,12 +82,9 @@ class Transaction:
     connection: sqlite3.Connection
     time: float
     """Now, in seconds since 1970."""
+    now: str
+    """Now, in ISO 8601."""
     _after: list[Callable[[], None]] = field(default_factory=list)
-
-    @property
-    def now(self) -> str:
-        """Now, in ISO 8601."""
-        return timestamp(self.time)
 
     def execute(self, statement: str, *values: object) -> sqlite3.Cursor:
         """Run one SQL statement."""
@@ -238,7 +235,8 @@ class _Reader:
 
 
 def _run(connection: sqlite3.Connection, job: _Job) -> None:
-    transaction = Transaction(connection, time.time())
+    now = time.time()
+    transaction = Transaction(connection, now, timestamp(now))
     connection.execute("SAVEPOINT operation")
     try:
         job.result = job.operation(transaction)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.iothub.mqtt_codec import Connack, Connect, Publish, Subscribe
+from local.iothub.mqtt_packets import Connack, Connect, Publish, Subscribe
 from tests.integration.iothub.conftest import (
     API,
     DEVICE_KEY,
