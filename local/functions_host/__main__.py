@@ -118,7 +118,7 @@ def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _stop_worker(worker: Worker) -> None:
+def _stop_worker(worker: Worker, exit_code: int) -> None:
     """End the thread pool, or the process where a function in it never returns."""
     stopping = threading.Thread(target=worker.stop, daemon=True)
     stopping.start()
@@ -126,7 +126,7 @@ def _stop_worker(worker: Worker) -> None:
     if stopping.is_alive():
         _logger.warning("a synchronous function is still running and is given up")
         logging.shutdown()
-        os._exit(0)
+        os._exit(exit_code)
 
 
 def _refuse(error: Exception, details: str = "") -> int:
@@ -147,7 +147,7 @@ def main() -> int:
         return _refuse(error, error.details)
     except (ServingError, AzureError) as error:
         return _refuse(error)
-    _stop_worker(worker)
+    _stop_worker(worker, exit_code)
     return exit_code
 
 

@@ -123,12 +123,17 @@ class BlobTriggers:
 
     async def run(self, delivery: Delivery) -> bool:
         """Run one piece of queued work; say whether it is done with."""
-        work = json.loads(delivery.body)
-        target = self._targets.get(work["FunctionId"])
+        try:
+            work = json.loads(delivery.body)
+            function_id, etag = str(work["FunctionId"]), str(work["ETag"])
+            container, name = str(work["ContainerName"]), str(work["BlobName"])
+        except (ValueError, KeyError, TypeError):
+            _logger.warning("message %s of the blob queue is not ours", delivery.message.id)
+            return False
+        target = self._targets.get(function_id)
         if target is None:
-            _logger.warning("queued work for %s, which is not in the app", work["FunctionId"])
+            _logger.warning("queued work for %s, which is not in the app", function_id)
             return True
-        container, name, etag = work["ContainerName"], work["BlobName"], work["ETag"]
         values = target.trigger.pattern.match(container, name)
         client = self._storage.container(target.trigger.connection, container)
         blob = client.get_blob_client(name)

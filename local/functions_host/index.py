@@ -142,6 +142,8 @@ def _function(item: IndexedFunction, settings: Settings) -> Function:
             outputs.append(_queue_output(binding, settings))
         elif kind != "http":
             raise StartError(f"this host has no {kind} output binding")
+        elif binding["name"] != RETURN:
+            raise StartError("this host takes an HTTP answer from the return value only")
     if trigger is None:
         raise StartError("it has no trigger")
     return Function(item.name, item.function_id, trigger, tuple(outputs), _retry(item.retry))

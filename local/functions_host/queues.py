@@ -16,7 +16,7 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
 
@@ -201,7 +201,7 @@ class _Lease:
             async with self._renewing:
                 try:
                     await self._update(self._seconds)
-                except HttpResponseError as error:
+                except AzureError as error:
                     _logger.warning(
                         "queue %s: the lease of message %s was not renewed: %s",
                         self._queue.queue_name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from azure.core.exceptions import (
     AzureError,
     HttpResponseError,
@@ -16,6 +18,14 @@ from local.functions_host.errors import StartError
 from local.functions_host.settings import Settings
 
 _TRANSIENT = frozenset({408, 429})
+
+_RETRIES: dict[str, Any] = {
+    "retry_total": 3,
+    "initial_backoff": 1,
+    "increment_base": 2,
+    "random_jitter_range": 1,
+}
+"""Whole seconds. The SDK's own pauses of 15 seconds and more are meant for a throttled account."""
 
 
 def is_transient(error: AzureError) -> bool:
@@ -56,7 +66,9 @@ class Storage:
         if connection not in self._queues:
             text = self._settings.connection(connection)
             try:
-                self._queues[connection] = QueueServiceClient.from_connection_string(text)
+                self._queues[connection] = QueueServiceClient.from_connection_string(
+                    text, **_RETRIES
+                )
             except ValueError as error:
                 raise _refused(connection) from error
         return self._queues[connection].get_queue_client(name)
@@ -66,7 +78,7 @@ class Storage:
         if connection not in self._blobs:
             text = self._settings.connection(connection)
             try:
-                self._blobs[connection] = BlobServiceClient.from_connection_string(text)
+                self._blobs[connection] = BlobServiceClient.from_connection_string(text, **_RETRIES)
             except ValueError as error:
                 raise _refused(connection) from error
         return self._blobs[connection].get_container_client(name)

@@ -48,6 +48,7 @@ async def test_a_timer_ticks_by_its_schedule_and_makes_up_for_a_missed_run(
 
     ticking = await hosts.start("ticking", settings)
     await collector.wait_for(1, "yearly", past_due=True)
+    await collector.wait_for(1, "at_start", host="ticking")
     ticks = await collector.wait_for(2, "tick")
 
     assert ticks[0]["next"] < ticks[1]["next"]

@@ -33,7 +33,7 @@ def trigger(kind: str, **fields: Any) -> dict[str, Any]:
 
 
 def output(kind: str, **fields: Any) -> dict[str, Any]:
-    return {"type": kind, "direction": "OUT", "name": "out", **fields}
+    return {"type": kind, "direction": "OUT", "name": "out"} | fields
 
 
 def index(*bindings: dict[str, Any], retry: dict[str, Any] | None = None) -> Function:
@@ -42,7 +42,7 @@ def index(*bindings: dict[str, Any], retry: dict[str, Any] | None = None) -> Fun
 
 
 def test_an_http_trigger_gets_the_defaults_of_the_cloud() -> None:
-    function = index(trigger("http", route="f"), output("http"))
+    function = index(trigger("http", route="f"), output("http", name="$return"))
 
     assert function.trigger == HttpTrigger("p", "f", None, "function")
 
@@ -88,7 +88,8 @@ def test_an_event_hub_trigger_passes_single_events_unless_told_otherwise() -> No
         ([trigger("queue", queueName="%NOT_SET%", connection="STATE")], "NOT_SET"),
         ([trigger("timer", schedule="0 * * * *")], "six fields"),
         ([trigger("eventHub", eventHubName="h", connection="BROKEN")], "SharedAccessKey"),
-        ([output("http")], "no trigger"),
+        ([trigger("http", route="f"), output("http", name="res")], "return value"),
+        ([output("http", name="$return")], "no trigger"),
     ],
 )
 def test_a_function_is_refused_by_name_and_cause(

@@ -189,6 +189,11 @@ async def yearly(timer: func.TimerRequest) -> None:
     await report("yearly", past_due=timer.past_due)
 
 
+@app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *", run_on_startup=True, use_monitor=False)
+async def at_start(timer: func.TimerRequest) -> None:
+    await report("at_start", host=os.environ["WORK_QUEUE"])
+
+
 @app.timer_trigger(arg_name="timer", schedule="%TICK_SCHEDULE%", use_monitor=False)
 async def tick(timer: func.TimerRequest) -> None:
     await asyncio.sleep(0)
