@@ -15,12 +15,11 @@ from functions import (
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 for module in (
-    updates,
-    fleet,
-    deployments,
     import_pipeline,
     device_events,
     rollout,
     root_keys,
 ):
     app.register_functions(module.bp)
+for resource in (updates, fleet, deployments):
+    app.register_functions(resource.api.blueprint)

@@ -5,143 +5,192 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
-import azure.functions as func
+import msgspec
 
-from functions.api import Answer, Call, empty_answer, json_answer, operation
+from functions.api import Api, Call
 from shared.domain.access import Action
 from shared.domain.deployment import Deployment, DeploymentState
 from shared.domain.errors import InvalidInput, NotFound
 from shared.domain.update_id import UpdateId
-from shared.http import wire
+from shared.http import models, wire
 from shared.services.deploy import DeploymentRequest
 from shared.services.report import SubgroupStatus
 
-bp = func.Blueprint()
+api = Api()
 
 _GROUP = "management/groups/{groupId}/deployments"
 _SUBGROUP = "management/groups/{groupId}/deviceClassSubgroups/{deviceClassId}/deployments"
 _ONE = "/{deploymentId}"
 
 
-@operation(bp, "PUT", _GROUP + _ONE, Action.MANAGEMENT_WRITE)
-async def create_or_update_deployment(call: Call) -> Answer:
+@api.operation(
+    "PUT",
+    _GROUP + _ONE,
+    Action.MANAGEMENT_WRITE,
+    answer=models.Deployment,
+    body=models.Deployment,
+    statuses=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+)
+async def create_or_update_deployment(call: Call) -> Any:
     """Deploy an update to a group."""
-    request = _request(call, call.body())
+    request = _request(call, call.body(models.Deployment))
     deployment = await call.app.deploy.create(call.instance, request)
-    return json_answer(wire.deployment(deployment, await _class_ids(call, deployment)))
+    return wire.deployment(deployment, await _class_ids(call, deployment))
 
 
-@operation(bp, "GET", _GROUP, Action.MANAGEMENT_READ)
-async def list_deployments_for_group(call: Call) -> Answer:
+@api.operation(
+    "GET",
+    _GROUP,
+    Action.MANAGEMENT_READ,
+    answer=models.Page[models.Deployment],
+    statuses=(HTTPStatus.NOT_FOUND,),
+)
+async def list_deployments_for_group(call: Call) -> Any:
     """List the deployments of a group."""
     stored = await call.app.deployments.of_group(call.instance, call.part("groupId"))
-    return json_answer(
-        wire.page(
-            [wire.deployment(one.value, await _class_ids(call, one.value)) for one in stored], None
-        )
-    )
+    return {
+        "value": [wire.deployment(one.value, await _class_ids(call, one.value)) for one in stored]
+    }
 
 
-@operation(bp, "GET", _GROUP + _ONE, Action.MANAGEMENT_READ)
-async def get_deployment(call: Call) -> Answer:
+@api.operation(
+    "GET",
+    _GROUP + _ONE,
+    Action.MANAGEMENT_READ,
+    answer=models.Deployment,
+    statuses=(HTTPStatus.NOT_FOUND,),
+)
+async def get_deployment(call: Call) -> Any:
     """Read a deployment."""
     deployment = await _deployment(call)
-    return json_answer(wire.deployment(deployment, await _class_ids(call, deployment)))
+    return wire.deployment(deployment, await _class_ids(call, deployment))
 
 
-@operation(bp, "DELETE", _GROUP + _ONE, Action.MANAGEMENT_DELETE)
-async def delete_deployment(call: Call) -> Answer:
+@api.operation(
+    "DELETE",
+    _GROUP + _ONE,
+    Action.MANAGEMENT_DELETE,
+    status=HTTPStatus.NO_CONTENT,
+    statuses=(HTTPStatus.NOT_FOUND,),
+)
+async def delete_deployment(call: Call) -> Any:
     """Forget a deployment."""
     await call.app.deploy.delete(call.instance, call.part("groupId"), call.part("deploymentId"))
-    return empty_answer(HTTPStatus.NO_CONTENT)
 
 
-@operation(bp, "GET", _GROUP + _ONE + "/status", Action.MANAGEMENT_READ)
-async def get_deployment_status(call: Call) -> Answer:
+@api.operation(
+    "GET",
+    _GROUP + _ONE + "/status",
+    Action.MANAGEMENT_READ,
+    answer=models.DeploymentStatus,
+    statuses=(HTTPStatus.NOT_FOUND,),
+)
+async def get_deployment_status(call: Call) -> Any:
     """Read how a deployment stands."""
     deployment, statuses = await _status(call)
-    return json_answer(
-        {
-            "groupId": deployment.group_id,
-            "deploymentState": _overall(statuses),
-            "subgroupStatus": [_subgroup_status(deployment, one) for one in statuses],
-        }
+    return models.DeploymentStatus(
+        group_id=deployment.group_id,
+        deployment_state=_overall(statuses),
+        subgroup_status=[_subgroup_status(deployment, one) for one in statuses],
     )
 
 
-@operation(bp, "GET", _SUBGROUP + _ONE, Action.MANAGEMENT_READ)
-async def get_deployment_for_device_class_subgroup(call: Call) -> Answer:
+@api.operation(
+    "GET",
+    _SUBGROUP + _ONE,
+    Action.MANAGEMENT_READ,
+    answer=models.Deployment,
+    statuses=(HTTPStatus.NOT_FOUND,),
+)
+async def get_deployment_for_device_class_subgroup(call: Call) -> Any:
     """Read a deployment as it stands for one device class."""
     return await _subgroup_answer(call, await _deployment(call))
 
 
-@operation(bp, "POST", _SUBGROUP + _ONE + ":cancel", Action.MANAGEMENT_WRITE)
-async def stop_deployment(call: Call) -> Answer:
+@api.operation(
+    "POST",
+    _SUBGROUP + _ONE + ":cancel",
+    Action.MANAGEMENT_WRITE,
+    answer=models.Deployment,
+    statuses=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+)
+async def stop_deployment(call: Call) -> Any:
     """Cancel a deployment for one device class."""
     return await _subgroup_answer(
         call, await call.app.deploy.cancel(call.instance, *await _subgroup(call))
     )
 
 
-@operation(bp, "POST", _SUBGROUP + _ONE + ":retry", Action.MANAGEMENT_WRITE)
-async def retry_deployment(call: Call) -> Answer:
+@api.operation(
+    "POST",
+    _SUBGROUP + _ONE + ":retry",
+    Action.MANAGEMENT_WRITE,
+    answer=models.Deployment,
+    statuses=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+)
+async def retry_deployment(call: Call) -> Any:
     """Try a deployment again on the devices of one class where it failed."""
     return await _subgroup_answer(
         call, await call.app.deploy.retry(call.instance, *await _subgroup(call))
     )
 
 
-@operation(bp, "GET", _SUBGROUP + _ONE + "/status", Action.MANAGEMENT_READ)
-async def get_device_class_subgroup_deployment_status(call: Call) -> Answer:
+@api.operation(
+    "GET",
+    _SUBGROUP + _ONE + "/status",
+    Action.MANAGEMENT_READ,
+    answer=models.SubgroupDeploymentStatus,
+    statuses=(HTTPStatus.NOT_FOUND,),
+)
+async def get_device_class_subgroup_deployment_status(call: Call) -> Any:
     """Read how a deployment stands for one device class."""
     deployment, statuses = await _status(call)
-    return json_answer(_subgroup_status(deployment, _of_class(call, statuses)))
+    return _subgroup_status(deployment, _of_class(call, statuses))
 
 
-@operation(bp, "GET", _SUBGROUP + _ONE + "/devicestates", Action.MANAGEMENT_READ)
-async def list_device_states_for_device_class_subgroup_deployment(call: Call) -> Answer:
+@api.operation(
+    "GET",
+    _SUBGROUP + _ONE + "/devicestates",
+    Action.MANAGEMENT_READ,
+    answer=models.Page[models.DeploymentDeviceState],
+    statuses=(HTTPStatus.NOT_FOUND,),
+)
+async def list_device_states_for_device_class_subgroup_deployment(call: Call) -> Any:
     """List the devices of one class within a deployment."""
     await _deployment(call)
     rows = call.app.reports.device_states(
         call.instance, call.part("groupId"), call.part("deviceClassId"), call.part("deploymentId")
     )
     items = [
-        {
-            "deviceId": row.device_id,
-            **({"moduleId": row.module_id} if row.module_id else {}),
-            "retryCount": 0,
-            "movedOnToNewDeployment": row.has_moved_on,
-            "deviceState": row.state.value,
-        }
+        models.DeploymentDeviceState(
+            device_id=row.device_id,
+            module_id=row.module_id,
+            retry_count=row.retry_count,
+            moved_on_to_new_deployment=row.has_moved_on,
+            device_state=row.state.value,
+        )
         async for row in rows
     ]
-    return json_answer(wire.page(items, None))
+    return {"value": items}
 
 
-def _request(call: Call, body: Any) -> DeploymentRequest:
-    if not isinstance(body, dict):
-        raise InvalidInput("The body must be a deployment.", target="body")
-    for field in ("deploymentId", "groupId"):
-        if body.get(field) != call.part(field):
+def _request(call: Call, body: models.Deployment) -> DeploymentRequest:
+    for field, given in (("deploymentId", body.deployment_id), ("groupId", body.group_id)):
+        if given != call.part(field):
             raise InvalidInput(f"'{field}' must be the one of the path.", target=field)
-    update = body.get("update")
-    if not isinstance(update, dict):
-        raise InvalidInput("'update' must name an update.", target="update")
-    policy = body.get("rollbackPolicy")
-    if policy is not None and not isinstance(policy, dict):
-        raise InvalidInput("'rollbackPolicy' must be an object.", target="rollbackPolicy")
+    wanted = body.update.update_id
     return DeploymentRequest(
-        deployment_id=call.part("deploymentId"),
-        group_id=call.part("groupId"),
-        update_id=UpdateId.parse(update.get("updateId")),
-        starts_at=_time(body.get("startDateTime")),
-        rollback_policy=policy,
+        deployment_id=body.deployment_id,
+        group_id=body.group_id,
+        update_id=UpdateId(wanted.provider, wanted.name, wanted.version),
+        starts_at=_time(body.start_date_time),
+        rollback_policy=msgspec.to_builtins(body.rollback_policy),
     )
 
 
-def _time(value: object) -> str:
+def _time(value: str) -> str:
     try:
-        moment = datetime.fromisoformat(str(value))
+        moment = datetime.fromisoformat(value)
     except ValueError as error:
         raise InvalidInput(
             "'startDateTime' must be an ISO 8601 date and time.", target="startDateTime"
@@ -184,12 +233,12 @@ def _of_class(call: Call, statuses: Sequence[SubgroupStatus]) -> SubgroupStatus:
     )
 
 
-async def _subgroup_answer(call: Call, deployment: Deployment) -> Answer:
+async def _subgroup_answer(call: Call, deployment: Deployment) -> Any:
     class_id = call.part("deviceClassId")
-    return json_answer(wire.deployment(deployment, [class_id], class_id))
+    return wire.deployment(deployment, [class_id], class_id)
 
 
-def _overall(statuses: Sequence[SubgroupStatus]) -> str:
+def _overall(statuses: Sequence[SubgroupStatus]) -> Any:
     states = {status.state for status in statuses}
     if DeploymentState.ACTIVE in states or not states:
         failed = any(status.counts.failed for status in statuses)
@@ -197,7 +246,9 @@ def _overall(statuses: Sequence[SubgroupStatus]) -> str:
     return (states - {DeploymentState.INACTIVE} or states).pop().value
 
 
-def _subgroup_status(deployment: Deployment, status: SubgroupStatus) -> wire.Json:
+def _subgroup_status(
+    deployment: Deployment, status: SubgroupStatus
+) -> models.SubgroupDeploymentStatus:
     return wire.subgroup_status(
         deployment, status.class_id, status.state.value, status.counts, status.total
     )

@@ -2,110 +2,159 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
-import azure.functions as func
-
-from functions.api import Answer, Call, empty_answer, json_answer, operation
+from functions.api import POLL_SECONDS, Api, Call, Reply
 from shared.domain.access import Action
 from shared.domain.errors import NotFound
 from shared.domain.import_request import parse_import_request
 from shared.domain.update import Update
 from shared.domain.update_id import UpdateId
-from shared.http import wire
-from shared.ports import Page, Stored
+from shared.http import models, wire
+from shared.http.route import QueryParameter
+from shared.ports import Stored
 
-bp = func.Blueprint()
+api = Api()
 
 _UPDATE = "updates/providers/{provider}/names/{name}/versions/{version}"
-_POLL_SECONDS = "1"
+_RETRY = {"Retry-After": str(POLL_SECONDS)}
+_UNKNOWN = (HTTPStatus.NOT_FOUND,)
 
 
-@operation(bp, "POST", "updates:import", Action.UPDATES_WRITE)
-async def import_update(call: Call) -> Answer:
+@api.operation(
+    "POST",
+    "updates:import",
+    Action.UPDATES_WRITE,
+    status=HTTPStatus.ACCEPTED,
+    body=list[models.ImportUpdateInputItem],
+    is_long_running=True,
+)
+async def import_update(call: Call) -> Reply:
     """Start the import of one update, or of a parent and the children it refers to."""
-    items = parse_import_request(call.body())
-    trace_id = call.app.clock.fresh_id()
-    identity = await call.app.imports.start(call.instance, items, trace_id)
-    location = wire.path(
-        call.instance, "updates", "operations", identity, **{"api-version": call.api_version}
-    )
-    return empty_answer(
-        HTTPStatus.ACCEPTED, {"Operation-Location": location, "Retry-After": _POLL_SECONDS}
-    )
+    items = parse_import_request(call.json())
+    identity = await call.app.imports.start(call.instance, items, call.app.clock.fresh_id())
+    location = call.path("updates", "operations", identity)
+    return Reply(headers={"Operation-Location": location, **_RETRY})
 
 
-@operation(bp, "GET", "updates", Action.UPDATES_READ)
-async def list_updates(call: Call) -> Answer:
+@api.operation("GET", "updates", Action.UPDATES_READ, answer=models.Page[models.Update])
+async def list_updates(call: Call) -> Any:
     """List updates."""
-    page = await call.app.updates.list(call.instance, token=call.query("token"))
-    return _page(call, ["updates"], page, [wire.update(item) for item in page.items])
+    page = await call.app.updates.list(call.instance, token=call.page_token())
+    return call.page([wire.update(item) for item in page.items], page)
 
 
-@operation(bp, "GET", _UPDATE, Action.UPDATES_READ)
-async def get_update(call: Call) -> Answer:
+@api.operation(
+    "GET",
+    _UPDATE,
+    Action.UPDATES_READ,
+    answer=models.Update,
+    statuses=_UNKNOWN,
+    is_conditional=True,
+)
+async def get_update(call: Call) -> models.Update:
     """Read an update."""
-    return _conditional(call, wire.update(await _stored(call)))
+    return wire.update(await _stored(call))
 
 
-@operation(bp, "GET", "updates/providers", Action.UPDATES_READ)
-async def list_providers(call: Call) -> Answer:
+@api.operation("GET", "updates/providers", Action.UPDATES_READ, answer=models.Page[str])
+async def list_providers(call: Call) -> Any:
     """List the providers of updates."""
     return await _names(call, lambda item: item.update_id.provider)
 
 
-@operation(bp, "GET", "updates/providers/{provider}/names", Action.UPDATES_READ)
-async def list_names(call: Call) -> Answer:
+@api.operation(
+    "GET",
+    "updates/providers/{provider}/names",
+    Action.UPDATES_READ,
+    answer=models.Page[str],
+    statuses=_UNKNOWN,
+)
+async def list_names(call: Call) -> Any:
     """List the names of a provider's updates."""
-    provider = call.part("provider")
-    return await _names(call, lambda item: item.update_id.name, provider)
+    return await _names(call, lambda item: item.update_id.name, call.part("provider"))
 
 
-@operation(bp, "GET", "updates/providers/{provider}/names/{name}/versions", Action.UPDATES_READ)
-async def list_versions(call: Call) -> Answer:
+@api.operation(
+    "GET",
+    "updates/providers/{provider}/names/{name}/versions",
+    Action.UPDATES_READ,
+    answer=models.Page[str],
+    statuses=_UNKNOWN,
+)
+async def list_versions(call: Call) -> Any:
     """List the versions of an update."""
     return await _names(
         call, lambda item: item.update_id.version, call.part("provider"), call.part("name")
     )
 
 
-@operation(bp, "GET", _UPDATE + "/files", Action.UPDATES_READ)
-async def list_files(call: Call) -> Answer:
+@api.operation(
+    "GET",
+    _UPDATE + "/files",
+    Action.UPDATES_READ,
+    answer=models.Page[str],
+    statuses=_UNKNOWN,
+)
+async def list_files(call: Call) -> Any:
     """List the ids of an update's files."""
     stored = await _stored(call)
-    return json_answer(wire.page([file.file_id for file in stored.value.files], None))
+    return {"value": [file.file_id for file in stored.value.files]}
 
 
-@operation(bp, "GET", _UPDATE + "/files/{fileId}", Action.UPDATES_READ)
-async def get_file(call: Call) -> Answer:
+@api.operation(
+    "GET",
+    _UPDATE + "/files/{fileId}",
+    Action.UPDATES_READ,
+    answer=models.UpdateFile,
+    statuses=_UNKNOWN,
+    is_conditional=True,
+)
+async def get_file(call: Call) -> models.UpdateFile:
     """Read what is known of a file."""
     stored = await _stored(call)
     for file in stored.value.files:
         if file.file_id == call.part("fileId"):
-            return _conditional(call, wire.update_file(file, wire.etag(stored)))
+            return wire.update_file(file, wire.etag(stored))
     raise NotFound(f"The update has no file '{call.part('fileId')}'.", target="fileId")
 
 
-@operation(bp, "GET", "updates/operations", Action.UPDATES_READ)
-async def list_update_operations(call: Call) -> Answer:
+@api.operation(
+    "GET",
+    "updates/operations",
+    Action.UPDATES_READ,
+    answer=models.Page[models.Operation],
+    query=(
+        QueryParameter("filter", "Only running ones: the one filter that there is."),
+        QueryParameter("top", "At most so many.", is_integer=True),
+    ),
+)
+async def list_update_operations(call: Call) -> Any:
     """List import operations, newest first."""
-    page = await call.app.operations.list(call.instance, call.query("token"))
+    page = await call.app.operations.list(call.instance, call.page_token())
     items = [
         wire.operation(call.instance, item, call.api_version)
         for item in page.items
         if item.value.kind == "import"
     ]
-    return _page(call, ["updates", "operations"], page, items)
+    return call.page(items, page)
 
 
-@operation(bp, "GET", "updates/operations/{operationId}", Action.UPDATES_READ)
-async def get_update_operation(call: Call) -> Answer:
+@api.operation(
+    "GET",
+    "updates/operations/{operationId}",
+    Action.UPDATES_READ,
+    answer=models.Operation,
+    statuses=_UNKNOWN,
+    is_conditional=True,
+)
+async def get_update_operation(call: Call) -> Reply:
     """Read how an import is doing."""
     identity = call.part("operationId")
     stored = await call.app.operations.get(call.instance, identity)
     if stored is None:
         raise NotFound(f"Operation '{identity}' does not exist.", target="operationId")
-    body = wire.operation(call.instance, stored, call.api_version)
-    return _conditional(call, body, {"Retry-After": _POLL_SECONDS})
+    return Reply(wire.operation(call.instance, stored, call.api_version), _RETRY)
 
 
 async def _stored(call: Call) -> Stored[Update]:
@@ -121,7 +170,7 @@ async def _names(
     name_of: Callable[[Update], str],
     provider: str | None = None,
     name: str | None = None,
-) -> Answer:
+) -> Any:
     """The distinct names among updates, in their order."""
     seen: dict[str, None] = {}
     token: str | None = None
@@ -133,24 +182,4 @@ async def _names(
             break
     if not seen and provider is not None:
         raise NotFound(f"There are no updates of '{provider}' '{name or ''}'.", target="provider")
-    return json_answer(wire.page(list(seen), None))
-
-
-def _page(call: Call, segments: list[str], page: Page[object], items: list[wire.Json]) -> Answer:
-    following = (
-        wire.path(
-            call.instance, *segments, **{"api-version": call.api_version, "token": page.token}
-        )
-        if page.token
-        else None
-    )
-    return json_answer(wire.page(items, following))
-
-
-def _conditional(call: Call, body: wire.Json, headers: dict[str, str] | None = None) -> Answer:
-    """The body with its ETag, or 304 if the caller has it already."""
-    tag = body.get("etag", "")
-    given = call.request.headers.get("If-None-Match")
-    if given and given in (tag, "*"):
-        return empty_answer(HTTPStatus.NOT_MODIFIED, {"ETag": tag})
-    return json_answer(body, headers={"ETag": tag, **(headers or {})})
+    return {"value": list(seen)}

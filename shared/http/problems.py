@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
 
 from shared.domain.errors import (
     ConcurrentUpdate,
@@ -17,7 +16,6 @@ from shared.domain.errors import (
     PreconditionFailed,
     Unauthorized,
 )
-from shared.domain.operation import Failure
 
 _STATUS: tuple[tuple[type[DeviceUpdateError], HTTPStatus], ...] = (
     (InvalidInput, HTTPStatus.BAD_REQUEST),
@@ -57,25 +55,3 @@ def headers_of(error: DeviceUpdateError) -> dict[str, str]:
         wait = getattr(error, "retry_after", None)
         return {"Retry-After": str(round(wait or _DEFAULT_RETRY_SECONDS))}
     return {}
-
-
-def error_body(failure: Failure, occurred_at: str | None = None) -> dict[str, Any]:
-    """The API's `Error` object."""
-    body: dict[str, Any] = {"code": failure.code, "message": failure.message}
-    if failure.target is not None:
-        body["target"] = failure.target
-    if failure.details:
-        body["details"] = [error_body(item) for item in failure.details]
-    if failure.inner is not None:
-        body["innererror"] = _inner(failure.inner)
-    if occurred_at is not None:
-        body["occurredDateTime"] = occurred_at
-    return body
-
-
-def _inner(failure: Failure) -> dict[str, Any]:
-    # outside it is spelt `innererror`, one level down `innerError`: so the published API has it
-    body: dict[str, Any] = {"code": failure.code, "message": failure.message}
-    if failure.inner is not None:
-        body["innerError"] = _inner(failure.inner)
-    return body

@@ -1,4 +1,4 @@
-"""Domain objects as the JSON of the REST API; names and shapes are those of the published API."""
+"""Domain objects as the objects of the REST API."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import msgspec
+
 from shared.domain.compliance import Compliance, StateCounts
 from shared.domain.deployment import Deployment
 from shared.domain.device import DEFAULT_GROUP, DeviceRecord, view
-from shared.domain.operation import Operation
+from shared.domain.operation import Failure, Operation
 from shared.domain.scan import Verdict
 from shared.domain.update import Update, UpdateFile
 from shared.domain.update_id import UpdateId
-from shared.http.problems import error_body
+from shared.http import models
 from shared.ports import KnownClass, Stored
-
-type Json = dict[str, Any]
 
 _SCAN_RESULTS = {"clean": "Success", "malicious": "Malicious"}
 
@@ -36,183 +36,212 @@ def etag(stored: Stored[Any]) -> str:
     return f'"{digest}"'
 
 
-def update_info(update_id: UpdateId, update: Update | None = None) -> Json:
-    """`UpdateInfo`."""
-    return _without_none(
-        updateId=update_id.to_wire(),
-        description=update.description if update else None,
-        friendlyName=update.friendly_name if update else None,
+def error(failure: Failure, occurred_at: str | None = None) -> models.Error:
+    """An error with its details and causes."""
+    return models.Error(
+        code=failure.code,
+        message=failure.message,
+        target=failure.target,
+        details=[error(item) for item in failure.details] or None,
+        innererror=_inner_error(failure.inner) if failure.inner else None,
+        occurred_date_time=occurred_at,
     )
 
 
-def update(stored: Stored[Update]) -> Json:
-    """`Update`."""
+def _inner_error(failure: Failure) -> models.InnerError:
+    return models.InnerError(
+        code=failure.code,
+        message=failure.message,
+        inner_error=_inner_error(failure.inner) if failure.inner else None,
+    )
+
+
+def update_id(item: UpdateId) -> models.UpdateId:
+    """The identity of an update."""
+    return models.UpdateId(provider=item.provider, name=item.name, version=item.version)
+
+
+def update_info(item: UpdateId, update: Update | None = None) -> models.UpdateInfo:
+    """An update as others refer to it."""
+    return models.UpdateInfo(
+        update_id=update_id(item),
+        description=update.description if update else None,
+        friendly_name=update.friendly_name if update else None,
+    )
+
+
+def update(stored: Stored[Update]) -> models.Update:
+    """An update."""
     item = stored.value
-    return _without_none(
-        updateId=item.update_id.to_wire(),
+    return models.Update(
+        update_id=update_id(item.update_id),
         description=item.description,
-        friendlyName=item.friendly_name,
-        isDeployable=item.is_deployable,
+        friendly_name=item.friendly_name,
+        is_deployable=item.is_deployable,
         compatibility=[dict(entry) for entry in item.compatibility],
-        instructions={"steps": [dict(step) for step in item.steps]},
-        referencedBy=[parent.to_wire() for parent in item.referenced_by] or None,
-        scanResult=_scan_result(*(file.verdict for file in item.files)),
-        manifestVersion=item.manifest_version,
-        importedDateTime=item.imported_at,
-        createdDateTime=item.created_at,
+        instructions=models.Instructions(steps=[dict(step) for step in item.steps]),
+        referenced_by=[update_id(parent) for parent in item.referenced_by] or None,
+        scan_result=_scan_result(*(file.verdict for file in item.files)),
+        manifest_version=item.manifest_version,
+        imported_date_time=item.imported_at,
+        created_date_time=item.created_at,
         etag=etag(stored),
     )
 
 
-def update_file(file: UpdateFile, tag: str) -> Json:
-    """`UpdateFile`."""
-    return _without_none(
-        fileId=file.file_id,
+def update_file(file: UpdateFile, tag: str) -> models.UpdateFile:
+    """A file of an update."""
+    return models.UpdateFile(
         **_file_base(file),
-        relatedFiles=[_file_base(item) for item in file.related_files] or None,
-        downloadHandler={"id": file.download_handler} if file.download_handler else None,
+        file_id=file.file_id,
+        related_files=[models.UpdateFileBase(**_file_base(item)) for item in file.related_files]
+        or None,
+        download_handler=(
+            models.DownloadHandler(id=file.download_handler) if file.download_handler else None
+        ),
         etag=tag,
     )
 
 
-def operation(instance: str, stored: Stored[Operation], api_version: str) -> Json:
-    """`UpdateOperation`, with the stage and the bytes done in addition."""
+def operation(instance: str, stored: Stored[Operation], api_version: str) -> models.Operation:
+    """A long-running operation."""
     item = stored.value
-    update_id = item.update_id
-    succeeded = item.kind == "import" and item.status == "Succeeded" and update_id
-    return _without_none(
-        operationId=item.operation_id,
+    is_imported = item.kind == "import" and item.status == "Succeeded"
+    return models.Operation(
+        operation_id=item.operation_id,
         status=item.status.value,
-        update=update_info(update_id) if update_id else None,
-        resourceLocation=(
-            update_path(instance, update_id, api_version) if succeeded and update_id else None
+        update=update_info(item.update_id) if item.update_id else None,
+        resource_location=(
+            update_path(instance, item.update_id, api_version)
+            if is_imported and item.update_id
+            else None
         ),
-        error=error_body(item.failure, item.changed_at) if item.failure else None,
-        traceId=item.trace_id,
-        lastActionDateTime=item.changed_at,
-        createdDateTime=item.created_at,
+        error=error(item.failure, item.changed_at) if item.failure else None,
+        trace_id=item.trace_id,
+        last_action_date_time=item.changed_at,
+        created_date_time=item.created_at,
         etag=etag(stored),
         stage=item.stage.value,
-        bytesDone=item.bytes_done,
-        bytesTotal=item.bytes_total,
+        bytes_done=item.bytes_done,
+        bytes_total=item.bytes_total,
     )
 
 
-def update_path(instance: str, update_id: UpdateId, api_version: str) -> str:
+def update_path(instance: str, item: UpdateId, api_version: str) -> str:
     """Where an update is read."""
     return path(
         instance,
         "updates",
         "providers",
-        update_id.provider,
+        item.provider,
         "names",
-        update_id.name,
+        item.name,
         "versions",
-        update_id.version,
+        item.version,
         **{"api-version": api_version},
     )
 
 
-def device(record: DeviceRecord, *, is_on_latest: bool) -> Json:
-    """`Device`."""
+def device(record: DeviceRecord, *, is_on_latest: bool) -> models.Device:
+    """A device."""
     seen = view(record)
     commanded = record.commanded
-    return _without_none(
-        deviceId=record.device_id,
-        moduleId=record.module_id,
-        deviceClassId=seen.device_class.class_id if seen.device_class else "",
-        groupId=seen.group_id,
-        lastAttemptedUpdate=update_info(commanded.update_id) if commanded else None,
-        deploymentStatus=seen.state.value if seen.state else None,
-        installedUpdate=update_info(seen.installed) if seen.installed else None,
-        onLatestUpdate=is_on_latest,
-        lastDeploymentId=commanded.deployment_id if commanded else None,
-        lastInstallResult=_install_result(record),
+    return models.Device(
+        device_id=record.device_id,
+        module_id=record.module_id,
+        device_class_id=seen.device_class.class_id if seen.device_class else "",
+        group_id=seen.group_id,
+        last_attempted_update=update_info(commanded.update_id) if commanded else None,
+        deployment_status=seen.state.value if seen.state else None,
+        installed_update=update_info(seen.installed) if seen.installed else None,
+        on_latest_update=is_on_latest,
+        last_deployment_id=commanded.deployment_id if commanded else None,
+        last_install_result=_install_result(record),
     )
 
 
-def device_class(known: KnownClass) -> Json:
-    """`DeviceClass`."""
+def device_class(known: KnownClass) -> models.DeviceClass:
+    """A device class."""
     item = known.device_class
-    properties: Json = {"compatProperties": dict(item.properties)}
-    if item.contract_model_id:
-        properties["contractModel"] = {
-            "id": item.contract_model_id,
-            "name": item.contract_model_id.rpartition(":")[2].partition(";")[0],
-        }
-    return _without_none(
-        deviceClassId=item.class_id,
-        friendlyName=known.friendly_name,
-        deviceClassProperties=properties,
-        bestCompatibleUpdate=update_info(known.best_update) if known.best_update else None,
+    model = item.contract_model_id
+    name = model.rpartition(":")[2].partition(";")[0]
+    return models.DeviceClass(
+        device_class_id=item.class_id,
+        friendly_name=known.friendly_name,
+        device_class_properties=models.DeviceClassProperties(
+            compat_properties=dict(item.properties),
+            contract_model=models.ContractModel(id=model, name=name) if model else None,
+        ),
+        best_compatible_update=update_info(known.best_update) if known.best_update else None,
     )
 
 
-def group(group_id: str, created_at: str, **counts: Any) -> Json:
-    """`Group`; `counts` are its counting members."""
-    return {
-        "groupId": group_id,
-        "groupType": "DefaultNoTag" if group_id == DEFAULT_GROUP else "IoTHubTag",
-        "createdDateTime": created_at,
-        **counts,
-    }
+def group_type(group_id: str) -> Any:
+    """Whether a group is made by a tag or by the lack of one."""
+    return "DefaultNoTag" if group_id == DEFAULT_GROUP else "IoTHubTag"
 
 
-def compliance(item: Compliance) -> Json:
-    """`UpdateCompliance`."""
-    return {
-        "totalDeviceCount": item.total,
-        "onLatestUpdateDeviceCount": item.on_latest,
-        "newUpdatesAvailableDeviceCount": item.new_available,
-        "updatesInProgressDeviceCount": item.in_progress,
-    }
+def compliance(item: Compliance) -> models.UpdateCompliance:
+    """Compliance figures."""
+    return models.UpdateCompliance(
+        total_device_count=item.total,
+        on_latest_update_device_count=item.on_latest,
+        new_updates_available_device_count=item.new_available,
+        updates_in_progress_device_count=item.in_progress,
+    )
 
 
-def deployment(item: Deployment, class_ids: list[str], subgroup: str | None = None) -> Json:
-    """`Deployment`; of a whole group it is cancelled when it is so for every class."""
+def deployment(
+    item: Deployment, class_ids: list[str], subgroup: str | None = None
+) -> models.Deployment:
+    """A deployment; of a whole group it is cancelled when it is so for every class."""
     chosen = [item.subgroup(class_id) for class_id in ([subgroup] if subgroup else class_ids)]
-    return _without_none(
-        deploymentId=item.deployment_id,
-        groupId=item.group_id,
-        startDateTime=item.starts_at,
+    return models.Deployment(
+        deployment_id=item.deployment_id,
+        group_id=item.group_id,
+        start_date_time=item.starts_at,
         update=update_info(item.update_id),
-        deviceClassSubgroups=class_ids,
-        isCanceled=bool(chosen) and all(one.is_canceled for one in chosen),
-        isRetried=any(one.retry_timestamp is not None for one in chosen),
-        rollbackPolicy=dict(item.rollback_policy) if item.rollback_policy else None,
-        isCloudInitiatedRollback=False,
+        device_class_subgroups=class_ids,
+        is_canceled=bool(chosen) and all(one.is_canceled for one in chosen),
+        is_retried=any(one.retry_timestamp is not None for one in chosen),
+        rollback_policy=(
+            msgspec.convert(item.rollback_policy, models.RollbackPolicy)
+            if item.rollback_policy
+            else None
+        ),
+        is_cloud_initiated_rollback=False,
     )
 
 
 def subgroup_status(
-    item: Deployment, class_id: str, state: str, counts: StateCounts, total: int
-) -> Json:
-    """`DeviceClassSubgroupDeploymentStatus`."""
-    return {
-        "groupId": item.group_id,
-        "deviceClassId": class_id,
-        "deploymentState": state,
-        "totalDevices": total,
-        "devicesInProgressCount": counts.in_progress,
-        "devicesCompletedFailedCount": counts.failed,
-        "devicesCompletedSucceededCount": counts.succeeded,
-        "devicesCanceledCount": counts.canceled,
-    }
+    item: Deployment, class_id: str, state: Any, counts: StateCounts, total: int
+) -> models.SubgroupDeploymentStatus:
+    """How a deployment stands for one device class."""
+    return models.SubgroupDeploymentStatus(
+        group_id=item.group_id,
+        device_class_id=class_id,
+        deployment_state=state,
+        total_devices=total,
+        devices_in_progress_count=counts.in_progress,
+        devices_completed_failed_count=counts.failed,
+        devices_completed_succeeded_count=counts.succeeded,
+        devices_canceled_count=counts.canceled,
+    )
 
 
-def _install_result(record: DeviceRecord) -> Json | None:
+def _install_result(record: DeviceRecord) -> models.InstallResult | None:
     report = view(record).report
     if report.result_code is None:
         return None
-    return _without_none(
-        resultCode=report.result_code,
-        extendedResultCode=_signed(report.extended_result_codes),
-        resultDetails=report.result_details,
-        stepResults=[
-            _without_none(
-                resultCode=step.result_code,
-                extendedResultCode=_signed(step.extended_result_codes),
-                resultDetails=step.result_details,
+    return models.InstallResult(
+        result_code=report.result_code,
+        extended_result_code=_signed(report.extended_result_codes),
+        result_details=report.result_details,
+        step_results=[
+            models.StepResult(
+                result_code=step.result_code,
+                extended_result_code=_signed(step.extended_result_codes),
+                result_details=step.result_details,
             )
             for step in report.step_results
         ]
@@ -226,32 +255,23 @@ def _signed(codes: tuple[int, ...]) -> int:
     return code - (1 << 32) if code >= 1 << 31 else code
 
 
-def _file_base(file: UpdateFile) -> Json:
+def _file_base(file: UpdateFile) -> Mapping[str, Any]:
     verdict = file.verdict
-    return _without_none(
-        fileName=file.filename,
-        sizeInBytes=file.size_bytes,
-        hashes=dict(file.hashes),
-        properties=dict(file.properties) if file.properties else None,
-        scanResult=_scan_result(verdict) if verdict else None,
-        scanDetails=(
+    return {
+        "file_name": file.filename,
+        "size_in_bytes": file.size_bytes,
+        "hashes": dict(file.hashes),
+        "properties": dict(file.properties) if file.properties else None,
+        "scan_result": _scan_result(verdict) if verdict else None,
+        "scan_details": (
             f"{verdict.engine} {verdict.engine_version}, rules {verdict.rules_version}, "
             f"{verdict.members_scanned} members, {verdict.bytes_scanned} bytes"
             if verdict
             else None
         ),
-    )
+    }
 
 
 def _scan_result(*verdicts: Verdict | None) -> str | None:
     words = [_SCAN_RESULTS.get(item.status, item.status) for item in verdicts if item]
     return next((word for word in words if word != "Success"), "Success") if words else None
-
-
-def _without_none(**members: Any) -> Json:
-    return {name: value for name, value in members.items() if value is not None}
-
-
-def page(items: list[Any], next_link: str | None) -> Mapping[str, Any]:
-    """One page of a listing."""
-    return {"value": items, **({"nextLink": next_link} if next_link else {})}

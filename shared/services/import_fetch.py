@@ -281,6 +281,7 @@ def _scan_entry(job: _Job) -> dict[str, object]:
         "filename": job.entry.filename,
         "sha256": job.entry.sha256,
         "sizeBytes": job.entry.size_bytes,
+        "isRelated": isinstance(job.entry, RelatedFile),
     }
 
 

@@ -35,6 +35,7 @@ class ScanEntry(msgspec.Struct, frozen=True, rename="camel"):
     filename: str
     sha256: str
     size_bytes: int
+    is_related: bool = False
 
 
 @dataclass(slots=True)
@@ -94,13 +95,15 @@ class ImportScan:
                 sha256=entry.sha256,
                 size_bytes=entry.size_bytes,
                 deadline_seconds=_LEAST_SECONDS + entry.size_bytes / _BYTES_PER_SECOND,
+                name=entry.filename,
+                opaque=entry.is_related,
             )
 
 
 def _refusal(entry: ScanEntry, verdict: Verdict) -> InvalidInput:
-    _, _, member = (verdict.member_path or "").partition("!")
-    place = f" in its member '{member}'" if member else ""
-    found = f": {', '.join(verdict.names)}" if verdict.names else ""
+    place = f" at '{verdict.member_path}'" if verdict.member_path else ""
+    reason = ", ".join(verdict.names) or verdict.reason
+    found = f": {reason}" if reason else ""
     what = "holds malware" if verdict.status == "malicious" else "cannot be scanned"
     message = f"File '{entry.filename}' {what}{place}{found}."
     return InvalidInput(

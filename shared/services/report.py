@@ -56,6 +56,7 @@ class DeviceStateRow:
     module_id: str | None
     state: DeviceState
     has_moved_on: bool
+    retry_count: int = 0
 
 
 @dataclass(slots=True)

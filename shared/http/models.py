@@ -1,0 +1,382 @@
+"""The JSON objects of the REST API, one class each; the OpenAPI document is made from them.
+
+Names, optionality and meaning are those of the published API (api-version 2022-10-01). Members that
+the published API does not have are marked as additional.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+type UpdateName = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[a-zA-Z0-9.-]+$")]
+type DeviceState = Literal["Succeeded", "InProgress", "Canceled", "Failed"]
+type SubgroupState = Literal["Active", "Failed", "Inactive", "Canceled"]
+type Count = Annotated[int, Meta(ge=0)]
+
+
+class Model(msgspec.Struct, rename="camel", omit_defaults=True):
+    """Base of all: camelCase outside, absent members left out."""
+
+
+class InnerError(Model):
+    """A more specific cause of an error."""
+
+    code: str
+    message: str | None = None
+    error_detail: str | None = None
+    inner_error: InnerError | None = None
+
+
+class Error(Model):
+    """What went wrong."""
+
+    code: str
+    message: str
+    target: str | None = None
+    details: list[Error] | None = None
+    innererror: InnerError | None = msgspec.field(default=None, name="innererror")
+    occurred_date_time: str | None = None
+
+
+class ErrorResponse(Model):
+    """Body of every answer that is an error."""
+
+    error: Error
+
+
+class Page[T](Model):
+    """One page of a listing; `nextLink` leads to the following one."""
+
+    value: list[T]
+    next_link: str | None = None
+
+
+class UpdateId(Model):
+    """Identity of an update."""
+
+    provider: UpdateName
+    name: UpdateName
+    version: Annotated[str, Meta(min_length=3, max_length=64, pattern=r"^\d+(?:\.\d+){1,3}$")]
+
+
+class UpdateInfo(Model):
+    """An update as others refer to it."""
+
+    update_id: UpdateId
+    description: str | None = None
+    friendly_name: str | None = None
+
+
+class Instructions(Model):
+    """The steps of an update, as in its import manifest."""
+
+    steps: list[dict[str, Any]]
+
+
+class Update(Model):
+    """An update."""
+
+    update_id: UpdateId
+    is_deployable: bool
+    compatibility: list[dict[str, str]]
+    instructions: Instructions
+    manifest_version: str
+    imported_date_time: str
+    created_date_time: str
+    etag: str
+    description: str | None = None
+    friendly_name: str | None = None
+    referenced_by: list[UpdateId] | None = None
+    scan_result: str | None = None
+
+
+class UpdateFileBase(Model):
+    """A related file of an update's file."""
+
+    file_name: str
+    size_in_bytes: int
+    hashes: dict[str, str]
+    scan_result: str | None = None
+    scan_details: str | None = None
+    properties: dict[str, str] | None = None
+
+
+class DownloadHandler(Model):
+    """Who makes the file from a related file on the device."""
+
+    id: str
+
+
+class UpdateFile(UpdateFileBase, kw_only=True):
+    """A file of an update."""
+
+    file_id: str
+    etag: str
+    related_files: list[UpdateFileBase] | None = None
+    download_handler: DownloadHandler | None = None
+
+
+class ManifestSource(Model):
+    """Where an import manifest is fetched from, and what it must be."""
+
+    url: Annotated[str, Meta(min_length=1, max_length=8192)]
+    size_in_bytes: Annotated[int, Meta(ge=1, le=1 << 20)]
+    hashes: dict[str, str]
+
+
+class FileSource(Model):
+    """Where a file is fetched from."""
+
+    filename: Annotated[str, Meta(min_length=1, max_length=255)]
+    url: Annotated[str, Meta(min_length=1, max_length=8192)]
+
+
+class ImportUpdateInputItem(Model):
+    """One update to import."""
+
+    import_manifest: ManifestSource
+    friendly_name: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
+    files: Annotated[list[FileSource], Meta(max_length=50)] | None = None
+
+
+class Operation(Model):
+    """A long-running operation; `stage`, `bytesDone` and `bytesTotal` are additional."""
+
+    operation_id: str
+    status: Literal["NotStarted", "Running", "Succeeded", "Failed"]
+    created_date_time: str
+    last_action_date_time: str
+    etag: str
+    trace_id: str | None = None
+    update: UpdateInfo | None = None
+    resource_location: str | None = None
+    error: Error | None = None
+    stage: str | None = None
+    bytes_done: int | None = None
+    bytes_total: int | None = None
+
+
+class StepResult(Model):
+    """Result of one step on a device."""
+
+    result_code: int
+    extended_result_code: int
+    result_details: str | None = None
+
+
+class InstallResult(Model):
+    """Result of the last installation on a device."""
+
+    result_code: int
+    extended_result_code: int
+    result_details: str | None = None
+    step_results: list[StepResult] | None = None
+
+
+class Device(Model):
+    """A device or module whose agent takes updates."""
+
+    device_id: str
+    device_class_id: str
+    group_id: str
+    on_latest_update: bool
+    module_id: str | None = None
+    last_attempted_update: UpdateInfo | None = None
+    deployment_status: DeviceState | None = None
+    installed_update: UpdateInfo | None = None
+    last_deployment_id: str | None = None
+    last_install_result: InstallResult | None = None
+
+
+class ContractModel(Model):
+    """The agent's digital twin model."""
+
+    id: str
+    name: str
+
+
+class DeviceClassProperties(Model):
+    """What devices of a class have in common."""
+
+    compat_properties: dict[str, str]
+    contract_model: ContractModel | None = None
+
+
+class DeviceClass(Model):
+    """Devices that take the same updates."""
+
+    device_class_id: str
+    device_class_properties: DeviceClassProperties
+    friendly_name: str | None = None
+    best_compatible_update: UpdateInfo | None = None
+
+
+class DeviceClassPatch(Model):
+    """What may be changed of a device class."""
+
+    friendly_name: Annotated[str, Meta(min_length=1, max_length=100, pattern="^[a-zA-Z0-9.-]+$")]
+
+
+class Group(Model):
+    """Devices with the same value of the twin tag `ADUGroup`."""
+
+    group_id: str
+    group_type: Literal["IoTHubTag", "DefaultNoTag"]
+    created_date_time: str
+    device_count: Count
+    subgroups_with_new_updates_available_count: Count
+    subgroups_with_updates_in_progress_count: Count
+    subgroups_with_on_latest_update_count: Count
+    deployments: list[str]
+
+
+class DeviceClassSubgroup(Model):
+    """The devices of one class in one group."""
+
+    device_class_id: str
+    group_id: str
+    created_date_time: str
+    device_count: Count
+    deployment_id: str | None = None
+
+
+class UpdatableDevices(Model):
+    """How many devices of a subgroup could take its best update."""
+
+    group_id: str
+    device_class_id: str
+    update: UpdateInfo
+    device_count: Count
+
+
+class UpdateCompliance(Model):
+    """How many devices stand where; the last three add up to the total."""
+
+    total_device_count: Count
+    on_latest_update_device_count: Count
+    new_updates_available_device_count: Count
+    updates_in_progress_device_count: Count
+
+
+class RollbackFailure(Model):
+    """When too many devices have failed: both thresholds are reached."""
+
+    devices_failed_percentage: Annotated[int, Meta(ge=0, le=100)]
+    devices_failed_count: Annotated[int, Meta(ge=0)]
+
+
+class RollbackPolicy(Model):
+    """The update to go back to when too many devices fail."""
+
+    update: UpdateInfo
+    failure: RollbackFailure
+
+
+class Deployment(Model):
+    """An update for a group."""
+
+    deployment_id: Annotated[str, Meta(min_length=1, max_length=73)]
+    group_id: str
+    start_date_time: str
+    update: UpdateInfo
+    device_class_subgroups: list[str] | None = None
+    is_canceled: bool | None = None
+    is_retried: bool | None = None
+    rollback_policy: RollbackPolicy | None = None
+    is_cloud_initiated_rollback: bool | None = None
+    download_security: str | None = None
+
+
+class SubgroupDeploymentStatus(Model):
+    """How a deployment stands on the devices of one class."""
+
+    group_id: str
+    device_class_id: str
+    deployment_state: SubgroupState
+    total_devices: Count
+    devices_in_progress_count: Count
+    devices_completed_failed_count: Count
+    devices_completed_succeeded_count: Count
+    devices_canceled_count: Count
+    error: Error | None = None
+
+
+class DeploymentStatus(Model):
+    """How a deployment stands."""
+
+    group_id: str
+    deployment_state: Literal[
+        "Active", "ActiveWithSubgroupFailures", "Failed", "Inactive", "Canceled"
+    ]
+    subgroup_status: list[SubgroupDeploymentStatus]
+    error: Error | None = None
+
+
+class DeploymentDeviceState(Model):
+    """One device within a deployment."""
+
+    device_id: str
+    retry_count: Count
+    moved_on_to_new_deployment: bool
+    device_state: DeviceState
+    module_id: str | None = None
+
+
+class DeviceRef(Model):
+    """Names a device or module."""
+
+    device_id: Annotated[str, Meta(min_length=1, max_length=128)]
+    module_id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+
+
+class LogCollection(Model):
+    """A collection of diagnostic logs from devices."""
+
+    device_list: Annotated[list[DeviceRef], Meta(min_length=1, max_length=100)]
+    operation_id: str | None = None
+    description: Annotated[str, Meta(max_length=512)] | None = None
+    created_date_time: str | None = None
+    last_action_date_time: str | None = None
+    status: Literal["NotStarted", "Running", "Succeeded", "Failed"] | None = None
+
+
+class LogCollectionDeviceStatus(Model):
+    """How the log collection stands on one device."""
+
+    device_id: str
+    status: Literal["NotStarted", "Running", "Succeeded", "Failed"]
+    module_id: str | None = None
+    result_code: str | None = None
+    extended_result_code: str | None = None
+    log_location: str | None = None
+
+
+class LogCollectionDetailedStatus(Model):
+    """A log collection, device by device."""
+
+    operation_id: str
+    created_date_time: str
+    last_action_date_time: str
+    status: Literal["NotStarted", "Running", "Succeeded", "Failed"]
+    device_status: list[LogCollectionDeviceStatus]
+    description: str | None = None
+
+
+class HealthCheck(Model):
+    """One thing that was looked at."""
+
+    name: str
+    result: Literal["success", "userError"]
+
+
+class DeviceHealth(Model):
+    """Whether a device can take updates, and if not, why."""
+
+    device_id: str
+    state: Literal["healthy", "unhealthy"]
+    health_checks: list[HealthCheck]
+    module_id: str | None = None
+    digital_twin_model_id: str | None = None

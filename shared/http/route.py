@@ -1,0 +1,48 @@
+"""The declaration of one REST operation: what serves it and what describes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Literal
+
+from shared.domain.access import Action
+
+type Method = Literal["GET", "PUT", "POST", "PATCH", "DELETE"]
+
+API_VERSIONS = ("2022-10-01", "2026-06-01")
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+
+
+@dataclass(frozen=True, slots=True)
+class QueryParameter:
+    """A value in the query of an address."""
+
+    name: str
+    description: str
+    is_required: bool = False
+    is_integer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation below `/deviceUpdate/{instanceId}`.
+
+    `answer` is the type of the body of a success, None if it has none; `body` that of the request.
+    `statuses` are the error statuses that it may answer besides those that all may.
+    """
+
+    name: str
+    method: Method
+    path: str
+    action: Action
+    summary: str
+    status: HTTPStatus
+    answer: Any
+    body: Any
+    body_type: str
+    query: tuple[QueryParameter, ...]
+    statuses: tuple[HTTPStatus, ...]
+    is_long_running: bool
+    is_conditional: bool
