@@ -44,6 +44,7 @@ def main() -> None:
         throttle=args.throttle,
         throttle_burst=args.throttle_burst,
         query_lag=args.query_lag,
+        configuration_interval=args.configuration_interval,
         route_connection_state=args.route_connection_state,
         event_grid_endpoint=args.event_grid_endpoint,
         event_grid_key=os.environ.get("EVENT_GRID_KEY", ""),
@@ -70,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--partitions", type=_positive, default=4, help="of the message log")
     parser.add_argument(
         "--query-lag", type=float, default=0.0, help="seconds a query may see an older state"
+    )
+    parser.add_argument(
+        "--configuration-interval",
+        type=float,
+        default=300.0,
+        help="seconds between two looks at which devices the configurations target",
     )
     parser.add_argument("--route-connection-state", action="store_true")
     parser.add_argument("--event-grid-endpoint", default="", metavar="URL")

@@ -34,6 +34,7 @@ class Settings:
     throttle: bool = False
     throttle_burst: float = 60.0
     query_lag: float = 0.0
+    configuration_interval: float = 300.0
     route_connection_state: bool = False
     event_grid_endpoint: str = ""
     event_grid_key: str = field(default="", repr=False)

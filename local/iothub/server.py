@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from aiohttp import WSMsgType, web
 
 from local.iothub import (
+    http_configurations,
     http_jobs,
     http_local,
     http_registry,
@@ -23,6 +24,7 @@ from local.iothub import (
     limits,
     mqtt_server,
 )
+from local.iothub.configurations import Configurations
 from local.iothub.event_grid import Sender
 from local.iothub.http_api import add_routes, new_application
 from local.iothub.hub import Hub, Settings, open_hub
@@ -65,6 +67,7 @@ class Server:
         self._sock = sock
         self._context = context
         self._jobs = JobRunner(hub)
+        self._configurations = Configurations(hub, hub.settings.configuration_interval)
         self._http = web.AppRunner(self._application(), access_log=None, shutdown_timeout=5.0)
         self._tasks: set[asyncio.Task[None]] = set()
         self._background: set[asyncio.Task[None]] = set()
@@ -77,6 +80,7 @@ class Server:
         settings = self._hub.settings
         self._spawn(self._background, self._accept())
         self._spawn(self._background, self._jobs.run())
+        self._spawn(self._background, self._configurations.run())
         if settings.event_grid_endpoint:
             sender = Sender(
                 self._hub.store,
@@ -121,6 +125,7 @@ class Server:
         add_routes(app, self._hub, http_registry.ROUTES)
         add_routes(app, self._hub, http_twins.ROUTES)
         add_routes(app, self._hub, http_jobs.routes(self._jobs))
+        add_routes(app, self._hub, http_configurations.routes(self._configurations))
         return app
 
     async def _websocket(self, request: web.Request) -> web.StreamResponse:

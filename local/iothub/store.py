@@ -59,6 +59,7 @@ CREATE TABLE IF NOT EXISTS device_jobs (
   PRIMARY KEY (job_id, device_id, module_id)
 );
 CREATE TABLE IF NOT EXISTS configurations (id TEXT PRIMARY KEY, document BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS removed_configurations (id TEXT PRIMARY KEY, document BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS applied_configurations (
   device_id TEXT NOT NULL,
   module_id TEXT NOT NULL,

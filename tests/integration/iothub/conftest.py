@@ -169,6 +169,24 @@ class Hub:
         return bool(twin.connection_state == wanted)
 
 
+def connection_states(client: IoTHubDeviceClient) -> asyncio.Queue[bool]:
+    """Collect whether the client is connected, each time that changes."""
+    loop, states = asyncio.get_running_loop(), asyncio.Queue[bool]()
+
+    def changed() -> None:
+        loop.call_soon_threadsafe(states.put_nowait, client.connected)
+
+    client.on_connection_state_change = changed
+    return states
+
+
+async def state_of(states: asyncio.Queue[bool], *, connected: bool) -> None:
+    """Wait until the client has that state."""
+    async with asyncio.timeout(PATIENCE):
+        while await states.get() is not connected:
+            pass
+
+
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait until something holds that no event tells of."""
     async with asyncio.timeout(PATIENCE):

@@ -13,7 +13,9 @@ from tests.integration.iothub.conftest import (
     DEVICE_KEY,
     PATIENCE,
     SECOND_KEY,
+    connection_states,
     make_token,
+    state_of,
 )
 from tests.integration.iothub.mqtt_client import connect
 
@@ -35,24 +37,6 @@ def desired_patches(client: IoTHubDeviceClient) -> asyncio.Queue[dict[str, Any]]
 
     client.on_twin_desired_properties_patch_received = received
     return patches
-
-
-def connection_states(client: IoTHubDeviceClient) -> asyncio.Queue[bool]:
-    """Collect whether the client is connected, each time that changes."""
-    loop, states = asyncio.get_running_loop(), asyncio.Queue[bool]()
-
-    def changed() -> None:
-        loop.call_soon_threadsafe(states.put_nowait, client.connected)
-
-    client.on_connection_state_change = changed
-    return states
-
-
-async def state_of(states: asyncio.Queue[bool], *, connected: bool) -> None:
-    """Wait until the client has that state."""
-    async with asyncio.timeout(PATIENCE):
-        while await states.get() is not connected:
-            pass
 
 
 async def patch_with(patches: asyncio.Queue[dict[str, Any]], **wanted: Any) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from azure.iot.hub.models import Twin, TwinProperties
 from tests.integration.iothub.conftest import (
     DEVICE_KEY,
     SERVICE_KEY,
+    connection_states,
     eventually,
     make_token,
+    state_of,
 )
 from tests.integration.iothub.mqtt_client import connect
 
@@ -221,7 +223,9 @@ async def test_killed_hub_says_that_its_devices_are_gone(
         device = hub.device(device_id, connection_retry=False)
         await device.connect()
         await device.send_message("hello")
+        states = connection_states(device)
         await hub.server.kill()
+        await state_of(states, connected=False)
     async with own_hub("--route-connection-state") as hub:
 
         async def gone() -> bool:
