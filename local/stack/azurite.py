@@ -26,7 +26,7 @@ _PROGRAM = Path(__file__).parents[1] / "node_modules/azurite/dist/src/azurite.js
 
 
 def azurite_part(
-    state: StateDirectory, key: str, ports: Mapping[str, int], descriptors: tuple[int, ...]
+    state: StateDirectory, key: str, ports: Mapping[str, int], *, parts_lock: int, group: int
 ) -> Part:
     """Return how to run Azurite; port 0 takes a free one.
 
@@ -49,7 +49,8 @@ def azurite_part(
         argv=tuple(argv),
         log=state.log / "azurite.log",
         settings={"AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"},
-        descriptors=descriptors,
+        descriptors=(parts_lock,),
+        group=group,
         ready=_LISTENING,
         announcements=len(SERVICES),
     )

@@ -28,7 +28,8 @@ class Part:
     """How one part of the stack is run.
 
     It is ready once it has printed `announcements` matches of `ready`. `settings` are added to the
-    environment; `descriptors` are inherited.
+    environment; `descriptors` are inherited; `group` is the process group it joins, 0 one of its
+    own: never the supervisor's, for whom alone Ctrl-C is.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Part:
     log: Path
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
     descriptors: tuple[int, ...] = ()
+    group: int = 0
     ready: re.Pattern[str] = PYTHON_READY
     announcements: int = 1
 
@@ -52,7 +54,7 @@ class Child:
 
     @classmethod
     async def start(cls, part: Part, cwd: Path) -> Child:
-        """Start a part, in a process group of its own: Ctrl-C is for the supervisor alone."""
+        """Start a part."""
         process = await asyncio.create_subprocess_exec(
             *part.argv,
             cwd=cwd,
@@ -61,7 +63,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=part.descriptors,
-            process_group=0,
+            process_group=part.group,
             preexec_fn=die_with_parent,
         )
         return cls(part, process)

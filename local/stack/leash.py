@@ -3,7 +3,7 @@
 Every child holds the reading end of a pipe as its standard input and ends when the pipe does:
 `local.serving` sees to it in the Python servers, `leash.cjs` in Azurite. On Linux the kernel also
 sends SIGTERM when the thread that started the child is gone, which covers a child that has not yet
-begun to read. Elsewhere the pipe is all there is.
+begun to read. A part that does not end in time all the same is the guardian's business.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,10 @@ class Site:
     credentials: Credentials
     certificate: ServerCertificate
     sockets: Mapping[str, socket.socket]
-    parts_lock: int = field(repr=False)
+    parts_lock: int
+    """Descriptor of the lock that every part inherits."""
+    group: int
+    """Process group of the parts."""
 
     def port(self, server: str) -> int:
         """Return the port of one of `SERVERS`."""
@@ -179,6 +182,7 @@ def _server(
         log=site.state.log / f"{name}.log",
         settings={**settings, "NO_PROXY": _no_proxy(), "PYTHONUNBUFFERED": "1"},
         descriptors=(descriptor, site.parts_lock),
+        group=site.group,
     )
 
 

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from local.stack import parts
@@ -19,7 +20,8 @@ from local.stack.azurite import SERVICES, announced_ports, azurite_part, connect
 from local.stack.certificates import ensure_certificates
 from local.stack.credentials import ensure_credentials
 from local.stack.description import describe
-from local.stack.keeper import Keeper, Progress
+from local.stack.guardian import guardian
+from local.stack.keeper import STOP_SECONDS, Keeper, Progress
 from local.stack.keys import ensure_keys
 from local.stack.ports import free_or_zero, open_sockets, remember_ports, remembered_ports
 from local.stack.state import StateDirectory, lock_parts, lock_supervisor, write_private
@@ -59,19 +61,18 @@ def run(
     supervisor_lock = lock_supervisor(state)
     parts_lock = lock_parts(state, progress.note)
     try:
-        site = _prepare(state, options, progress, parts_lock)
-        try:
-            asyncio.run(_serve(site, progress, announce, leash=leash))
-        finally:
-            for listener in site.sockets.values():
-                listener.close()
+        with guardian(state.parts_lock, STOP_SECONDS) as group:
+            try:
+                site = _prepare(state, options, progress, parts_lock, group)
+                asyncio.run(_serve(site, progress, announce, leash=leash))
+            finally:
+                os.close(parts_lock)  # lets the guardian end
     finally:
-        os.close(parts_lock)
         os.close(supervisor_lock)
 
 
 def _prepare(
-    state: StateDirectory, options: parts.Options, progress: Progress, parts_lock: int
+    state: StateDirectory, options: parts.Options, progress: Progress, parts_lock: int, group: int
 ) -> parts.Site:
     started = time.monotonic()
     demanded = {} if options.port is None else {"host": options.port}
@@ -79,13 +80,17 @@ def _prepare(
     certificate = ensure_certificates(state)
     credentials = ensure_credentials(state)
     progress.done("certificates", time.monotonic() - started, str(state.ca))
-    return parts.Site(state, options, credentials, certificate, sockets, parts_lock)
+    return parts.Site(state, options, credentials, certificate, sockets, parts_lock, group)
 
 
 async def _serve(
     site: parts.Site, progress: Progress, announce: Callable[[str], None], *, leash: bool
 ) -> None:
-    await Supervisor(site, progress, announce).serve(leash=leash)
+    try:
+        await Supervisor(site, progress, announce).serve(leash=leash)
+    finally:
+        for listener in site.sockets.values():
+            listener.close()
 
 
 class Supervisor:
@@ -178,11 +183,12 @@ class Supervisor:
         site, started = self._site, time.monotonic()
         known = remembered_ports(site.state)
         ports = {name: free_or_zero(name, known, self._progress.note) for name in SERVICES}
-        key, descriptors = site.credentials.storage, (site.parts_lock,)
-        part = azurite_part(site.state, key, ports, descriptors)
+        key = site.credentials.storage
+        run = partial(azurite_part, site.state, key, parts_lock=site.parts_lock, group=site.group)
+        part = run(ports)
         keeper = self._keep(part, self._on_storage_restart)
         ports = announced_ports(await keeper.ready())
-        keeper.part = azurite_part(site.state, key, ports, descriptors)
+        keeper.part = run(ports)
         self._storage = connection_string(key, ports)
         self._storage_ports = ports
         remember_ports(site.state, self._ports())
