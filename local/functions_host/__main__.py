@@ -129,8 +129,8 @@ def _stop_worker(worker: Worker, exit_code: int) -> None:
         os._exit(exit_code)
 
 
-def _refuse(error: Exception, details: str = "") -> int:
-    print(redact(f"{details}\ncannot start: {error}".lstrip()), file=sys.stderr)
+def _refuse(cause: str, details: str = "") -> int:
+    print(redact(f"{details}\ncannot start: {cause}".lstrip()), file=sys.stderr)
     return EXIT_START_FAILED
 
 
@@ -144,9 +144,11 @@ def main() -> int:
         logging.getLogger().setLevel(config.options.log_level)
         exit_code = asyncio.run(_serve(args, config, worker))
     except StartError as error:
-        return _refuse(error, error.details)
-    except (ServingError, AzureError) as error:
-        return _refuse(error)
+        return _refuse(str(error), error.details)
+    except ServingError as error:
+        return _refuse(str(error))
+    except AzureError as error:
+        return _refuse(f"storage: {error}")
     _stop_worker(worker, exit_code)
     return exit_code
 

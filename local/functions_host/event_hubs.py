@@ -28,6 +28,9 @@ from local.functions_host.worker import bytes_datum, bytes_list_datum, json_datu
 
 CHECKPOINT_CONTAINER = "azure-webjobs-eventhub"
 _POLL_SECONDS = 20
+_LONGEST_PAGE = 1000
+_BEFORE_THE_FIRST = 0
+"""The log counts its events from 1."""
 _TOKEN_SECONDS = 3600
 _LONGEST_PAUSE_SECONDS = 10.0
 
@@ -56,7 +59,11 @@ class EventSource:
 
     async def events(self, partition: str, after: int, most: int) -> list[Event]:
         """Return up to `most` events after a sequence number; none if none came for a while."""
-        query = {"after": str(after), "max": str(most), "wait": str(_POLL_SECONDS)}
+        query = {
+            "after": str(after),
+            "max": str(min(most, _LONGEST_PAGE)),
+            "wait": str(_POLL_SECONDS),
+        }
         path = f"/partitions/{quote(partition, safe='')}/events"
         return await self._get(path, query, _POLL_SECONDS + 15, "events")
 
@@ -165,7 +172,7 @@ class EventHubListener:
 
     async def _start_position(self, partition: str) -> int:
         position = await self._checkpoints.read(partition)
-        return -1 if position is None else position
+        return _BEFORE_THE_FIRST if position is None else position
 
     async def _pause(self, backoff: Backoff, what: str, error: Exception) -> None:
         seconds = backoff.pause()

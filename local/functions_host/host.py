@@ -68,7 +68,8 @@ class Host:
         self._runner = web.AppRunner(
             self._front_door(functions, blobs).application(body_limit(os.environ)),
             access_log=None,
-            shutdown_timeout=DRAIN_SECONDS,
+            # The server waits once for its requests to end and once more before it cancels them.
+            shutdown_timeout=DRAIN_SECONDS / 2,
         )
         listeners = await self._resources.enter_async_context(
             self._listening.coroutines(functions, blobs)

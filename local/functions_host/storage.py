@@ -20,7 +20,7 @@ from local.functions_host.settings import Settings
 _TRANSIENT = frozenset({408, 429})
 
 _RETRIES: dict[str, Any] = {
-    "retry_total": 3,
+    "retry_total": 2,
     "initial_backoff": 1,
     "increment_base": 2,
     "random_jitter_range": 1,
