@@ -5,7 +5,9 @@ the whole twin. Keeping the version beside every leaf makes the merge commutativ
 idempotent: the same set of changes always ends in the same registers.
 
 A register is `(version, value)`; value None is a tombstone: everything below the path that is older
-is gone. Paths join twin keys with a dot, which no twin key may contain. The root's path is empty.
+is gone. Paths join twin keys with a dot, which no twin key may contain. The root's path is empty. An
+empty object is written down as the removal of a member without a name: it says that whatever else
+stood there is gone.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ type Register = tuple[int, Any]
 type Registers = Mapping[str, Register]
 
 ROOT = ""
+NAMELESS = ""
 
 
 def merge(
@@ -75,7 +78,7 @@ def _leaves(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
     for key, value in node.items():
         here = f"{path}.{key}" if path else key
         if isinstance(value, Mapping):
-            yield from _leaves(value, here)
+            yield from _leaves(value or {NAMELESS: None}, here)
         else:
             yield here, value
 
