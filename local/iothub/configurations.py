@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
 
@@ -19,6 +19,7 @@ from local.iothub.job_records import read_condition
 from local.iothub.limits import Meter
 from local.iothub.records import Key, scan, twin_view
 from local.iothub.registry import check_key, matches
+from local.iothub.twin import new_twin, patch_twin
 
 if TYPE_CHECKING:
     import sqlite3
@@ -55,17 +56,10 @@ class Configuration(msgspec.Struct, frozen=True, rename="camel"):
     @property
     def settings(self) -> Json:
         """The desired properties that the content stands for, nested."""
-        content = self.content.device_content or self.content.module_content or {}
         settings: Json = {}
-        for path, value in content.items():
-            *parents, last = path.removeprefix(_PATH).strip(".").split(".")
-            level = settings
-            for name in parents:
-                level = level.setdefault(name, {})
-            if last:
-                level[last] = value
-            else:
-                level.update(value)
+        content = self.content.device_content or self.content.module_content or {}
+        for path, value in sorted(content.items()):
+            _set(settings, path, value)
         return settings
 
 
@@ -188,6 +182,23 @@ class Configurations:
             )
 
 
+def _set(settings: Json, path: str, value: object) -> None:
+    """Set a value at a path, whose parents come before it or are missing.
+
+    Raises:
+        HubError: 400, the path is not one of desired properties or has a parent with a plain value.
+    """
+    if not f"{path}.".startswith(f"{_PATH}."):
+        raise invalid(f"content sets {path!r}, which is not below {_PATH}.")
+    names = path.split(".")[2:]
+    level: Any = settings
+    for name in names[:-1]:
+        level = level.setdefault(name, {}) if isinstance(level, dict) else None
+    if not isinstance(level, dict) or (not names and not isinstance(value, dict)):
+        raise invalid(f"content cannot set {path!r}.")
+    level.update({names[-1]: value} if names else cast("Json", value))
+
+
 def _parse(name: str, body: object) -> Configuration:
     check_key(name)
     if isinstance(body, dict):
@@ -201,9 +212,7 @@ def _parse(name: str, body: object) -> Configuration:
     content = given.content
     if bool(content.device_content) is bool(content.module_content):
         raise invalid("content must have either deviceContent or moduleContent.")
-    for path in content.device_content or content.module_content or ():
-        if not f"{path}.".startswith(f"{_PATH}."):
-            raise invalid(f"content sets {path!r}, which is not below {_PATH}.")
+    patch_twin(new_twin(""), {"properties": {"desired": given.settings}}, "")
     _, modules = read_condition(given.target_condition)
     if modules is not bool(content.module_content):
         raise invalid("moduleContent needs a target condition FROM devices.modules.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from local.iothub.auth import Right
-from local.iothub.errors import HubError
+from local.iothub.errors import HubError, invalid
 from local.iothub.http_api import Call, Route, answer
 from local.iothub.job_records import read_condition
 from local.iothub.limits import Meter
@@ -51,6 +51,8 @@ def routes(configurations: Configurations) -> tuple[Route, ...]:
 async def _test_queries(call: Call) -> web.Response:
     body = await call.json_object()
     queries = body.get("customMetricQueries") or {}
+    if not isinstance(queries, dict):
+        raise invalid("customMetricQueries must be a JSON object.")
     problems = {name: _problem(parse_query, str(text)) for name, text in queries.items()}
     return answer(
         {

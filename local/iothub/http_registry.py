@@ -53,7 +53,7 @@ async def _list_devices(call: Call) -> web.Response:
     def page(db: sqlite3.Connection) -> list[Json]:
         return [identity_view(record) for record in scan(db, Key(""), modules=False, limit=top)]
 
-    return answer(await call.hub.store.query(page))
+    return answer(await call.hub.store.read(page))
 
 
 async def _list_modules(call: Call) -> web.Response:

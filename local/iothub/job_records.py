@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -93,7 +93,7 @@ def read_moment(text: str, default: float) -> float:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise invalid(f"startTime {text[:40]!r} is no time in ISO 8601.") from error
-    return moment.timestamp()
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def decode_job(data: bytes) -> Job:

@@ -43,7 +43,6 @@ HANDSHAKE_TIME = 10.0
 CONNECTIONS = 20_000
 OUTGOING_PACKETS = 256
 """Packets that may wait for a slow device; one more closes its connection."""
-SUBSCRIPTIONS_PER_DEVICE = 10
 
 JOB_HISTORY = 30 * 24 * 3600
 EVENT_RETENTION_TIME = 7 * 24 * 3600

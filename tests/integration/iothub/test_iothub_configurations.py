@@ -76,6 +76,8 @@ async def test_configuration_changes_its_priority_but_not_its_content(hub: Hub) 
         (404, configuration("none", "deviceId = 'nobody'", 7, a=2), saved.etag),
         (409, changed, None),
         (400, configuration("none", "this is none", 7, a=2), None),
+        (400, configuration("none", "", 7, **{"a": 1, "a.b": 2}), None),
+        (400, configuration("none", "", 7, a="x" * 5000), None),
     ):
         with pytest.raises(HttpOperationError) as caught:
             await hub.configurations("update_configuration", wanted, etag)

@@ -6,9 +6,12 @@ import pytest
 from azure.iot.hub.models import Twin, TwinProperties
 from msrest.exceptions import HttpOperationError
 
-from tests.integration.iothub.conftest import API
+from tests.integration.iothub.conftest import API, eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
     from tests.integration.iothub.conftest import Hub
 
 
@@ -155,3 +158,24 @@ async def test_query_is_refused_when_the_continuation_is_of_another(hub: Hub) ->
         with pytest.raises(HttpOperationError) as caught:
             await hub.query(text, continuation)
         assert caught.value.response.status_code == 400
+
+
+async def test_query_lags_behind_while_single_twins_are_current(
+    own_hub: Callable[..., AbstractAsyncContextManager[Hub]],
+) -> None:
+    async with own_hub("--query-lag", "1000") as hub:
+        await hub.query("SELECT * FROM devices")
+        device_id = await hub.new_device()
+        lagging = await hub.query("SELECT * FROM devices")
+        twin = await hub.service("get_twin", device_id)
+    async with own_hub("--query-lag", "0.1") as hub:
+        await hub.patch(device_id, tags={"n": 1})
+
+        async def seen() -> bool:
+            page = await hub.query("SELECT * FROM devices WHERE tags.n = 1")
+            return [item.device_id for item in page.items] == [device_id]
+
+        await eventually(seen)
+
+    assert lagging.items == []
+    assert twin.device_id == device_id
