@@ -11,7 +11,8 @@ from typing import Any
 
 from local.demo.publisher import Publisher, UpdatePackage, build, drop, read_status
 from local.demo.screen import Bars, Counts, Screen
-from local.fleet.fleet import Fleet, SimulatedDevice
+from local.fleet.device import SimulatedDevice
+from local.fleet.fleet import Fleet
 from local.fleet.registry import registry
 from local.rest import Rest, RestError
 from local.stack.running import Stack

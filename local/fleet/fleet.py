@@ -7,11 +7,12 @@ import contextlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from local.fleet.device import SimulatedDevice
+from local.fleet.registry import register
 from local.stack.running import REPOSITORY, Stack
 
 if TYPE_CHECKING:
@@ -20,19 +21,6 @@ if TYPE_CHECKING:
 DATA_FILE = "du-simulator-data.json"
 _BULK = 100
 """Devices that one registry call may create."""
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatedDevice:
-    """A device to simulate: identity, model and group, and what its simulator says and how
-    slowly.
-    """
-
-    device_id: str
-    manufacturer: str
-    model: str
-    group: str | None = None
-    simulator: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Fleet:
@@ -110,8 +98,6 @@ class Fleet:
         )
 
     def _register(self) -> dict[str, str]:
-        from local.fleet.registry import register
-
         return {
             device_id: key
             for start in range(0, len(self.devices), _BULK)

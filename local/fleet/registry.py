@@ -6,12 +6,10 @@ import base64
 import os
 import secrets
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from local.fleet.device import SimulatedDevice
 from local.stack.running import Stack
-
-if TYPE_CHECKING:
-    from local.fleet.fleet import SimulatedDevice
 
 
 def registry(stack: Stack) -> Any:
