@@ -75,9 +75,12 @@ async def hosts(
     factory = HostFactory(tmp_path_factory.mktemp("hosts"), certificates, settings)
     yield factory
     for host in factory.running:
-        with contextlib.suppress(ProcessLookupError):
-            host.process.kill()
-        await host.process.communicate()
+        try:
+            await host.stop()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                host.process.kill()
+            await host.process.communicate()
 
 
 @pytest.fixture(scope="session")

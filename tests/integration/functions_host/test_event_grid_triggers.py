@@ -75,7 +75,7 @@ async def test_cloud_events_are_taken_alone_and_in_batches(
         {"specversion": "1.0", "id": uuid.uuid4().hex, "source": "/odu", "type": "t", "data": {}}
         for _ in range(2)
     )
-    send = {"function": "on_cloud_event", "kind": None}
+    send: dict[str, Any] = {"function": "on_cloud_event", "kind": None}
 
     one, _ = await deliver(
         web_client, host, first, content_type="application/cloudevents+json", **send

@@ -76,6 +76,9 @@ async def test_reading_goes_on_at_the_checkpoint_when_host_and_source_restart(
     await source.stop()
 
     second = await hosts.start("resumed", settings)
+    async with asyncio.timeout(10):
+        while "next try in" not in second.log.read_text():  # noqa: ASYNC110 - a log has no events
+            await asyncio.sleep(0.02)
     await source.put("twins", "1", "after the restart")
     await source.start(certificates)
     await collector.wait_until(lambda: "after the restart" in seen(collector))
