@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from shared.contract.codes import AgentState
 from shared.contract.twin import AgentReport, parse_agent_report
 from shared.domain.deployment import Commanded
 from shared.domain.device_class import DeviceClass, device_class_of
@@ -26,6 +27,7 @@ BUCKETS = 256
 """Device buckets of an instance, the same for every fleet size, so that none ever moves."""
 
 _KEPT_WORKFLOWS = 4
+_IDLE, _FAILED = int(AgentState.IDLE), int(AgentState.FAILED)
 _CANCELED_CODES = (-1, 200)
 
 
@@ -43,7 +45,8 @@ class TwinChange:
     """One change of a twin, cut down to what the service keeps.
 
     `version` counts the whole twin. `content` has `tags` (the group tag) and `agent` (the reported
-    agent section); with `is_whole` it is all there is. `at` is the hub's time, ISO 8601.
+    agent section); with `is_whole` it is all there is. `at` is the hub's time, ISO 8601 in UTC;
+    empty for a twin that was just read.
     """
 
     device_id: str
@@ -75,7 +78,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class DeviceRecord:
-    """What is stored of a device or module."""
+    """What is stored of a device or module.
+
+    `deleted_at` is when it was last deleted: it may have been created again since, and what comes
+    late from before is not of this device.
+    """
 
     device_id: str
     module_id: str | None = None
@@ -130,7 +137,7 @@ def kept_content(twin: Mapping[str, Any]) -> dict[str, Any]:
 
 def fold(record: DeviceRecord, change: TwinChange) -> DeviceRecord:
     """The record with one more change; a stale or repeated one changes nothing that counts."""
-    if record.deleted_at and change.at <= record.deleted_at:
+    if change.at and change.at <= record.deleted_at:
         return record
     registers = merge(record.registers, change.version, change.content, replace=change.is_whole)
     evidence = _with_evidence(record.evidence, change)
@@ -141,7 +148,6 @@ def fold(record: DeviceRecord, change: TwinChange) -> DeviceRecord:
         registers=registers,
         evidence=evidence,
         changed_at=max(record.changed_at, change.at),
-        deleted_at="",
     )
 
 
@@ -155,11 +161,20 @@ def fold_connection(
     return replace(record, is_connected=is_connected, connection_sequence=sequence)
 
 
-def fold_deletion(record: DeviceRecord, at: str) -> DeviceRecord:
-    """The tombstone of a deleted device, unless it was created again since."""
-    if record.changed_at > at or record.deleted_at >= at:
+def fold_deletion(record: DeviceRecord, at: str, present: TwinChange | None) -> DeviceRecord:
+    """What remains of a device after its deletion, and what is there of one created again since.
+
+    Versions begin anew with a new device, so nothing of the old record may stay.
+
+    Args:
+        record: The device.
+        at: When it was deleted.
+        present: The device of this name that the hub has now.
+    """
+    if record.deleted_at >= at:
         return record
-    return DeviceRecord(record.device_id, record.module_id, deleted_at=at)
+    deleted = DeviceRecord(record.device_id, record.module_id, deleted_at=at)
+    return fold(deleted, replace(present, at="")) if present is not None else deleted
 
 
 def view(record: DeviceRecord) -> DeviceView:
@@ -172,7 +187,7 @@ def view(record: DeviceRecord) -> DeviceView:
     group = tags.get(GROUP_TAG) if isinstance(tags, Mapping) else None
     return DeviceView(
         group_id=group if isinstance(group, str) and group else DEFAULT_GROUP,
-        device_class=None if record.deleted_at else device_class_of(agent),
+        device_class=device_class_of(agent),
         installed=_installed(report),
         report=report,
         state=deployment_state(record),
@@ -215,11 +230,13 @@ def evidence_of(record: DeviceRecord) -> Evidence | None:
 
 def _outcome(evidence: Evidence) -> DeviceState:
     code = evidence.result_code
-    if evidence.state not in (0, 255) or code is None:
+    if evidence.state not in (_IDLE, _FAILED):
         return DeviceState.IN_PROGRESS
     if code in _CANCELED_CODES:
         return DeviceState.CANCELED
-    return DeviceState.FAILED if code <= 0 else DeviceState.IN_PROGRESS
+    if evidence.state == _FAILED or (code is not None and code <= 0):
+        return DeviceState.FAILED
+    return DeviceState.IN_PROGRESS
 
 
 def _with_evidence(evidence: tuple[Evidence, ...], change: TwinChange) -> tuple[Evidence, ...]:
@@ -237,8 +254,8 @@ def _with_evidence(evidence: tuple[Evidence, ...], change: TwinChange) -> tuple[
         result_code=report.result_code,
         extended_result_codes=report.extended_result_codes,
         result_details=report.result_details,
-        installed=_installed(report) if report.state == 0 else None,
-        installed_version=change.version if report.state == 0 else 0,
+        installed=_installed(report) if report.state == _IDLE else None,
+        installed_version=change.version if report.state == _IDLE else 0,
     )
     same = [item for item in evidence if _names_same_workflow(item, fresh)]
     others = [item for item in evidence if not _names_same_workflow(item, fresh)]

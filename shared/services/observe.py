@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.domain.counters import moved_on
@@ -36,7 +36,11 @@ class ObserveDevices:
     best_updates: BestUpdates
 
     async def twin_changes(self, instance: str, bucket: int, changes: Sequence[TwinChange]) -> None:
-        """Fold changes of devices of one bucket."""
+        """Fold changes of devices of one bucket, and have those reconciled that moved.
+
+        A change that changes nothing may be a repetition of one whose first run died between the
+        row and the message, so its device is reconciled as well.
+        """
         by_device: dict[str, list[TwinChange]] = {}
         for change in changes:
             by_device.setdefault(device_key(change.device_id, change.module_id), []).append(change)
@@ -49,7 +53,7 @@ class ObserveDevices:
 
             return folded
 
-        await self._fold(
+        writes = await self._fold(
             instance,
             bucket,
             {key: fold_all(items) for key, items in by_device.items()},
@@ -58,6 +62,7 @@ class ObserveDevices:
                 for key, items in by_device.items()
             },
         )
+        await self._announce(instance, bucket, writes, by_device)
 
     async def connection(
         self,
@@ -71,9 +76,10 @@ class ObserveDevices:
         """Fold a connection event. Devices without a row are left alone: they are no clients
         yet.
         """
-        await self._fold(
+        bucket = bucket_of(device_id)
+        writes = await self._fold(
             instance,
-            bucket_of(device_id),
+            bucket,
             {
                 device_key(device_id, module_id): lambda record: fold_connection(
                     record, is_connected=is_connected, sequence_number=sequence_number
@@ -81,15 +87,21 @@ class ObserveDevices:
             },
             {},
         )
+        await self._announce(instance, bucket, writes)
 
     async def deleted(self, instance: str, device_id: str, module_id: str | None, at: str) -> None:
-        """Fold the deletion of a device."""
-        await self._fold(
-            instance,
-            bucket_of(device_id),
-            {device_key(device_id, module_id): lambda record: fold_deletion(record, at)},
-            {},
-        )
+        """Fold the deletion of a device, which may have been created again since."""
+        key, bucket = device_key(device_id, module_id), bucket_of(device_id)
+
+        async def cycle() -> list[DeviceWrite]:
+            before = (await self.devices.load(instance, bucket, [key])).get(key)
+            if before is None:
+                return []
+            present = await self.hub.read_twin(instance, device_id, module_id)
+            write = _write(before, fold_deletion(before.value, at, present))
+            return await self._committed(instance, bucket, [write] if write else [])
+
+        await self._announce(instance, bucket, await until_uncontended(cycle), [key])
 
     async def _fold(
         self,
@@ -97,7 +109,7 @@ class ObserveDevices:
         bucket: int,
         folds: Mapping[str, Fold],
         fresh: Mapping[str, DeviceRecord],
-    ) -> None:
+    ) -> list[DeviceWrite]:
         seeds: dict[str, TwinChange | None] = {}
 
         async def cycle() -> list[DeviceWrite]:
@@ -115,12 +127,17 @@ class ObserveDevices:
                 write = _write(before, folded(start))
                 if write is not None:
                     writes.append(write)
-            if writes:
-                await self._note(instance, bucket, writes)
-                await self.devices.commit(instance, bucket, writes)
-            return writes
+            return await self._committed(instance, bucket, writes)
 
-        await self._announce(instance, bucket, await until_uncontended(cycle))
+        return await until_uncontended(cycle)
+
+    async def _committed(
+        self, instance: str, bucket: int, writes: list[DeviceWrite]
+    ) -> list[DeviceWrite]:
+        if writes:
+            await self._note(instance, bucket, writes)
+            await self.devices.commit(instance, bucket, writes)
+        return writes
 
     async def _seeded(
         self,
@@ -144,8 +161,16 @@ class ObserveDevices:
             if await self.fleet.note(instance, group, bucket, device_class):
                 await self.best_updates.refresh(instance, device_class)
 
-    async def _announce(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
+    async def _announce(
+        self,
+        instance: str,
+        bucket: int,
+        writes: Sequence[DeviceWrite],
+        heard_of: Iterable[str] = (),
+    ) -> None:
+        written = {write.after.key for write in writes}
         moved = [write.after.key for write in writes if _has_moved(write)]
+        moved += [key for key in heard_of if key not in written]
         if moved:
             await self.queues.put(
                 "reconcile", {"instance": instance, "bucket": bucket, "devices": moved}
@@ -166,6 +191,8 @@ def _has_moved(write: DeviceWrite) -> bool:
         return False
     if write.before is None:
         return True
+    if write.before.value.commanded is not None and write.after.commanded is None:
+        return True  # created again: the new device was never asked for anything
     before = view(write.before.value)
     return (before.group_id, before.device_class) != (after.group_id, after.device_class)
 

@@ -28,9 +28,7 @@ def histories(draw: st.DrawFn) -> list[Change]:
     """Changes of one twin, in the order in which they happened."""
     made = draw(st.lists(st.tuples(patches, st.integers(0, 4)), min_size=1, max_size=6))
     gaps = draw(st.lists(st.integers(1, 3), min_size=len(made), max_size=len(made)))
-    return [
-        Change(sum(gaps[: at + 1]), patch, die == 0) for at, (patch, die) in enumerate(made)
-    ]
+    return [Change(sum(gaps[: at + 1]), patch, die == 0) for at, (patch, die) in enumerate(made)]
 
 
 @st.composite

@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.contract.codes import AgentState
+from shared.domain.device import (
+    DEFAULT_GROUP,
+    DeviceRecord,
+    DeviceState,
+    TwinChange,
+    bucket_of,
+    deployment_state,
+    device_key,
+    fold,
+    fold_connection,
+    fold_deletion,
+    kept_content,
+    view,
+)
+from tests.unit.domain.builders import (
+    V1,
+    V2,
+    a_change,
+    a_command,
+    a_record,
+    at_second,
+    busy,
+    failed,
+    reported,
+    started,
+    succeeded,
+)
+
+workflows = st.sampled_from(["w1", "w2"])
+retries = st.sampled_from([None, "2024-05-01T00:00:00Z"])
+reports = st.one_of(
+    st.builds(started, st.sampled_from(["kiosk", "gate"])),
+    st.builds(busy, workflows, retries),
+    st.builds(succeeded, st.sampled_from([V1, V2]), workflows, retries),
+    st.builds(failed, workflows, retries),
+    st.builds(reported, st.just(AgentState.IDLE), st.sampled_from([0, -5]), workflows, retries),
+    st.builds(reported, st.just(AgentState.IDLE), st.sampled_from([-1, 200]), workflows, retries),
+    st.builds(reported, st.just(AgentState.IDLE), st.just(700), workflows, retries),
+)
+groups = st.sampled_from(["", "", "lobby", "hall", None])
+
+
+@st.composite
+def lives(draw: st.DrawFn, *, begins_at: int) -> list[TwinChange]:
+    """The changes of one device from its creation on, in their order."""
+    drawn = draw(st.lists(st.tuples(reports, groups), max_size=8))
+    changes = [
+        a_change(version, report, group=group, at=at_second(begins_at + version))
+        for version, (report, group) in enumerate(drawn, 2)
+    ]
+    return [a_change(1, started(), at=at_second(begins_at)), *changes]
+
+
+@st.composite
+def deliveries(draw: st.DrawFn, life: st.SearchStrategy[list[TwinChange]]) -> Any:
+    """A life, and the same with repetitions in any order."""
+    changes = draw(life)
+    repeated = draw(st.lists(st.sampled_from(changes), max_size=5))
+    return changes, draw(st.permutations(changes + repeated))
+
+
+def folded(record: DeviceRecord, changes: list[TwinChange]) -> DeviceRecord:
+    for change in changes:
+        record = fold(record, change)
+    return record
+
+
+@given(deliveries(lives(begins_at=0)), workflows, retries, st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_fold_ends_in_the_same_record_and_state_for_any_order_and_repetition(
+    delivery: tuple[list[TwinChange], list[TwinChange]],
+    workflow_id: str,
+    retry_timestamp: str | None,
+    is_cancel: bool,
+) -> None:
+    history, delivered = delivery
+    command = a_command(workflow_id, retry_timestamp=retry_timestamp, is_cancel=is_cancel)
+    record = DeviceRecord("d1", commanded=command)
+
+    assert folded(record, delivered) == folded(record, history)
+    assert view(folded(record, delivered)) == view(folded(record, history))
+
+
+@given(deliveries(lives(begins_at=0)), deliveries(lives(begins_at=1000)), st.data())
+@settings(max_examples=100, deadline=None)
+def test_fold_forgets_the_former_life_of_a_device_that_was_created_again(
+    former: tuple[list[TwinChange], list[TwinChange]],
+    present: tuple[list[TwinChange], list[TwinChange]],
+    data: st.DataObject,
+) -> None:
+    in_time = data.draw(st.integers(0, len(former[1])))
+    late = [*former[1][in_time:], *present[1]]
+
+    record = folded(DeviceRecord("d1", commanded=a_command()), former[1][:in_time])
+    record = fold_deletion(record, at_second(500), None)
+    record = folded(record, data.draw(st.permutations(late)))
+
+    assert record == folded(DeviceRecord("d1", deleted_at=at_second(500)), present[0])
+
+
+@given(lives(begins_at=0), lives(begins_at=1000))
+@settings(max_examples=50, deadline=None)
+def test_deletion_leaves_what_the_hub_has_now_when_it_comes_after_the_second_creation(
+    former: list[TwinChange], present: list[TwinChange]
+) -> None:
+    seen_now = a_record(*present)
+    whole = TwinChange("d1", None, present[-1].version, _content_of(seen_now), True, "")
+
+    mixed = folded(DeviceRecord("d1", commanded=a_command()), former + present)
+    record = fold_deletion(mixed, at_second(500), whole)
+
+    assert (record.commanded, record.deleted_at) == (None, at_second(500))
+    assert view(record) == view(seen_now)
+    assert fold_deletion(record, at_second(500), None) == record
+    assert fold_deletion(record, at_second(400), None) == record
+
+
+def _content_of(record: DeviceRecord) -> dict[str, Any]:
+    from shared.domain.registers import section
+
+    return section(record.registers)
+
+
+@pytest.mark.parametrize("later", [busy(), failed(), reported(AgentState.IDLE, 200)])
+def test_success_stays_when_the_same_workflow_is_reported_again(later: dict[str, Any]) -> None:
+    record = a_record(
+        a_change(2, started()), a_change(3, succeeded()), a_change(4, later), commanded=a_command()
+    )
+
+    assert deployment_state(record) is DeviceState.SUCCEEDED
+
+
+def test_retry_starts_over_when_its_timestamp_is_new() -> None:
+    record = a_record(a_change(2, started()), a_change(3, failed()), commanded=a_command())
+    retried = replace(record, commanded=a_command(retry_timestamp="t2"))
+    done = fold(retried, a_change(4, succeeded(retry_timestamp="t2")))
+
+    assert deployment_state(record) is DeviceState.FAILED
+    assert deployment_state(retried) is DeviceState.IN_PROGRESS
+    assert deployment_state(done) is DeviceState.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("report", "state"),
+    [
+        (None, DeviceState.IN_PROGRESS),
+        (busy(), DeviceState.IN_PROGRESS),
+        (failed(), DeviceState.FAILED),
+        (reported(AgentState.FAILED, 5), DeviceState.FAILED),
+        (reported(AgentState.IDLE, 0), DeviceState.FAILED),
+        (reported(AgentState.IDLE, -1), DeviceState.CANCELED),
+        (reported(AgentState.IDLE, 200), DeviceState.CANCELED),
+        (succeeded(V2), DeviceState.SUCCEEDED),
+        (succeeded(V1), DeviceState.IN_PROGRESS),
+        (succeeded(V2, "other"), DeviceState.IN_PROGRESS),
+        (failed("other"), DeviceState.IN_PROGRESS),
+    ],
+)
+def test_state_follows_the_report_of_the_commanded_workflow(
+    report: dict[str, Any] | None, state: DeviceState
+) -> None:
+    changes = [a_change(2, started())] + ([a_change(3, report)] if report else [])
+
+    assert deployment_state(a_record(*changes, commanded=a_command())) is state
+    assert deployment_state(a_record(*changes)) is None
+
+
+@pytest.mark.parametrize(
+    ("report", "state"),
+    [
+        (busy(), DeviceState.CANCELED),
+        (failed(), DeviceState.FAILED),
+        (succeeded(), DeviceState.SUCCEEDED),
+        (reported(AgentState.IDLE, -1), DeviceState.CANCELED),
+    ],
+)
+def test_cancelled_device_keeps_an_end_that_it_reached_in_time(
+    report: dict[str, Any], state: DeviceState
+) -> None:
+    record = a_record(
+        a_change(2, started()), a_change(3, report), commanded=a_command(is_cancel=True)
+    )
+
+    assert deployment_state(record) is state
+
+
+def test_failure_is_known_when_the_result_is_not_repeated() -> None:
+    report = failed()
+    del report["deviceUpdate"]["agent"]["lastInstallResult"]
+
+    record = a_record(a_change(2, started()), a_change(3, report), commanded=a_command())
+
+    assert deployment_state(record) is DeviceState.FAILED
+
+
+def test_installed_update_of_an_earlier_workflow_is_not_a_success_of_the_next() -> None:
+    whole = {**succeeded(V2), **busy("w2")}
+    whole["deviceUpdate"]["agent"]["installedUpdateId"] = succeeded(V2)["deviceUpdate"]["agent"][
+        "installedUpdateId"
+    ]
+
+    record = a_record(a_change(5, whole, is_whole=True), commanded=a_command("w2"))
+
+    assert deployment_state(record) is DeviceState.IN_PROGRESS
+    assert view(record).installed == V2
+
+
+def test_evidence_is_bounded_when_workflows_follow_each_other() -> None:
+    record = a_record(*(a_change(at, busy(f"w{at}")) for at in range(1, 40)))
+
+    assert [item.workflow_id for item in record.evidence] == ["w39", "w38", "w37", "w36"]
+
+
+def test_device_has_no_class_and_the_default_group_until_it_says_more() -> None:
+    seen = view(a_record(a_change(2, busy())))
+
+    assert (seen.group_id, seen.device_class) == (DEFAULT_GROUP, None)
+
+
+@pytest.mark.parametrize("tag", [None, "", 5, ["lobby"]])
+def test_device_is_in_the_default_group_when_its_tag_names_none(tag: Any) -> None:
+    change = TwinChange("d1", None, 3, {"tags": {"ADUGroup": tag}}, False, at_second(3))
+
+    assert view(fold(a_record(a_change(2, started())), change)).group_id == DEFAULT_GROUP
+
+
+@pytest.mark.parametrize("name", ["not json", '{"provider":"acme"}', '{"provider":"a b"}', 7])
+def test_installed_update_is_unknown_when_no_import_could_name_it(name: Any) -> None:
+    report = {"deviceUpdate": {"agent": {"installedUpdateId": name}}}
+
+    assert view(a_record(a_change(2, report))).installed is None
+
+
+def test_connection_follows_the_highest_sequence_number() -> None:
+    record = fold_connection(a_record(), is_connected=True, sequence_number="0A")
+    late = fold_connection(record, is_connected=False, sequence_number="9")
+    later = fold_connection(record, is_connected=False, sequence_number="10")
+
+    assert (record.is_connected, late, later.is_connected) == (True, record, False)
+
+
+def test_kept_content_is_only_the_group_tag_and_the_agent_section() -> None:
+    twin = {
+        "tags": {"ADUGroup": "lobby", "secret": 1},
+        "properties": {
+            "reported": {"deviceUpdate": {"agent": {"state": 0}, "service": {"ac": 200}}, "x": 1},
+            "desired": {"deviceUpdate": {"service": {}}},
+        },
+    }
+
+    assert kept_content(twin) == {"tags": {"ADUGroup": "lobby"}, "agent": {"state": 0}}
+
+
+@pytest.mark.parametrize(
+    "twin",
+    [
+        {},
+        {"tags": None, "properties": None},
+        {"tags": [], "properties": {"reported": {"deviceUpdate": 5}}},
+        {"properties": {"reported": {"deviceUpdate": {}}}},
+    ],
+)
+def test_kept_content_is_empty_when_nothing_concerns_us(twin: dict[str, Any]) -> None:
+    assert kept_content(twin) == {}
+
+
+def test_agent_section_that_is_removed_takes_the_class_with_it() -> None:
+    record = a_record(a_change(2, started()), a_change(3, {"deviceUpdate": {"agent": None}}))
+
+    assert view(record).device_class is None
+
+
+def test_modules_share_the_bucket_of_their_device() -> None:
+    assert device_key("d1", "m1") == "d1/m1"
+    assert device_key("d1", None) == "d1"
+    assert 0 <= bucket_of("d1") < 256
