@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import select
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,12 +35,16 @@ _POLL_SECONDS = 0.1
 def main(arguments: list[str]) -> int:
     """Run the command."""
     given = _parse(arguments)
-    if given.detach:
-        return _detach(given)
     if given.ephemeral:
-        with tempfile.TemporaryDirectory(prefix="odu-") as directory:
-            return _run(given, Path(directory))
-    return _run(given, given.state)
+        given.state, given.remove_state = Path(tempfile.mkdtemp(prefix="odu-")), True
+    state = StateDirectory(given.state.resolve())
+    if given.detach:
+        return _detach(given, state)
+    try:
+        return _run(given, state)
+    finally:
+        if given.remove_state:
+            shutil.rmtree(state.path)
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
@@ -62,22 +67,34 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         "--detach", action="store_true", help="return once ready; stop it with ./odu down"
     )
     up.add_argument("--port", type=int, metavar="N", help="port of the REST API")
-    up.add_argument("--sku", default="S1", help="tier of the hub: F1, S1, S2, S3 (default: S1)")
-    up.add_argument("--units", type=int, default=1, metavar="N", help="units of the hub")
+    up.add_argument(
+        "--sku",
+        choices=("F1", "S1", "S2", "S3"),
+        default="S1",
+        help="tier of the hub (default: S1)",
+    )
+    up.add_argument("--units", type=_positive, default=1, metavar="N", help="units of the hub")
     up.add_argument("--throttle", action="store_true", help="enforce the hub's throttling limits")
     up.add_argument("--leash", action="store_true", help=argparse.SUPPRESS)
+    up.add_argument("--remove-state", action="store_true", help=argparse.SUPPRESS)
     return up.parse_args(arguments)
 
 
-def _run(given: argparse.Namespace, state: Path) -> int:
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _run(given: argparse.Namespace, state: StateDirectory) -> int:
     from local.cli.progress import ProgressLines  # here, so that --help need not wait for these
     from local.stack.parts import Options
     from local.stack.supervisor import run
 
     options = Options(given.sku, given.units, given.throttle, given.port)
-    directory = StateDirectory(state.resolve())
     try:
-        run(directory, options, ProgressLines(), _announce, leash=given.leash)
+        run(state, options, ProgressLines(), _announce, leash=given.leash)
     except StackError as error:
         return fail(error, error.exit_code)
     except KeyboardInterrupt:
@@ -89,13 +106,12 @@ def _announce(endpoint: str) -> None:
     print("ready", endpoint, flush=True)
 
 
-def _detach(given: argparse.Namespace) -> int:
+def _detach(given: argparse.Namespace, state: StateDirectory) -> int:
     """Run the supervisor in a session of its own; follow its log until it is ready or fails."""
-    path = Path(tempfile.mkdtemp(prefix="odu-")) if given.ephemeral else given.state
-    state = StateDirectory(path.resolve())
     state.create()
     options = ["--sku", given.sku, "--units", str(given.units)]
     options += ["--throttle"] if given.throttle else []
+    options += ["--remove-state"] if given.remove_state else []
     options += [] if given.port is None else ["--port", str(given.port)]
     log = state.log / "supervisor.log"
     with log.open("ab") as writer, log.open("rb") as reader:

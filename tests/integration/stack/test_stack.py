@@ -213,9 +213,16 @@ async def test_stack_leaves_no_orphans_and_keeps_its_ports_when_it_is_killed(
     assert second.ports == first.ports
     assert "is taken" not in second_up.stderr
 
+    for pid in second.pids.values():
+        os.kill(pid, signal.SIGKILL)
+    third_up = odu("up", "--detach", "--state", tmp_path)
+    assert third_up.returncode == 0, third_up.stderr
+    third = Stack.load(tmp_path)
+    assert third.ports == first.ports
+
     down = odu("down", "--state", tmp_path)
     assert down.returncode == 0, down.stderr
-    await until_ended(second.pids)
+    await until_ended(third.pids)
     assert not (tmp_path / "stack.json").exists()
     assert odu("status", "--state", tmp_path).returncode == 1
 
@@ -270,6 +277,14 @@ def test_up_gives_up_on_a_part_that_crashes_again_and_again(tmp_path: Path) -> N
     assert done.returncode == 5
     assert "azurite ended 5 times within 60 s (at last: exit code 1)" in done.stderr
     assert nothing_runs(tmp_path)
+
+
+@pytest.mark.parametrize("options", [["--sku", "S9"], ["--units", "0"], ["--port", "http"]])
+def test_up_refuses_options_that_make_no_sense(tmp_path: Path, options: list[str]) -> None:
+    done = odu("up", "--state", tmp_path, *options)
+
+    assert done.returncode == 2
+    assert f"argument {options[0]}: invalid" in done.stderr
 
 
 def test_start_says_why_a_stack_does_not_come_up(tmp_path: Path) -> None:
