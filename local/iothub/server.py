@@ -69,7 +69,7 @@ class Server:
         self._jobs = JobRunner(hub)
         self._configurations = Configurations(hub, hub.settings.configuration_interval)
         self._http = web.AppRunner(
-            self._application(), access_log=None, shutdown_timeout=5.0, keepalive_timeout=75.0
+            self._application(), access_log=None, shutdown_timeout=2.0, keepalive_timeout=75.0
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._background: set[asyncio.Task[None]] = set()

@@ -134,7 +134,9 @@ class Store:
         writer = self._connect()
         writer.executescript(_SCHEMA)
         self._path.chmod(0o600)
-        self._thread = threading.Thread(target=self._write_groups, args=(writer,), name="writer")
+        self._thread = threading.Thread(
+            target=self._write_groups, args=(writer,), name="writer", daemon=True
+        )
         self._thread.start()
         self._reader = _Reader(self._connect(), 0.0)
         self._queries = _Reader(self._connect(), query_lag)

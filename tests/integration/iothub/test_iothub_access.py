@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.iothub.mqtt_packets import Connack, Connect, Publish, Subscribe
+from local.iothub.mqtt_packets import (
+    Connack,
+    Connect,
+    Pingreq,
+    Pingresp,
+    Publish,
+    Suback,
+    Subscribe,
+    Unsuback,
+    Unsubscribe,
+)
 from tests.integration.iothub.conftest import (
     API,
     DEVICE_KEY,
@@ -229,3 +239,81 @@ async def test_token_of_another_device_is_refused(hub: Hub) -> None:
 
     async with connect(hub, device_id, token) as client:
         assert client.code == 5
+
+
+async def test_device_can_ping_and_leave_its_subscriptions(hub: Hub) -> None:
+    device_id = await hub.new_device()
+    token = make_token(f"localhost/devices/{device_id}", DEVICE_KEY)
+    desired = "$iothub/twin/PATCH/properties/desired/#"
+    async with connect(hub, device_id, token) as client:
+        await client.send(Subscribe(1, ((desired, 1),)), Unsubscribe(2, (desired,)), Pingreq())
+        for kind in (Suback, Unsuback, Pingresp):
+            await client.receive_a(kind)
+        await hub.patch(device_id, desired={"n": 1})
+        await client.send(Publish("$iothub/twin/GET/?$rid=1", b" "))
+        answer = await client.receive_a(Publish)
+
+    assert answer.topic.startswith("$iothub/twin/res/200/")
+
+
+async def test_device_that_subscribes_to_messages_is_announced_again_when_it_returns(
+    hub: Hub,
+) -> None:
+    device_id = await hub.new_device()
+    token = make_token(f"localhost/devices/{device_id}", DEVICE_KEY)
+    messages = f"devices/{device_id}/messages/devicebound/#"
+    async with connect(hub, device_id, token) as client:
+        await client.send(Subscribe(1, ((messages, 1),)))
+        await client.receive_a(Suback)
+    await hub.state(device_id, "Disconnected")
+    async with connect(hub, device_id, token) as client:
+        assert client.code == 0
+
+    operations = [event["properties"]["opType"] for event in await hub.events(device_id)]
+    assert operations[:4] == [
+        "createDeviceIdentity",
+        "deviceConnected",
+        "deviceDisconnected",
+        "deviceConnected",
+    ]
+
+
+async def test_reported_patch_fails_as_the_faults_say_and_without_json(hub: Hub) -> None:
+    device_id = await hub.new_device()
+    token = make_token(f"localhost/devices/{device_id}", DEVICE_KEY)
+    statuses = []
+    await hub.faults(failTwinPatches={"count": 1, "status": 500})
+    async with connect(hub, device_id, token) as client:
+        for payload in (b"{}", b"{}", b"{", b"[1]", b"[" * 40_000, b"x" * 100_000):
+            topic = "$iothub/twin/PATCH/properties/reported/?$rid=7"
+            await client.send(Publish(topic, payload))
+            statuses.append((await client.receive_a(Publish)).topic.split("/")[3])
+
+    assert statuses == ["500", "204", "400", "400", "400", "400"]
+
+
+@pytest.mark.parametrize(
+    ("client_id", "username", "code"),
+    [
+        ("", "localhost//?api-version=2019-10-01", 2),
+        ("a b", "localhost/a b/?api-version=2019-10-01", 2),
+        ("d", "localhost/other/?api-version=2019-10-01", 4),
+        ("d", "elsewhere/d/?api-version=2019-10-01", 4),
+        ("d", "localhost/d/?", 4),
+        ("d", "", 4),
+    ],
+)
+async def test_names_that_do_not_fit_are_refused(
+    hub: Hub, client_id: str, username: str, code: int
+) -> None:
+    async with open_connection(hub) as client:
+        await client.send(Connect(client_id, username, "x"))
+
+        assert (await client.receive_a(Connack)).code == code
+
+
+async def test_wrong_protocol_level_is_refused(hub: Hub) -> None:
+    async with open_connection(hub) as client:
+        await client.send(Connect("d", "x", "x", level=5))
+
+        assert (await client.receive_a(Connack)).code == 1

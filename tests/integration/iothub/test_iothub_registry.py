@@ -142,3 +142,65 @@ async def test_device_list_is_cut_at_what_is_asked_for(hub: Hub) -> None:
 
     assert len(await hub.service("get_devices", 1)) == 1
     assert len(await hub.service("get_devices")) >= 2
+
+
+async def test_bulk_operation_updates_and_deletes_what_its_etags_fit(hub: Hub) -> None:
+    ids = [await hub.new_device("modes") for _ in range(5)]
+    etag = (await hub.service("get_device", ids[1])).etag
+    twin_etag = (await hub.service("get_twin", ids[3])).etag
+    modes: list[dict[str, object]] = [
+        {"importMode": "update", "status": "disabled"},
+        {"importMode": "updateIfMatchETag", "eTag": etag, "status": "disabled"},
+        {"importMode": "deleteIfMatchETag", "eTag": "stale"},
+        {"importMode": "updateTwinIfMatchETag", "twinETag": twin_etag, "tags": {"a": 1}},
+        {"importMode": "delete"},
+    ]
+    body = [{"id": device_id, **mode} for device_id, mode in zip(ids, modes, strict=True)]
+
+    result = await (await hub.call("POST", f"/devices?{API}", json=body)).json()
+    again = await (await hub.call("POST", f"/devices?{API}", json=body)).json()
+    unknown = [{"id": ids[0], "importMode": "explode"}]
+    refused = await (await hub.call("POST", f"/devices?{API}", json=unknown)).json()
+
+    assert [(e["deviceId"], e["errorCode"]) for e in result["errors"]] == [
+        (ids[2], "PreconditionFailed")
+    ]
+    assert [(await hub.service("get_device", each)).status for each in ids[:3]] == [
+        "disabled",
+        "disabled",
+        "enabled",
+    ]
+    assert (await hub.service("get_twin", ids[3])).tags == {"a": 1}
+    assert [(e["deviceId"], e["errorCode"]) for e in again["errors"]] == [
+        (ids[1], "PreconditionFailed"),
+        (ids[2], "PreconditionFailed"),
+        (ids[3], "PreconditionFailed"),
+        (ids[4], "DeviceNotFound"),
+    ]
+    assert refused["errors"][0]["errorCode"] == "ArgumentInvalid"
+
+
+@pytest.mark.parametrize("body", [{}, [], [1], [{"id": "a"}, {"id": "a"}]])
+async def test_bulk_operation_is_refused_when_malformed(hub: Hub, body: object) -> None:
+    response = await hub.call("POST", f"/devices?{API}", json=body)
+
+    assert response.status == 400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"deviceId": "another"},
+        {"status": "asleep"},
+        {"statusReason": 7},
+        {"authentication": {"type": "password"}},
+        {"authentication": {"type": "sas", "symmetricKey": {"primaryKey": "short"}}},
+        {"authentication": {"type": "sas", "symmetricKey": {"primaryKey": "c2hvcnQ="}}},
+        {"authentication": 7},
+    ],
+)
+async def test_identity_is_refused_when_malformed(hub: Hub, body: dict[str, object]) -> None:
+    response = await hub.call("PUT", f"/devices/malformed?{API}", json=body)
+
+    assert response.status == 400
+    assert (await hub.call("GET", f"/devices/malformed?{API}")).status == 404

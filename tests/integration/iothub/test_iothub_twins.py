@@ -137,6 +137,40 @@ async def test_query_aggregates_by_group(hub: Hub) -> None:
     assert sorted((row["colour"], row["number"]) for row in rows) == [("blue", 1), ("red", 2)]
 
 
+async def test_query_sums_up_numbers_only(hub: Hub) -> None:
+    mark = await hub.new_device("summed")
+    for value in (1, 2, 6, "text", None):
+        await hub.patch(await hub.new_device("summed"), tags={"mark": mark, "n": value})
+
+    page = await hub.query(
+        "SELECT COUNT() AS number, COUNT(tags.n) AS given, SUM(tags.n) AS total,"
+        " AVG(tags.n) AS mean, MIN(tags.n) AS least, MAX(tags.n) AS most"
+        f" FROM devices WHERE tags.mark = '{mark}'"
+    )
+
+    assert page.items[0].additional_properties == {
+        "number": 5,
+        "given": 4,
+        "total": 9,
+        "mean": 3.0,
+        "least": 1,
+        "most": 6,
+    }
+
+
+async def test_query_ends_at_its_top_whatever_the_pages(hub: Hub) -> None:
+    mark = await hub.new_device("top")
+    for _ in range(5):
+        await hub.patch(await hub.new_device("top"), tags={"mark": mark})
+    text = f"SELECT TOP 3 * FROM devices WHERE tags.mark = '{mark}'"
+
+    first = await hub.query(text, None, 2)
+    second = await hub.query(text, first.continuation_token, 2)
+
+    assert (len(first.items), len(second.items)) == (2, 1)
+    assert second.continuation_token is None
+
+
 @pytest.mark.parametrize("text", ["SELECT", "SELECT * FROM nowhere", "DROP TABLE identities", ""])
 async def test_query_is_refused_when_malformed(hub: Hub, text: str) -> None:
     with pytest.raises(HttpOperationError) as caught:
