@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LEFTOVER_SECONDS = 20.0
-"""Time that the parts of a killed supervisor get to notice it and to end."""
+"""Longest wait for the parts of a killed supervisor; its guardian ends them well before."""
 _POLL_SECONDS = 0.1
 
 

@@ -21,7 +21,7 @@ from local.stack.certificates import ensure_certificates
 from local.stack.credentials import ensure_credentials
 from local.stack.description import describe
 from local.stack.guardian import guardian
-from local.stack.keeper import STOP_SECONDS, Keeper, Progress
+from local.stack.keeper import Keeper, Progress
 from local.stack.keys import ensure_keys
 from local.stack.ports import free_or_zero, open_sockets, remember_ports, remembered_ports
 from local.stack.state import StateDirectory, lock_parts, lock_supervisor, write_private
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from local.stack.child import Part
 
 STOP_ORDER = (("host",), ("iothub", "eventgrid", "identity"), ("azurite",))
+ORPHAN_SECONDS = 5.0
+"""Time that the parts get to end by themselves once the supervisor was killed."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -61,7 +63,7 @@ def run(
     supervisor_lock = lock_supervisor(state)
     parts_lock = lock_parts(state, progress.note)
     try:
-        with guardian(state.parts_lock, STOP_SECONDS) as group:
+        with guardian(state.parts_lock, ORPHAN_SECONDS) as group:
             try:
                 site = _prepare(state, options, progress, parts_lock, group)
                 asyncio.run(_serve(site, progress, announce, leash=leash))
