@@ -1,16 +1,14 @@
 """REST: deployments of groups and of the device classes within them."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
-import msgspec
-
 from functions.api import Api, Call
 from shared.domain.access import Action
-from shared.domain.deployment import Deployment, DeploymentState
+from shared.domain.deployment import Deployment, DeploymentState, RollbackPolicy
 from shared.domain.errors import InvalidInput, NotFound
+from shared.domain.instant import instant
 from shared.domain.update_id import UpdateId
 from shared.http import models, wire
 from shared.services.deploy import DeploymentRequest
@@ -178,26 +176,28 @@ def _request(call: Call, body: models.Deployment) -> DeploymentRequest:
     for field, given in (("deploymentId", body.deployment_id), ("groupId", body.group_id)):
         if given != call.part(field):
             raise InvalidInput(f"'{field}' must be the one of the path.", target=field)
-    wanted = body.update.update_id
     return DeploymentRequest(
         deployment_id=body.deployment_id,
         group_id=body.group_id,
-        update_id=UpdateId(wanted.provider, wanted.name, wanted.version),
-        starts_at=_time(body.start_date_time),
-        rollback_policy=msgspec.to_builtins(body.rollback_policy),
+        update_id=_update_id(body.update),
+        starts_at=instant(body.start_date_time, "startDateTime"),
+        rollback_policy=_rollback_policy(body.rollback_policy),
     )
 
 
-def _time(value: str) -> str:
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError as error:
-        raise InvalidInput(
-            "'startDateTime' must be an ISO 8601 date and time.", target="startDateTime"
-        ) from error
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+def _update_id(info: models.UpdateInfo) -> UpdateId:
+    wanted = info.update_id
+    return UpdateId(wanted.provider, wanted.name, wanted.version)
+
+
+def _rollback_policy(policy: models.RollbackPolicy | None) -> RollbackPolicy | None:
+    if policy is None:
+        return None
+    return RollbackPolicy(
+        _update_id(policy.update),
+        policy.failure.devices_failed_percentage,
+        policy.failure.devices_failed_count,
+    )
 
 
 async def _deployment(call: Call) -> Deployment:

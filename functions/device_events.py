@@ -6,6 +6,7 @@ import typing
 import azure.functions as func
 
 from shared.container import container
+from shared.domain.instant import instant
 from shared.domain.topology import (
     TWINS_CONNECTION,
     TWINS_CONSUMER_GROUP,
@@ -63,7 +64,8 @@ async def apply_device_event(event: func.EventGridEvent) -> None:
     kind = event.event_type
     if kind == EventType.DEVICE_DELETED:
         at = event.event_time
-        await app.observe.deleted(instance, device_id, module_id, at.isoformat() if at else "")
+        when = instant(at.isoformat()) if at else app.clock.now()
+        await app.observe.deleted(instance, device_id, module_id, when)
     elif kind in (EventType.DEVICE_CONNECTED, EventType.DEVICE_DISCONNECTED):
         await app.observe.connection(
             instance,

@@ -1,13 +1,13 @@
 """Triggers that carry an import from stage to stage."""
 
 import logging
-from datetime import UTC, datetime
 from typing import Any
 
 import azure.functions as func
 
 from shared.container import container
 from shared.domain.errors import DeviceUpdateError
+from shared.domain.instant import instant
 from shared.domain.topology import CONTENT_CONNECTION, STATE_CONNECTION
 
 bp = func.Blueprint()
@@ -29,7 +29,7 @@ async def import_dropped(blob: func.InputStream) -> None:
     container_name, _, name = (blob.name or "").partition("/")
     properties: dict[str, Any] = dict(getattr(blob, "blob_properties", None) or {})
     etag = str(properties.get("ETag", ""))
-    created = _time(properties.get("LastModified"))
+    created = instant(str(properties.get("LastModified") or app.clock.now()))
     first = name.partition("/")[0]
     instances = app.settings.instances
     instance = first if first in instances else next(iter(instances))
@@ -78,8 +78,3 @@ async def _retry_or_fail(
     if (message.dequeue_count or 0) < _LAST_DELIVERY:
         raise error
     await container().imports.fail(order["instance"], order["operation"], error)
-
-
-def _time(value: object) -> str:
-    moment = datetime.fromisoformat(str(value)) if value else datetime.now(UTC)
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")

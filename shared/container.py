@@ -35,6 +35,7 @@ from shared.services.pacing import Pacer
 from shared.services.reconcile import Reconcile
 from shared.services.relay import TwinRelay
 from shared.services.report import Reports
+from shared.services.rollback import Rollbacks
 from shared.services.rollup import RollUp, RollupBell
 from shared.services.sweep import Sweep
 from shared.settings import Settings, read_settings
@@ -230,7 +231,8 @@ class Container:
     @cached_property
     def rollup(self) -> RollUp:
         """Roll-ups."""
-        return RollUp(self.devices, self.fleet, self.clock)
+        rollbacks = Rollbacks(self.deployments, self.updates, self.fleet, self.queues, self.clock)
+        return RollUp(self.devices, self.fleet, rollbacks, self.clock)
 
     @cached_property
     def reports(self) -> Reports:

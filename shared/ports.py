@@ -204,6 +204,8 @@ class Devices(Protocol):
     async def commit(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
         """Write rows, histories and counters, all or nothing for each device.
 
+        The history row of a device that takes up a deployment again goes.
+
         Raises:
             ConcurrentUpdate: Something changed since it was read; read again and retry.
         """
@@ -215,8 +217,8 @@ class Devices(Protocol):
         """The rows of a bucket, of one group if asked."""
         ...
 
-    async def history(self, instance: str, bucket: int, deployment_id: str) -> Sequence[History]:
-        """Devices of the bucket that have moved on from a deployment."""
+    async def history(self, instance: str, bucket: int, workflow_id: str) -> Sequence[History]:
+        """Devices of the bucket that have moved on from the deployment with the workflow."""
         ...
 
     async def counts(self, instance: str, bucket: int, group: str) -> Counts:
@@ -243,7 +245,9 @@ class Fleet(Protocol):
         self, instance: str, class_id: str, best: UpdateId | None
     ) -> None: ...
 
-    async def save_rollup(self, instance: str, group: str, rollup: Rollup) -> None: ...
+    async def save_rollup(self, instance: str, group: str, rollup: Rollup) -> None:
+        """Store a roll-up, unless a newer one is there. Raises ConcurrentUpdate."""
+        ...
 
     async def rollups(self, instance: str, group: str | None = None) -> Mapping[str, Rollup]:
         """Roll-ups by group: of one, or of all."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from shared.domain.device import TwinChange, kept_content
 from shared.domain.errors import DependencyFailed, NotFound
+from shared.domain.instant import instant
 from shared.settings import InstanceSettings
 
 _ATTEMPTS = 3
@@ -71,7 +72,7 @@ class IoTHubs:
             version=int(twin.version or 0),
             content=kept_content({"tags": twin.tags or {}, "properties": {"reported": reported}}),
             is_whole=True,
-            at="",
+            at=_last_updated(twin.properties),
         )
 
     def _registry(self, instance: str) -> _Registry:
@@ -88,6 +89,13 @@ class IoTHubs:
             )
             self._registries[instance] = registry
         return self._registries[instance]
+
+
+def _last_updated(properties: Any) -> str:
+    """When the hub last changed a section of the twin, by its own clock."""
+    sections = [properties.desired or {}, properties.reported or {}] if properties else []
+    times = [section.get("$metadata", {}).get("$lastUpdated") for section in sections]
+    return max((instant(str(time)) for time in times if time), default="")
 
 
 async def _call(work: Callable[[], Any], device_id: str) -> Any:

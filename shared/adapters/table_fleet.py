@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared.adapters.table import Table, key, pack, unpack
+from shared.adapters.table import Table, etag_of, key, pack, unpack
 from shared.domain.device_class import DeviceClass
 from shared.domain.errors import InvalidInput
 from shared.domain.update_id import UpdateId
@@ -94,11 +94,12 @@ class TableFleet:
             (group_id, class_id, dict(cells))
             for (group_id, class_id), cells in rollup.counts.items()
         ]
-        await self.rollups_table.upsert(
-            key(instance),
-            key(group),
-            {"group": group, **pack(_StoredRollup(rollup.as_of, counts))},
-        )
+        properties = {"group": group, **pack(_StoredRollup(rollup.as_of, counts))}
+        known = await self.rollups_table.get(key(instance), key(group))
+        if known is None:
+            await self.rollups_table.insert(key(instance), key(group), properties)
+        elif unpack(known, _StoredRollup).as_of < rollup.as_of:
+            await self.rollups_table.replace(key(instance), key(group), properties, etag_of(known))
 
     async def rollups(self, instance: str, group: str | None = None) -> Mapping[str, Rollup]:
         """See the port."""

@@ -37,12 +37,29 @@ class Subgroup:
 
 
 @dataclass(frozen=True, slots=True)
+class RollbackPolicy:
+    """The update to go back to, and when: both thresholds are reached in one device class."""
+
+    update_id: UpdateId
+    failed_percentage: int
+    failed_count: int
+
+    def is_due(self, failed: int, total: int) -> bool:
+        """Whether too many of `total` devices of a class have failed."""
+        return (
+            failed > 0
+            and failed >= self.failed_count
+            and failed * 100 >= self.failed_percentage * total
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """One update for one group.
 
     `workflow_id` is what devices see; it is new for every deployment, even one that takes the id of
-    a deleted one. `starts_at` and `created_at` are ISO 8601 in UTC. `rollback_policy` and
-    `download_security` are kept as given.
+    a deleted one. `starts_at` and `created_at` are ISO 8601 in UTC. A rollback
+    (`is_rollback`) is one that the service made itself, for `only_class_id`.
     """
 
     deployment_id: str
@@ -53,11 +70,15 @@ class Deployment:
     starts_at: str
     created_at: str
     subgroups: Mapping[str, Subgroup] = field(default_factory=dict)
-    rollback_policy: Mapping[str, object] | None = None
+    rollback_policy: RollbackPolicy | None = None
+    only_class_id: str | None = None
+    is_rollback: bool = False
     is_fanned_out: bool = False
 
     def targets(self, device_class: DeviceClass) -> bool:
         """Whether the update fits the class."""
+        if self.only_class_id not in (None, device_class.class_id):
+            return False
         return is_compatible(self.compatibility, device_class.properties)
 
     def subgroup(self, class_id: str) -> Subgroup:

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import msgspec
-
 from shared.domain.compliance import Compliance, StateCounts
-from shared.domain.deployment import Deployment
+from shared.domain.deployment import Deployment, RollbackPolicy
 from shared.domain.device import DEFAULT_GROUP, DeviceRecord, view
 from shared.domain.operation import Failure, Operation
 from shared.domain.scan import Verdict
@@ -204,12 +202,18 @@ def deployment(
         device_class_subgroups=class_ids,
         is_canceled=bool(chosen) and all(one.is_canceled for one in chosen),
         is_retried=any(one.retry_timestamp is not None for one in chosen),
-        rollback_policy=(
-            msgspec.convert(item.rollback_policy, models.RollbackPolicy)
-            if item.rollback_policy
-            else None
+        rollback_policy=_rollback_policy(item.rollback_policy) if item.rollback_policy else None,
+        is_cloud_initiated_rollback=item.is_rollback,
+    )
+
+
+def _rollback_policy(policy: RollbackPolicy) -> models.RollbackPolicy:
+    return models.RollbackPolicy(
+        update=update_info(policy.update_id),
+        failure=models.RollbackFailure(
+            devices_failed_percentage=policy.failed_percentage,
+            devices_failed_count=policy.failed_count,
         ),
-        is_cloud_initiated_rollback=False,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.domain import deployment as rules
-from shared.domain.deployment import Deployment
+from shared.domain.deployment import Deployment, RollbackPolicy
 from shared.domain.device_class import is_compatible
 from shared.domain.errors import ConcurrentUpdate, Conflict, InvalidInput, NotFound
 from shared.domain.update import Update
@@ -25,7 +25,7 @@ class DeploymentRequest:
     group_id: str
     update_id: UpdateId
     starts_at: str
-    rollback_policy: dict[str, object] | None = None
+    rollback_policy: RollbackPolicy | None = None
 
 
 @dataclass(slots=True)
@@ -49,6 +49,8 @@ class Deploy:
         """
         rules.check_deployment_id(request.deployment_id)
         update = await self._update(instance, request.update_id)
+        if request.rollback_policy is not None:
+            await self._update(instance, request.rollback_policy.update_id)
         classes = await self.classes_of(instance, request.group_id)
         if not any(
             is_compatible(update.compatibility, item.device_class.properties) for item in classes

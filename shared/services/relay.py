@@ -16,6 +16,8 @@ from typing import Any
 import msgspec
 
 from shared.domain.device import TwinChange, bucket_of, kept_content
+from shared.domain.errors import InvalidInput
+from shared.domain.instant import instant
 from shared.domain.topology import EventType
 from shared.ports import Events
 
@@ -100,7 +102,8 @@ def read_twin_change(event: HubEvent) -> TwinChange | None:
         body = json.loads(event.body)
         version = body["version"]
         device_id = properties["deviceId"]
-    except (ValueError, KeyError, TypeError):
+        at = instant(str(properties["operationTimestamp"]))
+    except (ValueError, KeyError, TypeError, InvalidInput):
         return None
     if not isinstance(version, int) or not isinstance(device_id, str) or not device_id:
         return None
@@ -111,7 +114,7 @@ def read_twin_change(event: HubEvent) -> TwinChange | None:
         version=version,
         content=kept_content(body),
         is_whole=properties.get("opType") == "replaceTwin",
-        at=str(properties.get("operationTimestamp", "")),
+        at=at,
     )
 
 

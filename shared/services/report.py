@@ -133,9 +133,7 @@ class Reports:
             (item for item in deployments if item.deployment_id == deployment_id), None
         )
         if deployment is None:
-            raise NotFound(
-                f"Group '{group}' has no deployment '{deployment_id}'.", target="deploymentId"
-            )
+            raise _no_deployment(group, deployment_id)
         rollup = (await self.fleet.rollups(instance, group)).get(group)
         return deployment, self._statuses(
             deployment, deployments, rollup, await self.fleet.classes(instance)
@@ -153,7 +151,7 @@ class Reports:
         for known in classes:
             class_id = known.device_class.class_id
             cells = _cells(rollup, deployment.group_id, class_id)
-            counts = state_counts(cells, deployment.deployment_id)
+            counts = state_counts(cells, deployment.workflow_id)
             present = cells.get(TOTAL, 0)
             if not counts.commanded and not (present and deployment.targets(known.device_class)):
                 continue
@@ -166,7 +164,11 @@ class Reports:
     async def device_states(
         self, instance: str, group: str, class_id: str, deployment_id: str
     ) -> AsyncIterator[DeviceStateRow]:
-        """Every device of one class within a deployment, bucket by bucket."""
+        """Every device of one class within a deployment, bucket by bucket. Raises NotFound."""
+        deployment = await self.deployments.get(instance, group, deployment_id)
+        if deployment is None:
+            raise _no_deployment(group, deployment_id)
+        workflow_id = deployment.value.workflow_id
         for bucket in await self.fleet.buckets(instance, group):
             token: str | None = None
             while True:
@@ -176,15 +178,15 @@ class Reports:
                     commanded, state = record.commanded, deployment_state(record)
                     if commanded is None or state is None:
                         continue
-                    place = (commanded.group_id, commanded.class_id, commanded.deployment_id)
-                    if place == (group, class_id, deployment_id):
+                    place = (commanded.group_id, commanded.class_id, commanded.workflow_id)
+                    if place == (group, class_id, workflow_id):
                         yield DeviceStateRow(
                             record.device_id, record.module_id, state, has_moved_on=False
                         )
                 token = page.token
                 if token is None:
                     break
-            for moved in await self.devices.history(instance, bucket, deployment_id):
+            for moved in await self.devices.history(instance, bucket, workflow_id):
                 if (moved.group_id, moved.class_id) == (group, class_id):
                     yield DeviceStateRow(
                         moved.device_id, moved.module_id, moved.state, has_moved_on=True
@@ -199,6 +201,10 @@ class Reports:
         if rollup is None:
             raise NotFound(f"Group '{group}' does not exist.", target="groupId")
         return rollup
+
+
+def _no_deployment(group: str, deployment_id: str) -> NotFound:
+    return NotFound(f"Group '{group}' has no deployment '{deployment_id}'.", target="deploymentId")
 
 
 def _cells(rollup: Rollup | None, group: str, class_id: str) -> Mapping[Cell, int]:

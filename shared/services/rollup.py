@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from shared.domain.counters import Counts, total
 from shared.ports import Clock, Devices, Fleet, Queues, Rollup
+from shared.services.rollback import Rollbacks
 
 _PARALLEL_READS = 16
 
@@ -41,6 +42,7 @@ class RollUp:
 
     devices: Devices
     fleet: Fleet
+    rollbacks: Rollbacks
     clock: Clock
 
     async def group(self, instance: str, group: str) -> None:
@@ -55,3 +57,4 @@ class RollUp:
         buckets = await self.fleet.buckets(instance, group)
         sums = total(await asyncio.gather(*(counts(bucket) for bucket in buckets)))
         await self.fleet.save_rollup(instance, group, Rollup(sums, as_of))
+        await self.rollbacks.check(instance, group, sums)

@@ -1,0 +1,24 @@
+"""Instants as text: ISO 8601 in UTC with microseconds, so that their order is that of the text."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from shared.domain.errors import InvalidInput
+
+
+def instant(text: str, target: str | None = None) -> str:
+    """Any ISO 8601 date and time in the one form; without an offset it is UTC.
+
+    Raises:
+        InvalidInput: It is no date and time.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(
+            f"'{target or 'value'}' must be an ISO 8601 date and time.", target=target
+        ) from error
