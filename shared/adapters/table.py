@@ -210,6 +210,17 @@ def change(partition: str, row: str, properties: Row, etag: str) -> Operation:
     )
 
 
+def remove(partition: str, row: str, etag: str) -> Operation:
+    """Part of a transaction: delete a row that must not have changed."""
+    from azure.core import MatchConditions
+
+    return (
+        "delete",
+        _entity(partition, row, {}),
+        {"etag": etag, "match_condition": MatchConditions.IfNotModified},
+    )
+
+
 def _entity(partition: str, row: str, properties: Row) -> dict[str, Any]:
     return {"PartitionKey": partition, "RowKey": row, **properties}
 

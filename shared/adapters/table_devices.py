@@ -1,7 +1,7 @@
 """Devices with their counters in Table Storage.
 
 Partition = bucket and instance (bucket first, so that load spreads). Rows: `d.<device>` a device,
-`c.<group>.<class>` counters, `h.<deployment>.<device>` what a device leaves behind in a deployment
+`c.<group>.<class>` counters, `h.<workflow>.<device>` what a device leaves behind in a deployment
 it moved on from. A change of devices and the counters it changes are one entity-group transaction.
 """
 
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import batched
 from typing import Any
 
 from shared.adapters.table import (
     AFTER_SEPARATOR,
+    MAX_TRANSACTION,
     SEPARATOR,
     Operation,
     Table,
@@ -25,16 +25,17 @@ from shared.adapters.table import (
     key,
     pack,
     put,
+    remove,
     stored,
     unpack,
 )
-from shared.domain.counters import CounterKey, Counts, History, apply, difference
+from shared.domain.counters import CounterKey, Counts, History, apply, difference, net, taken_up
 from shared.domain.device import DeviceRecord, view
 from shared.domain.errors import ConcurrentUpdate
 from shared.ports import DeviceWrite, Page, Stored
 
 _WRITES_A_TRANSACTION = 30
-"""At most three rows each (device, history, counters) keep below the limit of 100 operations."""
+"""Devices written at once; a transaction may hold 4 MiB."""
 _REMEMBERED_COUNTERS = 20_000
 _PARALLEL_READS = 16
 
@@ -44,6 +45,20 @@ class _CounterRow:
     group: str
     class_id: str
     cells: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A write, the history row that it makes go, and what both change in the counters."""
+
+    write: DeviceWrite
+    forgotten: Stored[History] | None
+    counters: Counts
+
+    @property
+    def rows(self) -> int:
+        """Rows it needs in a transaction, counters apart."""
+        return 1 + (self.write.history is not None) + (self.forgotten is not None)
 
 
 @dataclass(slots=True)
@@ -79,15 +94,21 @@ class TableDevices:
 
     async def commit(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
         """See the port."""
-        for some in batched(writes, _WRITES_A_TRANSACTION, strict=False):
-            await self._commit(_partition(instance, bucket), some)
+        partition = _partition(instance, bucket)
+        forgotten = await asyncio.gather(*(self._forgotten(partition, write) for write in writes))
+        changes = [_change(write, gone) for write, gone in zip(writes, forgotten, strict=True)]
+        for some in _transactions(changes):
+            await self._commit(partition, some)
 
-    async def _commit(self, partition: str, writes: Sequence[DeviceWrite]) -> None:
-        deltas = difference(
-            [write.before.value if write.before else None for write in writes],
-            [write.after for write in writes],
-            [write.history for write in writes if write.history],
-        )
+    async def _forgotten(self, partition: str, write: DeviceWrite) -> Stored[History] | None:
+        workflow_id = taken_up(write.before.value if write.before else None, write.after)
+        if workflow_id is None:
+            return None
+        row = await self.table.get(partition, key("h", workflow_id, write.after.key))
+        return stored(row, History) if row else None
+
+    async def _commit(self, partition: str, changes: Sequence[_Change]) -> None:
+        deltas = net(change.counters for change in changes)
         counters = dict(
             zip(
                 deltas,
@@ -99,8 +120,8 @@ class TableDevices:
         operations = [
             _counter(partition, place, after[place], counters[place][1]) for place in after
         ]
-        for write in writes:
-            operations += _device(partition, write)
+        for item in changes:
+            operations += _device(partition, item)
         try:
             etags = await self.table.transact(operations)
         except ConcurrentUpdate:
@@ -121,9 +142,9 @@ class TableDevices:
         page = await self.table.page(condition, parameters, token=token)
         return Page([stored(row, DeviceRecord) for row in page.items], page.token)
 
-    async def history(self, instance: str, bucket: int, deployment_id: str) -> Sequence[History]:
+    async def history(self, instance: str, bucket: int, workflow_id: str) -> Sequence[History]:
         """See the port."""
-        rows = await self.table.all(*_range(_partition(instance, bucket), "h", deployment_id))
+        rows = await self.table.all(*_range(_partition(instance, bucket), "h", workflow_id))
         return [unpack(row, History) for row in rows]
 
     async def counts(self, instance: str, bucket: int, group: str) -> Counts:
@@ -172,7 +193,34 @@ def _counter(
     return change(partition, row, properties, etag)
 
 
-def _device(partition: str, write: DeviceWrite) -> list[Operation]:
+def _change(write: DeviceWrite, forgotten: Stored[History] | None) -> _Change:
+    counters = difference(
+        [write.before.value if write.before else None],
+        [write.after],
+        [write.history] if write.history else [],
+        [forgotten.value] if forgotten else [],
+    )
+    return _Change(write, forgotten, counters)
+
+
+def _transactions(changes: Iterable[_Change]) -> Iterator[list[_Change]]:
+    """Pieces whose rows, counters included, fit into one transaction."""
+    piece: list[_Change] = []
+    places: set[CounterKey] = set()
+    for item in changes:
+        grown = places | item.counters.keys()
+        rows = item.rows + sum(each.rows for each in piece) + len(grown)
+        if piece and (rows > MAX_TRANSACTION or len(piece) == _WRITES_A_TRANSACTION):
+            yield piece
+            piece, grown = [], set(item.counters)
+        piece.append(item)
+        places = grown
+    if piece:
+        yield piece
+
+
+def _device(partition: str, item: _Change) -> list[Operation]:
+    write = item.write
     record, row = write.after, key("d", write.after.key)
     seen = view(record)
     properties = {
@@ -189,7 +237,8 @@ def _device(partition: str, write: DeviceWrite) -> list[Operation]:
     ]
     if write.history is not None:
         history = write.history
-        operations.append(
-            put(partition, key("h", history.deployment_id, record.key), pack(history))
-        )
+        operations.append(put(partition, key("h", history.workflow_id, record.key), pack(history)))
+    if item.forgotten is not None:
+        row = key("h", item.forgotten.value.workflow_id, record.key)
+        operations.append(remove(partition, row, item.forgotten.etag))
     return operations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from shared.domain.counters import CONNECTED, NOTHING_INSTALLED, TOTAL, Cell
+from shared.domain.counters import CONNECTED, NOTHING_INSTALLED, TOTAL, Cell, deployment_cell
 from shared.domain.device import DeviceState
 from shared.domain.errors import InvalidInput
 from shared.domain.update_id import UpdateId
@@ -79,9 +79,9 @@ def compliance(cells: Mapping[Cell, int], best: UpdateId | None) -> Compliance:
     )
 
 
-def state_counts(cells: Mapping[Cell, int], deployment_id: str) -> StateCounts:
-    """Devices of one class by their state in a deployment."""
-    counts = {state: cells.get(f"deployment:{state}:{deployment_id}", 0) for state in DeviceState}
+def state_counts(cells: Mapping[Cell, int], workflow_id: str) -> StateCounts:
+    """Devices of one class by their state in the deployment that has the workflow."""
+    counts = {state: cells.get(deployment_cell(workflow_id, state), 0) for state in DeviceState}
     return StateCounts(
         counts[DeviceState.IN_PROGRESS],
         counts[DeviceState.SUCCEEDED],

@@ -4,7 +4,8 @@ A device contributes to the counters of its group and class (membership, install
 those of the deployment it was commanded for. A change of a device adds the difference of its
 contributions, so a counter always equals a recount. When a device moves on to a newer deployment,
 its share in the older one stays and is written down as a history row, so that a recount still finds
-it.
+it; when it comes back (the newer one was deleted), that row goes again. Deployments are told apart
+by their workflow id, for the id that an operator gave may be used again after a deletion.
 """
 
 from __future__ import annotations
@@ -31,15 +32,16 @@ def installed_cell(update: str, *, is_in_progress: bool) -> Cell:
     return f"installed:{'busy' if is_in_progress else 'idle'}:{update}"
 
 
-def deployment_cell(deployment_id: str, state: DeviceState) -> Cell:
-    """Devices in this state within a deployment."""
-    return f"deployment:{state}:{deployment_id}"
+def deployment_cell(workflow_id: str, state: DeviceState) -> Cell:
+    """Devices in this state within the deployment that has the workflow."""
+    return f"deployment:{state}:{workflow_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """The last state of a device within a deployment that it has moved on from."""
 
+    workflow_id: str
     deployment_id: str
     device_id: str
     module_id: str | None
@@ -64,13 +66,13 @@ def contribution(record: DeviceRecord) -> dict[CounterKey, Counter[Cell]]:
             here[CONNECTED] += 1
     if record.commanded is not None and seen.state is not None:
         there = cells.setdefault((record.commanded.group_id, record.commanded.class_id), Counter())
-        there[deployment_cell(record.commanded.deployment_id, seen.state)] += 1
+        there[deployment_cell(record.commanded.workflow_id, seen.state)] += 1
     return cells
 
 
 def history_contribution(history: History) -> dict[CounterKey, Counter[Cell]]:
     """What a device that moved on still adds to the counters of the older deployment."""
-    cell = deployment_cell(history.deployment_id, history.state)
+    cell = deployment_cell(history.workflow_id, history.state)
     return {(history.group_id, history.class_id): Counter({cell: 1})}
 
 
@@ -83,6 +85,7 @@ def moved_on(old: DeviceRecord | None, new: DeviceRecord) -> History | None:
     seen = view(old)
     assert seen.state is not None
     return History(
+        workflow_id=old.commanded.workflow_id,
         deployment_id=old.commanded.deployment_id,
         device_id=old.device_id,
         module_id=old.module_id,
@@ -94,24 +97,43 @@ def moved_on(old: DeviceRecord | None, new: DeviceRecord) -> History | None:
     )
 
 
+def taken_up(old: DeviceRecord | None, new: DeviceRecord) -> str | None:
+    """The workflow that a change makes a device run: its history row there must go, if any."""
+    known = old.commanded.workflow_id if old is not None and old.commanded else None
+    asked = new.commanded.workflow_id if new.commanded else None
+    return asked if asked != known else None
+
+
 def difference(
     before: Iterable[DeviceRecord | None],
     after: Iterable[DeviceRecord],
     history: Iterable[History],
+    forgotten: Iterable[History] = (),
 ) -> dict[CounterKey, dict[Cell, int]]:
-    """What a set of changed devices changes in the counters; cells that stay are left out."""
+    """What a set of changed devices changes in the counters; cells that stay are left out.
+
+    Args:
+        before: The devices as they were; None for a new one.
+        after: As they become.
+        history: History rows that are added.
+        forgotten: History rows that go.
+    """
     sums: dict[CounterKey, Counter[Cell]] = {}
     for record in after:
         _add(sums, contribution(record), 1)
     for moved in history:
         _add(sums, history_contribution(moved), 1)
+    for moved in forgotten:
+        _add(sums, history_contribution(moved), -1)
     for old in before:
         if old is not None:
             _add(sums, contribution(old), -1)
-    changed = {
-        key: {cell: count for cell, count in cells.items() if count} for key, cells in sums.items()
-    }
-    return {key: cells for key, cells in changed.items() if cells}
+    return _changed(sums)
+
+
+def net(changes: Iterable[Counts]) -> dict[CounterKey, dict[Cell, int]]:
+    """Several changes of counters as one; cells that stay are left out."""
+    return _changed(total(changes))
 
 
 def apply(row: Mapping[Cell, int], change: Mapping[Cell, int]) -> dict[Cell, int]:
@@ -134,3 +156,10 @@ def _add(sums: dict[CounterKey, Counter[Cell]], counts: Counts, sign: int) -> No
         into = sums.setdefault(key, Counter())
         for cell, count in cells.items():
             into[cell] += sign * count
+
+
+def _changed(sums: Counts) -> dict[CounterKey, dict[Cell, int]]:
+    cells_by_key = {
+        key: {cell: count for cell, count in cells.items() if count} for key, cells in sums.items()
+    }
+    return {key: cells for key, cells in cells_by_key.items() if cells}

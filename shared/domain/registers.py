@@ -5,9 +5,9 @@ the whole twin. Keeping the version beside every leaf makes the merge commutativ
 idempotent: the same set of changes always ends in the same registers.
 
 A register is `(version, value)`; value None is a tombstone: everything below the path that is older
-is gone. Paths join twin keys with a dot, which no twin key may contain. The root's path is empty. An
-empty object is written down as the removal of a member without a name: it says that whatever else
-stood there is gone.
+is gone. Paths join twin keys with a dot, which no twin key may contain. The root's path is empty.
+An empty object is written down as the removal of a member without a name: it says that whatever
+else stood there is gone.
 """
 
 from __future__ import annotations
