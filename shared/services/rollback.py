@@ -49,7 +49,7 @@ class Rollbacks:
         now = self.clock.now()
         if state_for(deployment, deployments, known.device_class, now) != DeploymentState.ACTIVE:
             return False
-        failed = state_counts(cells, deployment.deployment_id).failed
+        failed = state_counts(cells, deployment.workflow_id).failed
         return policy.is_due(failed, cells.get(TOTAL, 0))
 
     async def _start(self, instance: str, deployment: Deployment, class_id: str) -> None:
