@@ -120,4 +120,6 @@ def _violation(target: str, reason: str) -> InvalidInput:
 
 def _invalid(violations: tuple[InvalidInput, ...]) -> InvalidInput:
     reasons = "; ".join(violation.message for violation in violations)
-    return InvalidInput(f"The update id is not valid: {reasons}.", details=violations)
+    return InvalidInput(
+        f"The update id is not valid: {reasons}.", target="updateId", details=violations
+    )
