@@ -1,0 +1,40 @@
+"""The local stack that tests of the whole product share; it starts with the first that asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.rest import Rest
+from local.stack.running import Stack, start
+from tests.product import Product
+from tests.sources import Sources
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with start(tmp_path_factory.mktemp("shared-stack")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def rest(stack: Stack) -> AsyncIterator[Rest]:
+    async with Rest(stack) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+async def sources() -> AsyncIterator[Sources]:
+    async with Sources() as server:
+        yield server
+
+
+@pytest.fixture
+def product(stack: Stack, rest: Rest, sources: Sources, tmp_path: Path) -> Product:
+    """The running product as one test uses it."""
+    return Product(stack, rest, sources, tmp_path)
