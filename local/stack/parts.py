@@ -180,12 +180,14 @@ def _server(
         name=name,
         argv=tuple(argv),
         log=site.state.log / f"{name}.log",
-        settings={**settings, "NO_PROXY": _no_proxy(), "PYTHONUNBUFFERED": "1"},
+        settings={**settings, **_no_proxy(), "PYTHONUNBUFFERED": "1"},
         descriptors=(descriptor, site.parts_lock),
         group=site.group,
     )
 
 
-def _no_proxy() -> str:
+def _no_proxy() -> dict[str, str]:
     """Keep calls between the parts away from the machine's web proxy, if it has one."""
-    return ",".join(filter(None, (os.environ.get("NO_PROXY"), "localhost", "127.0.0.1")))
+    known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    hosts = ",".join(filter(None, (known, "localhost", "127.0.0.1")))
+    return {"no_proxy": hosts, "NO_PROXY": hosts}
