@@ -59,6 +59,7 @@ class Outlet:
     connection_state: bool = False
     duplicates: int = 0
     """How many of the next messages are delivered twice."""
+    ending: bool = False
     _arrived: dict[int, asyncio.Event] = field(default_factory=dict)
     _outbox_filled: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -88,6 +89,12 @@ class Outlet:
             )
         data: Json = {"deviceConnectionStateEventInfo": {"sequenceNumber": number}}
         self._grid(tx, key, "DeviceConnected" if connected else "DeviceDisconnected", data)
+
+    def end_waiting(self) -> None:
+        """Let all who wait for messages go on, now and in future."""
+        self.ending = True
+        for partition in tuple(self._arrived):
+            self._wake(partition)
 
     def arrival(self, partition: int) -> asyncio.Event:
         """Return an event that is set when something is appended to the partition from now on."""
@@ -214,7 +221,7 @@ async def read_events(
     while True:
         arrived = outlet.arrival(partition)
         events = await store.read(partial(_page, partition=partition, after=after, count=count))
-        if events or asyncio.get_running_loop().time() >= deadline:
+        if events or outlet.ending or asyncio.get_running_loop().time() >= deadline:
             return events
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):

@@ -95,6 +95,7 @@ class Server:
     async def stop(self) -> None:
         """Close all connections and end the background work."""
         await _cancel(self._background)
+        self._hub.outlet.end_waiting()
         self._hub.sessions.disconnect_all()
         await self._http.cleanup()
         if self._tasks:

@@ -233,3 +233,16 @@ async def test_killed_hub_says_that_its_devices_are_gone(
             return events[-1]["properties"]["opType"] == "deviceDisconnected"
 
         await eventually(gone)
+
+
+async def test_stopping_does_not_wait_for_readers(
+    own_hub: Callable[..., AbstractAsyncContextManager[Hub]],
+) -> None:
+    async with own_hub() as hub:
+        path = "/twins/partitions/0/events?after=0&wait="
+        await hub.call("GET", f"{path}0")
+        reading = asyncio.create_task(hub.call("GET", f"{path}60"))
+        await hub.call("GET", f"{path}0.2")
+
+        assert await asyncio.wait_for(hub.server.stop(), 5) == 0
+        assert await (await reading).json() == {"events": []}
