@@ -134,7 +134,7 @@ class ImportFetch:
                 self.sealer.unseal(source.manifest), max_bytes=MAX_MANIFEST_BYTES
             )
         except DeviceUpdateError as error:
-            raise _passing(error, "CannotProcessImportManifest", "CannotDownload") from error
+            raise _unfetched(error, "CannotProcessImportManifest", "CannotDownload") from error
         if source.manifest_size_bytes not in (None, len(content)):
             raise _cannot_process(
                 "SizeMismatch",
@@ -250,7 +250,7 @@ class ImportFetch:
                 await sink.write(chunk)
                 await progress.add(len(chunk))
         except DeviceUpdateError as error:
-            raise _passing(
+            raise _unfetched(
                 error, "CannotProcessUpdateFile", "ContentFileCannotDownload", job.entry.filename
             ) from error
         _check(job.entry, size, digest.digest())
@@ -318,15 +318,19 @@ def _cannot_process(inner_code: str, message: str) -> InvalidInput:
     )
 
 
-def _passing(
+def _unfetched(
     error: DeviceUpdateError, code: str, inner_code: str, target: str | None = None
 ) -> DeviceUpdateError:
-    """A fetch error as the API documents it; one that may pass stays as it is, to be retried."""
-    if error.retryable:
-        return error
-    return InvalidInput(
-        error.message,
+    """A fetch error as the API documents it; as retryable as it was."""
+    subject = f"File '{target}'" if target else "The import manifest"
+    message = f"{subject} cannot be fetched: {error.message}"
+    if error.code == "SourceLength":
+        inner_code = "SizeMismatch"
+    wrapped = InvalidInput(
+        message,
         code=code,
         target=target,
-        inner=InvalidInput(error.message, code=inner_code, target=target, inner=error),
+        inner=InvalidInput(message, code=inner_code, target=target, inner=error),
     )
+    wrapped.retryable = error.retryable
+    return wrapped
