@@ -2,24 +2,12 @@
 
 import azure.functions as func
 
-from functions import (
-    deployments,
-    device_events,
-    fleet,
-    import_pipeline,
-    rollout,
-    root_keys,
-    updates,
-)
+from functions import device_events, import_pipeline, rollout, root_keys
+from functions.resources import RESOURCES
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
-for module in (
-    import_pipeline,
-    device_events,
-    rollout,
-    root_keys,
-):
+for module in (import_pipeline, device_events, rollout, root_keys):
     app.register_functions(module.bp)
-for resource in (updates, fleet, deployments):
-    app.register_functions(resource.api.blueprint)
+for resource in RESOURCES:
+    app.register_functions(resource.blueprint)

@@ -1,0 +1,15 @@
+"""The resources of the REST API: what the function app serves and the OpenAPI document describes.
+
+A new resource is added here and nowhere else.
+"""
+
+from functions import deployments, fleet, updates
+from functions.api import Api
+from shared.http.route import Route
+
+RESOURCES: tuple[Api, ...] = (updates.api, fleet.api, deployments.api)
+
+
+def routes() -> list[Route]:
+    """Every operation of the API."""
+    return [route for resource in RESOURCES for route in resource.routes]
