@@ -91,8 +91,8 @@ def state_counts(cells: Mapping[Cell, int], workflow_id: str) -> StateCounts:
 
 
 def best_update(candidates: Iterable[UpdateId]) -> UpdateId | None:
-    """The newest of the updates that fit a class."""
-    return max(candidates, key=lambda item: item.version_key, default=None)
+    """The newest of the updates that fit a class; the last by name of equally new ones."""
+    return max(candidates, key=lambda item: (item.version_key, item), default=None)
 
 
 def _installed_cells(

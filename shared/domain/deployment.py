@@ -132,7 +132,7 @@ def in_force(
         now: ISO 8601, UTC, comparable as text with the deployments' times.
     """
     started = [item for item in deployments if item.starts_at <= now and item.targets(device_class)]
-    return max(started, key=lambda item: (item.starts_at, item.created_at), default=None)
+    return max(started, key=_precedence, default=None)
 
 
 def state_for(
@@ -142,10 +142,7 @@ def state_for(
     if deployment.subgroup(device_class.class_id).is_canceled:
         return DeploymentState.CANCELED
     newest = in_force(deployments, device_class, now)
-    superseded = newest is not None and (newest.starts_at, newest.created_at) > (
-        deployment.starts_at,
-        deployment.created_at,
-    )
+    superseded = newest is not None and _precedence(newest) > _precedence(deployment)
     return DeploymentState.INACTIVE if superseded else DeploymentState.ACTIVE
 
 
@@ -171,6 +168,11 @@ def retry(deployment: Deployment, class_id: str, now: str) -> Deployment:
     return _with_subgroup(
         deployment, class_id, replace(deployment.subgroup(class_id), retry_timestamp=now)
     )
+
+
+def _precedence(deployment: Deployment) -> tuple[str, str, str]:
+    """What makes a deployment newer than another; the last part only settles a tie."""
+    return deployment.starts_at, deployment.created_at, deployment.workflow_id
 
 
 def _with_subgroup(deployment: Deployment, class_id: str, subgroup: Subgroup) -> Deployment:

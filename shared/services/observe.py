@@ -120,7 +120,7 @@ class ObserveDevices:
                 start = before.value if before else fresh.get(key)
                 if start is None:
                     continue
-                if before is None or start.deleted_at:
+                if not start.registers:
                     start = await self._seeded(instance, key, start, seeds)
                     if start is None:
                         continue
