@@ -10,8 +10,9 @@ from __future__ import annotations
 import datetime
 import ipaddress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import certifi
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -19,9 +20,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from local.stack.errors import StackError
 from local.stack.state import StateDirectory, write_private
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 AUTHORITY_LIFETIME = datetime.timedelta(days=3650)
 SERVER_LIFETIME = datetime.timedelta(days=397)
@@ -52,6 +50,8 @@ def ensure_certificates(state: StateDirectory) -> ServerCertificate:
         key = ec.generate_private_key(ec.SECP256R1())
         write_private(authority_key_file, _private_pem(key))
         write_private(state.ca, _authority(key).public_bytes(serialization.Encoding.PEM))
+    public = Path(certifi.where()).read_bytes()
+    write_private(state.trust, public + state.ca.read_bytes())
     try:
         issuer = x509.load_pem_x509_certificate(state.ca.read_bytes())
         issuer_key = serialization.load_pem_private_key(authority_key_file.read_bytes(), None)

@@ -161,8 +161,8 @@ def app_settings(site: Site, storage: str) -> dict[str, str]:
         "SOURCE_URL_KEY": site.credentials.source_url,
         "FETCH_ALLOW_LOOPBACK": "true",
         "PUBLIC_URL": site.url("host"),
-        "SSL_CERT_FILE": str(site.state.ca),
-        "REQUESTS_CA_BUNDLE": str(site.state.ca),
+        "SSL_CERT_FILE": str(site.state.trust),
+        "REQUESTS_CA_BUNDLE": str(site.state.trust),
         "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.250",
         "HUB_COMMANDS_PER_SECOND": str(HUB_COMMANDS_PER_SECOND),
     }

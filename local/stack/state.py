@@ -46,6 +46,11 @@ class StateDirectory:
         return self.path / "ca.pem"
 
     @property
+    def trust(self) -> Path:
+        """What the service trusts: the public authorities and the stack's own."""
+        return self.path / "trust.pem"
+
+    @property
     def log(self) -> Path:
         """Directory of the logs of supervisor and parts."""
         return self.path / "log"
