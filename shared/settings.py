@@ -74,8 +74,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """
     reader = _Reader(environment)
     settings = Settings(
-        state=reader.connection(STATE_CONNECTION),
-        content=reader.connection(CONTENT_CONNECTION),
+        state=reader.connection(STATE_CONNECTION, "queue", "table"),
+        content=reader.connection(CONTENT_CONNECTION, "blob"),
         instances=reader.instances("INSTANCES"),
         tokens=TokenSettings(
             issuer=reader.required("TOKEN_ISSUER"),
@@ -123,28 +123,36 @@ class _Reader:
             self._wrong.append(f"{name} must be a number above 0")
         return value
 
-    def connection(self, name: str) -> Connection:
+    def connection(self, name: str, *services: str) -> Connection:
         text = self._environment.get(name)
         if text:
             return Connection(connection_string=text)
-        found = Connection(
-            blob_uri=self._environment.get(f"{name}__blobServiceUri"),
-            queue_uri=self._environment.get(f"{name}__queueServiceUri"),
-            table_uri=self._environment.get(f"{name}__tableServiceUri"),
+        addresses = {
+            service: self._environment.get(f"{name}__{service}ServiceUri") for service in services
+        }
+        self._wrong += [
+            f"neither {name} nor {name}__{service}ServiceUri is set"
+            for service, address in addresses.items()
+            if not address
+        ]
+        return Connection(
+            blob_uri=addresses.get("blob"),
+            queue_uri=addresses.get("queue"),
+            table_uri=addresses.get("table"),
         )
-        if found == Connection():
-            self._wrong.append(f"neither {name} nor {name}__*ServiceUri is set")
-        return found
 
     def instances(self, name: str) -> dict[str, InstanceSettings]:
         try:
-            entries = json.loads(self.required(name) or "[]")
-            return {entry["id"]: self._instance(entry) for entry in entries}
+            text = self.required(name)
+            found = {item["id"]: self._instance(item) for item in json.loads(text or "[]")}
         except (ValueError, TypeError, KeyError) as error:
             self._wrong.append(
                 f"{name} must be a JSON array of objects with id and iotHub ({error!r})"
             )
             return {}
+        if text and not found:
+            self._wrong.append(f"{name} must name at least one instance")
+        return found
 
     def _instance(self, entry: Mapping[str, str]) -> InstanceSettings:
         setting = entry.get("connectionSetting")

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from shared.domain.errors import InvalidInput
+from shared.settings import Settings, read_settings
+
+SECRETS = {
+    "STATE": "AccountKey=canary",
+    "HUB": "SharedAccessKey=canary",
+    "EVENTS_TOPIC_KEY": "canary-key",
+    "SOURCE_URL_KEY": "canary-seal",
+}
+
+
+def environment(**changes: str | None) -> dict[str, str]:
+    given: dict[str, str | None] = {
+        **SECRETS,
+        "CONTENT__blobServiceUri": "https://content.blob.example",
+        "INSTANCES": json.dumps(
+            [
+                {"id": "factory", "iotHub": "hub.example:443", "connectionSetting": "HUB"},
+                {"id": "shop", "iotHub": "shop.azure-devices.example", "hubName": "shop-hub"},
+            ]
+        ),
+        "TOKEN_ISSUER": "https://issuer.example",
+        "TOKEN_AUDIENCE": "api",
+        "TOKEN_TENANT": "tenant",
+        "TOKEN_JWKS_URI": "https://issuer.example/keys",
+        "EVENTS_TOPIC_ENDPOINT": "https://topic.example",
+        "SIGNING_DIRECTORY": "/keys",
+        "PUBLIC_URL": "https://du.example/",
+        **changes,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def refusal(**changes: str | None) -> str:
+    with pytest.raises(InvalidInput) as refused:
+        read_settings(environment(**changes))
+    return refused.value.message
+
+
+def test_settings_are_read_with_their_defaults() -> None:
+    settings = read_settings(environment())
+
+    assert settings.state.connection_string == SECRETS["STATE"]
+    assert settings.content.blob_uri == "https://content.blob.example"
+    assert settings.instances["factory"].hub_connection_string == SECRETS["HUB"]
+    assert settings.instances["shop"].hub_connection_string is None
+    assert [item.hub_name for item in settings.instances.values()] == ["hub", "shop-hub"]
+    assert settings.public_url == "https://du.example"
+    assert settings.allow_loopback_sources is False
+    assert settings.hub_commands_per_second == 5.7
+    assert settings.rollup_delay_seconds == 1.0
+
+
+def test_settings_show_no_secret() -> None:
+    shown = repr(read_settings(environment()))
+
+    assert "canary" not in shown
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "STATE",
+        "INSTANCES",
+        "HUB",
+        "TOKEN_ISSUER",
+        "TOKEN_AUDIENCE",
+        "TOKEN_TENANT",
+        "TOKEN_JWKS_URI",
+        "EVENTS_TOPIC_ENDPOINT",
+        "SIGNING_DIRECTORY",
+        "SOURCE_URL_KEY",
+        "PUBLIC_URL",
+    ],
+)
+@pytest.mark.parametrize("value", [None, ""])
+def test_missing_setting_is_named(name: str, value: str | None) -> None:
+    assert name in refusal(**{name: value})
+
+
+def test_every_wrong_setting_is_named_at_once() -> None:
+    message = refusal(
+        STATE=None,
+        CONTENT__blobServiceUri=None,
+        TOKEN_TENANT=None,
+        HUB=None,
+        ROLLUP_DELAY_SECONDS="soon",
+        DOWNLOAD_LINK_HOURS="-1",
+        HUB_COMMANDS_PER_SECOND="inf",
+        IMPORT_DROP_WAIT_SECONDS="nan",
+    )
+
+    for name in (
+        "STATE",
+        "CONTENT",
+        "TOKEN_TENANT",
+        "HUB",
+        "ROLLUP_DELAY_SECONDS",
+        "DOWNLOAD_LINK_HOURS",
+        "HUB_COMMANDS_PER_SECOND",
+        "IMPORT_DROP_WAIT_SECONDS",
+    ):
+        assert name in message
+    assert "canary" not in message
+
+
+@pytest.mark.parametrize(
+    "value", ["{", "5", "{}", '["x"]', "[{}]", '[{"id":"a"}]', '[{"iotHub":"h"}]', "[]", "null"]
+)
+def test_malformed_instances_are_refused(value: str) -> None:
+    assert "INSTANCES" in refusal(INSTANCES=value)
+
+
+def test_state_with_identity_needs_both_of_its_services() -> None:
+    message = refusal(STATE=None, STATE__tableServiceUri="https://state.table.example")
+
+    assert "STATE__queueServiceUri" in message
+
+
+def test_numbers_are_read_when_given() -> None:
+    settings: Settings = read_settings(
+        environment(DOWNLOAD_LINK_HOURS="1.5", FETCH_ALLOW_LOOPBACK="TRUE")
+    )
+
+    assert (settings.link_hours, settings.allow_loopback_sources) == (1.5, True)
