@@ -1,0 +1,80 @@
+"""`./odu bench`: measures the service against the ceilings of this machine."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+from rich.console import Console
+
+from bench import BENCHMARKS
+from bench.harness import Benchmark, Options, machine
+from bench.report import as_json, as_table
+from local.cli.options import fail, parser
+from local.stack.errors import StackError
+
+if TYPE_CHECKING:
+    from bench.harness import Result
+
+_DESCRIPTION = """\
+Run benchmarks. Each measures a figure and, in turns with it, the ceiling that this machine sets to
+it; the ratio of the two is what counts. Nothing passes or fails: the exit code is 0 if all were
+measured.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    given = _parse(arguments)
+    if given.list:
+        for name in BENCHMARKS:
+            print(f"{name:<18} {_summary(name)}")
+        return 0
+    try:
+        results = asyncio.run(_run(given.names or BENCHMARKS, is_quick=given.quick))
+    except StackError as error:
+        return fail(error, error.exit_code)
+    except KeyboardInterrupt:
+        return 130
+    if given.json:
+        print(as_json(results, machine()))
+    else:
+        Console().print(as_table(results, machine()))
+    return 0
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    bench = parser("bench", _DESCRIPTION)
+    bench.add_argument(
+        "names", nargs="*", metavar="NAME", choices=[*BENCHMARKS, []], help="default: all"
+    )
+    bench.add_argument("--json", action="store_true", help="print one JSON document")
+    bench.add_argument("--list", action="store_true", help="list the benchmarks and do nothing")
+    bench.add_argument("--quick", action="store_true", help="smaller inputs and fewer rounds")
+    return bench.parse_args(arguments)
+
+
+async def _run(names: Sequence[str], *, is_quick: bool) -> list[Result]:
+    console = Console(stderr=True, highlight=False)
+    results: list[Result] = []
+    for name in names:
+        with console.status(name) as status:
+
+            def say(text: str, name: str = name) -> None:
+                status.update(f"{name}: {text}")
+                if not console.is_terminal:
+                    console.print(f"{name}: {text}", soft_wrap=True)
+
+            results += await _benchmark(name).run(Options(is_quick, say))
+    return results
+
+
+def _benchmark(name: str) -> Benchmark:
+    return cast("Benchmark", importlib.import_module(f"bench.{name}"))
+
+
+def _summary(name: str) -> str:
+    return (_benchmark(name).__doc__ or "").partition("\n")[0]
