@@ -1,0 +1,624 @@
+"""The ports in memory: small, but honest about ETags, missing things and what survives a crash.
+
+Values are kept as they are, for they are immutable; messages pass through JSON. Every call gives
+other tasks a turn, so that races show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import wraps
+from inspect import isasyncgenfunction, iscoroutinefunction
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from shared.domain.counters import CounterKey, Counts, History, apply, difference, taken_up
+from shared.domain.deployment import Deployment
+from shared.domain.device import DeviceRecord, TwinChange, kept_content, view
+from shared.domain.device_class import DeviceClass
+from shared.domain.errors import (
+    ConcurrentUpdate,
+    DependencyFailed,
+    DeviceUpdateError,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+)
+from shared.domain.operation import Operation
+from shared.domain.scan import Verdict
+from shared.domain.topology import Container, Queue
+from shared.domain.update import Update
+from shared.domain.update_id import UpdateId
+from shared.ports import DeviceWrite, KnownClass, KnownGroup, Page, Rollup, Stored
+
+CLEAN = Verdict("clean", "memory", "1", "1")
+_etags = count(1)
+
+
+class FixedClock:
+    """A clock that moves on by a step each time it is looked at."""
+
+    def __init__(self, start: str = "2024-05-01T12:00:00+00:00", step_seconds: float = 0.001):
+        self._now = datetime.fromisoformat(start)
+        self._step = timedelta(seconds=step_seconds)
+        self._ids = count(1)
+
+    def now(self) -> str:
+        self._now += self._step
+        return self._now.isoformat(timespec="microseconds")
+
+    def fresh_id(self) -> str:
+        return f"{next(self._ids):032x}"
+
+    def advance(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+
+
+class Rows[K, V]:
+    """Values with ETags."""
+
+    def __init__(self) -> None:
+        self._rows: dict[K, Stored[V]] = {}
+
+    def get(self, key: K) -> Stored[V] | None:
+        return self._rows.get(key)
+
+    def insert(self, key: K, value: V) -> bool:
+        if key in self._rows:
+            return False
+        self.put(key, value)
+        return True
+
+    def put(self, key: K, value: V) -> str:
+        self._rows[key] = Stored(value, f"etag-{next(_etags)}")
+        return self._rows[key].etag
+
+    def check(self, key: K, etag: str | None) -> None:
+        known = self._rows.get(key)
+        if (known.etag if known else None) != etag:
+            raise ConcurrentUpdate("The row changed meanwhile.")
+
+    def replace(self, key: K, value: V, etag: str) -> str:
+        self.check(key, etag)
+        return self.put(key, value)
+
+    def delete(self, key: K) -> None:
+        self._rows.pop(key, None)
+
+    def items(self) -> list[tuple[K, Stored[V]]]:
+        return list(self._rows.items())
+
+
+def _page[T](items: Sequence[T], token: str | None, size: int) -> Page[T]:
+    try:
+        start = int(token or 0)
+    except ValueError:
+        raise InvalidInput("The page token is not one of ours.", target="token") from None
+    end = start + size
+    return Page(items[start:end], str(end) if end < len(items) else None)
+
+
+class Message(NamedTuple):
+    queue: Queue
+    body: Mapping[str, Any]
+    delay_seconds: float
+
+
+class MemoryQueues:
+    """Remembers messages; `take` hands them out in their order."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    async def put(
+        self, queue: Queue, message: Mapping[str, Any], *, delay_seconds: float = 0
+    ) -> None:
+        await asyncio.sleep(0)
+        self.messages.append(Message(queue, json.loads(json.dumps(message)), delay_seconds))
+
+    def of(self, queue: Queue) -> list[Mapping[str, Any]]:
+        return [message.body for message in self.messages if message.queue == queue]
+
+    def take(self) -> list[Message]:
+        taken, self.messages = self.messages, []
+        return taken
+
+
+class MemorySink:
+    def __init__(self, blobs: MemoryBlobs, container: Container, name: str) -> None:
+        self._blobs, self._place = blobs, (container, name)
+        self._content = bytearray()
+
+    async def write(self, chunk: bytes) -> None:
+        await asyncio.sleep(0)
+        self._content += chunk
+
+    async def commit(self, metadata: Mapping[str, str]) -> None:
+        await asyncio.sleep(0)
+        self._blobs.put(*self._place, bytes(self._content), metadata)
+
+
+class MemoryBlobs:
+    """Remembers blobs and, in `created`, the names of those that were written."""
+
+    def __init__(self) -> None:
+        self.contents: dict[tuple[Container, str], tuple[bytes, Mapping[str, str]]] = {}
+        self.created: list[tuple[Container, str]] = []
+
+    def put(
+        self,
+        container: Container,
+        name: str,
+        content: bytes,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        self.contents[container, name] = (content, dict(metadata or {}))
+        self.created.append((container, name))
+
+    def names(self, container: Container) -> list[str]:
+        return sorted(name for place, name in self.contents if place == container)
+
+    async def read(
+        self, container: Container, name: str, *, max_bytes: int = 1 << 20
+    ) -> bytes | None:
+        await asyncio.sleep(0)
+        content = self.contents.get((container, name), (None, {}))[0]
+        if content is not None and len(content) > max_bytes:
+            raise LimitExceeded(f"Blob '{name}' has more than {max_bytes} bytes.", target=name)
+        return content
+
+    async def write(self, container: Container, name: str, content: bytes) -> None:
+        await asyncio.sleep(0)
+        self.put(container, name, content)
+
+    async def metadata(self, container: Container, name: str) -> Mapping[str, str] | None:
+        await asyncio.sleep(0)
+        if (container, name) not in self.contents:
+            return None
+        content, metadata = self.contents[container, name]
+        return {**metadata, "size": str(len(content))}
+
+    def open_write(self, container: Container, name: str) -> MemorySink:
+        return MemorySink(self, container, name)
+
+    async def stream(self, container: Container, name: str) -> AsyncIterator[bytes]:
+        await asyncio.sleep(0)
+        if (container, name) not in self.contents:
+            raise NotFound(f"Blob '{name}' does not exist.", target=name)
+        content = self.contents[container, name][0]
+        for at in range(0, len(content), 7):
+            yield content[at : at + 7]
+
+    async def download(self, container: Container, name: str, path: Path) -> None:
+        await asyncio.sleep(0)
+        if (container, name) not in self.contents:
+            raise NotFound(f"Blob '{name}' does not exist.", target=name)
+        await asyncio.to_thread(path.write_bytes, self.contents[container, name][0])
+
+    async def copy(self, source: tuple[Container, str], target: tuple[Container, str]) -> None:
+        await asyncio.sleep(0)
+        if source not in self.contents:
+            raise ConcurrentUpdate("The blob is gone.")
+        self.put(*target, *self.contents[source])
+
+    async def delete_all(self, container: Container, prefix: str) -> None:
+        await asyncio.sleep(0)
+        for place in list(self.contents):
+            if place[0] == container and place[1].startswith(prefix):
+                del self.contents[place]
+
+    async def link(self, container: Container, name: str, filename: str) -> str:
+        await asyncio.sleep(0)
+        return f"https://memory.example/{container}/{name}?filename={filename}"
+
+
+class MemoryOperations:
+    def __init__(self, page_size: int = 100) -> None:
+        self._rows = Rows[tuple[str, str], Operation]()
+        self._page_size = page_size
+
+    async def add(self, instance: str, operation: Operation) -> bool:
+        await asyncio.sleep(0)
+        return self._rows.insert((instance, operation.operation_id), operation)
+
+    async def get(self, instance: str, operation_id: str) -> Stored[Operation] | None:
+        await asyncio.sleep(0)
+        return self._rows.get((instance, operation_id))
+
+    async def save(self, instance: str, operation: Operation, etag: str) -> str:
+        await asyncio.sleep(0)
+        return self._rows.replace((instance, operation.operation_id), operation, etag)
+
+    async def list(self, instance: str, token: str | None) -> Page[Stored[Operation]]:
+        await asyncio.sleep(0)
+        found = [row for place, row in sorted(self._rows.items(), key=_key) if place[0] == instance]
+        return _page(found, token, self._page_size)
+
+
+class MemoryUpdates:
+    def __init__(self, page_size: int = 100) -> None:
+        self._rows = Rows[tuple[str, UpdateId], Update]()
+        self._page_size = page_size
+
+    async def add(self, instance: str, update: Update) -> bool:
+        await asyncio.sleep(0)
+        return self._rows.insert((instance, update.update_id), update)
+
+    async def get(self, instance: str, update_id: UpdateId) -> Stored[Update] | None:
+        await asyncio.sleep(0)
+        return self._rows.get((instance, update_id))
+
+    async def list(
+        self,
+        instance: str,
+        *,
+        provider: str | None = None,
+        name: str | None = None,
+        token: str | None = None,
+    ) -> Page[Stored[Update]]:
+        await asyncio.sleep(0)
+        found = [
+            row
+            for (owner, item), row in sorted(self._rows.items(), key=_key)
+            if owner == instance and provider in (None, item.provider) and name in (None, item.name)
+        ]
+        return _page(found, token, self._page_size)
+
+    async def delete(self, instance: str, update_id: UpdateId) -> None:
+        await asyncio.sleep(0)
+        self._rows.delete((instance, update_id))
+
+
+def _key(item: tuple[Any, Any]) -> Any:
+    return item[0]
+
+
+class MemoryDevices:
+    def __init__(self, page_size: int = 100) -> None:
+        self.rows = Rows[tuple[str, int, str], DeviceRecord]()
+        self._history: dict[tuple[str, int, str, str], History] = {}
+        self._counts: dict[tuple[str, int, CounterKey], dict[str, int]] = {}
+        self._page_size = page_size
+
+    async def load(
+        self, instance: str, bucket: int, keys: Sequence[str]
+    ) -> Mapping[str, Stored[DeviceRecord]]:
+        await asyncio.sleep(0)
+        found = {key: self.rows.get((instance, bucket, key)) for key in keys}
+        return {key: row for key, row in found.items() if row is not None}
+
+    async def commit(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
+        await asyncio.sleep(0)
+        for write in writes:
+            etag = write.before.etag if write.before else None
+            self.rows.check((instance, bucket, write.after.key), etag)
+        for write in writes:
+            self._write(instance, bucket, write)
+
+    def _write(self, instance: str, bucket: int, write: DeviceWrite) -> None:
+        before, after = write.before.value if write.before else None, write.after
+        workflow_id = taken_up(before, after) or ""
+        gone = self._history.pop((instance, bucket, workflow_id, after.key), None)
+        made = [write.history] if write.history else []
+        changes = difference([before], [after], made, [gone] if gone else [])
+        for place, cells in changes.items():
+            row = (instance, bucket, place)
+            self._counts[row] = apply(self._counts.get(row, {}), cells)
+        self.rows.put((instance, bucket, after.key), after)
+        for item in made:
+            self._history[instance, bucket, item.workflow_id, after.key] = item
+
+    async def of_bucket(
+        self, instance: str, bucket: int, *, group: str | None = None, token: str | None = None
+    ) -> Page[Stored[DeviceRecord]]:
+        await asyncio.sleep(0)
+        found = [
+            row
+            for place, row in sorted(self.rows.items(), key=_key)
+            if place[:2] == (instance, bucket)
+            and (group is None or _listed_group(row.value) == group)
+        ]
+        return _page(found, token, self._page_size)
+
+    async def history(self, instance: str, bucket: int, workflow_id: str) -> Sequence[History]:
+        await asyncio.sleep(0)
+        wanted = (instance, bucket, workflow_id)
+        return [item for place, item in self._history.items() if place[:3] == wanted]
+
+    async def counts(self, instance: str, bucket: int, group: str) -> Counts:
+        await asyncio.sleep(0)
+        return {
+            place: dict(cells)
+            for (owner, number, place), cells in self._counts.items()
+            if (owner, number, place[0]) == (instance, bucket, group)
+        }
+
+
+def _listed_group(record: DeviceRecord) -> str | None:
+    seen = view(record)
+    return seen.group_id if seen.device_class else None
+
+
+class MemoryFleet:
+    def __init__(self, clock: FixedClock) -> None:
+        self._clock = clock
+        self._buckets: dict[tuple[str, str], set[int]] = {}
+        self._groups: dict[tuple[str, str], KnownGroup] = {}
+        self._classes: dict[tuple[str, str], KnownClass] = {}
+        self._rollups: dict[tuple[str, str], Rollup] = {}
+
+    async def note(self, instance: str, group: str, bucket: int, device_class: DeviceClass) -> bool:
+        await asyncio.sleep(0)
+        now = self._clock.now()
+        self._buckets.setdefault((instance, group), set()).add(bucket)
+        self._groups.setdefault((instance, group), KnownGroup(group, now))
+        place = (instance, device_class.class_id)
+        is_new = place not in self._classes
+        self._classes.setdefault(place, KnownClass(device_class, now))
+        return is_new
+
+    async def buckets(self, instance: str, group: str) -> Sequence[int]:
+        await asyncio.sleep(0)
+        return sorted(self._buckets.get((instance, group), ()))
+
+    async def groups(self, instance: str) -> Sequence[KnownGroup]:
+        await asyncio.sleep(0)
+        return [group for place, group in sorted(self._groups.items()) if place[0] == instance]
+
+    async def classes(self, instance: str) -> Sequence[KnownClass]:
+        await asyncio.sleep(0)
+        return [
+            item for place, item in sorted(self._classes.items(), key=_key) if place[0] == instance
+        ]
+
+    async def set_best_update(self, instance: str, class_id: str, best: UpdateId | None) -> None:
+        await asyncio.sleep(0)
+        known = self._classes[instance, class_id]
+        self._classes[instance, class_id] = replace(known, best_update=best)
+
+    async def save_rollup(self, instance: str, group: str, rollup: Rollup) -> None:
+        await asyncio.sleep(0)
+        known = self._rollups.get((instance, group))
+        if known is None or known.as_of < rollup.as_of:
+            self._rollups[instance, group] = rollup
+
+    async def rollups(self, instance: str, group: str | None = None) -> Mapping[str, Rollup]:
+        await asyncio.sleep(0)
+        return {
+            name: rollup
+            for (owner, name), rollup in self._rollups.items()
+            if owner == instance and group in (None, name)
+        }
+
+
+class MemoryDeployments:
+    def __init__(self) -> None:
+        self._rows = Rows[tuple[str, str, str], Deployment]()
+
+    async def add(self, instance: str, deployment: Deployment) -> bool:
+        await asyncio.sleep(0)
+        return self._rows.insert(
+            (instance, deployment.group_id, deployment.deployment_id), deployment
+        )
+
+    async def get(self, instance: str, group: str, deployment_id: str) -> Stored[Deployment] | None:
+        await asyncio.sleep(0)
+        return self._rows.get((instance, group, deployment_id))
+
+    async def save(self, instance: str, deployment: Deployment, etag: str) -> None:
+        await asyncio.sleep(0)
+        self._rows.replace(
+            (instance, deployment.group_id, deployment.deployment_id), deployment, etag
+        )
+
+    async def of_group(self, instance: str, group: str) -> Sequence[Stored[Deployment]]:
+        await asyncio.sleep(0)
+        rows = sorted(self._rows.items(), key=_key)
+        return [row for place, row in rows if place[:2] == (instance, group)]
+
+    async def of_instance(self, instance: str) -> Sequence[Stored[Deployment]]:
+        await asyncio.sleep(0)
+        return [row for place, row in sorted(self._rows.items(), key=_key) if place[0] == instance]
+
+    async def delete(self, instance: str, group: str, deployment_id: str) -> None:
+        await asyncio.sleep(0)
+        self._rows.delete((instance, group, deployment_id))
+
+
+@dataclass
+class Twin:
+    version: int = 1
+    tags: dict[str, Any] = field(default_factory=dict)
+    reported: dict[str, Any] = field(default_factory=dict)
+    desired: dict[str, Any] = field(default_factory=dict)
+
+
+class MemoryHub:
+    """Twins; `patches` are the accepted ones, `throttled` the devices that are turned away."""
+
+    def __init__(self) -> None:
+        self.twins: dict[tuple[str, str | None], Twin] = {}
+        self.patches: list[tuple[str, Mapping[str, Any]]] = []
+        self.throttled: set[str] = set()
+
+    async def patch_desired(
+        self, instance: str, device_id: str, module_id: str | None, desired: Mapping[str, Any]
+    ) -> None:
+        await asyncio.sleep(0)
+        twin = self.twins.get((device_id, module_id))
+        if twin is None:
+            raise NotFound(f"Device '{device_id}' is not in the hub.")
+        if device_id in self.throttled:
+            raise DependencyFailed("The hub answered 429.", retry_after=0.01)
+        twin.version += 1
+        twin.desired = merge_patch(twin.desired, desired)
+        self.patches.append((device_id, desired))
+
+    async def read_twin(
+        self, instance: str, device_id: str, module_id: str | None
+    ) -> TwinChange | None:
+        await asyncio.sleep(0)
+        twin = self.twins.get((device_id, module_id))
+        if twin is None:
+            return None
+        content = kept_content({"tags": twin.tags, "properties": {"reported": twin.reported}})
+        return TwinChange(device_id, module_id, twin.version, content, is_whole=True, at="")
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """JSON merge patch, RFC 7396."""
+    if not isinstance(patch, Mapping):
+        return patch
+    result = dict(target) if isinstance(target, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = merge_patch(result.get(name), value)
+    return result
+
+
+class MemoryEvents:
+    def __init__(self) -> None:
+        self.published: list[tuple[str, str, list[Mapping[str, Any]]]] = []
+
+    async def publish(
+        self, event_type: str, subject: str, payloads: Sequence[Mapping[str, Any]]
+    ) -> None:
+        await asyncio.sleep(0)
+        self.published.append((event_type, subject, list(payloads)))
+
+
+class MemoryFetcher:
+    """Sources by URL: their bytes, or the error that reading them ends with."""
+
+    def __init__(self) -> None:
+        self.sources: dict[str, bytes | DeviceUpdateError] = {}
+
+    async def read_small(self, url: str, *, max_bytes: int) -> bytes:
+        await asyncio.sleep(0)
+        content = self._source(url)
+        if len(content) > max_bytes:
+            raise DependencyFailed("The source is larger than allowed.", retryable=False)
+        return content
+
+    async def stream(
+        self, url: str, *, size_bytes: int, offset: int = 0, etag: str | None = None
+    ) -> AsyncIterator[bytes]:
+        await asyncio.sleep(0)
+        content = self._source(url)
+        for at in range(offset, len(content), 7):
+            yield content[at : at + 7]
+
+    def _source(self, url: str) -> bytes:
+        source = self.sources.get(url)
+        if source is None:
+            raise DependencyFailed("The source answered with status 404.", retryable=False)
+        if isinstance(source, DeviceUpdateError):
+            raise source
+        return source
+
+
+class MemoryScanner:
+    """Gives the verdict prepared for a content; clean if there is none."""
+
+    def __init__(self) -> None:
+        self.verdicts: dict[bytes, Verdict] = {}
+
+    async def scan(
+        self, path: Path, *, sha256: str, size_bytes: int, deadline_seconds: float
+    ) -> Verdict:
+        await asyncio.sleep(0)
+        content = await asyncio.to_thread(path.read_bytes)
+        digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        assert (digest, len(content)) == (sha256, size_bytes)
+        assert deadline_seconds > 0
+        return self.verdicts.get(content, CLEAN)
+
+
+class MemorySigner:
+    async def sjwk(self) -> str:
+        await asyncio.sleep(0)
+        return "sjwk"
+
+    async def sign(self, digest: bytes) -> bytes:
+        await asyncio.sleep(0)
+        return b"signed:" + digest
+
+
+class MemorySealer:
+    def seal(self, text: str) -> str:
+        return "sealed:" + base64.b64encode(text.encode()).decode()
+
+    def unseal(self, sealed: str) -> str:
+        return base64.b64decode(sealed.removeprefix("sealed:")).decode()
+
+
+class Crash(Exception):
+    """The process died at a port call."""
+
+
+class Faults:
+    """Counts the calls of the ports that it wraps, and dies at one of them, once.
+
+    What a port did before the crash stays done; the call at which it comes does nothing.
+    """
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._at: int | None = None
+
+    def crash_at(self, call: int | None) -> None:
+        """Die at the call of this number, counted from now on; None ends it."""
+        self.calls, self._at = 0, call
+
+    def step(self) -> None:
+        self.calls += 1
+        if self.calls == self._at:
+            raise Crash(f"at call {self.calls}")
+
+    def around[T](self, port: T) -> T:
+        """The port, each call of which may be the last."""
+        return _Wrapped(port, self)  # type: ignore[return-value]
+
+
+class _Wrapped:
+    def __init__(self, port: Any, faults: Faults) -> None:
+        self._port, self._faults = port, faults
+
+    def __getattr__(self, name: str) -> Any:
+        member = getattr(self._port, name)
+        if isasyncgenfunction(member):
+            return self._stream(member)
+        if iscoroutinefunction(member):
+            return self._call(member)
+        if name == "open_write":
+            return lambda *args: _Wrapped(member(*args), self._faults)
+        return member
+
+    def _call(self, member: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        @wraps(member)
+        async def call(*args: Any, **options: Any) -> Any:
+            self._faults.step()
+            return await member(*args, **options)
+
+        return call
+
+    def _stream(
+        self, member: Callable[..., AsyncIterator[bytes]]
+    ) -> Callable[..., AsyncIterator[bytes]]:
+        @wraps(member)
+        async def stream(*args: Any, **options: Any) -> AsyncIterator[bytes]:
+            self._faults.step()
+            async for chunk in member(*args, **options):
+                self._faults.step()
+                yield chunk
+
+        return stream
