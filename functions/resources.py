@@ -3,11 +3,16 @@
 A new resource is added here and nowhere else.
 """
 
-from functions import deployments, fleet, updates
+from functions import deployments, fleet, update_deletion, updates
 from functions.api import Api
 from shared.http.route import Route
 
-RESOURCES: tuple[Api, ...] = (updates.api, fleet.api, deployments.api)
+RESOURCES: tuple[Api, ...] = (
+    updates.api,
+    update_deletion.api,
+    fleet.api,
+    deployments.api,
+)
 
 
 def routes() -> list[Route]:

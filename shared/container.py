@@ -25,6 +25,7 @@ from shared.domain.source_url import SourcePolicy
 from shared.domain.topology import Table as TableName
 from shared.services.best_updates import BestUpdates
 from shared.services.command import Commands
+from shared.services.delete_update import DeleteUpdate
 from shared.services.deploy import Deploy
 from shared.services.import_fetch import ImportFetch
 from shared.services.import_publish import ImportPublish
@@ -177,6 +178,20 @@ class Container:
             self.updates,
             self.blobs,
             self.signer,
+            self.best_updates,
+            self.clock,
+        )
+
+    @cached_property
+    def delete_update(self) -> DeleteUpdate:
+        """Deletions of updates."""
+        return DeleteUpdate(
+            self.operations,
+            self.updates,
+            self.deployments,
+            self.fleet,
+            self.blobs,
+            self.queues,
             self.best_updates,
             self.clock,
         )

@@ -121,7 +121,15 @@ class Blobs(Protocol):
         ...
 
     async def metadata(self, container: Container, name: str) -> Mapping[str, str] | None:
-        """Metadata and `size` of a blob; None if there is none."""
+        """Metadata, `size` and `etag` of a blob; None if there is none."""
+        ...
+
+    async def touch(self, container: Container, name: str) -> bool:
+        """Give a blob a new ETag; False if there is none."""
+        ...
+
+    async def delete(self, container: Container, name: str, etag: str) -> None:
+        """Delete a blob, unless it has changed since its ETag was read."""
         ...
 
     def open_write(self, container: Container, name: str) -> BlobSink:
@@ -146,6 +154,14 @@ class Blobs(Protocol):
 
     async def link(self, container: Container, name: str, filename: str) -> str:
         """A time-limited read-only address of a blob for devices."""
+        ...
+
+    async def upload_link(self, container: Container, hours: float) -> str:
+        """An address of a container with which blobs can be written, not read, for some hours."""
+        ...
+
+    def address(self, container: Container, name: str) -> str:
+        """The address of a blob or of the blobs below a name; it opens nothing by itself."""
         ...
 
 
@@ -187,6 +203,10 @@ class Updates(Protocol):
         """All, or those of a provider or of a provider's name, in the order of provider and
         name.
         """
+        ...
+
+    async def save(self, instance: str, update: Update, etag: str) -> str:
+        """Replace, guarded; the new ETag. Raises ConcurrentUpdate."""
         ...
 
     async def delete(self, instance: str, update_id: UpdateId) -> None: ...

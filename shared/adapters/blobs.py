@@ -73,7 +73,34 @@ class AzureBlobs:
                 properties = await self._blob(container, name).get_blob_properties()
             except ResourceNotFoundError:
                 return None
-            return {**(properties.metadata or {}), "size": str(properties.size)}
+            facts = {"size": str(properties.size), "etag": str(properties.etag)}
+            return {**(properties.metadata or {}), **facts}
+
+    async def touch(self, container: Container, name: str) -> bool:
+        """See the port."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        blob = self._blob(container, name)
+        async with translated():
+            try:
+                properties = await blob.get_blob_properties()
+                await blob.set_blob_metadata(properties.metadata)
+            except ResourceNotFoundError:
+                return False
+            return True
+
+    async def delete(self, container: Container, name: str, etag: str) -> None:
+        """See the port."""
+        from azure.core import MatchConditions
+        from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
+
+        async with translated():
+            try:
+                await self._blob(container, name).delete_blob(
+                    etag=etag, match_condition=MatchConditions.IfNotModified
+                )
+            except (ResourceNotFoundError, ResourceModifiedError):
+                return
 
     def open_write(self, container: Container, name: str) -> BlockBlobSink:
         """See the port."""
@@ -149,6 +176,31 @@ class AzureBlobs:
                 content_disposition=f'attachment; filename="{filename}"',
             )
         return f"{self._blob(container, name).url}?{token}"
+
+    async def upload_link(self, container: Container, hours: float) -> str:
+        """See the port."""
+        from azure.storage.blob import ContainerSasPermissions, generate_container_sas
+
+        service = self._accounts.blobs
+        now = datetime.now(UTC)
+        start, expiry = now - _CLOCK_SKEW, now + timedelta(hours=hours)
+        key = getattr(service.credential, "account_key", None)
+        async with translated():
+            delegation = None if key else await service.get_user_delegation_key(start, expiry)
+            token = generate_container_sas(
+                account_name=service.account_name or "",
+                container_name=container,
+                account_key=key,
+                user_delegation_key=delegation,
+                permission=ContainerSasPermissions(write=True, create=True),
+                start=start,
+                expiry=expiry,
+            )
+        return f"{service.get_container_client(container).url}?{token}"
+
+    def address(self, container: Container, name: str) -> str:
+        """See the port."""
+        return str(self._blob(container, name).url)
 
 
 class BlockBlobSink:

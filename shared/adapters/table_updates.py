@@ -47,6 +47,12 @@ class TableUpdates:
         page = await self.table.page(condition, parameters, token=token, size=_PAGE)
         return Page([stored(row, Update) for row in page.items], page.token)
 
+    async def save(self, instance: str, update: Update, etag: str) -> str:
+        """See the port."""
+        return await self.table.replace(
+            _partition(instance, update.update_id), _row(update.update_id), pack(update), etag
+        )
+
     async def delete(self, instance: str, update_id: UpdateId) -> None:
         """See the port."""
         await self.table.delete(_partition(instance, update_id), _row(update_id))

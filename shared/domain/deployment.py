@@ -34,6 +34,7 @@ class Subgroup:
 
     is_canceled: bool = False
     retry_timestamp: str | None = None
+    is_deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,9 @@ class Deployment:
     is_fanned_out: bool = False
 
     def targets(self, device_class: DeviceClass) -> bool:
-        """Whether the update fits the class."""
-        if self.only_class_id not in (None, device_class.class_id):
+        """Whether the update fits the class and nobody deleted the deployment for it."""
+        class_id = device_class.class_id
+        if self.only_class_id not in (None, class_id) or self.subgroup(class_id).is_deleted:
             return False
         return is_compatible(self.compatibility, device_class.properties)
 
@@ -146,6 +148,27 @@ def state_for(
     return DeploymentState.INACTIVE if superseded else DeploymentState.ACTIVE
 
 
+def is_active(
+    deployment: Deployment,
+    deployments: Iterable[Deployment],
+    classes: Iterable[DeviceClass],
+    now: str,
+) -> bool:
+    """Whether devices may still be asked to run it.
+
+    Args:
+        deployment: The deployment.
+        deployments: All of its group.
+        classes: All of the instance: one that has no device in the group yet may get some.
+        now: ISO 8601, UTC.
+    """
+    others = list(deployments)
+    states = {
+        state_for(deployment, others, item, now) for item in classes if deployment.targets(item)
+    }
+    return DeploymentState.ACTIVE in states or not states
+
+
 def cancel(deployment: Deployment, class_id: str) -> Deployment:
     """The deployment, cancelled for one class."""
     return _with_subgroup(
@@ -173,6 +196,13 @@ def retry(deployment: Deployment, class_id: str, now: str) -> Deployment:
 def _precedence(deployment: Deployment) -> tuple[str, str, str]:
     """What makes a deployment newer than another; the last part only settles a tie."""
     return deployment.starts_at, deployment.created_at, deployment.workflow_id
+
+
+def delete(deployment: Deployment, class_id: str) -> Deployment:
+    """The deployment without one class; an older one may come into force for it again."""
+    return _with_subgroup(
+        deployment, class_id, replace(deployment.subgroup(class_id), is_deleted=True)
+    )
 
 
 def _with_subgroup(deployment: Deployment, class_id: str, subgroup: Subgroup) -> Deployment:

@@ -1,4 +1,4 @@
-"""Long-running operations: what an import is doing and how it ended."""
+"""Long-running operations: imports, deletions of updates, re-reads of the hub's registry."""
 
 from __future__ import annotations
 
@@ -21,11 +21,17 @@ class OperationStatus(StrEnum):
 
 
 class Stage(StrEnum):
-    """Where an import is on its way."""
+    """Where an operation is on its way: three stages of an import, one of a deletion, three of a
+    re-read of the registry.
+    """
 
     FETCH = "fetch"
     SCAN = "scan"
     PUBLISH = "publish"
+    DELETE = "delete"
+    DEVICES = "devices"
+    MODULES = "modules"
+    CHECK = "check"
     END = "end"
 
 
@@ -70,13 +76,16 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One import or deletion. Times are ISO 8601, UTC.
+    """One operation. Times are ISO 8601, UTC.
 
-    `bytes_done` of `bytes_total` says how much of the files is fetched.
+    `bytes_done` of `bytes_total` says how much of the files of an import is fetched. `subject` is
+    what a deletion or a re-read is about: the import that made the update, or the kind of import of
+    devices. A re-read goes on at `position`; `step` counts its pages, so that a repeated message
+    does nothing.
     """
 
     operation_id: str
-    kind: Literal["import", "delete"]
+    kind: Literal["import", "delete", "devices"]
     status: OperationStatus
     stage: Stage
     created_at: str
@@ -87,6 +96,9 @@ class Operation:
     failure: Failure | None = None
     bytes_done: int = 0
     bytes_total: int = 0
+    subject: str = ""
+    position: str | None = None
+    step: int = 0
 
     @property
     def is_finished(self) -> bool:
@@ -97,7 +109,7 @@ class Operation:
         """The operation, running, at a stage."""
         return replace(self, stage=stage, status=OperationStatus.RUNNING, changed_at=now, **changes)
 
-    def succeeded(self, update_id: UpdateId, now: str) -> Operation:
+    def succeeded(self, update_id: UpdateId | None, now: str) -> Operation:
         """The operation, done; its sources are forgotten with their secrets."""
         return replace(
             self,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, get_args
 
-Queue = Literal["import", "publish", "fanout", "reconcile", "rollup"]
+Queue = Literal["import", "publish", "delete", "fanout", "reconcile", "rollup", "registry", "logs"]
 Table = Literal[
     "Updates",
     "Operations",
@@ -20,8 +20,9 @@ Table = Literal[
     "Deployments",
     "DeviceClasses",
     "Groups",
+    "LogCollections",
 ]
-Container = Literal["imports", "quarantine", "content", "manifests", "deadletter"]
+Container = Literal["imports", "quarantine", "content", "manifests", "deadletter", "diagnostics"]
 
 QUEUES: tuple[Queue, ...] = get_args(Queue)
 TABLES: tuple[Table, ...] = get_args(Table)

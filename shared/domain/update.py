@@ -54,7 +54,8 @@ class Update:
 
     `manifest` is the exact text that devices hash, `signature` the nested JWS over it. `content`
     maps every file id that a device may ask for, those of children included, to the hexadecimal
-    SHA-256 of its content, which names the blob. `operation_id` is the import that made it.
+    SHA-256 of its content, which names the blob. `operation_id` is the import that made it. An
+    update that is being deleted can no longer be deployed or referred to.
     """
 
     update_id: UpdateId
@@ -75,6 +76,7 @@ class Update:
     description: str | None = None
     references: tuple[UpdateId, ...] = ()
     referenced_by: tuple[UpdateId, ...] = ()
+    is_being_deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

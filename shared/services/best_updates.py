@@ -39,6 +39,7 @@ class BestUpdates:
                 item.value.update_id
                 for item in page.items
                 if item.value.is_deployable
+                and not item.value.is_being_deleted
                 and is_compatible(item.value.compatibility, device_class.properties)
             ]
             token = page.token

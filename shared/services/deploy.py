@@ -69,7 +69,9 @@ class Deploy:
             created_at=self.clock.now(),
             rollback_policy=request.rollback_policy,
         )
-        if not await self.deployments.add(instance, deployment):
+        if await self.deployments.add(instance, deployment):
+            await self._check_still_there(instance, deployment)
+        else:
             deployment = await self._same(instance, request)
         await self._enqueue(instance, deployment)
         return deployment
@@ -147,12 +149,24 @@ class Deploy:
         stored = await self.updates.get(instance, update_id)
         if stored is None:
             raise NotFound(f"Update '{update_id}' does not exist.", target="update.updateId")
+        if stored.value.is_being_deleted:
+            raise Conflict(f"Update '{update_id}' is being deleted.", target="update.updateId")
         if not stored.value.is_deployable:
             raise InvalidInput(
                 f"Update '{update_id}' is not deployable; it only serves as a part of others.",
                 target="update.updateId",
             )
         return stored.value
+
+    async def _check_still_there(self, instance: str, deployment: Deployment) -> None:
+        """A deletion that began meanwhile may not have seen the deployment: then this sees it."""
+        policy = deployment.rollback_policy
+        try:
+            for update_id in [deployment.update_id] + ([policy.update_id] if policy else []):
+                await self._update(instance, update_id)
+        except (NotFound, Conflict):
+            await self.deployments.delete(instance, deployment.group_id, deployment.deployment_id)
+            raise
 
     async def _same(self, instance: str, request: DeploymentRequest) -> Deployment:
         known = await self.get(instance, request.group_id, request.deployment_id)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import msgspec
 
-from shared.contract.signature import compose, signing_input
 from shared.domain.errors import Conflict, DeviceUpdateError, NotFound
 from shared.domain.import_manifest import ImportManifest, parse_import_manifest
 from shared.domain.operation import ImportSource, Operation, Stage
@@ -21,6 +20,7 @@ from shared.ports import Blobs, Clock, Operations, Signer, Updates
 from shared.services.best_updates import BestUpdates
 from shared.services.import_scan import VERDICTS
 from shared.services.imports import Imports, quarantine_prefix
+from shared.services.references import referred
 
 
 @dataclass(slots=True)
@@ -76,15 +76,15 @@ class ImportPublish:
         prefix: str,
         verdicts: Mapping[str, Verdict],
     ) -> None:
-        children = [await self._child(instance, child) for child in manifest.references]
+        children = [
+            await referred(self.updates, instance, child, manifest.update_id)
+            for child in manifest.references
+        ]
         by_name = {
             entry.filename: verdicts[f"{prefix}{at}"] for at, entry in enumerate(manifest.all_files)
         }
         prepared = prepare(manifest, children, by_name)
-        for at, entry in enumerate(manifest.all_files):
-            await self._promote(instance, f"{prefix}{at}", hex_of(entry.sha256))
-        for item in prepared.generated:
-            await self.blobs.write("content", f"{instance}/{hex_of(item.sha256)}", item.content)
+        await self._promote(instance, manifest, prepared, prefix)
         update = await self._signed(operation, source, manifest, prepared)
         if not await self.updates.add(instance, update):
             known = await self.updates.get(instance, update.update_id)
@@ -94,18 +94,29 @@ class ImportPublish:
                     code="UpdateAlreadyExists",
                     target="updateId",
                 )
+        # a deletion that did not see this update yet may have taken a child or a blob meanwhile
+        await self._check_children(instance, update)
+        await self._promote(instance, manifest, prepared, prefix)
         await self.best_updates.published(instance, update)
 
-    async def _child(self, instance: str, update_id: UpdateId) -> Update:
-        stored = await self.updates.get(instance, update_id)
-        if stored is None:
-            raise NotFound(f"The referenced update '{update_id}' was deleted meanwhile.")
-        return stored.value
+    async def _check_children(self, instance: str, update: Update) -> None:
+        try:
+            for child in update.references:
+                await referred(self.updates, instance, child, update.update_id)
+        except NotFound:
+            await self.updates.delete(instance, update.update_id)
+            raise
 
-    async def _promote(self, instance: str, quarantined: str, digest: str) -> None:
-        target = f"{instance}/{digest}"
-        if await self.blobs.metadata("content", target) is None:
-            await self.blobs.copy(("quarantine", quarantined), ("content", target))
+    async def _promote(
+        self, instance: str, manifest: ImportManifest, prepared: PreparedUpdate, prefix: str
+    ) -> None:
+        """Bring the content out of quarantine; what is there already gets a new ETag."""
+        for at, entry in enumerate(manifest.all_files):
+            target = f"{instance}/{hex_of(entry.sha256)}"
+            if not await self.blobs.touch("content", target):
+                await self.blobs.copy(("quarantine", f"{prefix}{at}"), ("content", target))
+        for item in prepared.generated:
+            await self.blobs.write("content", f"{instance}/{hex_of(item.sha256)}", item.content)
 
     async def _signed(
         self,
@@ -114,6 +125,9 @@ class ImportPublish:
         manifest: ImportManifest,
         prepared: PreparedUpdate,
     ) -> Update:
+        # loads cryptography, which costs a cold start about 25 ms
+        from shared.contract.signature import compose, signing_input
+
         signed = signing_input(await self.signer.sjwk(), prepared.manifest)
         signature = compose(signed, await self.signer.sign(hashlib.sha256(signed).digest()))
         is_detached = prepared.full_manifest != prepared.manifest

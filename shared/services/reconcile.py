@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import batched
@@ -19,6 +20,8 @@ from shared.services.command import Commands
 from shared.services.pacing import Pacer
 from shared.services.retrying import until_uncontended
 from shared.services.rollup import RollupBell
+
+log = logging.getLogger(__name__)
 
 _CHUNK = 25
 """Devices patched before their rows are written: what a crash may patch a second time."""
@@ -105,7 +108,15 @@ class Reconcile:
         cache: dict[UpdateId, Mapping[str, Any]],
     ) -> Commanded | None:
         """Patch one twin; what was asked for, None if there is nothing to patch any more."""
-        desired, command = await self.commands.desired(instance, command, record.commanded, cache)
+        try:
+            desired, command = await self.commands.desired(
+                instance, command, record.commanded, cache
+            )
+        except NotFound as error:
+            # an update can be deleted once no active deployment needs it; an older deployment that
+            # comes into force again has nothing to ask for then
+            log.warning("%s is left as it is: %s", record.key, error.message)
+            return None
         await self.pacer.turn(instance)
         try:
             await self.hub.patch_desired(instance, record.device_id, record.module_id, desired)

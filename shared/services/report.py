@@ -153,6 +153,8 @@ class Reports:
             cells = _cells(rollup, deployment.group_id, class_id)
             counts = state_counts(cells, deployment.workflow_id)
             present = cells.get(TOTAL, 0)
+            if deployment.subgroup(class_id).is_deleted:
+                continue
             if not counts.commanded and not (present and deployment.targets(known.device_class)):
                 continue
             state = state_for(deployment, deployments, known.device_class, now)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.domain.operation import Operation, Stage
-from shared.domain.topology import SCAN_REQUEST
+from shared.domain.topology import SCAN_REQUEST, Queue
 from shared.ports import Blobs, Clock, Deployments, Fleet, Operations, Queues
 from shared.services.best_updates import BestUpdates
 from shared.services.imports import quarantine_prefix
@@ -19,6 +19,11 @@ from shared.services.rollup import RollupBell
 
 STALLED_AFTER = timedelta(minutes=2)
 _PAGES = 5
+_QUEUES: dict[Stage, Queue] = {
+    Stage.FETCH: "import",
+    Stage.PUBLISH: "publish",
+    Stage.DELETE: "delete",
+}
 
 log = logging.getLogger(__name__)
 
@@ -38,16 +43,16 @@ class Sweep:
     clock: Clock
 
     async def run(self) -> None:
-        """Restart stalled imports and fan-outs, refresh derived figures."""
+        """Restart stalled operations and fan-outs, refresh derived figures."""
         for instance in self.instances:
-            await self._imports(instance)
+            await self._operations(instance)
             await self._fan_outs(instance)
             for known in await self.fleet.classes(instance):
                 await self.best_updates.refresh(instance, known.device_class)
             for group in await self.fleet.groups(instance):
                 await self.bell.ring(instance, group.group_id)
 
-    async def _imports(self, instance: str) -> None:
+    async def _operations(self, instance: str) -> None:
         token: str | None = None
         for _ in range(_PAGES):
             page = await self.operations.list(instance, token)
@@ -66,15 +71,15 @@ class Sweep:
 
     async def _resume(self, instance: str, operation: Operation) -> None:
         log.warning(
-            "import %s stalled in stage %s; going on", operation.operation_id, operation.stage
+            "operation %s stalled in stage %s; going on", operation.operation_id, operation.stage
         )
         message = {"instance": instance, "operation": operation.operation_id}
-        if operation.stage is Stage.FETCH:
-            await self.queues.put("import", message)
-        elif operation.stage is Stage.PUBLISH:
-            await self.queues.put("publish", message)
-        else:
+        if operation.kind == "devices":
+            await self.queues.put("registry", {**message, "step": operation.step})
+        elif operation.stage is Stage.SCAN:
             await self._scan_again(instance, operation)
+        else:
+            await self.queues.put(_QUEUES[operation.stage], message)
 
     async def _scan_again(self, instance: str, operation: Operation) -> None:
         """Write the request anew: its creation is what triggers a scan."""
