@@ -126,8 +126,6 @@ class ImportPublish:
         prepared: PreparedUpdate,
     ) -> Update:
         # loads cryptography, which costs a cold start about 25 ms
-        
-        # loads cryptography, which costs a cold start about 25 ms
         from shared.contract.signature import compose, signing_input
 
         signed = signing_input(await self.signer.sjwk(), prepared.manifest)
