@@ -1,0 +1,1 @@
+"""The deployment package: what runs in the cloud and nothing else."""
