@@ -23,7 +23,7 @@ from shared.contract.rootkeys import (
 )
 from shared.contract.signature import compose, signing_input, signing_key_input
 
-VECTORS = Path(__file__).parents[3].parent / "shared" / "vectors" / "agent"
+VECTORS = Path(__file__).parents[2] / "data" / "vectors"
 ROOT_KIDS = ("root.1", "root.2")
 
 
