@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -71,6 +71,14 @@ class Rollup:
     as_of: str
 
 
+class ByteStream(Protocol):
+    """Bytes in pieces; whoever stops before the end closes it."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def aclose(self) -> None: ...
+
+
 class Clock(Protocol):
     """Time and fresh identifiers."""
 
@@ -136,7 +144,7 @@ class Blobs(Protocol):
         """Start writing a blob of any size."""
         ...
 
-    def stream(self, container: Container, name: str) -> AsyncIterator[bytes]:
+    def stream(self, container: Container, name: str) -> ByteStream:
         """The content of a blob in pieces. Raises NotFound."""
         ...
 
@@ -257,9 +265,40 @@ class Fleet(Protocol):
         """Every bucket that has or had a device of the group."""
         ...
 
-    async def groups(self, instance: str) -> Sequence[KnownGroup]: ...
+    async def groups(
+        self, instance: str, *, with_deleted: bool = False
+    ) -> Sequence[KnownGroup]: ...
 
-    async def classes(self, instance: str) -> Sequence[KnownClass]: ...
+    async def classes(
+        self, instance: str, *, with_deleted: bool = False
+    ) -> Sequence[KnownClass]: ...
+
+    async def rename_class(self, instance: str, class_id: str, friendly_name: str) -> None: ...
+
+    async def delete_class(self, instance: str, class_id: str) -> None:
+        """Hide a class until `revive` finds devices of it."""
+        ...
+
+    async def delete_group(self, instance: str, group: str) -> None:
+        """Hide a group and drop its roll-up until `revive` finds devices of it."""
+        ...
+
+    async def delete_subgroup(self, instance: str, group: str, class_id: str) -> None:
+        """Hide a class of a group until `revive` finds devices of it."""
+        ...
+
+    async def revive(self, instance: str, group: str, present: Set[str]) -> Set[str] | None:
+        """Bring back what was deleted and has devices again, without its history.
+
+        Args:
+            instance: The instance.
+            group: A group.
+            present: Ids of the classes that it has devices of.
+
+        Returns:
+            The classes that stay deleted in the group; None if the group itself does.
+        """
+        ...
 
     async def set_best_update(
         self, instance: str, class_id: str, best: UpdateId | None
@@ -272,6 +311,8 @@ class Fleet(Protocol):
     async def rollups(self, instance: str, group: str | None = None) -> Mapping[str, Rollup]:
         """Roll-ups by group: of one, or of all."""
         ...
+
+    async def drop_rollup(self, instance: str, group: str) -> None: ...
 
 
 class Deployments(Protocol):
@@ -334,7 +375,7 @@ class Fetcher(Protocol):
 
     def stream(
         self, url: str, *, size_bytes: int, offset: int = 0, etag: str | None = None
-    ) -> AsyncIterator[bytes]: ...
+    ) -> ByteStream: ...
 
 
 class Scanner(Protocol):

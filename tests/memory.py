@@ -10,7 +10,15 @@ import asyncio
 import base64
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+    Set,
+)
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import wraps
@@ -159,7 +167,8 @@ class MemoryBlobs:
         content: bytes,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        self.contents[container, name] = (content, dict(metadata or {}))
+        facts = {**(metadata or {}), "etag": f"etag-{next(_etags)}"}
+        self.contents[container, name] = (content, facts)
         self.created.append((container, name))
 
     def names(self, container: Container) -> list[str]:
@@ -185,10 +194,23 @@ class MemoryBlobs:
         content, metadata = self.contents[container, name]
         return {**metadata, "size": str(len(content))}
 
+    async def touch(self, container: Container, name: str) -> bool:
+        await asyncio.sleep(0)
+        if (container, name) not in self.contents:
+            return False
+        content, facts = self.contents[container, name]
+        self.contents[container, name] = (content, {**facts, "etag": f"etag-{next(_etags)}"})
+        return True
+
+    async def delete(self, container: Container, name: str, etag: str) -> None:
+        await asyncio.sleep(0)
+        if self.contents.get((container, name), (b"", {}))[1].get("etag") == etag:
+            del self.contents[container, name]
+
     def open_write(self, container: Container, name: str) -> MemorySink:
         return MemorySink(self, container, name)
 
-    async def stream(self, container: Container, name: str) -> AsyncIterator[bytes]:
+    async def stream(self, container: Container, name: str) -> AsyncGenerator[bytes]:
         await asyncio.sleep(0)
         if (container, name) not in self.contents:
             raise NotFound(f"Blob '{name}' does not exist.", target=name)
@@ -217,6 +239,13 @@ class MemoryBlobs:
     async def link(self, container: Container, name: str, filename: str) -> str:
         await asyncio.sleep(0)
         return f"https://memory.example/{container}/{name}?filename={filename}"
+
+    async def upload_link(self, container: Container, hours: float) -> str:
+        await asyncio.sleep(0)
+        return f"https://memory.example/{container}?hours={hours}"
+
+    def address(self, container: Container, name: str) -> str:
+        return f"https://memory.example/{container}/{name}"
 
 
 class MemoryOperations:
@@ -270,6 +299,10 @@ class MemoryUpdates:
             if owner == instance and provider in (None, item.provider) and name in (None, item.name)
         ]
         return _page(found, token, self._page_size)
+
+    async def save(self, instance: str, update: Update, etag: str) -> str:
+        await asyncio.sleep(0)
+        return self._rows.replace((instance, update.update_id), update, etag)
 
     async def delete(self, instance: str, update_id: UpdateId) -> None:
         await asyncio.sleep(0)
@@ -353,6 +386,7 @@ class MemoryFleet:
         self._groups: dict[tuple[str, str], KnownGroup] = {}
         self._classes: dict[tuple[str, str], KnownClass] = {}
         self._rollups: dict[tuple[str, str], Rollup] = {}
+        self._deleted: set[tuple[str, ...]] = set()
 
     async def note(self, instance: str, group: str, bucket: int, device_class: DeviceClass) -> bool:
         await asyncio.sleep(0)
@@ -368,15 +402,61 @@ class MemoryFleet:
         await asyncio.sleep(0)
         return sorted(self._buckets.get((instance, group), ()))
 
-    async def groups(self, instance: str) -> Sequence[KnownGroup]:
-        await asyncio.sleep(0)
-        return [group for place, group in sorted(self._groups.items()) if place[0] == instance]
-
-    async def classes(self, instance: str) -> Sequence[KnownClass]:
+    async def groups(self, instance: str, *, with_deleted: bool = False) -> Sequence[KnownGroup]:
         await asyncio.sleep(0)
         return [
-            item for place, item in sorted(self._classes.items(), key=_key) if place[0] == instance
+            group
+            for place, group in sorted(self._groups.items(), key=_key)
+            if place[0] == instance and (with_deleted or ("group", *place) not in self._deleted)
         ]
+
+    async def classes(self, instance: str, *, with_deleted: bool = False) -> Sequence[KnownClass]:
+        await asyncio.sleep(0)
+        return [
+            item
+            for place, item in sorted(self._classes.items(), key=_key)
+            if place[0] == instance and (with_deleted or ("class", *place) not in self._deleted)
+        ]
+
+    async def rename_class(self, instance: str, class_id: str, friendly_name: str) -> None:
+        await asyncio.sleep(0)
+        known = self._classes[instance, class_id]
+        self._classes[instance, class_id] = replace(known, friendly_name=friendly_name)
+
+    async def delete_class(self, instance: str, class_id: str) -> None:
+        await asyncio.sleep(0)
+        self._deleted.add(("class", instance, class_id))
+
+    async def delete_group(self, instance: str, group: str) -> None:
+        await asyncio.sleep(0)
+        self._deleted.add(("group", instance, group))
+        self._rollups.pop((instance, group), None)
+
+    async def delete_subgroup(self, instance: str, group: str, class_id: str) -> None:
+        await asyncio.sleep(0)
+        self._deleted.add(("subgroup", instance, group, class_id))
+
+    async def revive(self, instance: str, group: str, present: Set[str]) -> Set[str] | None:
+        await asyncio.sleep(0)
+        if ("group", instance, group) in self._deleted:
+            if not present:
+                return None
+            self._deleted.remove(("group", instance, group))
+            self._groups[instance, group] = KnownGroup(group, self._clock.now())
+        for class_id in present:
+            if ("class", instance, class_id) in self._deleted:
+                self._deleted.remove(("class", instance, class_id))
+                known = self._classes[instance, class_id]
+                self._classes[instance, class_id] = replace(
+                    known, created_at=self._clock.now(), friendly_name=None
+                )
+            self._deleted.discard(("subgroup", instance, group, class_id))
+        marks = (mark for mark in self._deleted if mark[:3] == ("subgroup", instance, group))
+        return {mark[3] for mark in marks}
+
+    async def drop_rollup(self, instance: str, group: str) -> None:
+        await asyncio.sleep(0)
+        self._rollups.pop((instance, group), None)
 
     async def set_best_update(self, instance: str, class_id: str, best: UpdateId | None) -> None:
         await asyncio.sleep(0)
@@ -511,7 +591,7 @@ class MemoryFetcher:
 
     async def stream(
         self, url: str, *, size_bytes: int, offset: int = 0, etag: str | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         await asyncio.sleep(0)
         content = self._source(url)
         for at in range(offset, len(content), 7):
@@ -533,7 +613,14 @@ class MemoryScanner:
         self.verdicts: dict[bytes, Verdict] = {}
 
     async def scan(
-        self, path: Path, *, sha256: str, size_bytes: int, deadline_seconds: float
+        self,
+        path: Path,
+        *,
+        sha256: str,
+        size_bytes: int,
+        deadline_seconds: float,
+        name: str = "",
+        opaque: bool = False,
     ) -> Verdict:
         await asyncio.sleep(0)
         content = await asyncio.to_thread(path.read_bytes)
@@ -615,7 +702,7 @@ class _Wrapped:
         self, member: Callable[..., AsyncIterator[bytes]]
     ) -> Callable[..., AsyncIterator[bytes]]:
         @wraps(member)
-        async def stream(*args: Any, **options: Any) -> AsyncIterator[bytes]:
+        async def stream(*args: Any, **options: Any) -> AsyncGenerator[bytes]:
             self._faults.step()
             async for chunk in member(*args, **options):
                 self._faults.step()

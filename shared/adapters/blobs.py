@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -106,7 +106,7 @@ class AzureBlobs:
         """See the port."""
         return BlockBlobSink(self._blob(container, name))
 
-    async def stream(self, container: Container, name: str) -> AsyncIterator[bytes]:
+    async def stream(self, container: Container, name: str) -> AsyncGenerator[bytes]:
         """See the port."""
         from azure.core.exceptions import ResourceNotFoundError
 

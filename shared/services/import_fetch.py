@@ -8,7 +8,8 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import Awaitable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -23,7 +24,17 @@ from shared.domain.import_manifest import (
 from shared.domain.import_request import ImportItem, match_files
 from shared.domain.operation import ImportSource, Operation, Stage
 from shared.domain.topology import SCAN_REQUEST
-from shared.ports import Blobs, Clock, Fetcher, Operations, Queues, Sealer, Stored, Updates
+from shared.ports import (
+    Blobs,
+    ByteStream,
+    Clock,
+    Fetcher,
+    Operations,
+    Queues,
+    Sealer,
+    Stored,
+    Updates,
+)
 from shared.services.imports import Imports, quarantine_prefix
 from shared.services.progress import Progress
 
@@ -68,8 +79,8 @@ class ImportFetch:
         Raises:
             DependencyFailed: A source or the storage failed in a way that may pass.
         """
-        stored = await self.operations.get(instance, identity)
-        if stored is None or stored.value.is_finished or stored.value.stage is not Stage.FETCH:
+        stored = await self.imports.unfinished(instance, identity)
+        if stored is None or stored.value.stage is not Stage.FETCH:
             return
         operation = stored.value.moved(Stage.FETCH, self.clock.now())
         stored = Stored(operation, await self.operations.save(instance, operation, stored.etag))
@@ -105,7 +116,8 @@ class ImportFetch:
                     f"Update '{manifest.update_id}' stands twice in one import.",
                     code="CannotProcessImportManifest",
                 )
-            await self._check_ids(instance, operation, manifest, ids)
+            await self._check_ids(instance, operation, manifest)
+            await self._check_references(instance, manifest, manifests)
         jobs: list[_Job] = []
         for index, (source, manifest) in enumerate(zip(operation.sources, manifests, strict=True)):
             jobs += await self._jobs(instance, operation, index, source, manifest)
@@ -154,7 +166,6 @@ class ImportFetch:
         instance: str,
         operation: Operation,
         manifest: ImportManifest,
-        ids: Sequence[object],
     ) -> None:
         known = await self.updates.get(instance, manifest.update_id)
         if known is not None and known.value.operation_id != operation.operation_id:
@@ -163,12 +174,29 @@ class ImportFetch:
                 code="UpdateAlreadyExists",
                 target="updateId",
             )
-        for reference in manifest.references:
-            if reference not in ids and await self.updates.get(instance, reference) is None:
+
+    async def _check_references(
+        self, instance: str, manifest: ImportManifest, together: Sequence[ImportManifest]
+    ) -> None:
+        """A parent's children are there or come with it, and have no children: agents go no
+        deeper.
+        """
+        references = {item.update_id: item.references for item in together}
+        for child in manifest.references:
+            if child not in references:
+                known = await self.updates.get(instance, child)
+                if known is None:
+                    raise _cannot_process(
+                        "ReferenceNotFound",
+                        f"Update '{manifest.update_id}' refers to '{child}', which is neither "
+                        "imported nor part of this import.",
+                    )
+                references[child] = known.value.references
+            if references[child]:
                 raise _cannot_process(
-                    "ReferenceNotFound",
-                    f"Update '{manifest.update_id}' refers to '{reference}', which is neither "
-                    "imported nor part of this import.",
+                    "NestedReference",
+                    f"Update '{manifest.update_id}' refers to '{child}', which refers to others "
+                    "itself; only one level is allowed.",
                 )
 
     async def _jobs(
@@ -242,13 +270,14 @@ class ImportFetch:
         digest, size = hashlib.sha256(), 0
         sink = self.blobs.open_write("quarantine", job.name)
         try:
-            async for chunk in self._content(job):
-                size += len(chunk)
-                if size > job.entry.size_bytes:
-                    break
-                digest.update(chunk)
-                await sink.write(chunk)
-                await progress.add(len(chunk))
+            async with aclosing(self._content(job)) as content:
+                async for chunk in content:
+                    size += len(chunk)
+                    if size > job.entry.size_bytes:
+                        break
+                    digest.update(chunk)
+                    await sink.write(chunk)
+                    await progress.add(len(chunk))
         except DeviceUpdateError as error:
             raise _unfetched(
                 error, "CannotProcessUpdateFile", "ContentFileCannotDownload", job.entry.filename
@@ -260,7 +289,7 @@ class ImportFetch:
         known = await self.blobs.metadata("quarantine", job.name)
         return known is not None and known.get("sha256") == unb64(job.entry.sha256).hex()
 
-    def _content(self, job: _Job) -> AsyncIterator[bytes]:
+    def _content(self, job: _Job) -> ByteStream:
         if job.source.kind == "drop":
             return self.blobs.stream("imports", job.address)
         return self.fetcher.stream(self.sealer.unseal(job.address), size_bytes=job.entry.size_bytes)

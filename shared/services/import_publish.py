@@ -37,8 +37,8 @@ class ImportPublish:
 
     async def run(self, instance: str, identity: str) -> None:
         """Publish every update of the import, children first. Running again changes nothing."""
-        stored = await self.operations.get(instance, identity)
-        if stored is None or stored.value.is_finished or stored.value.stage is not Stage.PUBLISH:
+        stored = await self.imports.unfinished(instance, identity)
+        if stored is None or stored.value.stage is not Stage.PUBLISH:
             return
         operation = stored.value
         try:
@@ -61,6 +61,7 @@ class ImportPublish:
             if content is None:
                 raise NotFound("The quarantined import manifest is gone; import again.")
             manifests.append((index, source, parse_import_manifest(content)))
+            await self._check_id(instance, operation, manifests[-1][2].update_id)
         for index, source, manifest in sorted(manifests, key=lambda item: len(item[2].references)):
             await self._publish(
                 instance, operation, source, manifest, f"{prefix}{index}/", verdicts
@@ -87,17 +88,20 @@ class ImportPublish:
         await self._promote(instance, manifest, prepared, prefix)
         update = await self._signed(operation, source, manifest, prepared)
         if not await self.updates.add(instance, update):
-            known = await self.updates.get(instance, update.update_id)
-            if known is None or known.value.operation_id != operation.operation_id:
-                raise Conflict(
-                    f"Update '{update.update_id}' exists already; versions cannot be replaced.",
-                    code="UpdateAlreadyExists",
-                    target="updateId",
-                )
+            await self._check_id(instance, operation, update.update_id)
         # a deletion that did not see this update yet may have taken a child or a blob meanwhile
         await self._check_children(instance, update)
         await self._promote(instance, manifest, prepared, prefix)
         await self.best_updates.published(instance, update)
+
+    async def _check_id(self, instance: str, operation: Operation, update_id: UpdateId) -> None:
+        known = await self.updates.get(instance, update_id)
+        if known is not None and known.value.operation_id != operation.operation_id:
+            raise Conflict(
+                f"Update '{update_id}' exists already; versions cannot be replaced.",
+                code="UpdateAlreadyExists",
+                target="updateId",
+            )
 
     async def _check_children(self, instance: str, update: Update) -> None:
         try:

@@ -55,8 +55,8 @@ class ImportScan:
         Raises:
             DependencyFailed: The scanner failed; a later try may succeed.
         """
-        stored = await self.operations.get(instance, identity)
-        if stored is None or stored.value.is_finished or stored.value.stage is Stage.PUBLISH:
+        stored = await self.imports.unfinished(instance, identity)
+        if stored is None or stored.value.stage is Stage.PUBLISH:
             return
         prefix = quarantine_prefix(instance, identity)
         request = await self.blobs.read("quarantine", prefix + SCAN_REQUEST)

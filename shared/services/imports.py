@@ -87,6 +87,14 @@ class Imports:
         await self.queues.put("import", {"instance": instance, "operation": identity})
         return identity
 
+    async def unfinished(self, instance: str, identity: str) -> Stored[Operation] | None:
+        """An import that goes on; what is left to do of one that has ended is done here."""
+        stored = await self.operations.get(instance, identity)
+        if stored is None or not stored.value.is_finished:
+            return stored
+        await self._finish(instance, stored.value)
+        return None
+
     async def succeed(self, instance: str, stored: Stored[Operation], update_id: UpdateId) -> None:
         """End an import well and forget its quarantined content."""
         operation = stored.value.succeeded(update_id, self.clock.now())

@@ -1,0 +1,239 @@
+"""The services over ports in memory, with the triggers that carry work between them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from shared.domain.deployment import Deployment
+from shared.domain.device import TwinChange, bucket_of
+from shared.domain.errors import DeviceUpdateError
+from shared.domain.import_request import ImportItem
+from shared.domain.operation import Operation
+from shared.domain.topology import SCAN_REQUEST
+from shared.domain.update_id import UpdateId
+from shared.services.best_updates import BestUpdates
+from shared.services.command import Commands
+from shared.services.deploy import Deploy
+from shared.services.import_fetch import ImportFetch
+from shared.services.import_publish import ImportPublish
+from shared.services.import_scan import ImportScan
+from shared.services.imports import Imports
+from shared.services.observe import ObserveDevices
+from shared.services.pacing import Pacer
+from shared.services.reconcile import Reconcile
+from shared.services.report import Reports
+from shared.services.rollback import Rollbacks
+from shared.services.rollup import RollUp, RollupBell
+from shared.services.sweep import Sweep
+from tests.memory import (
+    Crash,
+    Faults,
+    FixedClock,
+    MemoryBlobs,
+    MemoryDeployments,
+    MemoryDevices,
+    MemoryFetcher,
+    MemoryFleet,
+    MemoryHub,
+    MemoryOperations,
+    MemoryQueues,
+    MemoryScanner,
+    MemorySealer,
+    MemorySigner,
+    MemoryUpdates,
+    Message,
+    Twin,
+)
+from tests.unit.imports.builders import a_manifest
+
+INSTANCE = "factory"
+DROP_WAIT_SECONDS = 60.0
+STALLED_SECONDS = 180.0
+_MOST_DELIVERIES = 500
+
+
+class World:
+    """Everything of one instance. Services see the ports through `faults`; tests see them bare."""
+
+    def __init__(self) -> None:
+        self.faults = Faults()
+        self.clock = FixedClock()
+        self.queues, self.blobs = MemoryQueues(), MemoryBlobs()
+        self.operations, self.updates = MemoryOperations(), MemoryUpdates()
+        self.devices, self.fleet = MemoryDevices(), MemoryFleet(self.clock)
+        self.deployments, self.hub = MemoryDeployments(), MemoryHub()
+        self.fetcher, self.scanner = MemoryFetcher(), MemoryScanner()
+        self._build()
+
+    def _build(self) -> None:
+        around = self.faults.around
+        queues, blobs = around(self.queues), around(self.blobs)
+        operations, updates = around(self.operations), around(self.updates)
+        devices, fleet = around(self.devices), around(self.fleet)
+        deployments, hub = around(self.deployments), around(self.hub)
+        sealer = MemorySealer()
+        self.bell = RollupBell(queues, 0.0)
+        best = BestUpdates(fleet, updates)
+        self.imports = Imports(operations, blobs, queues, sealer, self.clock)
+        self.fetch = ImportFetch(
+            self.imports,
+            operations,
+            updates,
+            blobs,
+            queues,
+            around(self.fetcher),
+            sealer,
+            self.clock,
+            DROP_WAIT_SECONDS,
+        )
+        self.scan = ImportScan(
+            self.imports, operations, blobs, queues, around(self.scanner), self.clock
+        )
+        self.publish = ImportPublish(
+            self.imports, operations, updates, blobs, around(MemorySigner()), best, self.clock
+        )
+        self.observe = ObserveDevices(devices, fleet, hub, queues, self.bell, best)
+        self.deploy = Deploy(deployments, updates, fleet, queues, self.clock, 1000.0)
+        self.reconcile = Reconcile(
+            devices,
+            deployments,
+            hub,
+            Commands(updates, blobs, "https://du.example/{instance}/rootkeys.json"),
+            Pacer(100_000.0),
+            self.bell,
+            self.clock,
+        )
+        rollbacks = Rollbacks(deployments, updates, fleet, queues, self.clock)
+        self.rollup = RollUp(devices, fleet, rollbacks, self.clock)
+        self.reports = Reports(devices, fleet, deployments, self.clock)
+        self.sweep = Sweep(
+            [INSTANCE], operations, deployments, fleet, best, blobs, queues, self.bell, self.clock
+        )
+
+    async def drain(self) -> None:
+        """Deliver messages and blob events until none is left; a crash has them delivered again."""
+        for _ in range(_MOST_DELIVERIES):
+            due = [*self.queues.take(), *self._scan_requests()]
+            if not due:
+                return
+            for message in due:
+                await self._deliver(message)
+        raise AssertionError("the work does not come to an end")
+
+    async def settle(self) -> None:
+        """Drain, then let the sweep find what was lost, and drain again."""
+        await self.drain()
+        self.clock.advance(STALLED_SECONDS)
+        await self.sweep.run()
+        await self.drain()
+
+    def _scan_requests(self) -> list[Message | tuple[str, str]]:
+        created, self.blobs.created = self.blobs.created, []
+        return [place for place in created if place[1].endswith("/" + SCAN_REQUEST)]
+
+    async def _deliver(self, message: Message | tuple[str, str]) -> None:
+        try:
+            if not isinstance(message, Message):
+                instance, operation, _ = message[1].split("/")
+                await self.scan.run(instance, operation)
+                return
+            self.clock.advance(message.delay_seconds)
+            await self._triggers()[message.queue](message.body)
+        except Exception as error:
+            if not _is_passing(error):
+                raise
+            if isinstance(message, Message):
+                self.queues.messages.append(message)
+            else:
+                self.blobs.created.append(message)  # type: ignore[arg-type]
+
+    def _triggers(self) -> Mapping[str, Callable[[Mapping[str, Any]], Awaitable[None]]]:
+        return {
+            "import": lambda order: self.fetch.run(order["instance"], order["operation"]),
+            "publish": lambda order: self.publish.run(order["instance"], order["operation"]),
+            "fanout": lambda order: self.deploy.fan_out(
+                order["instance"], order["group"], order["deployment"]
+            ),
+            "reconcile": self._reconcile,
+            "rollup": lambda order: self.rollup.group(order["instance"], order["group"]),
+        }
+
+    async def _reconcile(self, order: Mapping[str, Any]) -> None:
+        if "devices" in order:
+            await self.reconcile.some(order["instance"], order["bucket"], order["devices"])
+        else:
+            await self.reconcile.of_group(order["instance"], order["bucket"], order["group"])
+
+    async def operation(self, identity: str) -> Operation:
+        stored = await self.operations.get(INSTANCE, identity)
+        assert stored is not None
+        return stored.value
+
+    async def published(self) -> list[UpdateId]:
+        page = await self.updates.list(INSTANCE)
+        return [item.value.update_id for item in page.items]
+
+    async def tell(self, *changes: TwinChange) -> None:
+        """Bring twin changes to the hub and on to the service."""
+        by_bucket: dict[int, list[TwinChange]] = {}
+        for change in changes:
+            self.remember(change)
+            by_bucket.setdefault(bucket_of(change.device_id), []).append(change)
+        for bucket, items in by_bucket.items():
+            await self.observe.twin_changes(INSTANCE, bucket, items)
+
+    def remember(self, change: TwinChange) -> None:
+        """Have the twin of the hub be as after a change, its tag apart."""
+        twin = self.hub.twins.setdefault((change.device_id, change.module_id), Twin())
+        twin.version = max(twin.version, change.version)
+
+    async def deployment(self, deployment_id: str, group: str = "$default") -> Deployment:
+        return await self.deploy.get(INSTANCE, group, deployment_id)
+
+
+def _is_passing(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_passing(inner) for inner in error.exceptions)
+    return isinstance(error, Crash) or (isinstance(error, DeviceUpdateError) and error.retryable)
+
+
+def sha256(content: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(content).digest()).decode()
+
+
+def a_source_manifest(
+    given: Mapping[str, bytes] | None = None, /, **changes: Any
+) -> dict[str, Any]:
+    """An import manifest of these files."""
+    contents = {"apply.sh": b"#!/bin/sh\necho done\n"} if given is None else given
+    step = {
+        "handler": "microsoft/script:1",
+        "files": list(contents),
+        "handlerProperties": {"installedCriteria": "1"},
+    }
+    entries = [
+        {"filename": name, "sizeInBytes": len(content), "hashes": {"sha256": sha256(content)}}
+        for name, content in contents.items()
+    ]
+    return a_manifest(**{"files": entries, "instructions": {"steps": [step]}, **changes})
+
+
+def offer(world: World, document: dict[str, Any], files: Mapping[str, bytes]) -> ImportItem:
+    """Put a manifest and its files at URLs; the import request for them."""
+    content = json.dumps(document).encode()
+    name = hashlib.sha256(content).hexdigest()[:8]
+    world.fetcher.sources[f"https://src.example/{name}.json?sig=CANARY"] = content
+    urls = {file: f"https://src.example/{name}/{file}?sig=CANARY" for file in files}
+    for file, url in urls.items():
+        world.fetcher.sources[url] = files[file]
+    return ImportItem(
+        f"https://src.example/{name}.json?sig=CANARY",
+        len(content),
+        sha256(content),
+        "Friendly",
+        tuple(urls.items()),
+    )
