@@ -81,9 +81,9 @@ def _stack(keep: bool) -> Iterator[Stack]:
 
 
 async def _run(stack: Stack, given: argparse.Namespace) -> Sequence[Check]:
-    from local.demo.publisher import Publisher
     from local.demo.scenario import Scenario, devices
     from local.demo.screen import Screen
+    from local.file_server import FileServer
     from local.fleet.fleet import Fleet
     from local.rest import Rest
 
@@ -92,7 +92,7 @@ async def _run(stack: Stack, given: argparse.Namespace) -> Sequence[Check]:
     with tempfile.TemporaryDirectory(prefix="odu-fleet-") as folder:
         async with (
             Rest(stack) as rest,
-            Publisher() as publisher,
+            FileServer() as publisher,
             Fleet(stack, devices(given.devices), Path(folder)) as fleet,
         ):
             scenario = Scenario(stack, rest, fleet, publisher, screen)

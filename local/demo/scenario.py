@@ -9,8 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.demo.publisher import Publisher, UpdatePackage, build, drop, read_status
-from local.demo.screen import Bars, Counts, Screen
+from local.blob_drop import drop, read_status
+from local.demo.publisher import UpdatePackage, build
+from local.demo.screen import Screen
+from local.deployment_bars import Counts, DeploymentBars
+from local.file_server import FileServer
 from local.fleet.device import SimulatedDevice
 from local.fleet.fleet import Fleet
 from local.fleet.registry import registry
@@ -61,7 +64,7 @@ class Scenario:
     stack: Stack
     rest: Rest
     fleet: Fleet
-    publisher: Publisher
+    publisher: FileServer
     screen: Screen
     checks: list[Check] = field(default_factory=list)
 
@@ -106,7 +109,7 @@ class Scenario:
         return f"{len(self.fleet.devices)} devices, {len(GROUPS)} groups, {len(classes)} classes"
 
     async def _import(self, package: UpdatePackage) -> str:
-        operation = await self.rest.import_update(list(self.publisher.offer(package)))
+        operation = await self.rest.import_update([package.offered(self.publisher)])
         ended = await self.rest.finished(operation)
         if ended["status"] != "Succeeded":
             raise UnexpectedEnd(ended["error"]["message"])
@@ -122,7 +125,7 @@ class Scenario:
 
     async def _infected(self) -> str:
         package = build("6.6.6", is_infected=True)
-        operation = await self.rest.import_update(list(self.publisher.offer(package)))
+        operation = await self.rest.import_update([package.offered(self.publisher)])
         ended = await self.rest.finished(operation)
         if ended["status"] != "Failed":
             raise UnexpectedEnd("the infected update was published")
@@ -136,13 +139,19 @@ class Scenario:
         raise UnexpectedEnd("the refused update can be read")
 
     async def _dropped(self, package: UpdatePackage) -> str:
-        storage, container = self.stack.storage_connection_string, self.stack.import_drop_container
-        name = await drop(storage, container, package)
-        while True:
-            status = await read_status(storage, container, name)
-            if status is not None:
-                break
-            await asyncio.sleep(_POLL_SECONDS)
+        from azure.storage.blob.aio import ContainerClient
+
+        container = ContainerClient.from_connection_string(
+            self.stack.storage_connection_string, self.stack.import_drop_container
+        )
+        async with container:
+            folder = f"releases/{package.version}"
+            name = await drop(container, folder, "appliance", package.manifest, package.files)
+            while True:
+                status = await read_status(container, name)
+                if status is not None:
+                    break
+                await asyncio.sleep(_POLL_SECONDS)
         if status["status"] != "Succeeded":
             raise UnexpectedEnd(str(status["error"]))
         return f"{name}: {status['status']}"
@@ -235,7 +244,7 @@ class Scenario:
         self,
         package: UpdatePackage,
         group: str,
-        bars: Bars,
+        bars: DeploymentBars,
         on_counts: Callable[[str, Counts], Awaitable[None]] | None,
     ) -> Counts:
         identity = await self.rest.deploy(group, package.update_id)
@@ -245,7 +254,7 @@ class Scenario:
             bars.show(group, counts)
             if on_counts is not None:
                 await on_counts(identity, counts)
-            if counts.total and counts.finished == counts.total:
+            if counts.is_finished:
                 return counts
             await asyncio.sleep(_POLL_SECONDS)
 

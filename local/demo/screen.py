@@ -6,51 +6,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Devices of a group in a deployment by state."""
-
-    total: int
-    in_progress: int
-    succeeded: int
-    failed: int
-    canceled: int
-
-    @classmethod
-    def of(cls, status: Mapping[str, Any]) -> Counts:
-        """The sum over the subgroups of a deployment's status."""
-
-        def add(name: str) -> int:
-            return sum(one[name] for one in status["subgroupStatus"])
-
-        return cls(
-            add("totalDevices"),
-            add("devicesInProgressCount"),
-            add("devicesCompletedSucceededCount"),
-            add("devicesCompletedFailedCount"),
-            add("devicesCanceledCount"),
-        )
-
-    @property
-    def finished(self) -> int:
-        """Devices that have come to an end, whichever."""
-        return self.succeeded + self.failed + self.canceled
-
-    def __str__(self) -> str:
-        words = [
-            (self.in_progress, "in progress"),
-            (self.succeeded, "succeeded"),
-            (self.failed, "failed"),
-            (self.canceled, "cancelled"),
-        ]
-        return ", ".join(f"{count} {word}" for count, word in words if count) or "waiting"
+from local.deployment_bars import Counts, DeploymentBars, deployment_bars
 
 
 @dataclass(slots=True)
@@ -72,20 +32,13 @@ class Screen:
         self.say(f"{'[green]✓' if is_ok else '[red]✗'} {name}[/]  {detail}")
 
     @contextmanager
-    def bars(self, title: str, groups: Sequence[str]) -> Iterator[Bars]:
+    def bars(self, title: str, groups: Sequence[str]) -> Iterator[DeploymentBars]:
         """Live bars, one a group."""
         self.say(f"[bold]{title}[/]")
-        progress = Progress(
-            TextColumn("        {task.description:8}"),
-            BarColumn(bar_width=32),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[states]}"),
-            console=self.console,
-            disable=self.is_quiet,
-        )
-        with progress:
-            yield Bars(progress, {name: progress.add_task(name, states="") for name in groups})
+        with deployment_bars(self.console, indent=8, is_quiet=self.is_quiet) as bars:
+            for name in groups:
+                bars.show(name, Counts(0, 0, 0, 0, 0))
+            yield bars
 
     def compliance(self, rows: Sequence[tuple[str, Mapping[str, int]]]) -> None:
         """The compliance of every group."""
@@ -108,20 +61,3 @@ class Screen:
             )
         if not self.is_quiet:
             self.console.print(table)
-
-
-@dataclass(slots=True)
-class Bars:
-    """The bars of one deployment."""
-
-    progress: Progress
-    tasks: Mapping[str, Any]
-
-    def show(self, group: str, counts: Counts) -> None:
-        """Show where a group stands."""
-        self.progress.update(
-            self.tasks[group],
-            total=max(1, counts.total),
-            completed=counts.finished,
-            states=str(counts),
-        )
