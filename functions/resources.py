@@ -3,7 +3,14 @@
 A new resource is added here and nowhere else.
 """
 
-from functions import deployments, fleet, update_deletion, updates
+from functions import (
+    deployments,
+    fleet,
+    fleet_changes,
+    subgroup_deployments,
+    update_deletion,
+    updates,
+)
 from functions.api import Api
 from shared.http.route import Route
 
@@ -11,7 +18,9 @@ RESOURCES: tuple[Api, ...] = (
     updates.api,
     update_deletion.api,
     fleet.api,
+    fleet_changes.api,
     deployments.api,
+    subgroup_deployments.api,
 )
 
 

@@ -27,6 +27,7 @@ from shared.services.best_updates import BestUpdates
 from shared.services.command import Commands
 from shared.services.delete_update import DeleteUpdate
 from shared.services.deploy import Deploy
+from shared.services.fleet_changes import FleetChanges
 from shared.services.import_fetch import ImportFetch
 from shared.services.import_publish import ImportPublish
 from shared.services.import_scan import ImportScan
@@ -248,6 +249,11 @@ class Container:
         """Roll-ups."""
         rollbacks = Rollbacks(self.deployments, self.updates, self.fleet, self.queues, self.clock)
         return RollUp(self.devices, self.fleet, rollbacks, self.clock)
+
+    @cached_property
+    def fleet_changes(self) -> FleetChanges:
+        """What operators change of classes and groups."""
+        return FleetChanges(self.fleet, self.deployments, self.rollup, self.bell, self.clock)
 
     @cached_property
     def reports(self) -> Reports:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from shared.adapters.table import Table, etag_of, key, pack, unpack
@@ -13,6 +13,7 @@ from shared.domain.update_id import UpdateId
 from shared.ports import Clock, KnownClass, KnownGroup, Rollup
 
 _REMEMBERED = 100_000
+_DELETED = "deletedAt"
 
 
 @dataclass(slots=True)
@@ -25,7 +26,9 @@ class _StoredRollup:
 class TableFleet:
     """Implements `ports.Fleet`.
 
-    What is known never becomes unknown, so a process remembers what it has written.
+    What is known never becomes unknown, so a process remembers what it has written. What is deleted
+    is only marked (`deletedAt`; a subgroup by a row in the partition of its group): the counters
+    decide when it comes back.
     """
 
     buckets_table: Table
@@ -60,14 +63,18 @@ class TableFleet:
         )
         return [int(row["RowKey"], 16) for row in rows]
 
-    async def groups(self, instance: str) -> Sequence[KnownGroup]:
+    async def groups(self, instance: str, *, with_deleted: bool = False) -> Sequence[KnownGroup]:
         """See the port."""
         rows = await self.groups_table.all(
             "PartitionKey eq @partition", {"partition": key(instance)}
         )
-        return [KnownGroup(row["group"], row["createdAt"]) for row in rows]
+        return [
+            KnownGroup(row["group"], row["createdAt"])
+            for row in rows
+            if with_deleted or not row.get(_DELETED)
+        ]
 
-    async def classes(self, instance: str) -> Sequence[KnownClass]:
+    async def classes(self, instance: str, *, with_deleted: bool = False) -> Sequence[KnownClass]:
         """See the port."""
         rows = await self.classes_table.all(
             "PartitionKey eq @partition", {"partition": key(instance)}
@@ -76,17 +83,66 @@ class TableFleet:
             KnownClass(
                 device_class=unpack(row, DeviceClass),
                 created_at=row["createdAt"],
-                friendly_name=row.get("friendlyName"),
+                friendly_name=row.get("friendlyName") or None,
                 best_update=_update_id(row.get("bestUpdate", "")),
             )
             for row in rows
+            if with_deleted or not row.get(_DELETED)
         ]
+
+    async def rename_class(self, instance: str, class_id: str, friendly_name: str) -> None:
+        """See the port."""
+        await self._change_class(instance, class_id, {"friendlyName": friendly_name})
+
+    async def delete_class(self, instance: str, class_id: str) -> None:
+        """See the port."""
+        await self._change_class(instance, class_id, {_DELETED: self.clock.now()})
+
+    async def delete_group(self, instance: str, group: str) -> None:
+        """See the port."""
+        await self.groups_table.upsert(
+            key(instance), key(group), {_DELETED: self.clock.now()}, merge=True
+        )
+        await self.drop_rollup(instance, group)
+
+    async def delete_subgroup(self, instance: str, group: str, class_id: str) -> None:
+        """See the port."""
+        await self.groups_table.upsert(key(instance, group), class_id, {})
+
+    async def revive(self, instance: str, group: str, present: Set[str]) -> Set[str] | None:
+        """See the port."""
+        row, subgroups, classes = await asyncio.gather(
+            self.groups_table.get(key(instance), key(group)),
+            self.groups_table.all(
+                "PartitionKey eq @partition", {"partition": key(instance, group)}, select=["RowKey"]
+            ),
+            self.classes_table.all(
+                f"PartitionKey eq @partition and {_DELETED} gt ''",
+                {"partition": key(instance)},
+                select=["RowKey"],
+            ),
+        )
+        if row is not None and row.get(_DELETED):
+            if not present:
+                return None
+            fresh = {"group": group, "createdAt": self.clock.now()}
+            await self.groups_table.upsert(key(instance), key(group), fresh)
+        for class_id in present & {each["RowKey"] for each in classes}:
+            fresh = {"createdAt": self.clock.now(), "friendlyName": "", _DELETED: ""}
+            await self._change_class(instance, class_id, fresh)
+        deleted = {each["RowKey"] for each in subgroups}
+        for class_id in present & deleted:
+            await self.groups_table.delete(key(instance, group), class_id)
+        return deleted - present
+
+    async def _change_class(
+        self, instance: str, class_id: str, properties: Mapping[str, str]
+    ) -> None:
+        await self.classes_table.upsert(key(instance), class_id, properties, merge=True)
 
     async def set_best_update(self, instance: str, class_id: str, best: UpdateId | None) -> None:
         """See the port."""
-        await self.classes_table.upsert(
-            key(instance), class_id, {"bestUpdate": str(best) if best else ""}, merge=True
-        )
+        await self._change_class(instance, class_id, {"bestUpdate": str(best) if best else ""})
 
     async def save_rollup(self, instance: str, group: str, rollup: Rollup) -> None:
         """See the port."""
@@ -116,6 +172,10 @@ class TableFleet:
             counts = {(group_id, class_id): cells for group_id, class_id, cells in document.counts}
             found[str(row["group"])] = Rollup(counts, document.as_of)
         return found
+
+    async def drop_rollup(self, instance: str, group: str) -> None:
+        """See the port."""
+        await self.rollups_table.delete(key(instance), key(group))
 
 
 def _update_id(text: str) -> UpdateId | None:

@@ -20,7 +20,7 @@ class BestUpdates:
 
     async def published(self, instance: str, update: Update) -> None:
         """Look at the classes that a new or deleted update fits."""
-        for known in await self.fleet.classes(instance):
+        for known in await self.fleet.classes(instance, with_deleted=True):
             if is_compatible(update.compatibility, known.device_class.properties):
                 await self.refresh(instance, known.device_class)
 

@@ -102,6 +102,22 @@ class Deploy:
         await self._stored(instance, group, deployment_id)
         await self.deployments.delete(instance, group, deployment_id)
 
+    async def delete_for_class(
+        self, instance: str, group: str, class_id: str, deployment_id: str
+    ) -> None:
+        """Forget a deployment for one device class, and wholly where it has no other."""
+        classes = await self.fleet.classes(instance)
+
+        async def cycle() -> None:
+            stored = await self._stored(instance, group, deployment_id)
+            changed = rules.delete(stored.value, class_id)
+            if any(changed.targets(known.device_class) for known in classes):
+                await self.deployments.save(instance, changed, stored.etag)
+            else:
+                await self.deployments.delete(instance, group, deployment_id)
+
+        await until_uncontended(cycle)
+
     async def fan_out(self, instance: str, group: str, deployment_id: str) -> None:
         """Have every device of the group reconciled, paced, once the deployment has started."""
         stored = await self.deployments.get(instance, group, deployment_id)
@@ -133,7 +149,7 @@ class Deploy:
         group.
         """
         rollup = (await self.fleet.rollups(instance, group)).get(group)
-        if rollup is None and not await self.fleet.buckets(instance, group):
+        if rollup is None and not await self._is_known(instance, group):
             raise NotFound(f"Group '{group}' does not exist.", target="groupId")
         present = {
             class_id
@@ -144,6 +160,9 @@ class Deploy:
         if rollup is None:
             return list(classes)  # a group seen a moment ago: its classes are not summed up yet
         return [item for item in classes if item.device_class.class_id in present]
+
+    async def _is_known(self, instance: str, group: str) -> bool:
+        return any(known.group_id == group for known in await self.fleet.groups(instance))
 
     async def _update(self, instance: str, update_id: UpdateId) -> Update:
         stored = await self.updates.get(instance, update_id)

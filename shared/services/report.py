@@ -91,25 +91,32 @@ class Reports:
         )
 
     async def subgroups(self, instance: str, group: str) -> list[SubgroupSummary]:
-        """The classes that a group has devices of, with their figures."""
+        """The classes that a group has or had devices of, with their figures."""
         rollup = await self._rollup(instance, group)
         deployments = [item.value for item in await self.deployments.of_group(instance, group)]
         now = self.clock.now()
         found = []
         for known in await self.fleet.classes(instance):
-            cells = _cells(rollup, group, known.device_class.class_id)
-            if not cells.get(TOTAL):
+            if (group, known.device_class.class_id) not in rollup.counts:
                 continue
+            cells = _cells(rollup, group, known.device_class.class_id)
             current = in_force(deployments, known.device_class, now)
             found.append(
                 SubgroupSummary(
                     known,
-                    cells[TOTAL],
+                    cells.get(TOTAL, 0),
                     compliance(cells, known.best_update),
                     current.deployment_id if current else None,
                 )
             )
         return found
+
+    async def subgroup(self, instance: str, group: str, class_id: str) -> SubgroupSummary:
+        """One class of a group. Raises NotFound."""
+        for item in await self.subgroups(instance, group):
+            if item.known.device_class.class_id == class_id:
+                return item
+        raise NotFound(f"Device class '{class_id}' does not exist here.", target="deviceClassId")
 
     async def groups(self, instance: str) -> list[GroupSummary]:
         """Every group of the instance with its figures."""

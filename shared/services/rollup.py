@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-from shared.domain.counters import Counts, total
+from shared.domain.counters import TOTAL, Counts, total
 from shared.ports import Clock, Devices, Fleet, Queues, Rollup
 from shared.services.rollback import Rollbacks
 
@@ -56,5 +56,11 @@ class RollUp:
 
         buckets = await self.fleet.buckets(instance, group)
         sums = total(await asyncio.gather(*(counts(bucket) for bucket in buckets)))
-        await self.fleet.save_rollup(instance, group, Rollup(sums, as_of))
-        await self.rollbacks.check(instance, group, sums)
+        present = {class_id for (_, class_id), cells in sums.items() if cells.get(TOTAL)}
+        deleted = await self.fleet.revive(instance, group, present)
+        if deleted is None:
+            await self.fleet.drop_rollup(instance, group)
+            return
+        kept = {place: cells for place, cells in sums.items() if place[1] not in deleted}
+        await self.fleet.save_rollup(instance, group, Rollup(kept, as_of))
+        await self.rollbacks.check(instance, group, kept)

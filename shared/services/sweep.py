@@ -49,7 +49,7 @@ class Sweep:
             await self._fan_outs(instance)
             for known in await self.fleet.classes(instance):
                 await self.best_updates.refresh(instance, known.device_class)
-            for group in await self.fleet.groups(instance):
+            for group in await self.fleet.groups(instance, with_deleted=True):
                 await self.bell.ring(instance, group.group_id)
 
     async def _operations(self, instance: str) -> None:
