@@ -47,6 +47,7 @@ from tests.memory import (
     MemoryUpdates,
     Message,
     Twin,
+    merge_patch,
 )
 from tests.unit.imports.builders import a_manifest
 
@@ -187,9 +188,15 @@ class World:
             await self.observe.twin_changes(INSTANCE, bucket, items)
 
     def remember(self, change: TwinChange) -> None:
-        """Have the twin of the hub be as after a change, its tag apart."""
+        """Have the twin of the hub be as after a change."""
         twin = self.hub.twins.setdefault((change.device_id, change.module_id), Twin())
-        twin.version = max(twin.version, change.version)
+        if change.version <= twin.version:
+            return
+        twin.version = change.version
+        twin.tags = merge_patch(twin.tags, change.content.get("tags", {}))
+        if "agent" in change.content:
+            agent = {"deviceUpdate": {"agent": change.content["agent"]}}
+            twin.reported = merge_patch(twin.reported, agent)
 
     async def deployment(self, deployment_id: str, group: str = "$default") -> Deployment:
         return await self.deploy.get(INSTANCE, group, deployment_id)

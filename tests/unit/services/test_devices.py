@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import Any
+
+import pytest
+
+from shared.domain.counters import Counts, contribution, history_contribution, total
+from shared.domain.device import DeviceRecord, DeviceState, bucket_of, view
+from shared.domain.errors import ConcurrentUpdate, DependencyFailed
+from shared.ports import DeviceWrite
+from shared.services.rollup import RollupBell
+from tests.memory import MemoryQueues, Twin
+from tests.unit.domain.builders import (
+    V2,
+    a_change,
+    a_command,
+    at_second,
+    busy,
+    failed,
+    started,
+    succeeded,
+)
+from tests.unit.services.world import INSTANCE, World
+
+BUCKET = bucket_of("d1")
+
+
+def neighbours(count: int) -> list[str]:
+    """Ids of devices that share the bucket of d1."""
+    names = (f"d{number}" for number in itertools.count(1))
+    return list(itertools.islice((name for name in names if bucket_of(name) == BUCKET), count))
+
+
+async def record(world: World, device_id: str = "d1") -> DeviceRecord:
+    rows = await world.devices.load(INSTANCE, bucket_of(device_id), [device_id])
+    return rows[device_id].value
+
+
+async def command(world: World, device_id: str = "d1", **options: Any) -> None:
+    rows = await world.devices.load(INSTANCE, bucket_of(device_id), [device_id])
+    before = rows[device_id]
+    after = DeviceRecord(
+        device_id,
+        registers=before.value.registers,
+        evidence=before.value.evidence,
+        commanded=a_command(**options),
+    )
+    await world.devices.commit(INSTANCE, bucket_of(device_id), [DeviceWrite(before, after)])
+
+
+async def recount(world: World) -> Counts:
+    rows: list[Counts] = []
+    for bucket in range(256):
+        page = await world.devices.of_bucket(INSTANCE, bucket)
+        rows += [contribution(row.value) for row in page.items]
+        for workflow_id in ("w1", "w2"):
+            moved = await world.devices.history(INSTANCE, bucket, workflow_id)
+            rows += [history_contribution(item) for item in moved]
+    return total(rows)
+
+
+async def counted(world: World, *groups: str) -> Counts:
+    rows = [
+        await world.devices.counts(INSTANCE, bucket, group)
+        for bucket in range(256)
+        for group in groups
+    ]
+    found = total(rows)
+    return {
+        place: kept
+        for place, cells in found.items()
+        if (kept := {cell: count for cell, count in cells.items() if count})
+    }
+
+
+async def test_device_is_known_with_group_class_and_counters_after_its_first_report() -> None:
+    world = World()
+
+    await world.tell(a_change(2, started(), group="lobby"))
+
+    seen = view(await record(world))
+    assert seen.device_class is not None
+    assert [group.group_id for group in await world.fleet.groups(INSTANCE)] == ["lobby"]
+    assert await world.fleet.buckets(INSTANCE, "lobby") == [BUCKET]
+    assert [known.device_class for known in await world.fleet.classes(INSTANCE)] == [
+        seen.device_class
+    ]
+    assert await counted(world, "lobby") == await recount(world) != {}
+    assert world.queues.of("reconcile") == [
+        {"instance": INSTANCE, "bucket": BUCKET, "devices": ["d1"]}
+    ]
+    assert world.queues.of("rollup") == [{"instance": INSTANCE, "group": "lobby"}]
+
+
+async def test_new_device_starts_from_its_whole_twin() -> None:
+    world = World()
+    world.hub.twins["d1", None] = Twin(9, tags={"ADUGroup": "hall"}, reported=started())
+
+    await world.observe.twin_changes(INSTANCE, BUCKET, [a_change(8, busy())])
+
+    seen = view(await record(world))
+    assert (seen.group_id, seen.device_class is not None) == ("hall", True)
+
+
+async def test_twin_is_read_only_for_a_device_without_a_row() -> None:
+    world = World()
+    await world.tell(a_change(2, started()))
+    world.hub.twins["d1", None] = Twin(99, tags={"ADUGroup": "hall"})
+
+    await world.observe.twin_changes(INSTANCE, BUCKET, [a_change(3, busy())])
+
+    assert view(await record(world)).group_id == "$default"
+
+
+async def test_change_of_a_device_that_the_hub_has_not_is_dropped() -> None:
+    world = World()
+
+    await world.observe.twin_changes(INSTANCE, BUCKET, [a_change(2, started())])
+
+    assert await world.devices.load(INSTANCE, BUCKET, ["d1"]) == {}
+    assert await recount(world) == {}
+
+
+async def test_device_that_moves_to_another_group_is_reconciled_and_both_are_rolled_up() -> None:
+    world = World()
+    await world.tell(a_change(2, started(), group="lobby"))
+    world.queues.take()
+
+    await world.tell(a_change(3, group="hall"))
+
+    assert [order["devices"] for order in world.queues.of("reconcile")] == [["d1"]]
+    assert {order["group"] for order in world.queues.of("rollup")} == {"lobby", "hall"}
+    assert await counted(world, "lobby", "hall") == await recount(world)
+    assert set(await counted(world, "lobby")) == set()
+
+
+async def test_plain_report_reconciles_nothing() -> None:
+    world = World()
+    await world.tell(a_change(2, started()))
+    world.queues.take()
+
+    await world.tell(a_change(3, busy()), a_change(4, succeeded()))
+
+    assert world.queues.of("reconcile") == []
+
+
+async def test_counters_stay_exact_when_changes_come_twice_and_side_by_side() -> None:
+    world = World()
+    devices = neighbours(4)
+    changes = [
+        a_change(version, report, group=group, device_id=device)
+        for device in devices
+        for version, (report, group) in enumerate(
+            [(started(), ""), (busy(), "lobby"), (failed(), "hall"), (succeeded(), "")], 2
+        )
+    ]
+    for change in changes:
+        world.remember(change)
+
+    await asyncio.gather(
+        *(
+            world.observe.twin_changes(INSTANCE, BUCKET, part)
+            for part in (changes[::2], changes[1::2], changes[::-1])
+        )
+    )
+
+    assert await counted(world, "$default", "lobby", "hall") == await recount(world)
+    assert {view(await record(world, device)).group_id for device in devices} == {"hall"}
+
+
+async def test_fold_gives_up_when_the_row_always_changes() -> None:
+    world = World()
+    await world.tell(a_change(2, started()))
+
+    class Contended(type(world.devices)):  # type: ignore[misc]
+        async def commit(self, *_: object) -> None:
+            raise ConcurrentUpdate("Always.")
+
+    world.observe.devices = Contended()
+    world.observe.devices.rows = world.devices.rows
+
+    with pytest.raises(ConcurrentUpdate):
+        await world.tell(a_change(3, busy()))
+
+
+async def test_connection_counts_only_for_devices_with_a_row() -> None:
+    world = World()
+    await world.tell(a_change(2, started()))
+
+    for device_id in ("d1", "unknown"):
+        await world.observe.connection(
+            INSTANCE, device_id, None, is_connected=True, sequence_number="1"
+        )
+
+    (cells,) = (await counted(world, "$default")).values()
+    assert cells["connected"] == 1
+    assert await world.devices.load(INSTANCE, bucket_of("unknown"), ["unknown"]) == {}
+
+
+async def test_deleted_device_leaves_the_counters_but_not_its_deployment() -> None:
+    world = World()
+    await world.tell(a_change(2, started()))
+    await command(world)
+    await world.tell(a_change(3, failed()))
+    del world.hub.twins["d1", None]
+
+    await world.observe.deleted(INSTANCE, "d1", None, at_second(50))
+    await world.observe.deleted(INSTANCE, "d1", None, at_second(50))
+    await world.observe.deleted(INSTANCE, "never-seen", None, at_second(50))
+
+    (moved,) = await world.devices.history(INSTANCE, BUCKET, "w1")
+    assert moved.state is DeviceState.FAILED
+    assert await counted(world, "$default") == await recount(world)
+    assert sum(cells.get("total", 0) for cells in (await recount(world)).values()) == 0
+    assert view(await record(world)).device_class is None
+
+
+async def test_device_created_again_is_asked_anew_whatever_comes_first() -> None:
+    for is_deletion_late in (False, True):
+        world = World()
+        await world.tell(a_change(2, started()), a_change(3, group="lobby"))
+        await command(world)
+        again = [a_change(2, started("gate"), at=at_second(100))]
+        twin = Twin(2, reported=started("gate"))
+
+        if is_deletion_late:
+            world.hub.twins["d1", None] = twin
+            await world.observe.twin_changes(INSTANCE, BUCKET, again)
+        else:
+            del world.hub.twins["d1", None]
+        world.queues.take()
+        await world.observe.deleted(INSTANCE, "d1", None, at_second(50))
+        if not is_deletion_late:
+            world.hub.twins["d1", None] = twin
+            await world.observe.twin_changes(INSTANCE, BUCKET, again)
+
+        known = await record(world)
+        seen = view(known)
+        assert seen.device_class is not None
+        assert (seen.group_id, seen.device_class.properties["model"]) == ("$default", "gate")
+        assert known.commanded is None
+        assert world.queues.of("reconcile")[-1]["devices"] == ["d1"]
+        assert await counted(world, "$default", "lobby") == await recount(world)
+
+
+@pytest.mark.parametrize("call", range(1, 20))
+async def test_moved_device_is_reconciled_after_a_crash_at_any_port_call(call: int) -> None:
+    world = World()
+    await world.tell(a_change(2, started()))
+    world.queues.take()
+    moves = [a_change(3, group="lobby"), a_change(4, started("gate"))]
+    world.faults.crash_at(call)
+
+    for _ in range(2):
+        try:
+            await world.tell(*moves)
+        except Exception:  # noqa: BLE001 - the crash, or what became of it in a task group
+            assert world.faults.calls >= call
+            continue
+        break
+
+    assert [order["devices"] for order in world.queues.of("reconcile")][:1] == [["d1"]]
+    assert view(await record(world)).group_id == "lobby"
+    assert await counted(world, "$default", "lobby") == await recount(world)
+
+
+async def test_bell_rings_once_for_many_changes() -> None:
+    queues = MemoryQueues()
+    bell = RollupBell(queues, 60.0)
+
+    await bell.ring(INSTANCE, "lobby")
+    await bell.ring(INSTANCE, "lobby")
+    await bell.ring(INSTANCE, "hall")
+    await bell.ring("other", "lobby")
+
+    assert [(item.body["instance"], item.body["group"]) for item in queues.messages] == [
+        (INSTANCE, "lobby"),
+        (INSTANCE, "hall"),
+        ("other", "lobby"),
+    ]
+    assert {item.delay_seconds for item in queues.messages} == {60.0}
+
+
+async def test_bell_rings_again_when_the_queue_failed() -> None:
+    class Failing(MemoryQueues):
+        async def put(self, *_: Any, **__: Any) -> None:
+            raise DependencyFailed("Storage cannot be reached.")
+
+    bell = RollupBell(Failing(), 60.0)
+    with pytest.raises(DependencyFailed):
+        await bell.ring(INSTANCE, "lobby")
+
+    bell.queues = MemoryQueues()
+    await bell.ring(INSTANCE, "lobby")
+
+    assert len(bell.queues.messages) == 1
+
+
+async def test_installed_update_shows_in_compliance_after_the_roll_up() -> None:
+    world = World()
+    await world.tell(a_change(2, started()), a_change(3, succeeded(V2, "elsewhere")))
+    await world.drain()
+
+    found = await world.reports.compliance(INSTANCE)
+
+    assert (found.total, found.on_latest) == (1, 1)
