@@ -30,7 +30,19 @@ class StorageAccounts:
         self._state = state
         self._content = content
         self._credential = credential
-        self._options: dict[str, Any] = {"raw_request_hook": on_request} if on_request else {}
+        self._on_request = on_request
+
+    @cached_property
+    def _options(self) -> dict[str, Any]:
+        from urllib.request import getproxies
+
+        options: dict[str, Any] = {
+            # else every request asks two threads for ~/.netrc and for a proxy
+            "use_env_settings": bool(getproxies())
+        }
+        if self._on_request is not None:
+            options["raw_request_hook"] = self._on_request
+        return options
 
     @cached_property
     def tables(self) -> TableServiceClient:
