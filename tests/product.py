@@ -18,7 +18,7 @@ from tests.storage import Storage
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
     from local.stack.running import Stack
@@ -30,12 +30,25 @@ FINISHED = ("Succeeded", "Failed")
 class Product:
     """Everything that a test of the whole product does to it."""
 
-    def __init__(self, stack: Stack, rest: Rest, sources: Sources, folder: Path) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        rest: Rest,
+        sources: Sources,
+        folder: Path,
+        *,
+        interruptions: tuple[type[Exception], ...] = (),
+    ) -> None:
         self.stack = stack
         self.rest = rest
         self.sources = sources
         self.storage = Storage(stack)
         self._folder = folder
+        self._interruptions = interruptions
+
+    async def eventually[T](self, look: Callable[[], Awaitable[T]]) -> T:
+        """Look until it raises no AssertionError, and none of the known interruptions either."""
+        return await eventually(look, interruptions=self._interruptions)
 
     async def import_items(self, *items: dict[str, Any]) -> Mapping[str, Any]:
         """Import and wait for the end; the operation."""
@@ -50,7 +63,7 @@ class Product:
             assert state["status"] in FINISHED, state
             return state
 
-        return await eventually(look)
+        return await self.eventually(look)
 
     async def publish(self, *packages: Package) -> Mapping[str, Any]:
         """Import packages in one request, which must succeed."""
@@ -75,14 +88,12 @@ class Product:
             SimulatedDevice(f"{model}-{number}", MANUFACTURER, model, group, simulator)
             for number in range(count)
         ]
-        try:
+        with warnings.catch_warnings():
+            # the device SDK leaves sockets to the garbage collector
+            warnings.simplefilter("ignore", ResourceWarning)
             async with Fleet(self.stack, devices, self._folder) as fleet:
                 yield fleet
-        finally:
-            with warnings.catch_warnings():
-                # the device SDK leaves sockets to the garbage collector
-                warnings.simplefilter("ignore", ResourceWarning)
-                gc.collect()
+            gc.collect()
 
     async def seen(self, group: str, count: int) -> None:
         """Wait until the service counts so many devices in a group."""
@@ -95,7 +106,7 @@ class Product:
             ]
             assert found == [count], found
 
-        await eventually(look)
+        await self.eventually(look)
 
     async def class_of(self, device_id: str) -> str:
         """The device class that the service has found for a device."""
@@ -123,7 +134,7 @@ class Product:
         async def look() -> None:
             assert await self.counts(group, deployment) == expected
 
-        await eventually(look)
+        await self.eventually(look)
 
     async def twin(self, device_id: str) -> Any:
         """The twin as the hub's service SDK reads it."""
