@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from shared.adapters.table import Table, etag_of, key, pack, unpack
 from shared.domain.device_class import DeviceClass
-from shared.domain.errors import InvalidInput
+from shared.domain.errors import ConcurrentUpdate, InvalidInput
 from shared.domain.update_id import UpdateId
 from shared.ports import Clock, KnownClass, KnownGroup, Rollup
 
@@ -153,7 +153,8 @@ class TableFleet:
         properties = {"group": group, **pack(_StoredRollup(rollup.as_of, counts))}
         known = await self.rollups_table.get(key(instance), key(group))
         if known is None:
-            await self.rollups_table.insert(key(instance), key(group), properties)
+            if not await self.rollups_table.insert(key(instance), key(group), properties):
+                raise ConcurrentUpdate("Another roll-up was the first.")
         elif unpack(known, _StoredRollup).as_of < rollup.as_of:
             await self.rollups_table.replace(key(instance), key(group), properties, etag_of(known))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from shared.domain.counters import TOTAL, Counts, total
 from shared.ports import Clock, Devices, Fleet, Queues, Rollup
+from shared.services.retrying import until_uncontended
 from shared.services.rollback import Rollbacks
 
 _PARALLEL_READS = 16
@@ -24,16 +25,18 @@ class RollupBell:
     queues: Queues
     delay_seconds: float
     _due: dict[tuple[str, str], float] = field(default_factory=dict, init=False)
+    _ringing: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict, init=False)
 
     async def ring(self, instance: str, group: str) -> None:
         """Have the group rolled up after the delay."""
-        now = time.monotonic()
-        if now < self._due.get((instance, group), 0):
-            return
-        await self.queues.put(
-            "rollup", {"instance": instance, "group": group}, delay_seconds=self.delay_seconds
-        )
-        self._due[instance, group] = now + self.delay_seconds
+        async with self._ringing.setdefault((instance, group), asyncio.Lock()):
+            now = time.monotonic()
+            if now < self._due.get((instance, group), 0):
+                return
+            await self.queues.put(
+                "rollup", {"instance": instance, "group": group}, delay_seconds=self.delay_seconds
+            )
+            self._due[instance, group] = now + self.delay_seconds
 
 
 @dataclass(slots=True)
@@ -56,11 +59,5 @@ class RollUp:
 
         buckets = await self.fleet.buckets(instance, group)
         sums = total(await asyncio.gather(*(counts(bucket) for bucket in buckets)))
-        present = {class_id for (_, class_id), cells in sums.items() if cells.get(TOTAL)}
-        deleted = await self.fleet.revive(instance, group, present)
-        if deleted is None:
-            await self.fleet.drop_rollup(instance, group)
-            return
-        kept = {place: cells for place, cells in sums.items() if place[1] not in deleted}
-        await self.fleet.save_rollup(instance, group, Rollup(kept, as_of))
-        await self.rollbacks.check(instance, group, kept)
+        rollup = Rollup(kept, as_of)
+        await until_uncontended(lambda: self.fleet.save_rollup(instance, group, rollup))
