@@ -39,6 +39,7 @@ from shared.domain.errors import (
     LimitExceeded,
     NotFound,
 )
+from shared.domain.keyring import SignatureRecord
 from shared.domain.operation import Operation
 from shared.domain.scan import Verdict
 from shared.domain.topology import Container, Queue
@@ -630,14 +631,26 @@ class MemoryScanner:
         return self.verdicts.get(content, CLEAN)
 
 
-class MemorySigner:
-    async def sjwk(self) -> str:
-        await asyncio.sleep(0)
-        return "sjwk"
+class MemorySigning:
+    """Stands for `Signing` with a keyring whose key never changes."""
 
-    async def sign(self, digest: bytes) -> bytes:
+    async def sign(self, manifest: str, asked_by: str) -> tuple[str, SignatureRecord]:
         await asyncio.sleep(0)
-        return b"signed:" + digest
+        digest = base64.b64encode(hashlib.sha256(manifest.encode()).digest()).decode()
+        record = SignatureRecord(
+            edition=1,
+            kid="kid",
+            key="key",
+            root_key_version=1,
+            manifest_sha256=digest,
+            signed_at="2024-05-01T00:00:00+00:00",
+            asked_by=asked_by,
+        )
+        return f"signature of {digest}", record
+
+    async def renew(self, instance: str, update_id: UpdateId) -> bool:
+        await asyncio.sleep(0)
+        return False
 
 
 class MemorySealer:

@@ -1,0 +1,435 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shared.domain.deployment import DeploymentState
+from shared.domain.device import DeviceState, bucket_of
+from shared.domain.device_class import device_class_of
+from shared.domain.errors import (
+    ConcurrentUpdate,
+    Conflict,
+    DependencyFailed,
+    DeviceUpdateError,
+    InvalidInput,
+    NotFound,
+)
+from shared.domain.update import Update
+from shared.domain.update_id import UpdateId
+from shared.ports import Stored
+from shared.services.deploy import DeploymentRequest
+from tests.unit.domain.builders import (
+    FITS_KIOSK,
+    V1,
+    V2,
+    a_change,
+    a_deployment,
+    busy,
+    failed,
+    started,
+    succeeded,
+)
+from tests.unit.services.test_devices import counted, neighbours, record, recount
+from tests.unit.services.world import INSTANCE, World
+
+SOON = "2024-05-01T13:00:00.000000+00:00"
+AT_ONCE = "2024-05-01T00:00:00.000000+00:00"
+_KIOSK = device_class_of(started()["deviceUpdate"]["agent"])
+assert _KIOSK is not None
+KIOSK = _KIOSK.class_id
+
+
+def an_update(update_id: UpdateId = V2, **changes: Any) -> Update:
+    given: dict[str, Any] = {
+        "update_id": update_id,
+        "is_deployable": True,
+        "compatibility": FITS_KIOSK,
+        "manifest_version": "4.0",
+        "steps": (),
+        "files": (),
+        "created_at": AT_ONCE,
+        "imported_at": AT_ONCE,
+        "operation_id": "op",
+        "manifest": f"manifest of {update_id}",
+        "signature": f"signature of {update_id}",
+        "content": {f"f{update_id.version}": "00ff"},
+        "file_names": {f"f{update_id.version}": "apply.sh"},
+    }
+    return Update(**{**given, **changes})
+
+
+async def a_world(*devices: str) -> World:
+    world = World()
+    for update_id in (V1, V2):
+        await world.updates.add(INSTANCE, an_update(update_id))
+    await world.tell(*(a_change(2, started(), device_id=device) for device in devices or ["d1"]))
+    await world.drain()
+    return world
+
+
+def a_request(**changes: Any) -> DeploymentRequest:
+    return replace(DeploymentRequest("roll-1", "$default", V2, AT_ONCE), **changes)
+
+
+async def deploy(world: World, **changes: Any) -> None:
+    await world.deploy.create(INSTANCE, a_request(**changes))
+    await world.drain()
+
+
+def desired(world: World, device_id: str = "d1") -> dict[str, Any]:
+    return dict(world.hub.twins[device_id, None].desired["deviceUpdate"]["service"])
+
+
+async def status(world: World, deployment_id: str = "roll-1") -> Any:
+    _, statuses = await world.reports.status(INSTANCE, "$default", deployment_id)
+    (only,) = statuses
+    return only
+
+
+async def test_deployment_reaches_the_twins_of_its_group() -> None:
+    world = await a_world("d1", "d2")
+    await world.tell(a_change(3, group="lobby", device_id="d2"))
+
+    await deploy(world)
+
+    deployment = await world.deployment("roll-1")
+    assert [device for device, _ in world.hub.patches] == ["d1"]
+    assert desired(world) == {
+        "workflow": {"action": 3, "id": deployment.workflow_id},
+        "rootKeyPackageUrl": f"https://du.example/{INSTANCE}/rootkeys.json",
+        "updateManifest": f"manifest of {V2}",
+        "updateManifestSignature": f"signature of {V2}",
+        "fileUrls": {"f2.0": "https://memory.example/content/factory/00ff?filename=apply.sh"},
+    }
+    assert deployment.is_fanned_out
+    assert (await record(world)).commanded is not None
+
+
+async def test_newer_deployment_takes_over_and_drops_old_links() -> None:
+    world = await a_world()
+    await deploy(world, deployment_id="old", update_id=V1)
+
+    await deploy(world, deployment_id="new")
+
+    assert list(desired(world)["fileUrls"]) == ["f2.0"]
+    assert await counted(world, "$default") == await recount_of(world, "old", "new")
+    assert (await status(world, "old")).state is DeploymentState.INACTIVE
+    assert (await status(world, "new")).state is DeploymentState.ACTIVE
+
+
+async def recount_of(world: World, *deployments: str) -> Any:
+    from shared.domain.counters import history_contribution, total
+
+    found = [await recount(world)]
+    for deployment_id in deployments:
+        workflow_id = (await world.deployment(deployment_id)).workflow_id
+        for bucket in range(256):
+            moved = await world.devices.history(INSTANCE, bucket, workflow_id)
+            found += [history_contribution(item) for item in moved]
+    return total(found)
+
+
+async def test_reconcile_patches_only_what_differs() -> None:
+    world = await a_world("d1")
+    await deploy(world)
+
+    for _ in range(3):
+        await world.reconcile.of_group(INSTANCE, bucket_of("d1"), "$default")
+        await world.reconcile.some(INSTANCE, bucket_of("d1"), ["d1", "unknown"])
+
+    assert len(world.hub.patches) == 1
+
+
+async def test_reconcile_goes_through_more_devices_than_a_page_holds() -> None:
+    devices = neighbours(30)
+    world = await a_world(*devices)
+    world.devices._page_size = 7
+
+    await deploy(world)
+
+    assert sorted(device for device, _ in world.hub.patches) == sorted(devices)
+
+
+async def test_reconcile_passes_over_a_device_that_the_hub_has_not() -> None:
+    one, other = neighbours(2)
+    world = await a_world(one, other)
+    del world.hub.twins[one, None]
+
+    await deploy(world)
+
+    assert [device for device, _ in world.hub.patches] == [other]
+    assert (await record(world, one)).commanded is None
+
+
+async def test_reconcile_keeps_what_was_patched_when_the_hub_throttles() -> None:
+    one, other = neighbours(2)
+    world = await a_world(one, other)
+    await world.deployments.add(INSTANCE, a_deployment())
+    world.hub.throttled = {one}
+
+    with pytest.raises(DependencyFailed):
+        await world.reconcile.of_group(INSTANCE, bucket_of(one), "$default")
+
+    assert (await record(world, other)).commanded is not None
+    assert (await record(world, one)).commanded is None
+    world.hub.throttled = set()
+    await world.reconcile.of_group(INSTANCE, bucket_of(one), "$default")
+    assert [device for device, _ in world.hub.patches] == [other, one]
+
+
+async def test_reconcile_asks_for_the_same_when_a_report_comes_in_between() -> None:
+    world = await a_world()
+    await world.deployments.add(INSTANCE, a_deployment())
+
+    class Racing(type(world.devices)):  # type: ignore[misc]
+        has_raced = False
+
+        async def commit(self, *args: Any) -> None:
+            if not self.has_raced:
+                self.has_raced = True
+                await world.tell(a_change(9, busy()))
+            await super().commit(*args)
+
+    racing = Racing()
+    racing.rows, racing._counts = world.devices.rows, world.devices._counts
+    world.reconcile.devices = racing
+
+    await world.reconcile.some(INSTANCE, bucket_of("d1"), ["d1"])
+
+    known = await record(world)
+    assert known.commanded is not None
+    asked = [patch["deviceUpdate"]["service"]["workflow"]["id"] for _, patch in world.hub.patches]
+    assert set(asked) == {"w1"}
+    assert [item.workflow_id for item in known.evidence] == ["w1"]
+
+
+async def test_device_that_joins_the_group_later_is_asked_too() -> None:
+    world = await a_world()
+    await deploy(world)
+
+    await world.tell(a_change(2, started(), device_id="d2"))
+    await world.drain()
+
+    assert [device for device, _ in world.hub.patches] == ["d1", "d2"]
+
+
+async def test_deployment_is_counted_to_its_end() -> None:
+    world = await a_world("d1", "d2", "d3")
+    await deploy(world)
+    workflow_id = (await world.deployment("roll-1")).workflow_id
+    assert (await status(world)).counts.in_progress == 3
+
+    await world.tell(
+        a_change(5, succeeded(V2, workflow_id), device_id="d1"),
+        a_change(5, failed(workflow_id), device_id="d2"),
+    )
+    await world.drain()
+
+    found = await status(world)
+    counts = found.counts
+    assert (counts.succeeded, counts.failed, counts.in_progress, found.total) == (1, 1, 1, 3)
+    rows = [row async for row in world.reports.device_states(INSTANCE, "$default", KIOSK, "roll-1")]
+    assert {row.device_id: row.state for row in rows} == {
+        "d1": DeviceState.SUCCEEDED,
+        "d2": DeviceState.FAILED,
+        "d3": DeviceState.IN_PROGRESS,
+    }
+
+
+async def test_deployment_with_the_id_of_a_deleted_one_starts_from_nothing() -> None:
+    world = await a_world()
+    await deploy(world)
+    old = (await world.deployment("roll-1")).workflow_id
+    await world.tell(a_change(5, failed(old)))
+    await world.drain()
+    await world.deploy.delete(INSTANCE, "$default", "roll-1")
+
+    await deploy(world)
+
+    found = await status(world)
+    assert (found.counts.in_progress, found.counts.commanded, found.total) == (1, 1, 1)
+
+
+async def test_cancelled_deployment_is_taken_back_from_devices_in_progress() -> None:
+    world = await a_world("d1", "d2")
+    await deploy(world)
+    workflow_id = (await world.deployment("roll-1")).workflow_id
+    await world.tell(a_change(5, succeeded(V2, workflow_id), device_id="d2"))
+    world.hub.patches.clear()
+
+    await world.deploy.cancel(INSTANCE, "$default", KIOSK, "roll-1")
+    await world.drain()
+
+    assert [device for device, _ in world.hub.patches] == ["d1"]
+    assert desired(world)["workflow"] == {"action": 255, "id": workflow_id}
+    assert "fileUrls" not in desired(world)
+    found = await status(world)
+    assert (found.state, found.counts.canceled, found.counts.succeeded) == ("Canceled", 1, 1)
+
+
+async def test_failed_devices_are_asked_again_on_retry() -> None:
+    world = await a_world("d1", "d2")
+    await deploy(world)
+    workflow_id = (await world.deployment("roll-1")).workflow_id
+    await world.tell(a_change(5, failed(workflow_id)))
+    await world.drain()
+    world.hub.patches.clear()
+
+    await world.deploy.retry(INSTANCE, "$default", KIOSK, "roll-1")
+    await world.drain()
+
+    assert [device for device, _ in world.hub.patches] == ["d1"]
+    workflow = desired(world)["workflow"]
+    assert (workflow["id"], bool(workflow["retryTimestamp"])) == (workflow_id, True)
+    assert (await status(world)).counts.in_progress == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "target"),
+    [
+        ({"deployment_id": "Upper"}, InvalidInput, "deploymentId"),
+        ({"group_id": "nowhere"}, NotFound, "groupId"),
+        ({"update_id": UpdateId("acme", "kiosk", "9.0")}, NotFound, "update.updateId"),
+        ({"update_id": UpdateId("acme", "part", "1.0")}, InvalidInput, "update.updateId"),
+        ({"update_id": UpdateId("acme", "gate", "1.0")}, InvalidInput, "update"),
+    ],
+)
+async def test_deployment_is_refused_when_it_could_not_work(
+    changes: dict[str, Any], kind: type[DeviceUpdateError], target: str
+) -> None:
+    world = await a_world()
+    part, gate = UpdateId("acme", "part", "1.0"), UpdateId("acme", "gate", "1.0")
+    await world.updates.add(INSTANCE, an_update(part, is_deployable=False))
+    await world.updates.add(INSTANCE, an_update(gate, compatibility=({"model": "gate"},)))
+
+    with pytest.raises(kind) as refused:
+        await world.deploy.create(INSTANCE, a_request(**changes))
+
+    assert refused.value.target == target
+    assert await world.deployments.of_instance(INSTANCE) == []
+    assert world.queues.messages == []
+
+
+async def test_same_deployment_asked_for_again_changes_nothing() -> None:
+    world = await a_world()
+    first = await world.deploy.create(INSTANCE, a_request())
+
+    again = await world.deploy.create(INSTANCE, a_request())
+
+    assert again == first
+    with pytest.raises(Conflict) as refused:
+        await world.deploy.create(INSTANCE, a_request(update_id=V1))
+    assert refused.value.target == "deploymentId"
+
+
+async def test_retry_of_a_cancelled_deployment_is_refused() -> None:
+    world = await a_world()
+    await deploy(world)
+    await world.deploy.cancel(INSTANCE, "$default", KIOSK, "roll-1")
+
+    with pytest.raises(Conflict):
+        await world.deploy.retry(INSTANCE, "$default", KIOSK, "roll-1")
+
+
+async def test_unknown_deployment_is_not_found_by_any_operation() -> None:
+    world = await a_world()
+
+    for work in (
+        world.deploy.get(INSTANCE, "$default", "none"),
+        world.deploy.delete(INSTANCE, "$default", "none"),
+        world.deploy.cancel(INSTANCE, "$default", KIOSK, "none"),
+        world.deploy.retry(INSTANCE, "$default", KIOSK, "none"),
+        world.reports.status(INSTANCE, "$default", "none"),
+    ):
+        with pytest.raises(NotFound):
+            await work
+    with pytest.raises(NotFound):
+        await anext(world.reports.device_states(INSTANCE, "$default", KIOSK, "none"))
+
+
+async def test_deployment_waits_for_its_start() -> None:
+    world = await a_world()
+    await world.deploy.create(INSTANCE, a_request(starts_at=SOON))
+    (message,) = world.queues.take()
+
+    await world.deploy.fan_out(INSTANCE, "$default", "roll-1")
+
+    assert 3000 < message.delay_seconds <= 3600
+    assert world.queues.of("reconcile") == []
+    assert not (await world.deployment("roll-1")).is_fanned_out
+    await world.reconcile.some(INSTANCE, bucket_of("d1"), ["d1"])
+    assert world.hub.patches == []
+    await world.drain()
+    assert len(world.hub.patches) == 1
+
+
+async def test_fan_out_runs_once() -> None:
+    world = await a_world()
+    await world.deploy.create(INSTANCE, a_request())
+    world.queues.take()
+
+    for _ in range(3):
+        await world.deploy.fan_out(INSTANCE, "$default", "roll-1")
+    await world.deploy.fan_out(INSTANCE, "$default", "unknown")
+
+    assert world.queues.of("reconcile") == [
+        {"instance": INSTANCE, "bucket": bucket_of("d1"), "group": "$default"}
+    ]
+
+
+async def test_fan_out_is_paced_over_the_buckets() -> None:
+    world = await a_world("d1", "d2", "d3", "d4")
+    world.deploy.commands_per_second = 0.1
+    await world.deploy.create(INSTANCE, a_request())
+    world.queues.take()
+
+    await world.deploy.fan_out(INSTANCE, "$default", "roll-1")
+
+    delays = [message.delay_seconds for message in world.queues.messages]
+    assert delays == sorted(delays)
+    assert delays[0] == 0
+    assert delays[-1] == pytest.approx(10 * 4 * (len(delays) - 1) / len(delays))
+
+
+async def test_change_is_made_again_when_another_came_in_between() -> None:
+    world = await a_world()
+    await world.deploy.create(INSTANCE, a_request())
+
+    class Racing(type(world.deployments)):  # type: ignore[misc]
+        conflicts = 2
+
+        async def save(self, *args: Any) -> None:
+            if self.conflicts:
+                self.conflicts -= 1
+                raise ConcurrentUpdate("Raced.")
+            await super().save(*args)
+
+    racing = Racing()
+    racing._rows = world.deployments._rows
+    world.deploy.deployments = racing
+
+    changed = await world.deploy.cancel(INSTANCE, "$default", KIOSK, "roll-1")
+
+    assert changed.subgroup(KIOSK).is_canceled
+    stored: Stored[Any] | None = await world.deployments.get(INSTANCE, "$default", "roll-1")
+    assert stored is not None
+    assert stored.value == changed
+
+
+@pytest.mark.parametrize("call", range(1, 40))
+async def test_deployment_reaches_every_device_after_a_crash_at_any_port_call(call: int) -> None:
+    devices = [*neighbours(2), "d2"]
+    world = await a_world(*devices)
+    await world.deploy.create(INSTANCE, a_request())
+    world.faults.crash_at(call)
+
+    await world.settle()
+
+    workflow_id = (await world.deployment("roll-1")).workflow_id
+    for device in devices:
+        assert desired(world, device)["workflow"]["id"] == workflow_id
+        assert (await record(world, device)).commanded is not None
+    assert (await status(world)).counts.in_progress == 3
+    assert world.queues.messages == []
