@@ -59,5 +59,12 @@ class RollUp:
 
         buckets = await self.fleet.buckets(instance, group)
         sums = total(await asyncio.gather(*(counts(bucket) for bucket in buckets)))
+        present = {class_id for (_, class_id), cells in sums.items() if cells.get(TOTAL)}
+        deleted = await self.fleet.revive(instance, group, present)
+        if deleted is None:
+            await self.fleet.drop_rollup(instance, group)
+            return
+        kept = {place: cells for place, cells in sums.items() if place[1] not in deleted}
         rollup = Rollup(kept, as_of)
         await until_uncontended(lambda: self.fleet.save_rollup(instance, group, rollup))
+        await self.rollbacks.check(instance, group, kept)
