@@ -1,123 +1,35 @@
 """Turns the declaration of a REST operation into an HTTP function.
 
-Version, token, role, body and errors are handled here, so that a handler only calls a service.
+Version, token, role, budget, conditions and errors are handled here, so that a handler only calls a
+service.
 """
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypedDict, Unpack
-from urllib.parse import unquote
+from uuid import uuid4
 
 import azure.functions as func
 import msgspec
 
-from shared.container import Container, container
+from functions.call import Call, Reply, parts_of
+from shared.container import container
 from shared.domain.access import Action, authorize
-from shared.domain.errors import DeviceUpdateError, InvalidInput, NotFound
+from shared.domain.errors import DeviceUpdateError, InvalidInput, NotFound, PreconditionFailed
 from shared.domain.operation import Failure
-from shared.domain.strict_json import NotStrictJson, loads_strict
 from shared.http import wire
 from shared.http.models import ErrorResponse
-from shared.http.page_token import open_token, seal_token
-from shared.http.problems import UnsupportedMediaType, headers_of, status_of
-from shared.http.route import API_VERSIONS, JSON, Method, QueryParameter, Route
-from shared.ports import Page
+from shared.http.problems import headers_of, status_of
+from shared.http.route import API_VERSIONS, JSON, PREFIX, Method, QueryParameter, Route
 
-MAX_BODY_BYTES = 4 << 20
+__all__ = ["POLL_SECONDS", "Api", "Call", "Reply", "problem"]
+
 POLL_SECONDS = 1
 """What callers of long-running operations are told to wait between polls."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One authorized request to an instance."""
-
-    app: Container
-    route: Route
-    instance: str
-    api_version: str
-    request: func.HttpRequest
-
-    def part(self, name: str) -> str:
-        """A value from the path, decoded."""
-        return unquote(self.request.route_params[name])
-
-    def query(self, name: str) -> str | None:
-        """A value from the query."""
-        value = self.request.params.get(name)
-        return None if value is None else str(value)
-
-    def json(self) -> Any:
-        """The JSON body, read strictly.
-
-        Raises:
-            InvalidInput: It is no JSON, too large, or of another content type.
-        """
-        given = (self.request.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
-        if given != self.route.body_type:
-            raise UnsupportedMediaType(
-                f"The body must be {self.route.body_type}, not {given or 'untyped'}.",
-                target="Content-Type",
-            )
-        try:
-            return loads_strict(self.request.get_body(), max_bytes=MAX_BODY_BYTES)
-        except NotStrictJson as error:
-            raise InvalidInput(f"The body cannot be read: {error}.", target="body") from error
-
-    def body[T](self, kind: type[T]) -> T:
-        """The body as an object of the API.
-
-        Raises:
-            InvalidInput: It is none; `target` is the JSON pointer of the member at fault.
-        """
-        document = self.json()
-        try:
-            return msgspec.convert(document, kind)
-        except msgspec.ValidationError as error:
-            reason, _, place = str(error).partition(" - at ")
-            raise InvalidInput(f"{reason}.", target=_pointer(place)) from error
-
-    def path(self, *segments: str, **query: str) -> str:
-        """A relative address below the instance, of the caller's api-version."""
-        return wire.path(self.instance, *segments, **{"api-version": self.api_version, **query})
-
-    def page_token(self) -> str | None:
-        """Where the page asked for begins."""
-        return open_token(self.app.sealer, self._scope(), self.query("token"))
-
-    def page(self, items: list[Any], page: Page[Any]) -> dict[str, Any]:
-        """One page of a listing, with the address of the next."""
-        body: dict[str, Any] = {"value": items}
-        if page.token is not None:
-            sealed = seal_token(self.app.sealer, self._scope(), page.token)
-            given = {
-                item.name: value
-                for item in self.route.query
-                if (value := self.query(item.name)) is not None
-            }
-            segments = self.request.url.partition("?")[0].partition("/deviceUpdate/")[2]
-            address = [unquote(part) for part in segments.split("/")[1:]]
-            body["nextLink"] = self.path(*address, **{**given, "token": sealed})
-        return body
-
-    def _scope(self) -> str:
-        """What a page token is good for: this list of this instance with this query."""
-        values = [self.query(item.name) for item in self.route.query if item.name != "top"]
-        return repr([self.route.name, self.instance, dict(self.request.route_params), values])
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer with headers of its own, or without a body."""
-
-    body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
 
 type Handler = Callable[[Call], Awaitable[Any]]
 
@@ -131,6 +43,7 @@ class Declaration(TypedDict, total=False):
     body_type: str
     query: tuple[QueryParameter, ...]
     statuses: tuple[HTTPStatus, ...]
+    is_paged: bool
     is_long_running: bool
     is_conditional: bool
 
@@ -160,6 +73,7 @@ class Api:
                 body_type=declared.get("body_type", JSON),
                 query=declared.get("query", ()),
                 statuses=declared.get("statuses", ()),
+                is_paged=declared.get("is_paged", False),
                 is_long_running=declared.get("is_long_running", False),
                 is_conditional=declared.get("is_conditional", False),
             )
@@ -171,7 +85,7 @@ class Api:
             run.__name__ = route.name
             self.blueprint.function_name(route.name)(
                 self.blueprint.route(
-                    route=f"deviceUpdate/{{instanceId}}/{path}",
+                    route=f"{PREFIX}/{path}",
                     methods=[method],
                     auth_level=func.AuthLevel.ANONYMOUS,
                 )(run)
@@ -192,23 +106,48 @@ def problem(error: DeviceUpdateError) -> func.HttpResponse:
 
 async def _serve(route: Route, handler: Handler, request: func.HttpRequest) -> func.HttpResponse:
     try:
-        app = container()
-        principal = await app.tokens.validate(request.headers.get("Authorization"))
-        instance = unquote(request.route_params["instanceId"])
-        authorize(principal.roles, instance, route.action)
-        if instance not in app.settings.instances:
-            raise NotFound(f"Instance '{instance}' does not exist.", target="instanceId")
-        result = await handler(Call(app, route, instance, _version(request), request))
+        call = await _admitted(route, request)
+        result = await handler(call)
+        return _answer(route, request, result if isinstance(result, Reply) else Reply(result))
     except DeviceUpdateError as error:
         return problem(error)
-    reply = result if isinstance(result, Reply) else Reply(result)
+    except Exception:  # noqa: BLE001 (the last resort: a caller gets an answer that leaks nothing)
+        return _unexpected(route, request)
+
+
+async def _admitted(route: Route, request: func.HttpRequest) -> Call:
+    """The request, once it is known who asks and that they may."""
+    app = container()
+    principal = await app.tokens.validate(request.headers.get("Authorization"))
+    parts = parts_of(route, request.url)
+    instance = parts["instanceId"]
+    authorize(principal.roles, instance, route.action)
+    if instance not in app.settings.instances:
+        raise NotFound(f"Instance '{instance}' does not exist.", target="instanceId")
+    app.throttle.spend(instance, route.action)
+    return Call(app, route, parts, _version(request), request)
+
+
+def _answer(route: Route, request: func.HttpRequest, reply: Reply) -> func.HttpResponse:
     headers = dict(reply.headers)
     if route.is_conditional:
         headers["ETag"] = tag = reply.body.etag
-        given = request.headers.get("If-None-Match")
-        if given and given in (tag, "*"):
+        wanted, unwanted = request.headers.get("If-Match"), request.headers.get("If-None-Match")
+        if wanted and wanted not in (tag, "*"):
+            raise PreconditionFailed(f"The ETag is {tag}, not the one of If-Match.")
+        if unwanted and unwanted in (tag, "*"):
             return _response(None, HTTPStatus.NOT_MODIFIED, {"ETag": tag})
     return _response(reply.body, route.status, headers)
+
+
+def _unexpected(route: Route, request: func.HttpRequest) -> func.HttpResponse:
+    """The answer when a handler fails in a way that nobody foresaw."""
+    trace = request.headers.get("traceparent", "").split("-")
+    trace_id = trace[1] if len(trace) > 1 and trace[1].isalnum() else uuid4().hex
+    log.exception("operation %s failed; trace id %s", route.name, trace_id)
+    return problem(
+        DeviceUpdateError(f"The service failed unexpectedly; its log says why: trace {trace_id}.")
+    )
 
 
 def _response(body: Any, status: HTTPStatus, headers: Mapping[str, str]) -> func.HttpResponse:
@@ -225,9 +164,3 @@ def _version(request: func.HttpRequest) -> str:
         known = " or ".join(API_VERSIONS)
         raise InvalidInput(f"The query needs api-version={known}.", target="api-version")
     return str(version)
-
-
-def _pointer(place: str) -> str:
-    """A msgspec path such as `$.update.updateId` or `$[0].url` as a JSON pointer."""
-    steps = place.strip("`").removeprefix("$").replace("[", "/").replace("]", "").replace(".", "/")
-    return steps or "/"

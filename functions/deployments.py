@@ -8,9 +8,12 @@ from functions.api import Api, Call
 from shared.domain.access import Action
 from shared.domain.deployment import Deployment, DeploymentState, RollbackPolicy
 from shared.domain.errors import InvalidInput, NotFound
+from shared.domain.filters import device_state_filter, is_newest_first
 from shared.domain.instant import instant
 from shared.domain.update_id import UpdateId
 from shared.http import models, wire
+from shared.http.route import FILTER, ORDER
+from shared.ports import KnownClass
 from shared.services.deploy import DeploymentRequest
 from shared.services.report import SubgroupStatus
 
@@ -41,14 +44,22 @@ async def create_or_update_deployment(call: Call) -> Any:
     _GROUP,
     Action.MANAGEMENT_READ,
     answer=models.Page[models.Deployment],
+    query=(ORDER,),
     statuses=(HTTPStatus.NOT_FOUND,),
+    is_paged=True,
 )
 async def list_deployments_for_group(call: Call) -> Any:
-    """List the deployments of a group."""
-    stored = await call.app.deployments.of_group(call.instance, call.part("groupId"))
-    return {
-        "value": [wire.deployment(one.value, await _class_ids(call, one.value)) for one in stored]
-    }
+    """List the deployments of a group, by their ids or by their start."""
+    page = await call.app.deployment_lists.page(
+        call.instance,
+        call.part("groupId"),
+        is_newest_first=is_newest_first(call.query("orderby")),
+        token=call.page_token(),
+        size=call.page_size(),
+    )
+    classes = await call.app.deploy.classes_of(call.instance, call.part("groupId"))
+    items = [wire.deployment(item, _targets(item, classes)) for item in page.items]
+    return call.page(items, page)
 
 
 @api.operation(
@@ -151,13 +162,18 @@ async def get_device_class_subgroup_deployment_status(call: Call) -> Any:
     _SUBGROUP + _ONE + "/devicestates",
     Action.MANAGEMENT_READ,
     answer=models.Page[models.DeploymentDeviceState],
+    query=(FILTER,),
     statuses=(HTTPStatus.NOT_FOUND,),
+    is_paged=True,
 )
 async def list_device_states_for_device_class_subgroup_deployment(call: Call) -> Any:
     """List the devices of one class within a deployment."""
-    await _deployment(call)
-    rows = call.app.reports.device_states(
-        call.instance, call.part("groupId"), call.part("deviceClassId"), call.part("deploymentId")
+    page = await call.app.device_lists.states(
+        call.instance,
+        (call.part("groupId"), call.part("deviceClassId"), call.part("deploymentId")),
+        device_state_filter(call.query("filter")),
+        token=call.page_token(),
+        size=call.page_size(),
     )
     items = [
         models.DeploymentDeviceState(
@@ -167,9 +183,9 @@ async def list_device_states_for_device_class_subgroup_deployment(call: Call) ->
             moved_on_to_new_deployment=row.has_moved_on,
             device_state=row.state.value,
         )
-        async for row in rows
+        for row in page.items
     ]
-    return {"value": items}
+    return call.page(items, page)
 
 
 def _request(call: Call, body: models.Deployment) -> DeploymentRequest:
@@ -211,7 +227,13 @@ async def _status(call: Call) -> tuple[Deployment, list[SubgroupStatus]]:
 
 
 async def _class_ids(call: Call, deployment: Deployment) -> list[str]:
-    classes = await call.app.deploy.classes_of(call.instance, deployment.group_id)
+    return _targets(
+        deployment, await call.app.deploy.classes_of(call.instance, deployment.group_id)
+    )
+
+
+def _targets(deployment: Deployment, classes: Sequence[KnownClass]) -> list[str]:
+    """Ids of the classes that the deployment is for."""
     return [
         known.device_class.class_id for known in classes if deployment.targets(known.device_class)
     ]

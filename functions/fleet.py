@@ -1,5 +1,6 @@
 """REST: devices, device classes, groups, subgroups and their compliance."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -8,8 +9,12 @@ from shared.domain.access import Action
 from shared.domain.compliance import is_on_latest
 from shared.domain.device import DeviceRecord, bucket_of, device_key, view
 from shared.domain.errors import NotFound
+from shared.domain.filters import device_filter, friendly_name_of, group_ordering, properties_of
+from shared.domain.update_id import UpdateId
 from shared.http import models, wire
-from shared.services.report import GroupSummary, SubgroupSummary
+from shared.http.route import FILTER, ORDER
+from shared.services.group_lists import GroupSummary
+from shared.services.report import SubgroupSummary
 
 api = Api()
 
@@ -17,6 +22,26 @@ _DEVICE = "management/devices/{deviceId}"
 _CLASS = "management/deviceClasses/{deviceClassId}"
 _GROUP = "management/groups/{groupId}"
 _SUBGROUP = _GROUP + "/deviceClassSubgroups/{deviceClassId}"
+
+
+@api.operation(
+    "GET",
+    "management/devices",
+    Action.MANAGEMENT_READ,
+    answer=models.Page[models.Device],
+    query=(FILTER,),
+    is_paged=True,
+)
+async def list_devices(call: Call) -> Any:
+    """List devices: all, or those of a group or of a device class."""
+    page = await call.app.device_lists.page(
+        call.instance,
+        device_filter(call.query("filter")),
+        token=call.page_token(),
+        size=call.page_size(),
+    )
+    best = await _best_updates(call)
+    return call.page([_rendered(record, best) for record in page.items], page)
 
 
 @api.operation(
@@ -44,11 +69,18 @@ async def get_device_module(call: Call) -> Any:
     "management/deviceClasses",
     Action.MANAGEMENT_READ,
     answer=models.Page[models.DeviceClass],
+    query=(FILTER,),
+    is_paged=True,
 )
 async def list_device_classes(call: Call) -> Any:
     """List the device classes."""
-    classes = await call.app.fleet.classes(call.instance)
-    return {"value": [wire.device_class(known) for known in classes]}
+    page = await call.app.fleet.class_page(
+        call.instance,
+        friendly_name_of(call.query("filter")),
+        token=call.page_token(),
+        size=call.page_size(),
+    )
+    return call.page([wire.device_class(known) for known in page.items], page)
 
 
 @api.operation(
@@ -90,11 +122,23 @@ async def get_update_compliance(call: Call) -> Any:
     return wire.compliance(await call.app.reports.compliance(call.instance))
 
 
-@api.operation("GET", "management/groups", Action.MANAGEMENT_READ, answer=models.Page[models.Group])
+@api.operation(
+    "GET",
+    "management/groups",
+    Action.MANAGEMENT_READ,
+    answer=models.Page[models.Group],
+    query=(ORDER,),
+    is_paged=True,
+)
 async def list_groups(call: Call) -> Any:
     """List the groups; the default group comes first."""
-    groups = await call.app.reports.groups(call.instance)
-    return {"value": [_group(item) for item in groups]}
+    page = await call.app.group_lists.page(
+        call.instance,
+        group_ordering(call.query("orderby")),
+        token=call.page_token(),
+        size=call.page_size(),
+    )
+    return call.page([_group(item) for item in page.items], page)
 
 
 @api.operation(
@@ -102,10 +146,7 @@ async def list_groups(call: Call) -> Any:
 )
 async def get_group(call: Call) -> Any:
     """Read a group."""
-    for item in await call.app.reports.groups(call.instance):
-        if item.group.group_id == call.part("groupId"):
-            return _group(item)
-    raise NotFound(f"Group '{call.part('groupId')}' does not exist.", target="groupId")
+    return _group(await call.app.group_lists.get(call.instance, call.part("groupId")))
 
 
 @api.operation(
@@ -140,12 +181,20 @@ async def list_best_updates_for_group(call: Call) -> Any:
     _GROUP + "/deviceClassSubgroups",
     Action.MANAGEMENT_READ,
     answer=models.Page[models.DeviceClassSubgroup],
+    query=(FILTER,),
     statuses=(HTTPStatus.NOT_FOUND,),
 )
 async def list_device_class_subgroups_for_group(call: Call) -> Any:
     """List the device classes that a group has devices of."""
+    wanted = properties_of(call.query("filter")).items()
     subgroups = await call.app.reports.subgroups(call.instance, call.part("groupId"))
-    return {"value": [_subgroup(call, item) for item in subgroups]}
+    return {
+        "value": [
+            _subgroup(call, item)
+            for item in subgroups
+            if wanted <= item.known.device_class.properties.items()
+        ]
+    }
 
 
 @api.operation(
@@ -193,21 +242,19 @@ async def _device(call: Call, module_id: str | None) -> Any:
     rows = await call.app.devices.load(call.instance, bucket_of(device_id), [key])
     if key not in rows or view(rows[key].value).device_class is None:
         raise NotFound(f"Device '{key}' does not exist.", target="deviceId")
-    return await _rendered(call, rows[key].value)
+    return _rendered(rows[key].value, await _best_updates(call))
 
 
-async def _rendered(call: Call, record: DeviceRecord) -> models.Device:
+async def _best_updates(call: Call) -> Mapping[str, UpdateId | None]:
+    """The best update of each class."""
+    classes = await call.app.fleet.classes(call.instance)
+    return {known.device_class.class_id: known.best_update for known in classes}
+
+
+def _rendered(record: DeviceRecord, best: Mapping[str, UpdateId | None]) -> models.Device:
     seen = view(record)
     class_id = seen.device_class.class_id if seen.device_class else ""
-    best = next(
-        (
-            known.best_update
-            for known in await call.app.fleet.classes(call.instance)
-            if known.device_class.class_id == class_id
-        ),
-        None,
-    )
-    return wire.device(record, is_on_latest=is_on_latest(seen.installed, best))
+    return wire.device(record, is_on_latest=is_on_latest(seen.installed, best.get(class_id)))
 
 
 async def _find_subgroup(call: Call) -> SubgroupSummary:

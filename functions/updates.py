@@ -1,18 +1,18 @@
 """REST: updates, their files and the operations that import them."""
 
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 from functions.api import POLL_SECONDS, Api, Call, Reply
 from shared.domain.access import Action
 from shared.domain.errors import NotFound
+from shared.domain.filters import is_deployable_of, is_running_of
 from shared.domain.import_request import parse_import_request
 from shared.domain.update import Update
 from shared.domain.update_id import UpdateId
 from shared.http import models, wire
-from shared.http.route import QueryParameter
-from shared.ports import Stored
+from shared.http.route import FILTER, TOP, QueryParameter
+from shared.ports import Page, Stored
 
 api = Api()
 
@@ -37,10 +37,26 @@ async def import_update(call: Call) -> Reply:
     return Reply(headers={"Operation-Location": location, **_RETRY})
 
 
-@api.operation("GET", "updates", Action.UPDATES_READ, answer=models.Page[models.Update])
+@api.operation(
+    "GET",
+    "updates",
+    Action.UPDATES_READ,
+    answer=models.Page[models.Update],
+    query=(
+        FILTER,
+        QueryParameter("search", "Words to find in ids, friendly names and descriptions."),
+    ),
+    is_paged=True,
+)
 async def list_updates(call: Call) -> Any:
     """List updates."""
-    page = await call.app.updates.list(call.instance, token=call.page_token())
+    page = await call.app.update_lists.page(
+        call.instance,
+        search=call.query("search"),
+        is_deployable=is_deployable_of(call.query("filter")),
+        token=call.page_token(),
+        size=call.page_size(),
+    )
     return call.page([wire.update(item) for item in page.items], page)
 
 
@@ -57,10 +73,12 @@ async def get_update(call: Call) -> models.Update:
     return wire.update(await _stored(call))
 
 
-@api.operation("GET", "updates/providers", Action.UPDATES_READ, answer=models.Page[str])
+@api.operation(
+    "GET", "updates/providers", Action.UPDATES_READ, answer=models.Page[str], is_paged=True
+)
 async def list_providers(call: Call) -> Any:
     """List the providers of updates."""
-    return await _names(call, lambda item: item.update_id.provider)
+    return await _names(call)
 
 
 @api.operation(
@@ -69,10 +87,11 @@ async def list_providers(call: Call) -> Any:
     Action.UPDATES_READ,
     answer=models.Page[str],
     statuses=_UNKNOWN,
+    is_paged=True,
 )
 async def list_names(call: Call) -> Any:
     """List the names of a provider's updates."""
-    return await _names(call, lambda item: item.update_id.name, call.part("provider"))
+    return await _names(call, call.part("provider"))
 
 
 @api.operation(
@@ -80,13 +99,28 @@ async def list_names(call: Call) -> Any:
     "updates/providers/{provider}/names/{name}/versions",
     Action.UPDATES_READ,
     answer=models.Page[str],
+    query=(FILTER,),
     statuses=_UNKNOWN,
+    is_paged=True,
 )
 async def list_versions(call: Call) -> Any:
     """List the versions of an update."""
-    return await _names(
-        call, lambda item: item.update_id.version, call.part("provider"), call.part("name")
+    provider, name = call.part("provider"), call.part("name")
+    is_deployable, token = is_deployable_of(call.query("filter")), call.page_token()
+    updates = call.app.updates
+    page = await updates.versions(
+        call.instance,
+        provider,
+        name,
+        is_deployable=is_deployable,
+        token=token,
+        size=call.page_size(),
     )
+    if not page.items and token is None:
+        known = await updates.versions(call.instance, provider, name, size=1)
+        if not known.items:
+            raise NotFound(f"There are no updates of '{provider}' '{name}'.", target="name")
+    return call.page(list(page.items), page)
 
 
 @api.operation(
@@ -124,19 +158,19 @@ async def get_file(call: Call) -> models.UpdateFile:
     "updates/operations",
     Action.UPDATES_READ,
     answer=models.Page[models.Operation],
-    query=(
-        QueryParameter("filter", "Only running ones: the one filter that there is."),
-        QueryParameter("top", "At most so many.", is_integer=True),
-    ),
+    query=(FILTER, TOP),
+    is_paged=True,
 )
 async def list_update_operations(call: Call) -> Any:
     """List import operations, newest first."""
-    page = await call.app.operations.list(call.instance, call.page_token())
-    items = [
-        wire.operation(call.instance, item, call.api_version)
-        for item in page.items
-        if item.value.kind == "import"
-    ]
+    page = await call.app.operations.list(
+        call.instance,
+        call.page_token(),
+        size=call.page_size(),
+        kind="import",
+        is_running=is_running_of(call.query("filter")),
+    )
+    items = [wire.operation(call.instance, item, call.api_version) for item in page.items]
     return call.page(items, page)
 
 
@@ -165,21 +199,11 @@ async def _stored(call: Call) -> Stored[Update]:
     return stored
 
 
-async def _names(
-    call: Call,
-    name_of: Callable[[Update], str],
-    provider: str | None = None,
-    name: str | None = None,
-) -> Any:
-    """The distinct names among updates, in their order."""
-    seen: dict[str, None] = {}
-    token: str | None = None
-    while True:
-        page = await call.app.updates.list(call.instance, provider=provider, name=name, token=token)
-        seen.update(dict.fromkeys(name_of(item.value) for item in page.items))
-        token = page.token
-        if token is None:
-            break
-    if not seen and provider is not None:
-        raise NotFound(f"There are no updates of '{provider}' '{name or ''}'.", target="provider")
-    return {"value": list(seen)}
+async def _names(call: Call, provider: str | None = None) -> Any:
+    """A page of the providers, or of a provider's names; its token is the last one before."""
+    after, size = call.page_token(), call.page_size()
+    found = await call.app.updates.names(call.instance, provider, after=after, size=size + 1)
+    if provider is not None and not found and after is None:
+        raise NotFound(f"There are no updates of '{provider}'.", target="provider")
+    items = list(found[:size])
+    return call.page(items, Page(items, items[-1] if len(found) > size else None))

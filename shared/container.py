@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from typing import Any
 
@@ -27,7 +28,10 @@ from shared.services.best_updates import BestUpdates
 from shared.services.command import Commands
 from shared.services.delete_update import DeleteUpdate
 from shared.services.deploy import Deploy
+from shared.services.deployment_lists import DeploymentLists
+from shared.services.device_lists import DeviceLists
 from shared.services.fleet_changes import FleetChanges
+from shared.services.group_lists import GroupLists
 from shared.services.import_fetch import ImportFetch
 from shared.services.import_publish import ImportPublish
 from shared.services.import_scan import ImportScan
@@ -40,6 +44,8 @@ from shared.services.report import Reports
 from shared.services.rollback import Rollbacks
 from shared.services.rollup import RollUp, RollupBell
 from shared.services.sweep import Sweep
+from shared.services.throttle import Throttle
+from shared.services.update_lists import UpdateLists
 from shared.settings import Settings, read_settings
 
 ROOT_KEYS_PATH = "/deviceUpdate/{instance}/rootKeys/rootkeys.json"
@@ -258,7 +264,32 @@ class Container:
     @cached_property
     def reports(self) -> Reports:
         """Reads of compliance and deployment status."""
-        return Reports(self.devices, self.fleet, self.deployments, self.clock)
+        return Reports(self.fleet, self.deployments, self.clock)
+
+    @cached_property
+    def device_lists(self) -> DeviceLists:
+        """Lists of devices."""
+        return DeviceLists(self.devices, self.fleet, self.deployments)
+
+    @cached_property
+    def deployment_lists(self) -> DeploymentLists:
+        """Lists of deployments."""
+        return DeploymentLists(self.deployments)
+
+    @cached_property
+    def throttle(self) -> Throttle:
+        """Budgets of requests."""
+        return Throttle(self.settings.budget, time.monotonic)
+
+    @cached_property
+    def group_lists(self) -> GroupLists:
+        """Groups with their figures."""
+        return GroupLists(self.fleet, self.deployments, self.clock)
+
+    @cached_property
+    def update_lists(self) -> UpdateLists:
+        """Lists of updates."""
+        return UpdateLists(self.updates)
 
     @cached_property
     def sweep(self) -> Sweep:

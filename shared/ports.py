@@ -53,6 +53,21 @@ class KnownGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceQuery:
+    """Which rows of devices to read; None is any.
+
+    `state` is the one within the last deployment, empty for devices that never had one. With a
+    device id, the modules of the device come with it, and so may devices whose id begins alike.
+    """
+
+    group: str | None = None
+    class_id: str | None = None
+    deployment_id: str | None = None
+    state: str | None = None
+    device_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceWrite:
     """A device row to write: what was read (None if absent), what it becomes, what it leaves
     behind.
@@ -79,6 +94,13 @@ class ByteStream(Protocol):
     async def aclose(self) -> None: ...
 
 
+class SourceBytes(ByteStream, Protocol):
+    """What a publisher's URL gives; its ETag is known with the first piece."""
+
+    @property
+    def etag(self) -> str | None: ...
+
+
 class Clock(Protocol):
     """Time and fresh identifiers."""
 
@@ -101,15 +123,47 @@ class Queues(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """The beginning of a blob that was never finished.
+
+    `source` is what the sink that wrote it was told of its source; `blocks` is for the storage. A
+    blob that came by `stage_copy` has its whole content but need not have blocks to add to.
+    """
+
+    size_bytes: int
+    source: str | None
+    blocks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlobFacts:
+    """A blob as a listing shows it."""
+
+    name: str
+    etag: str
+    modified_at: str
+
+
 class BlobSink(Protocol):
-    """A blob being written; nothing is visible until `commit`."""
+    """A blob being written; it is finished with `commit`.
+
+    `source` is the ETag of where the bytes come from, kept for whoever goes on after a crash: to be
+    set before the first write.
+    """
+
+    source: str | None
 
     async def write(self, chunk: bytes) -> None:
         """Append bytes."""
         ...
 
     async def commit(self, metadata: Mapping[str, str]) -> None:
-        """Make the blob visible."""
+        """Finish the blob. Raises ConcurrentUpdate where another attempt began it anew."""
+        ...
+
+    async def close(self) -> None:
+        """Stop writing, whether it is finished or not."""
         ...
 
 
@@ -140,20 +194,56 @@ class Blobs(Protocol):
         """Delete a blob, unless it has changed since its ETag was read."""
         ...
 
-    def open_write(self, container: Container, name: str) -> BlobSink:
-        """Start writing a blob of any size."""
+    def open_write(
+        self, container: Container, name: str, staged: Staged | None = None
+    ) -> BlobSink:
+        """Start writing a blob of any size, or go on after what is staged."""
+        ...
+
+    async def staged(self, container: Container, name: str) -> Staged | None:
+        """What there is of a blob that was begun; from now on it can be read."""
         ...
 
     def stream(self, container: Container, name: str) -> ByteStream:
         """The content of a blob in pieces. Raises NotFound."""
         ...
 
-    async def download(self, container: Container, name: str, path: Path) -> None:
-        """Copy a blob into a file."""
+    async def download(self, container: Container, name: str, path: Path) -> str:
+        """Copy a blob into a file; its ETag. Raises NotFound."""
         ...
 
-    async def copy(self, source: tuple[Container, str], target: tuple[Container, str]) -> None:
-        """Copy a blob within the account, metadata included."""
+    async def copy(
+        self,
+        source: tuple[Container, str],
+        target: tuple[Container, str],
+        *,
+        etag: str | None = None,
+    ) -> None:
+        """Copy a blob within the account, metadata included.
+
+        Raises:
+            ConcurrentUpdate: It is gone, or no longer what the ETag says.
+        """
+        ...
+
+    async def stage_copy(self, url: str, etag: str, container: Container, name: str) -> None:
+        """Begin a blob with the whole content of another one of this account.
+
+        The URL is used as it is; the caller has made sure that it may be read by whoever gave it.
+
+        Raises:
+            ConcurrentUpdate: That blob is gone, or no longer what the ETag says.
+        """
+        ...
+
+    def is_own(self, url: str) -> bool:
+        """Whether a URL is that of a blob of this account."""
+        ...
+
+    async def list(
+        self, container: Container, prefix: str, token: str | None = None
+    ) -> Page[BlobFacts]:
+        """Blobs by name."""
         ...
 
     async def delete_all(self, container: Container, prefix: str) -> None:
@@ -186,8 +276,22 @@ class Operations(Protocol):
         """Replace, guarded; the new ETag. Raises ConcurrentUpdate."""
         ...
 
-    async def list(self, instance: str, token: str | None) -> Page[Stored[Operation]]:
-        """Newest first."""
+    async def list(
+        self,
+        instance: str,
+        token: str | None,
+        *,
+        size: int = 100,
+        kind: str | None = None,
+        is_running: bool = False,
+    ) -> Page[Stored[Operation]]:
+        """Newest first; of one kind, or only those that have not ended, if asked."""
+        ...
+
+    async def count_running(self, instance: str, *, newer_than: str, up_to: int) -> int:
+        """How many with an id that is newer than another have not ended, counted no further than
+        `up_to`.
+        """
         ...
 
 
@@ -206,7 +310,9 @@ class Updates(Protocol):
         *,
         provider: str | None = None,
         name: str | None = None,
+        is_deployable: bool | None = None,
         token: str | None = None,
+        size: int = 100,
     ) -> Page[Stored[Update]]:
         """All, or those of a provider or of a provider's name, in the order of provider and
         name.
@@ -215,6 +321,25 @@ class Updates(Protocol):
 
     async def save(self, instance: str, update: Update, etag: str) -> str:
         """Replace, guarded; the new ETag. Raises ConcurrentUpdate."""
+        ...
+
+    async def names(
+        self, instance: str, provider: str | None = None, *, after: str | None, size: int
+    ) -> Sequence[str]:
+        """At most `size` providers, or names of a provider, that follow one in storage's order."""
+        ...
+
+    async def versions(
+        self,
+        instance: str,
+        provider: str,
+        name: str,
+        *,
+        is_deployable: bool | None = None,
+        token: str | None = None,
+        size: int = 100,
+    ) -> Page[str]:
+        """Versions in their order."""
         ...
 
     async def delete(self, instance: str, update_id: UpdateId) -> None: ...
@@ -245,8 +370,26 @@ class Devices(Protocol):
         """The rows of a bucket, of one group if asked."""
         ...
 
-    async def history(self, instance: str, bucket: int, workflow_id: str) -> Sequence[History]:
-        """Devices of the bucket that have moved on from the deployment with the workflow."""
+    async def find(
+        self, instance: str, bucket: int, query: DeviceQuery, *, after: str, size: int
+    ) -> Sequence[Stored[DeviceRecord]]:
+        """The next `size` rows of devices with a class, or all that are left, after a device's
+        key (empty: from the first), in storage's order.
+        """
+        ...
+
+    async def history(
+        self,
+        instance: str,
+        bucket: int,
+        workflow_id: str,
+        *,
+        after: str = "",
+        size: int | None = None,
+    ) -> Sequence[History]:
+        """Devices of the bucket that have moved on from the deployment with the workflow; those
+        after a device's key, and no more than `size`, if asked.
+        """
         ...
 
     async def counts(self, instance: str, bucket: int, group: str) -> Counts:
@@ -300,6 +443,12 @@ class Fleet(Protocol):
         """
         ...
 
+    async def class_page(
+        self, instance: str, friendly_name: str | None, *, token: str | None, size: int
+    ) -> Page[KnownClass]:
+        """One page of the classes, or of those with a friendly name."""
+        ...
+
     async def set_best_update(
         self, instance: str, class_id: str, best: UpdateId | None
     ) -> None: ...
@@ -331,6 +480,20 @@ class Deployments(Protocol):
         ...
 
     async def of_group(self, instance: str, group: str) -> Sequence[Stored[Deployment]]: ...
+
+    async def page(
+        self, instance: str, group: str, *, token: str | None, size: int
+    ) -> Page[Stored[Deployment]]:
+        """One page of a group's, in the order of their ids."""
+        ...
+
+    async def starts(self, instance: str, group: str) -> Sequence[tuple[str, str]]:
+        """Start and id of each of a group's."""
+        ...
+
+    async def count(self, instance: str, group: str, up_to: int) -> int:
+        """How many a group has, counted no further than `up_to`."""
+        ...
 
     async def of_instance(self, instance: str) -> Sequence[Stored[Deployment]]: ...
 
@@ -375,7 +538,7 @@ class Fetcher(Protocol):
 
     def stream(
         self, url: str, *, size_bytes: int, offset: int = 0, etag: str | None = None
-    ) -> ByteStream: ...
+    ) -> SourceBytes: ...
 
 
 class Scanner(Protocol):

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from shared.domain.errors import InvalidInput
+from shared.domain.limits import Budget, Limits
 from shared.domain.topology import CONTENT_CONNECTION, STATE_CONNECTION
+
+_MAX_DIGITS = 18
+MAX_PAGE_SIZE = 500
+"""Most items of a page of any list: storage answers at most a thousand rows at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,9 @@ class Settings:
     rollup_delay_seconds: float = 1.0
     link_hours: float = 144.0
     drop_wait_seconds: float = 3600.0
+    page_size: int = 100
+    limits: Limits = field(default_factory=Limits)
+    budget: Budget = field(default_factory=Budget)
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -93,6 +102,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         rollup_delay_seconds=reader.positive("ROLLUP_DELAY_SECONDS", 1.0),
         link_hours=reader.positive("DOWNLOAD_LINK_HOURS", 144.0),
         drop_wait_seconds=reader.positive("IMPORT_DROP_WAIT_SECONDS", 3600.0),
+        page_size=reader.whole("API_PAGE_SIZE", 100, at_most=MAX_PAGE_SIZE),
+        limits=Limits(**reader.numbers("LIMIT_", Limits())),
+        budget=Budget(**reader.numbers("REQUESTS_PER_MINUTE_", Budget())),
     )
     reader.finish()
     return settings
@@ -122,6 +134,20 @@ class _Reader:
         if not 0 < value < float("inf"):
             self._wrong.append(f"{name} must be a number above 0")
         return value
+
+    def whole(self, name: str, default: int, *, at_most: int = sys.maxsize) -> int:
+        text = self._environment.get(name, str(default))
+        if not text.isdecimal() or len(text) > _MAX_DIGITS or not 0 < int(text) <= at_most:
+            self._wrong.append(f"{name} must be a whole number from 1 to {at_most}")
+            return default
+        return int(text)
+
+    def numbers(self, prefix: str, defaults: Limits | Budget) -> dict[str, int]:
+        """A setting for each field."""
+        return {
+            each.name: self.whole(prefix + each.name.upper(), getattr(defaults, each.name))
+            for each in fields(defaults)
+        }
 
     def connection(self, name: str, *services: str) -> Connection:
         text = self._environment.get(name)

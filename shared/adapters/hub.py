@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from shared.domain.device import TwinChange, kept_content
-from shared.domain.errors import DependencyFailed, NotFound
+from shared.domain.errors import DependencyFailed, DependencyThrottled, NotFound
 from shared.domain.instant import instant
 from shared.settings import InstanceSettings
 
@@ -112,7 +112,8 @@ async def _call(work: Callable[[], Any], device_id: str) -> Any:
                 raise DependencyFailed(f"The hub answered {status}.", retryable=False) from error
             if attempt == _ATTEMPTS - 1:
                 wait = error.response.headers.get("Retry-After", "")
-                raise DependencyFailed(
+                kind = DependencyThrottled if status == 429 else DependencyFailed
+                raise kind(
                     f"The hub answered {status}.",
                     retry_after=float(wait) if wait.isdigit() else None,
                 ) from error

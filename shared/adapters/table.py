@@ -11,11 +11,17 @@ import string
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote
 
 import msgspec
 
 from shared.adapters.storage import StorageAccounts
-from shared.domain.errors import ConcurrentUpdate, DependencyFailed, InvalidInput
+from shared.domain.errors import (
+    ConcurrentUpdate,
+    DependencyFailed,
+    DependencyThrottled,
+    InvalidInput,
+)
 from shared.domain.topology import Table as TableName
 from shared.ports import Page, Stored
 
@@ -30,6 +36,8 @@ SEPARATOR = "."
 AFTER_SEPARATOR = "/"
 """The character after the separator: the end of the range of a prefix."""
 MAX_TRANSACTION = 100
+MAX_PAGE = 1000
+"""Most rows that the storage answers at once."""
 _PLAIN = frozenset(string.ascii_letters + string.digits + "-_")
 _CHUNK_CHARACTERS = 30_000
 _CHUNKS = 15
@@ -44,6 +52,11 @@ def key_part(text: str) -> str:
 def key(*parts: str) -> str:
     """A key of escaped parts."""
     return SEPARATOR.join(key_part(part) for part in parts)
+
+
+def key_parts(text: str) -> list[str]:
+    """The parts that a key is made of."""
+    return [unquote(part.replace("~", "%")) for part in text.split(SEPARATOR)]
 
 
 def pack(value: Any) -> dict[str, str]:
@@ -178,6 +191,29 @@ class Table:
                     return Page(items, json.dumps(following) if following else None)
         return Page([])
 
+    async def first(
+        self,
+        condition: str,
+        parameters: Mapping[str, Any],
+        size: int,
+        *,
+        select: Iterable[str] | None = None,
+    ) -> list[Row]:
+        """The first rows that meet a condition: fewer than `size` only if there are no more."""
+        rows: list[Row] = []
+        async with translated():
+            query = self._table.query_entities(
+                condition,
+                parameters=dict(parameters),
+                results_per_page=min(size, MAX_PAGE),
+                select=list(select) if select else None,
+            )
+            async for row in query:
+                rows.append(row)
+                if len(rows) == size:
+                    break
+        return rows
+
     async def all(
         self, condition: str, parameters: Mapping[str, Any], *, select: Iterable[str] | None = None
     ) -> list[Row]:
@@ -249,8 +285,11 @@ def _of_status(error: HttpResponseError) -> Exception:
         return ConcurrentUpdate("The row changed meanwhile.")
     headers: Mapping[str, str] = getattr(error.response, "headers", None) or {}
     wait = headers.get("Retry-After", "")
+    retry_after = float(wait) if wait.isdigit() else None
+    if status == 429:
+        return DependencyThrottled("Storage takes no more for now.", retry_after=retry_after)
     return DependencyFailed(
         f"Storage answered {status}.",
-        retryable=status == 429 or status >= 500 or status == 0,
-        retry_after=float(wait) if wait.isdigit() else None,
+        retryable=status >= 500 or status == 0,
+        retry_after=retry_after,
     )

@@ -32,11 +32,14 @@ from shared.adapters.table import (
 from shared.domain.counters import CounterKey, Counts, History, apply, difference, net, taken_up
 from shared.domain.device import DeviceRecord, view
 from shared.domain.errors import ConcurrentUpdate
-from shared.ports import DeviceWrite, Page, Stored
+from shared.ports import DeviceQuery, DeviceWrite, Page, Stored
 
 _WRITES_A_TRANSACTION = 30
 """Devices written at once; a transaction may hold 4 MiB."""
 _REMEMBERED_COUNTERS = 20_000
+_AFTER_MODULES = "~2g"
+"""Ends the range of a device's modules, whose keys go on with an escaped slash, `~2f`."""
+_HAS_CLASS = " and class ne ''"
 _PARALLEL_READS = 16
 
 
@@ -142,9 +145,45 @@ class TableDevices:
         page = await self.table.page(condition, parameters, token=token)
         return Page([stored(row, DeviceRecord) for row in page.items], page.token)
 
-    async def history(self, instance: str, bucket: int, workflow_id: str) -> Sequence[History]:
+    async def find(
+        self, instance: str, bucket: int, query: DeviceQuery, *, after: str, size: int
+    ) -> Sequence[Stored[DeviceRecord]]:
         """See the port."""
-        rows = await self.table.all(*_range(_partition(instance, bucket), "h", workflow_id))
+        condition, parameters = _range(_partition(instance, bucket), "d")
+        if query.device_id is not None:
+            device = key("d", query.device_id)
+            condition += " and RowKey ge @device and RowKey lt @modules"
+            parameters |= {"device": device, "modules": device + _AFTER_MODULES}
+        if after:
+            parameters["from"] = key("d", after)
+        columns = {
+            "group": query.group,
+            "class": query.class_id,
+            "deployment": query.deployment_id,
+            "state": query.state,
+        }
+        wanted = {name: value for name, value in columns.items() if value is not None}
+        condition += "".join(f" and {name} eq @{name}" for name in wanted) or _HAS_CLASS
+        rows = await self.table.first(condition, parameters | wanted, size)
+        return [stored(row, DeviceRecord) for row in rows]
+
+    async def history(
+        self,
+        instance: str,
+        bucket: int,
+        workflow_id: str,
+        *,
+        after: str = "",
+        size: int | None = None,
+    ) -> Sequence[History]:
+        """See the port."""
+        condition, parameters = _range(_partition(instance, bucket), "h", workflow_id)
+        if after:
+            parameters["from"] = key("h", workflow_id, after)
+        if size is None:
+            rows = await self.table.all(condition, parameters)
+        else:
+            rows = await self.table.first(condition, parameters, size)
         return [unpack(row, History) for row in rows]
 
     async def counts(self, instance: str, bucket: int, group: str) -> Counts:

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from shared.adapters.table import Table, etag_of, key, pack, unpack
+from shared.adapters.table import Row, Table, etag_of, key, pack, unpack
 from shared.domain.device_class import DeviceClass
 from shared.domain.errors import ConcurrentUpdate, InvalidInput
 from shared.domain.update_id import UpdateId
-from shared.ports import Clock, KnownClass, KnownGroup, Rollup
+from shared.ports import Clock, KnownClass, KnownGroup, Page, Rollup
 
 _REMEMBERED = 100_000
 _DELETED = "deletedAt"
@@ -79,16 +79,21 @@ class TableFleet:
         rows = await self.classes_table.all(
             "PartitionKey eq @partition", {"partition": key(instance)}
         )
-        return [
-            KnownClass(
-                device_class=unpack(row, DeviceClass),
-                created_at=row["createdAt"],
-                friendly_name=row.get("friendlyName") or None,
-                best_update=_update_id(row.get("bestUpdate", "")),
-            )
-            for row in rows
-            if with_deleted or not row.get(_DELETED)
-        ]
+        return [_known_class(row) for row in rows if with_deleted or not row.get(_DELETED)]
+
+    async def class_page(
+        self, instance: str, friendly_name: str | None, *, token: str | None, size: int
+    ) -> Page[KnownClass]:
+        """See the port."""
+        condition = "PartitionKey eq @partition"
+        condition += "" if friendly_name is None else " and friendlyName eq @name"
+        page = await self.classes_table.page(
+            condition,
+            {"partition": key(instance), "name": friendly_name or ""},
+            token=token,
+            size=size,
+        )
+        return Page([_known_class(row) for row in page.items if not row.get(_DELETED)], page.token)
 
     async def rename_class(self, instance: str, class_id: str, friendly_name: str) -> None:
         """See the port."""
@@ -177,6 +182,15 @@ class TableFleet:
     async def drop_rollup(self, instance: str, group: str) -> None:
         """See the port."""
         await self.rollups_table.delete(key(instance), key(group))
+
+
+def _known_class(row: Row) -> KnownClass:
+    return KnownClass(
+        device_class=unpack(row, DeviceClass),
+        created_at=row["createdAt"],
+        friendly_name=row.get("friendlyName") or None,
+        best_update=_update_id(row.get("bestUpdate", "")),
+    )
 
 
 def _update_id(text: str) -> UpdateId | None:

@@ -8,6 +8,8 @@ from shared.adapters.table import Table, key, pack, stored
 from shared.domain.operation import Operation
 from shared.ports import Page, Stored
 
+_RUNNING = " and (status eq 'NotStarted' or status eq 'Running')"
+
 
 @dataclass(slots=True)
 class TableOperations:
@@ -30,12 +32,32 @@ class TableOperations:
             key(instance), operation.operation_id, _row(operation), etag
         )
 
-    async def list(self, instance: str, token: str | None) -> Page[Stored[Operation]]:
+    async def list(
+        self,
+        instance: str,
+        token: str | None,
+        *,
+        size: int = 100,
+        kind: str | None = None,
+        is_running: bool = False,
+    ) -> Page[Stored[Operation]]:
         """See the port."""
-        page = await self.table.page(
-            "PartitionKey eq @partition", {"partition": key(instance)}, token=token, size=100
-        )
+        condition = "PartitionKey eq @partition"
+        condition += "" if kind is None else " and kind eq @kind"
+        condition += _RUNNING if is_running else ""
+        parameters = {"partition": key(instance), "kind": kind or ""}
+        page = await self.table.page(condition, parameters, token=token, size=size)
         return Page([stored(row, Operation) for row in page.items], page.token)
+
+    async def count_running(self, instance: str, *, newer_than: str, up_to: int) -> int:
+        """See the port."""
+        rows = await self.table.first(
+            "PartitionKey eq @partition and RowKey lt @oldest" + _RUNNING,
+            {"partition": key(instance), "oldest": key(newer_than)},
+            up_to,
+            select=["RowKey"],
+        )
+        return len(rows)
 
 
 def _row(operation: Operation) -> dict[str, str]:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.adapters.table import AFTER_SEPARATOR, SEPARATOR, Table, key, pack, stored
+from shared.adapters.table import (
+    AFTER_SEPARATOR,
+    MAX_PAGE,
+    SEPARATOR,
+    Table,
+    key,
+    key_parts,
+    pack,
+    stored,
+)
 from shared.domain.update import Update
 from shared.domain.update_id import UpdateId
 from shared.ports import Page, Stored
 
-_PAGE = 100
+_DEPLOYABLE = " and isDeployable eq @deployable"
 
 
 @dataclass(slots=True)
@@ -21,7 +31,9 @@ class TableUpdates:
     async def add(self, instance: str, update: Update) -> bool:
         """See the port."""
         return await self.table.insert(
-            _partition(instance, update.update_id), _row(update.update_id), pack(update)
+            _partition(instance, update.update_id),
+            _row(update.update_id),
+            _properties(update),
         )
 
     async def get(self, instance: str, update_id: UpdateId) -> Stored[Update] | None:
@@ -35,23 +47,79 @@ class TableUpdates:
         *,
         provider: str | None = None,
         name: str | None = None,
+        is_deployable: bool | None = None,
         token: str | None = None,
+        size: int = 100,
     ) -> Page[Stored[Update]]:
         """See the port."""
         prefix = key(*(part for part in (instance, provider, name) if part is not None))
-        if name is not None:
-            condition, parameters = "PartitionKey eq @from", {"from": prefix}
-        else:
+        parameters: dict[str, str | bool] = {"from": prefix}
+        condition = "PartitionKey eq @from"
+        if name is None:
             condition = "PartitionKey gt @from and PartitionKey lt @to"
             parameters = {"from": prefix + SEPARATOR, "to": prefix + AFTER_SEPARATOR}
-        page = await self.table.page(condition, parameters, token=token, size=_PAGE)
+        if is_deployable is not None:
+            condition += _DEPLOYABLE
+            parameters["deployable"] = is_deployable
+        page = await self.table.page(condition, parameters, token=token, size=size)
         return Page([stored(row, Update) for row in page.items], page.token)
 
     async def save(self, instance: str, update: Update, etag: str) -> str:
         """See the port."""
         return await self.table.replace(
-            _partition(instance, update.update_id), _row(update.update_id), pack(update), etag
+            _partition(instance, update.update_id),
+            _row(update.update_id),
+            _properties(update),
+            etag,
         )
+
+    async def names(
+        self, instance: str, provider: str | None = None, *, after: str | None, size: int
+    ) -> Sequence[str]:
+        """See the port. Costs a request for each name, or for a thousand updates, whichever is
+        less.
+        """
+        above = (instance,) if provider is None else (instance, provider)
+        end = key(*above) + AFTER_SEPARATOR
+        start = key(*above) + SEPARATOR
+        found: list[str] = []
+        while len(found) < size:
+            if after is not None:
+                start = key(*above, after) + (AFTER_SEPARATOR if provider is None else "")
+            rows = await self.table.first(
+                "PartitionKey gt @from and PartitionKey lt @to",
+                {"from": start, "to": end},
+                MAX_PAGE,
+                select=["PartitionKey"],
+            )
+            names = [key_parts(row["PartitionKey"])[len(above)] for row in rows]
+            found += dict.fromkeys(names)
+            if len(rows) < MAX_PAGE:
+                break
+            after = names[-1]
+        return found[:size]
+
+    async def versions(
+        self,
+        instance: str,
+        provider: str,
+        name: str,
+        *,
+        is_deployable: bool | None = None,
+        token: str | None = None,
+        size: int = 100,
+    ) -> Page[str]:
+        """See the port."""
+        condition = "PartitionKey eq @partition"
+        condition += "" if is_deployable is None else _DEPLOYABLE
+        page = await self.table.page(
+            condition,
+            {"partition": key(instance, provider, name), "deployable": bool(is_deployable)},
+            token=token,
+            size=size,
+            select=["RowKey"],
+        )
+        return Page([_version(row["RowKey"]) for row in page.items], page.token)
 
     async def delete(self, instance: str, update_id: UpdateId) -> None:
         """See the port."""
@@ -64,3 +132,11 @@ def _partition(instance: str, update_id: UpdateId) -> str:
 
 def _row(update_id: UpdateId) -> str:
     return SEPARATOR.join(f"{part:010d}" for part in update_id.version_key)
+
+
+def _properties(update: Update) -> dict[str, str | bool]:
+    return {"isDeployable": update.is_deployable, **pack(update)}
+
+
+def _version(row: str) -> str:
+    return SEPARATOR.join(str(int(part)) for part in row.split(SEPARATOR))

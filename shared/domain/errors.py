@@ -102,6 +102,12 @@ class DependencyFailed(DeviceUpdateError):
         self.retry_after = retry_after
 
 
+class DependencyThrottled(DependencyFailed):
+    """A server the service depends on takes no more requests for now."""
+
+    default_code = "TooManyRequests"
+
+
 class ConcurrentUpdate(DeviceUpdateError):
     """A row changed between read and write: read again and retry."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from http import HTTPStatus
 
 from shared.domain.errors import (
     ConcurrentUpdate,
     Conflict,
     DependencyFailed,
+    DependencyThrottled,
     DeviceUpdateError,
     Forbidden,
     InvalidInput,
@@ -16,6 +18,7 @@ from shared.domain.errors import (
     PreconditionFailed,
     Unauthorized,
 )
+from shared.domain.limits import TooManyRequests
 
 _STATUS: tuple[tuple[type[DeviceUpdateError], HTTPStatus], ...] = (
     (InvalidInput, HTTPStatus.BAD_REQUEST),
@@ -23,6 +26,8 @@ _STATUS: tuple[tuple[type[DeviceUpdateError], HTTPStatus], ...] = (
     (Forbidden, HTTPStatus.FORBIDDEN),
     (NotFound, HTTPStatus.NOT_FOUND),
     (Conflict, HTTPStatus.CONFLICT),
+    (TooManyRequests, HTTPStatus.TOO_MANY_REQUESTS),
+    (DependencyThrottled, HTTPStatus.TOO_MANY_REQUESTS),
     (PreconditionFailed, HTTPStatus.PRECONDITION_FAILED),
     (LimitExceeded, HTTPStatus.BAD_REQUEST),
     (ConcurrentUpdate, HTTPStatus.SERVICE_UNAVAILABLE),
@@ -53,5 +58,5 @@ def headers_of(error: DeviceUpdateError) -> dict[str, str]:
         return {"WWW-Authenticate": "Bearer"}
     if error.retryable:
         wait = getattr(error, "retry_after", None)
-        return {"Retry-After": str(round(wait or _DEFAULT_RETRY_SECONDS))}
+        return {"Retry-After": str(math.ceil(wait or _DEFAULT_RETRY_SECONDS))}
     return {}

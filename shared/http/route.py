@@ -10,6 +10,8 @@ from shared.domain.access import Action
 
 type Method = Literal["GET", "PUT", "POST", "PATCH", "DELETE"]
 
+PREFIX = "deviceUpdate/{instanceId}"
+"""What every path of the API begins with."""
 API_VERSIONS = ("2022-10-01", "2026-06-01")
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -23,6 +25,12 @@ class QueryParameter:
     description: str
     is_required: bool = False
     is_integer: bool = False
+
+
+FILTER = QueryParameter("filter", "Which ones to list; see the description of the operation.")
+ORDER = QueryParameter("orderby", "In which order to list, followed by `asc` or `desc`.")
+TOP = QueryParameter("top", "At most so many.", is_integer=True)
+TOKEN = QueryParameter("token", "Where a page begins: part of the `nextLink` of the page before.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,5 +52,6 @@ class Route:
     body_type: str
     query: tuple[QueryParameter, ...]
     statuses: tuple[HTTPStatus, ...]
+    is_paged: bool
     is_long_running: bool
     is_conditional: bool

@@ -4,16 +4,15 @@ fleet.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.domain.compliance import Compliance, StateCounts, compliance, state_counts
 from shared.domain.counters import TOTAL, Cell
 from shared.domain.deployment import Deployment, DeploymentState, in_force, state_for
-from shared.domain.device import DeviceState, deployment_state
 from shared.domain.errors import NotFound
 from shared.domain.update_id import UpdateId
-from shared.ports import Clock, Deployments, Devices, Fleet, KnownClass, KnownGroup, Rollup
+from shared.ports import Clock, Deployments, Fleet, KnownClass, Rollup
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +26,6 @@ class SubgroupStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupSummary:
-    """A group with its figures."""
-
-    group: KnownGroup
-    device_count: int
-    new_available: int
-    in_progress: int
-    on_latest: int
-    deployments: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
 class SubgroupSummary:
     """The devices of one class in one group."""
 
@@ -48,24 +35,12 @@ class SubgroupSummary:
     deployment_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceStateRow:
-    """One device within a deployment."""
-
-    device_id: str
-    module_id: str | None
-    state: DeviceState
-    has_moved_on: bool
-    retry_count: int = 0
-
-
 @dataclass(slots=True)
 class Reports:
     """Figures of an instance. A group's or deployment's cost three table calls, whatever the
     fleet.
     """
 
-    devices: Devices
     fleet: Fleet
     deployments: Deployments
     clock: Clock
@@ -118,18 +93,6 @@ class Reports:
                 return item
         raise NotFound(f"Device class '{class_id}' does not exist here.", target="deviceClassId")
 
-    async def groups(self, instance: str) -> list[GroupSummary]:
-        """Every group of the instance with its figures."""
-        rollups = await self.fleet.rollups(instance)
-        best = await self._best(instance)
-        deployments: dict[str, list[str]] = {}
-        for item in await self.deployments.of_instance(instance):
-            deployments.setdefault(item.value.group_id, []).append(item.value.deployment_id)
-        return [
-            _summary(group, rollups.get(group.group_id), best, deployments.get(group.group_id, []))
-            for group in await self.fleet.groups(instance)
-        ]
-
     async def status(
         self, instance: str, group: str, deployment_id: str
     ) -> tuple[Deployment, list[SubgroupStatus]]:
@@ -170,37 +133,6 @@ class Reports:
             found.append(SubgroupStatus(class_id, state, counts, total))
         return found
 
-    async def device_states(
-        self, instance: str, group: str, class_id: str, deployment_id: str
-    ) -> AsyncIterator[DeviceStateRow]:
-        """Every device of one class within a deployment, bucket by bucket. Raises NotFound."""
-        deployment = await self.deployments.get(instance, group, deployment_id)
-        if deployment is None:
-            raise _no_deployment(group, deployment_id)
-        workflow_id = deployment.value.workflow_id
-        for bucket in await self.fleet.buckets(instance, group):
-            token: str | None = None
-            while True:
-                page = await self.devices.of_bucket(instance, bucket, token=token)
-                for row in page.items:
-                    record = row.value
-                    commanded, state = record.commanded, deployment_state(record)
-                    if commanded is None or state is None:
-                        continue
-                    place = (commanded.group_id, commanded.class_id, commanded.workflow_id)
-                    if place == (group, class_id, workflow_id):
-                        yield DeviceStateRow(
-                            record.device_id, record.module_id, state, has_moved_on=False
-                        )
-                token = page.token
-                if token is None:
-                    break
-            for moved in await self.devices.history(instance, bucket, workflow_id):
-                if (moved.group_id, moved.class_id) == (group, class_id):
-                    yield DeviceStateRow(
-                        moved.device_id, moved.module_id, moved.state, has_moved_on=True
-                    )
-
     async def _best(self, instance: str) -> Mapping[str, UpdateId | None]:
         classes = await self.fleet.classes(instance)
         return {known.device_class.class_id: known.best_update for known in classes}
@@ -218,24 +150,3 @@ def _no_deployment(group: str, deployment_id: str) -> NotFound:
 
 def _cells(rollup: Rollup | None, group: str, class_id: str) -> Mapping[Cell, int]:
     return rollup.counts.get((group, class_id), {}) if rollup else {}
-
-
-def _summary(
-    group: KnownGroup,
-    rollup: Rollup | None,
-    best: Mapping[str, UpdateId | None],
-    deployments: Sequence[str],
-) -> GroupSummary:
-    subgroups = [
-        compliance(cells, best.get(class_id))
-        for (_, class_id), cells in (rollup.counts.items() if rollup else ())
-        if cells.get(TOTAL)
-    ]
-    return GroupSummary(
-        group,
-        device_count=sum(item.total for item in subgroups),
-        new_available=sum(item.new_available > 0 for item in subgroups),
-        in_progress=sum(item.in_progress > 0 for item in subgroups),
-        on_latest=sum(item.on_latest == item.total for item in subgroups),
-        deployments=deployments,
-    )

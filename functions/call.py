@@ -1,0 +1,155 @@
+"""What the handler of a REST operation sees of a request, and what it may answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import azure.functions as func
+import msgspec
+
+from shared.container import Container
+from shared.domain.errors import InvalidInput
+from shared.domain.strict_json import NotStrictJson, loads_strict
+from shared.http import wire
+from shared.http.page_token import open_token, seal_token
+from shared.http.problems import UnsupportedMediaType
+from shared.http.route import PREFIX, TOKEN, TOP, Route
+from shared.ports import Page
+
+MAX_BODY_BYTES = 4 << 20
+_MAX_TOP_DIGITS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One authorized request to an instance; `parts` are the values in its path."""
+
+    app: Container
+    route: Route
+    parts: Mapping[str, str]
+    api_version: str
+    request: func.HttpRequest
+
+    @property
+    def instance(self) -> str:
+        """The instance that the request is for."""
+        return self.parts["instanceId"]
+
+    def part(self, name: str) -> str:
+        """A value from the path, decoded."""
+        return self.parts[name]
+
+    def query(self, name: str) -> str | None:
+        """A value from the query."""
+        value = self.request.params.get(name)
+        return None if value is None else str(value)
+
+    def json(self) -> Any:
+        """The JSON body, read strictly.
+
+        Raises:
+            InvalidInput: It is no JSON, too large, or of another content type.
+        """
+        given = (self.request.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+        if given != self.route.body_type:
+            raise UnsupportedMediaType(
+                f"The body must be {self.route.body_type}, not {given or 'untyped'}.",
+                target="Content-Type",
+            )
+        try:
+            return loads_strict(self.request.get_body(), max_bytes=MAX_BODY_BYTES)
+        except NotStrictJson as error:
+            raise InvalidInput(f"The body cannot be read: {error}.", target="body") from error
+
+    def body[T](self, kind: type[T]) -> T:
+        """The body as an object of the API.
+
+        Raises:
+            InvalidInput: It is none; `target` is the JSON pointer of the member at fault.
+        """
+        document = self.json()
+        try:
+            return msgspec.convert(document, kind)
+        except msgspec.ValidationError as error:
+            reason, _, place = str(error).partition(" - at ")
+            raise InvalidInput(f"{reason}.", target=_pointer(place)) from error
+
+    def path(self, *segments: str, **query: str) -> str:
+        """A relative address below the instance, of the caller's api-version."""
+        return wire.path(self.instance, *segments, **{"api-version": self.api_version, **query})
+
+    def page_token(self) -> str | None:
+        """Where the page asked for begins.
+
+        Raises:
+            InvalidInput: The token is not one of this list, this instance and this query.
+        """
+        return open_token(self.app.sealer, self._scope(), self.query(TOKEN.name))
+
+    def page_size(self) -> int:
+        """The most items of the page."""
+        top = self._top()
+        size = self.app.settings.page_size
+        return size if top is None else max(1, min(size, top))
+
+    def page(self, items: list[Any], page: Page[Any]) -> dict[str, Any]:
+        """One page of a listing, with the address of the next, unless `top` is reached."""
+        top = self._top()
+        left = None if top is None else max(0, top - len(items))
+        body: dict[str, Any] = {"value": items[:top]}
+        if page.token is not None and left != 0:
+            given = {
+                item.name: value
+                for item in self.route.query
+                if (value := self.query(item.name)) is not None
+            }
+            if left is not None:
+                given[TOP.name] = str(left)
+            given[TOKEN.name] = seal_token(self.app.sealer, self._scope(), page.token)
+            segments = urlsplit(self.request.url).path.strip("/").split("/")[2:]
+            body["nextLink"] = self.path(*map(unquote, segments), **given)
+        return body
+
+    def _top(self) -> int | None:
+        text = self.query(TOP.name) if TOP in self.route.query else None
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_TOP_DIGITS):
+            raise InvalidInput("'top' must be a whole number, 0 or above.", target=TOP.name)
+        return int(text)
+
+    def _scope(self) -> str:
+        """What a page token is good for: this list of this instance with this query."""
+        values = [self.query(item.name) for item in self.route.query if item != TOP]
+        return repr([self.route.name, sorted(self.parts.items()), values])
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer with headers of its own, or without a body."""
+
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def parts_of(route: Route, url: str) -> dict[str, str]:
+    """The values in the path of a request to a route, each decoded once.
+
+    They are read from the address itself: the host has decoded its route values, an encoded slash
+    apart, so that what looks encoded in them may be meant as it stands.
+    """
+    found: dict[str, str] = {}
+    template = f"{PREFIX}/{route.path}".split("/")
+    for segment, value in zip(template, urlsplit(url).path.strip("/").split("/"), strict=False):
+        name, closing, suffix = segment.removeprefix("{").partition("}")
+        if closing:
+            text = unquote(value)
+            found[name] = text[: len(text) - len(suffix)]
+    return found
+
+
+def _pointer(place: str) -> str:
+    """A msgspec path such as `$.update.updateId` or `$[0].url` as a JSON pointer."""
+    steps = place.strip("`").removeprefix("$").replace("[", "/").replace("]", "").replace(".", "/")
+    return steps or "/"

@@ -1,0 +1,95 @@
+"""Pages of lists: of sorted ones in memory, and of device rows that lie in many buckets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from functools import total_ordering
+from typing import Any
+
+from shared.ports import Page
+
+MAX_BUCKETS_A_PAGE = 64
+"""Buckets looked at for one page: what bounds a page of a filter that fits few devices."""
+_MAX_PARALLEL_BUCKETS = 16
+
+type Rank = tuple[Any, str]
+"""What a list is ordered by, then an id, so that no two ranks are equal."""
+type ReadBucket[T] = Callable[[int, str, int], Awaitable[Sequence[tuple[str, T]]]]
+"""Reads at most so many items of a bucket after a key (empty: from the first), with their keys."""
+
+
+@total_ordering
+class _Descending:
+    """A value that sorts the other way round."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Descending) and bool(self._value == other._value)
+
+    def __lt__(self, other: _Descending) -> bool:
+        return bool(other._value < self._value)
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+def page_of_sorted[T](
+    items: Sequence[T],
+    rank: Callable[[T], Rank],
+    *,
+    is_descending: bool,
+    token: str | None,
+    size: int,
+) -> Page[T]:
+    """One page of items in the order of their ranks; ids are ascending in either order.
+
+    The token is the rank of the last item, so what comes or goes meanwhile shifts nothing.
+    """
+
+    def sortable(of: Rank) -> Rank:
+        return (_Descending(of[0]) if is_descending else of[0], of[1])
+
+    ordered = sorted(items, key=lambda item: sortable(rank(item)))
+    if token is not None:
+        value, identity = json.loads(token)
+        last = sortable((value, identity))
+        ordered = [item for item in ordered if sortable(rank(item)) > last]
+    page = ordered[:size]
+    is_last = len(ordered) <= size
+    return Page(page, None if is_last else json.dumps(rank(page[-1])))
+
+
+async def page_of_buckets[T](
+    buckets: Sequence[int], read: ReadBucket[T], *, token: str | None, size: int
+) -> Page[T]:
+    """One page of what lies in buckets, bucket by bucket.
+
+    The first is read alone, then ever more at a time: large fleets fill a page from one bucket,
+    small ones need many. A page may be short, even empty, and yet not be the last.
+    """
+    bucket, after = json.loads(token) if token is not None else (-1, "")
+    left = sorted(each for each in buckets if each >= bucket)[: MAX_BUCKETS_A_PAGE + 1]
+    items: list[T] = []
+    place = (bucket, after)
+    parallel, at = 1, 0
+    while at < min(len(left), MAX_BUCKETS_A_PAGE):
+        some = left[at : at + min(parallel, MAX_BUCKETS_A_PAGE - at)]
+        room = size - len(items) + 1
+        found = await asyncio.gather(
+            *(read(each, after if each == bucket else "", room) for each in some)
+        )
+        for each, rows in zip(some, found, strict=True):
+            for key, item in rows:
+                if len(items) == size:
+                    return Page(items, json.dumps(place))
+                items.append(item)
+                place = (each, key)
+        at += len(some)
+        parallel = min(2 * parallel, _MAX_PARALLEL_BUCKETS)
+    return Page(items, json.dumps((left[at], "")) if at < len(left) else None)
