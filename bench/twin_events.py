@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from bench.azurite import azurite
 from bench.harness import Options, Result, compared, in_turns
@@ -33,6 +33,9 @@ from shared.services.best_updates import BestUpdates
 from shared.services.observe import ObserveDevices
 from shared.services.rollup import RollupBell
 from shared.settings import Connection
+
+if TYPE_CHECKING:
+    from shared.ports import Hub
 
 _INSTANCE = "bench"
 _CEILING = "floor"
@@ -115,7 +118,7 @@ class _Bench:
         self.observe = ObserveDevices(
             TableDevices(Table(self.accounts, "Devices")),
             fleet,
-            _Twins(),
+            cast("Hub", _Twins()),
             queues,
             RollupBell(queues, _ROLLUP_SECONDS),
             BestUpdates(fleet, TableUpdates(Table(self.accounts, "Updates"))),
@@ -230,13 +233,7 @@ class _Series:
 
 
 class _Twins:
-    """A hub whose twins have only a group tag."""
-
-    async def patch_desired(
-        self, instance: str, device_id: str, module_id: str | None, desired: Mapping[str, Any]
-    ) -> None:
-        """See the port; nothing here asks anything of a device."""
-        raise NotImplementedError
+    """As much of a hub as events of devices need: twins with only a group tag."""
 
     async def read_twin(
         self, instance: str, device_id: str, module_id: str | None
