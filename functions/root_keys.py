@@ -1,10 +1,13 @@
-"""The root key package: public, for devices fetch it before they trust a manifest."""
+"""The keyring's public face: devices fetch the root key package before they trust a manifest. And
+the trigger that signs what is published anew when the signing key changed.
+"""
 
 import azure.functions as func
 
 from functions.api import problem
 from shared.container import container
-from shared.domain.errors import NotFound
+from shared.domain.errors import DeviceUpdateError, NotFound
+from shared.domain.topology import STATE_CONNECTION
 
 bp = func.Blueprint()
 
@@ -19,8 +22,19 @@ async def get_root_keys(req: func.HttpRequest) -> func.HttpResponse:
     app = container()
     if req.route_params["instanceId"] not in app.settings.instances:
         return problem(NotFound("There is no such instance.", target="instanceId"))
+    try:
+        keyring = await app.signing.keyring()
+    except DeviceUpdateError as error:
+        return problem(error)
     return func.HttpResponse(
-        await app.signer.root_key_package(),
+        keyring.root_key_package,
         mimetype="application/json",
-        headers={"Cache-Control": "public, max-age=300"},
+        # an old copy kept on the way would have devices trust a revoked key
+        headers={"Cache-Control": "no-store"},
     )
+
+
+@bp.queue_trigger(arg_name="message", queue_name="resign", connection=STATE_CONNECTION)
+async def resign(message: func.QueueMessage) -> None:
+    """Sign published updates anew, and hand the signatures to devices that still need them."""
+    await container().resign.run(message.get_json())

@@ -22,8 +22,10 @@ from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_operations import TableOperations
 from shared.adapters.table_updates import TableUpdates
 from shared.adapters.tokens import TokenValidator
+from shared.adapters.vault import KeyVaultSigner
 from shared.domain.source_url import SourcePolicy
 from shared.domain.topology import Table as TableName
+from shared.ports import Signer
 from shared.services.best_updates import BestUpdates
 from shared.services.command import Commands
 from shared.services.delete_update import DeleteUpdate
@@ -42,8 +44,10 @@ from shared.services.reconcile import Reconcile
 from shared.services.relay import TwinRelay
 from shared.services.report import Reports
 from shared.services.rollback import Rollbacks
+from shared.services.resign import Resign
 from shared.services.rollup import RollUp, RollupBell
 from shared.services.sweep import Sweep
+from shared.services.signing import Signing
 from shared.services.throttle import Throttle
 from shared.services.update_lists import UpdateLists
 from shared.settings import Settings, read_settings
@@ -130,9 +134,29 @@ class Container:
         return TokenValidator(self.settings.tokens)
 
     @cached_property
-    def signer(self) -> FileSigner:
-        """The signing key."""
-        return FileSigner(self.settings.signing_directory)
+    def signer(self) -> Signer:
+        """Private signing keys: in files or in a vault."""
+        if self.settings.signing_directory is not None:
+            return FileSigner(self.settings.signing_directory)
+        return KeyVaultSigner(self.settings.signing_vault_url or "", self._credential)
+
+    @cached_property
+    def signing(self) -> Signing:
+        """Signatures of update manifests."""
+        return Signing(self.updates, self.blobs, self.signer, self.clock)
+
+    @cached_property
+    def resign(self) -> Resign:
+        """New signatures after a change of the key."""
+        return Resign(
+            self.settings.instances,
+            self.signing,
+            self.updates,
+            self.deployments,
+            self.fleet,
+            self.queues,
+            self.clock,
+        )
 
     @cached_property
     def sealer(self) -> FernetSealer:
@@ -184,7 +208,7 @@ class Container:
             self.operations,
             self.updates,
             self.blobs,
-            self.signer,
+            self.signing,
             self.best_updates,
             self.clock,
         )

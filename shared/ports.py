@@ -493,14 +493,18 @@ class Scanner(Protocol):
 
 
 class Signer(Protocol):
-    """The signing key; its private half may be elsewhere."""
+    """Private signing keys; they may be elsewhere."""
 
-    async def sjwk(self) -> str:
-        """The signing key as a JWS under a root key."""
-        ...
+    async def sign(self, key: str, digest: bytes) -> bytes:
+        """RSASSA-PKCS1-v1_5 over a SHA-256 digest.
 
-    async def sign(self, digest: bytes) -> bytes:
-        """RSASSA-PKCS1-v1_5 over a SHA-256 digest."""
+        Args:
+            key: Which key: see the keyring.
+            digest: 32 bytes.
+
+        Raises:
+            DependencyFailed: There is no such key, it must not be used, or it is out of reach.
+        """
         ...
 
 

@@ -54,7 +54,10 @@ class TokenSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of the function app."""
+    """The settings of the function app.
+
+    Signing keys are either files in `signing_directory` or keys of the vault `signing_vault_url`.
+    """
 
     state: Connection
     content: Connection
@@ -62,7 +65,8 @@ class Settings:
     tokens: TokenSettings
     events_endpoint: str
     events_key: str | None = field(repr=False)
-    signing_directory: Path
+    signing_directory: Path | None
+    signing_vault_url: str | None
     source_url_key: str = field(repr=False)
     public_url: str
     allow_loopback_sources: bool = False
@@ -94,7 +98,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         ),
         events_endpoint=reader.required("EVENTS_TOPIC_ENDPOINT"),
         events_key=environment.get("EVENTS_TOPIC_KEY"),
-        signing_directory=Path(reader.required("SIGNING_DIRECTORY")),
+        signing_directory=reader.directory("SIGNING_DIRECTORY", "SIGNING_VAULT_URL"),
+        signing_vault_url=environment.get("SIGNING_VAULT_URL"),
         source_url_key=reader.required("SOURCE_URL_KEY"),
         public_url=reader.required("PUBLIC_URL").rstrip("/"),
         allow_loopback_sources=environment.get("FETCH_ALLOW_LOOPBACK", "").lower() == "true",
@@ -114,6 +119,19 @@ class _Reader:
     """Reads one setting after the other and remembers what is wrong with any."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
+def read_connections(environment: Mapping[str, str]) -> tuple[Connection, Connection]:
+    """The accounts of state and content alone, for tools of operators.
+
+    Raises:
+        InvalidInput: A setting is missing; the message names every one.
+    """
+    reader = _Reader(environment)
+    state = reader.connection(STATE_CONNECTION, "queue")
+    content = reader.connection(CONTENT_CONNECTION, "blob")
+    reader.finish()
+    return state, content
+
+
         self._environment = environment
         self._wrong: list[str] = []
 
@@ -139,6 +157,12 @@ class _Reader:
         text = self._environment.get(name, str(default))
         if not text.isdecimal() or len(text) > _MAX_DIGITS or not 0 < int(text) <= at_most:
             self._wrong.append(f"{name} must be a whole number from 1 to {at_most}")
+    def directory(self, name: str, alternative: str) -> Path | None:
+        text = self._environment.get(name)
+        if bool(text) == bool(self._environment.get(alternative)):
+            self._wrong.append(f"one of {name} and {alternative} must be set, not both")
+        return Path(text) if text else None
+
             return default
         return int(text)
 

@@ -1,36 +1,32 @@
-"""The key ceremony: two root keys, a signing key that one of them vouches for, and the package.
+"""The keys of a stack: the ceremony at its first start, and the keyring that its service reads.
 
-Done once, at the first start. In production the root keys stay offline; here they lie beside the
-others, so that tests can play disabled keys and rollovers.
+The directory has `roots/` (never read by the service; in production they are offline), `signing/`
+(what the service signs with), `roots.json` (what agents are built with) and `keyring.json`.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+import msgspec
 
+from local.keys.changes import first
+from local.keys.roots import KeysError, Roots
+from local.keys.service import Service, encoded
+from local.keys.signing_keys import KeyFolder
+from local.stack.errors import StackError
 from local.stack.state import write_private
-from shared.contract.encoding import b64url
-from shared.contract.rootkeys import (
-    compose_root_key_package,
-    modulus_bytes,
-    package_signing_bytes,
-    root_key_member,
-)
-from shared.contract.signature import compose, signing_key_input
+from shared.domain.keyring import KEYRING, Keyring
+from shared.settings import Connection
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 ROOT_KIDS = ("ODU.LOCAL.R1", "ODU.LOCAL.R2")
 SIGNING_KID = "ODU.LOCAL.S1"
-ROOT_KEY_BITS = 3072
-SIGNING_KEY_BITS = 2048
+ROOTS, SIGNING = "roots", "signing"
 
 
 def ensure_keys(directory: Path) -> None:
@@ -45,48 +41,38 @@ def ensure_keys(directory: Path) -> None:
 
 
 def _hold_ceremony(directory: Path) -> None:
-    roots = {kid: rsa.generate_private_key(65537, ROOT_KEY_BITS) for kid in ROOT_KIDS}
-    signing_key = rsa.generate_private_key(65537, SIGNING_KEY_BITS)
-    for number, key in enumerate(roots.values(), 1):
-        write_private(directory / f"root-{number}.pem", _private_pem(key))
-    write_private(directory / "signing.pem", _private_pem(signing_key))
-
-    voucher = ROOT_KIDS[0]
-    signed = signing_key_input(signing_key.public_key(), SIGNING_KID, voucher)
-    sjwk = compose(signed, _sign(roots[voucher], signed))
-    write_private(directory / "signing.sjwk", sjwk.encode())
-    write_private(directory / "rootkeys.json", _package(roots))
-    write_private(directory / "roots.json", json.dumps(_built_in(roots), indent=2).encode())
+    roots = Roots.generate(ROOT_KIDS)
+    roots.save(directory / ROOTS)
+    signing_key = KeyFolder(directory / SIGNING).create(SIGNING_KID)
+    write_private(directory / KEYRING, encoded(first(roots, signing_key, "the first start")))
+    write_private(directory / "roots.json", json.dumps(roots.built_in(), indent=2).encode())
 
 
-def _package(roots: dict[str, rsa.RSAPrivateKey]) -> bytes:
-    protected: dict[str, Any] = {
-        "isTest": False,
-        "version": 1,
-        "published": int(time.time()),
-        "disabledRootKeys": [],
-        "disabledSigningKeys": [],
-        "rootKeys": {kid: root_key_member(key.public_key()) for kid, key in roots.items()},
-    }
-    signed = package_signing_bytes(protected)
-    return compose_root_key_package(protected, [_sign(key, signed) for key in roots.values()])
+def publish_keyring(directory: Path, storage: str) -> None:
+    """Give the service the keyring; one that is not older stays.
+
+    Args:
+        directory: That of the keys.
+        storage: Connection string of the storage account.
+
+    Raises:
+        StackError: The keyring is damaged, or the storage refuses it.
+    """
+    service = storage_of(storage)
+    try:
+        kept = msgspec.json.decode((directory / KEYRING).read_bytes(), type=Keyring)
+        found = service.read()
+        if found is None or _age(found[0]) < _age(kept):
+            service.publish(kept, found[1] if found else None)
+    except (OSError, msgspec.DecodeError, KeysError) as error:
+        raise StackError(f"keyring in {directory}: {error}") from error
 
 
-def _built_in(roots: dict[str, rsa.RSAPrivateKey]) -> dict[str, dict[str, Any]]:
-    """Return the roots as agents are built with them: the modulus has a leading zero byte."""
-    return {
-        kid: {"kty": "RSA", "n": b64url(b"\0" + modulus_bytes(key.public_key())), "e": 65537}
-        for kid, key in roots.items()
-    }
+def storage_of(connection_string: str) -> Service:
+    """A service whose state and content are in one storage account."""
+    connection = Connection(connection_string)
+    return Service(connection, connection, lambda: None)
 
 
-def _sign(key: rsa.RSAPrivateKey, data: bytes) -> bytes:
-    return key.sign(data, padding.PKCS1v15(), hashes.SHA256())
-
-
-def _private_pem(key: rsa.RSAPrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
+def _age(keyring: Keyring) -> tuple[int, int]:
+    return keyring.edition, keyring.root_key_version

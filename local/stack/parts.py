@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from local.identity.tokens import LOCAL_TENANT, issuer_of
 from local.stack.child import Part
+from local.stack.keys import SIGNING
 
 if TYPE_CHECKING:
     import socket
@@ -157,7 +158,7 @@ def app_settings(site: Site, storage: str) -> dict[str, str]:
         "TOKEN_JWKS_URI": f"{site.url('identity')}/{LOCAL_TENANT}/discovery/v2.0/keys",
         "TOKEN_AUDIENCE": TOKEN_AUDIENCE,
         "TOKEN_TENANT": LOCAL_TENANT,
-        "SIGNING_DIRECTORY": str(site.state.keys),
+        "SIGNING_DIRECTORY": str(site.state.keys / SIGNING),
         "SOURCE_URL_KEY": site.credentials.source_url,
         "FETCH_ALLOW_LOOPBACK": "true",
         "PUBLIC_URL": site.url("host"),

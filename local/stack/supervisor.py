@@ -22,7 +22,7 @@ from local.stack.credentials import ensure_credentials
 from local.stack.description import describe
 from local.stack.guardian import guardian
 from local.stack.keeper import Keeper, Progress
-from local.stack.keys import ensure_keys
+from local.stack.keys import ensure_keys, publish_keyring
 from local.stack.ports import free_or_zero, open_sockets, remember_ports, remembered_ports
 from local.stack.state import StateDirectory, lock_parts, lock_supervisor, write_private
 from local.stack.subscriptions import register
@@ -216,6 +216,7 @@ class Supervisor:
         from local.stack.provision import provision
 
         provision(self._storage)
+        publish_keyring(self._site.state.keys, self._storage)
 
     def _subscribe(self) -> None:
         site = self._site

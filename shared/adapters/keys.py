@@ -1,6 +1,4 @@
-"""Keys on disk: the signing key with its proof, the root key package, and the key that seals
-URLs.
-"""
+"""Keys of the service itself: signing keys in files, and the key that seals URLs."""
 
 from __future__ import annotations
 
@@ -18,49 +16,48 @@ if TYPE_CHECKING:
 
 
 class FileSigner:
-    """Implements `ports.Signer` with a PEM file.
+    """Implements `ports.Signer` with PEM files (PKCS 8, readable by their owner only).
 
-    The directory holds `signing.pem` (PKCS 8, readable by its owner only), `signing.sjwk` (the
-    signing key as a JWS under a root key) and `rootkeys.json` (the root key package).
+    A key is named by its file name.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._keys: dict[str, RSAPrivateKey] = {}
 
-    async def sjwk(self) -> str:
+    async def sign(self, key: str, digest: bytes) -> bytes:
         """See the port."""
-        return await asyncio.to_thread((self._directory / "signing.sjwk").read_text)
+        return await asyncio.to_thread(self._sign, key, digest)
 
-    async def sign(self, digest: bytes) -> bytes:
-        """See the port."""
-        return await asyncio.to_thread(self._sign, digest)
-
-    async def root_key_package(self) -> bytes:
-        """The root key package that devices fetch."""
-        return await asyncio.to_thread((self._directory / "rootkeys.json").read_bytes)
-
-    def _sign(self, digest: bytes) -> bytes:
+    def _sign(self, key: str, digest: bytes) -> bytes:
         from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
         from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
         from cryptography.hazmat.primitives.hashes import SHA256
 
-        return self._key.sign(digest, PKCS1v15(), Prehashed(SHA256()))
+        if key not in self._keys:
+            # only the name counts: the keyring must not lead out of the directory
+            self._keys[key] = _read_key(self._directory / Path(key).name)
+        return self._keys[key].sign(digest, PKCS1v15(), Prehashed(SHA256()))
 
-    @cached_property
-    def _key(self) -> RSAPrivateKey:
-        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-        path = self._directory / "signing.pem"
+def _read_key(path: Path) -> RSAPrivateKey:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise DependencyFailed(
                 f"'{path.name}' can be read by others than its owner; it will not be used.",
                 retryable=False,
             )
         key = load_pem_private_key(path.read_bytes(), password=None)
-        if not isinstance(key, RSAPrivateKey):
-            raise DependencyFailed("The signing key is not an RSA key.", retryable=False)
-        return key
+    except (OSError, ValueError, TypeError) as error:
+        raise DependencyFailed(
+            f"The signing key '{path.name}' cannot be read.", retryable=False
+        ) from error
+    if not isinstance(key, RSAPrivateKey):
+        raise DependencyFailed(f"'{path.name}' is not an RSA key.", retryable=False)
+    return key
 
 
 class FernetSealer:

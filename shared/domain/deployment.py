@@ -55,6 +55,18 @@ class RollbackPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Issue:
+    """Which signature devices are handed, by edition of the keyring.
+
+    `workflow` is the edition since which devices see a new workflow, because they refuse what was
+    signed before; 0 if there is none.
+    """
+
+    edition: int = 0
+    workflow: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """One update for one group.
 
@@ -75,6 +87,7 @@ class Deployment:
     only_class_id: str | None = None
     is_rollback: bool = False
     is_fanned_out: bool = False
+    issue: Issue = Issue()
 
     def targets(self, device_class: DeviceClass) -> bool:
         """Whether the update fits the class and nobody deleted the deployment for it."""
@@ -103,6 +116,13 @@ class Commanded:
     class_id: str
     update_id: UpdateId
     file_ids: tuple[str, ...] = ()
+    issue: Issue = Issue()
+
+    @property
+    def workflow_on_device(self) -> str:
+        """The workflow id that the device sees and reports."""
+        edition = self.issue.workflow
+        return f"{self.workflow_id}.{edition}" if edition else self.workflow_id
 
 
 type Change = Callable[[Deployment], Deployment]
@@ -191,6 +211,20 @@ def retry(deployment: Deployment, class_id: str, now: str) -> Deployment:
     return _with_subgroup(
         deployment, class_id, replace(deployment.subgroup(class_id), retry_timestamp=now)
     )
+
+
+def renewed(deployment: Deployment, edition: int, revoked_edition: int) -> Deployment:
+    """The deployment, handing out signatures of a newer edition of the keyring.
+
+    Args:
+        deployment: The deployment.
+        edition: The keyring's.
+        revoked_edition: The newest edition that followed on a revocation: what was handed out
+            before has to be asked for again as a new workflow.
+    """
+    is_refused = deployment.issue.edition < revoked_edition
+    issue = Issue(edition, edition if is_refused else deployment.issue.workflow)
+    return replace(deployment, issue=issue, is_fanned_out=False)
 
 
 def _precedence(deployment: Deployment) -> tuple[str, str, str]:

@@ -222,7 +222,7 @@ def evidence_of(record: DeviceRecord) -> Evidence | None:
             item
             for item in record.evidence
             if (item.workflow_id, item.retry_timestamp)
-            == (commanded.workflow_id, commanded.retry_timestamp)
+            == (commanded.workflow_on_device, commanded.retry_timestamp)
         ),
         None,
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from shared.domain.deployment import Commanded, Deployment, in_force
-from shared.domain.device import DeviceRecord, DeviceState, view
+from shared.contract.codes import Erc
+from shared.domain.deployment import Commanded, Deployment, Issue, in_force
+from shared.domain.device import DeviceRecord, DeviceState, evidence_of, view
 
 
 def wanted(record: DeviceRecord, deployments: Iterable[Deployment], now: str) -> Commanded | None:
@@ -32,13 +33,8 @@ def wanted(record: DeviceRecord, deployments: Iterable[Deployment], now: str) ->
     is_current = current is not None and current.workflow_id == deployment.workflow_id
     if subgroup.is_canceled:
         return _cancelled(record, current) if is_current else None
-    retry = subgroup.retry_timestamp
     if is_current and current is not None:
-        if current.is_cancel or current.retry_timestamp == retry:
-            return None
-        if seen.state not in (DeviceState.FAILED, DeviceState.CANCELED):
-            return None
-        return replace(current, retry_timestamp=retry)
+        return _again(record, current, subgroup.retry_timestamp, deployment.issue)
     return Commanded(
         workflow_id=deployment.workflow_id,
         retry_timestamp=None,
@@ -47,7 +43,28 @@ def wanted(record: DeviceRecord, deployments: Iterable[Deployment], now: str) ->
         group_id=seen.group_id,
         class_id=class_id,
         update_id=deployment.update_id,
+        issue=deployment.issue,
     )
+
+
+def _again(
+    record: DeviceRecord, current: Commanded, retry: str | None, issue: Issue
+) -> Commanded | None:
+    """The same once more: as a retry after a failure, or with a newer signature meanwhile."""
+    state = view(record).state
+    if current.is_cancel:
+        return None
+    if current.retry_timestamp != retry and state in (DeviceState.FAILED, DeviceState.CANCELED):
+        return replace(current, retry_timestamp=retry, issue=issue)
+    if current.issue != issue and (state is DeviceState.IN_PROGRESS or _refused_key(record)):
+        return replace(current, issue=issue)
+    return None
+
+
+def _refused_key(record: DeviceRecord) -> bool:
+    """Whether the device failed for no other reason than that the signing key was revoked."""
+    known = evidence_of(record)
+    return known is not None and Erc.SIGNING_KEY_DISABLED in known.extended_result_codes
 
 
 def _cancelled(record: DeviceRecord, current: Commanded | None) -> Commanded | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from shared.domain.deployment import MAX_DEPLOYMENT_ID, Deployment
+from shared.domain.deployment import MAX_DEPLOYMENT_ID, Deployment, Issue
 from shared.domain.update import Update
 
 _CLASS_CHARACTERS = 12
@@ -26,4 +26,5 @@ def rollback_of(deployment: Deployment, class_id: str, update: Update, now: str)
         created_at=now,
         only_class_id=class_id,
         is_rollback=True,
+        issue=Issue(update.signature_edition),
     )

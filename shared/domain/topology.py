@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, get_args
 
-Queue = Literal["import", "publish", "delete", "fanout", "reconcile", "rollup", "registry", "logs"]
+Queue = Literal[
+    "import", "publish", "delete", "fanout", "reconcile", "rollup", "resign", "registry", "logs"
+]
 Table = Literal[
     "Updates",
     "Operations",

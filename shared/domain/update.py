@@ -16,6 +16,7 @@ from shared.contract.manifest import (
     detached_document,
 )
 from shared.domain.import_manifest import FileEntry, ImportManifest, InlineStep, RelatedFile
+from shared.domain.keyring import SignatureRecord
 from shared.domain.scan import Verdict
 from shared.domain.update_id import UpdateId
 
@@ -77,6 +78,12 @@ class Update:
     references: tuple[UpdateId, ...] = ()
     referenced_by: tuple[UpdateId, ...] = ()
     is_being_deleted: bool = False
+    signature_record: SignatureRecord | None = None
+
+    @property
+    def signature_edition(self) -> int:
+        """Edition of the keyring that signed it."""
+        return self.signature_record.edition if self.signature_record else 0
 
 
 @dataclass(frozen=True, slots=True)

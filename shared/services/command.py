@@ -42,13 +42,13 @@ class Commands:
         """
         root_keys_url = self.root_keys_url.format(instance=instance)
         if command.is_cancel:
-            service = cancel_command(command.workflow_id, root_keys_url)
+            service = cancel_command(command.workflow_on_device, root_keys_url)
             return desired_patch(service), replace(command, file_ids=())
         if command.update_id not in cache:
             cache[command.update_id] = await self._parts(instance, command.update_id)
         parts = cache[command.update_id]
         service = deployment_command(
-            command.workflow_id,
+            command.workflow_on_device,
             command.retry_timestamp,
             root_key_package_url=root_keys_url,
             **parts,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.domain import deployment as rules
-from shared.domain.deployment import Deployment, RollbackPolicy
+from shared.domain.deployment import Deployment, Issue, RollbackPolicy
 from shared.domain.device_class import is_compatible
 from shared.domain.errors import ConcurrentUpdate, Conflict, InvalidInput, NotFound
 from shared.domain.update import Update
@@ -68,6 +68,7 @@ class Deploy:
             starts_at=request.starts_at,
             created_at=self.clock.now(),
             rollback_policy=request.rollback_policy,
+            issue=Issue(update.signature_edition),
         )
         if await self.deployments.add(instance, deployment):
             await self._check_still_there(instance, deployment)

@@ -4,7 +4,6 @@ published.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,11 +15,12 @@ from shared.domain.operation import ImportSource, Operation, Stage
 from shared.domain.scan import Verdict
 from shared.domain.update import PreparedUpdate, Update, hex_of, prepare
 from shared.domain.update_id import UpdateId
-from shared.ports import Blobs, Clock, Operations, Signer, Updates
+from shared.ports import Blobs, Clock, Operations, Updates
 from shared.services.best_updates import BestUpdates
 from shared.services.import_scan import VERDICTS
 from shared.services.imports import Imports, quarantine_prefix
 from shared.services.references import referred
+from shared.services.signing import Signing
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class ImportPublish:
     operations: Operations
     updates: Updates
     blobs: Blobs
-    signer: Signer
+    signing: Signing
     best_updates: BestUpdates
     clock: Clock
 
@@ -92,6 +92,8 @@ class ImportPublish:
         # a deletion that did not see this update yet may have taken a child or a blob meanwhile
         await self._check_children(instance, update)
         await self._promote(instance, manifest, prepared, prefix)
+        # the signing key may have changed before this update could be found and signed anew
+        await self.signing.renew(instance, update.update_id)
         await self.best_updates.published(instance, update)
 
     async def _check_id(self, instance: str, operation: Operation, update_id: UpdateId) -> None:
@@ -129,11 +131,7 @@ class ImportPublish:
         manifest: ImportManifest,
         prepared: PreparedUpdate,
     ) -> Update:
-        # loads cryptography, which costs a cold start about 25 ms
-        from shared.contract.signature import compose, signing_input
-
-        signed = signing_input(await self.signer.sjwk(), prepared.manifest)
-        signature = compose(signed, await self.signer.sign(hashlib.sha256(signed).digest()))
+        signature, record = await self.signing.sign(prepared.manifest, operation.operation_id)
         is_detached = prepared.full_manifest != prepared.manifest
         return Update(
             update_id=manifest.update_id,
@@ -147,6 +145,7 @@ class ImportPublish:
             operation_id=operation.operation_id,
             manifest=prepared.manifest,
             signature=signature,
+            signature_record=record,
             content=prepared.content,
             file_names=prepared.file_names,
             detached_manifest=prepared.full_manifest if is_detached else None,

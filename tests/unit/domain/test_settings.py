@@ -5,7 +5,7 @@ import json
 import pytest
 
 from shared.domain.errors import InvalidInput
-from shared.settings import Settings, read_settings
+from shared.settings import Settings, read_connections, read_settings
 
 SECRETS = {
     "STATE": "AccountKey=canary",
@@ -129,3 +129,24 @@ def test_numbers_are_read_when_given() -> None:
     )
 
     assert (settings.link_hours, settings.allow_loopback_sources) == (1.5, True)
+
+
+def test_signing_keys_are_in_a_vault_when_that_is_set_instead() -> None:
+    vault = "https://keys.vault.example"
+
+    settings = read_settings(environment(SIGNING_DIRECTORY=None, SIGNING_VAULT_URL=vault))
+
+    assert (settings.signing_directory, settings.signing_vault_url) == (None, vault)
+
+
+def test_signing_keys_cannot_be_in_two_places() -> None:
+    assert "not both" in refusal(SIGNING_VAULT_URL="https://keys.vault.example")
+
+
+def test_connections_are_read_without_the_other_settings() -> None:
+    state, content = read_connections(
+        {"STATE__queueServiceUri": "https://q.example", "CONTENT": "AccountKey=canary"}
+    )
+
+    assert state.queue_uri == "https://q.example"
+    assert content.connection_string == "AccountKey=canary"

@@ -1,0 +1,1 @@
+"""What an operator does with keys: the ceremony, a rotation, a revocation."""
