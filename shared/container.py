@@ -176,7 +176,14 @@ class Container:
     @cached_property
     def imports(self) -> Imports:
         """Import operations."""
-        return Imports(self.operations, self.blobs, self.queues, self.sealer, self.clock)
+        return Imports(
+            self.operations,
+            self.blobs,
+            self.queues,
+            self.sealer,
+            self.clock,
+            self.settings.limits,
+        )
 
     @cached_property
     def import_fetch(self) -> ImportFetch:
@@ -191,6 +198,7 @@ class Container:
             self.sealer,
             self.clock,
             self.settings.drop_wait_seconds,
+            self.settings.limits,
         )
 
     @cached_property
@@ -272,6 +280,7 @@ class Container:
             self.queues,
             self.clock,
             self.settings.hub_commands_per_second,
+            self.settings.limits,
         )
 
     @cached_property

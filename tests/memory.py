@@ -27,6 +27,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shared.domain.keyring import SignatureRecord
+
 from shared.domain.counters import CounterKey, Counts, History, apply, difference, taken_up
 from shared.domain.deployment import Deployment
 from shared.domain.device import DeviceRecord, TwinChange, kept_content, view
@@ -39,13 +41,12 @@ from shared.domain.errors import (
     LimitExceeded,
     NotFound,
 )
-from shared.domain.keyring import SignatureRecord
 from shared.domain.operation import Operation
 from shared.domain.scan import Verdict
 from shared.domain.topology import Container, Queue
 from shared.domain.update import Update
 from shared.domain.update_id import UpdateId
-from shared.ports import DeviceWrite, KnownClass, KnownGroup, Page, Rollup, Stored
+from shared.ports import DeviceQuery, DeviceWrite, KnownClass, KnownGroup, Page, Rollup, Stored
 
 CLEAN = Verdict("clean", "memory", "1", "1")
 _etags = count(1)
@@ -266,10 +267,33 @@ class MemoryOperations:
         await asyncio.sleep(0)
         return self._rows.replace((instance, operation.operation_id), operation, etag)
 
-    async def list(self, instance: str, token: str | None) -> Page[Stored[Operation]]:
+    async def list(
+        self,
+        instance: str,
+        token: str | None,
+        *,
+        size: int = 100,
+        kind: str | None = None,
+        is_running: bool = False,
+    ) -> Page[Stored[Operation]]:
         await asyncio.sleep(0)
-        found = [row for place, row in sorted(self._rows.items(), key=_key) if place[0] == instance]
-        return _page(found, token, self._page_size)
+        found = [
+            row
+            for place, row in sorted(self._rows.items(), key=_key)
+            if place[0] == instance
+            and kind in (None, row.value.kind)
+            and not (is_running and row.value.is_finished)
+        ]
+        return _page(found, token, min(size, self._page_size))
+
+    async def count_running(self, instance: str, *, newer_than: str, up_to: int) -> int:
+        await asyncio.sleep(0)
+        running = [
+            place
+            for place, row in self._rows.items()
+            if place[0] == instance and place[1] < newer_than and not row.value.is_finished
+        ]
+        return min(up_to, len(running))
 
 
 class MemoryUpdates:
@@ -291,15 +315,52 @@ class MemoryUpdates:
         *,
         provider: str | None = None,
         name: str | None = None,
+        is_deployable: bool | None = None,
         token: str | None = None,
+        size: int = 100,
     ) -> Page[Stored[Update]]:
         await asyncio.sleep(0)
         found = [
             row
             for (owner, item), row in sorted(self._rows.items(), key=_key)
-            if owner == instance and provider in (None, item.provider) and name in (None, item.name)
+            if owner == instance
+            and provider in (None, item.provider)
+            and name in (None, item.name)
+            and is_deployable in (None, row.value.is_deployable)
         ]
-        return _page(found, token, self._page_size)
+        return _page(found, token, min(size, self._page_size))
+
+    async def names(
+        self, instance: str, provider: str | None = None, *, after: str | None, size: int
+    ) -> Sequence[str]:
+        await asyncio.sleep(0)
+        ids = [item for (owner, item), _ in self._rows.items() if owner == instance]
+        found = {
+            item.provider if provider is None else item.name
+            for item in ids
+            if provider in (None, item.provider)
+        }
+        return sorted(name for name in found if after is None or name > after)[:size]
+
+    async def versions(
+        self,
+        instance: str,
+        provider: str,
+        name: str,
+        *,
+        is_deployable: bool | None = None,
+        token: str | None = None,
+        size: int = 100,
+    ) -> Page[str]:
+        page = await self.list(
+            instance,
+            provider=provider,
+            name=name,
+            is_deployable=is_deployable,
+            token=token,
+            size=size,
+        )
+        return Page([row.value.update_id.version for row in page.items], page.token)
 
     async def save(self, instance: str, update: Update, etag: str) -> str:
         await asyncio.sleep(0)
@@ -361,10 +422,34 @@ class MemoryDevices:
         ]
         return _page(found, token, self._page_size)
 
-    async def history(self, instance: str, bucket: int, workflow_id: str) -> Sequence[History]:
+    async def find(
+        self, instance: str, bucket: int, query: DeviceQuery, *, after: str, size: int
+    ) -> Sequence[Stored[DeviceRecord]]:
+        await asyncio.sleep(0)
+        found = [
+            row
+            for place, row in sorted(self.rows.items(), key=_key)
+            if place[:2] == (instance, bucket) and place[2] > after and _meets(row.value, query)
+        ]
+        return found[:size]
+
+    async def history(
+        self,
+        instance: str,
+        bucket: int,
+        workflow_id: str,
+        *,
+        after: str = "",
+        size: int | None = None,
+    ) -> Sequence[History]:
         await asyncio.sleep(0)
         wanted = (instance, bucket, workflow_id)
-        return [item for place, item in self._history.items() if place[:3] == wanted]
+        found = [
+            item
+            for place, item in sorted(self._history.items(), key=_key)
+            if place[:3] == wanted and place[3] > after
+        ]
+        return found[:size]
 
     async def counts(self, instance: str, bucket: int, group: str) -> Counts:
         await asyncio.sleep(0)
@@ -373,6 +458,22 @@ class MemoryDevices:
             for (owner, number, place), cells in self._counts.items()
             if (owner, number, place[0]) == (instance, bucket, group)
         }
+
+
+def _meets(record: DeviceRecord, query: DeviceQuery) -> bool:
+    seen, commanded = view(record), record.commanded
+    columns = {
+        "group": seen.group_id if seen.device_class else "",
+        "class_id": seen.device_class.class_id if seen.device_class else "",
+        "deployment_id": commanded.deployment_id if commanded else "",
+        "state": seen.state or "",
+    }
+    asked = {name: getattr(query, name) for name in columns}
+    if not record.device_id.startswith(query.device_id or ""):
+        return False
+    if not any(value is not None for value in asked.values()):
+        return seen.device_class is not None
+    return all(value in (None, columns[name]) for name, value in asked.items())
 
 
 def _listed_group(record: DeviceRecord) -> str | None:
@@ -459,6 +560,13 @@ class MemoryFleet:
         await asyncio.sleep(0)
         self._rollups.pop((instance, group), None)
 
+    async def class_page(
+        self, instance: str, friendly_name: str | None, *, token: str | None, size: int
+    ) -> Page[KnownClass]:
+        classes = await self.classes(instance)
+        wanted = [item for item in classes if friendly_name in (None, item.friendly_name)]
+        return _page(wanted, token, size)
+
     async def set_best_update(self, instance: str, class_id: str, best: UpdateId | None) -> None:
         await asyncio.sleep(0)
         known = self._classes[instance, class_id]
@@ -503,6 +611,18 @@ class MemoryDeployments:
         await asyncio.sleep(0)
         rows = sorted(self._rows.items(), key=_key)
         return [row for place, row in rows if place[:2] == (instance, group)]
+
+    async def page(
+        self, instance: str, group: str, *, token: str | None, size: int
+    ) -> Page[Stored[Deployment]]:
+        return _page(await self.of_group(instance, group), token, size)
+
+    async def starts(self, instance: str, group: str) -> Sequence[tuple[str, str]]:
+        rows = await self.of_group(instance, group)
+        return [(row.value.starts_at, row.value.deployment_id) for row in rows]
+
+    async def count(self, instance: str, group: str, up_to: int) -> int:
+        return min(up_to, len(await self.of_group(instance, group)))
 
     async def of_instance(self, instance: str) -> Sequence[Stored[Deployment]]:
         await asyncio.sleep(0)

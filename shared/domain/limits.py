@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from shared.domain.errors import LimitExceeded
 from shared.domain.import_manifest import ImportManifest
 
-DAY_SECONDS = 24 * 3600
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:

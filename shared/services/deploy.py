@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from shared.domain import deployment as rules
 from shared.domain.deployment import Deployment, Issue, RollbackPolicy
 from shared.domain.device_class import is_compatible
 from shared.domain.errors import ConcurrentUpdate, Conflict, InvalidInput, NotFound
+from shared.domain.limits import Limits, exceeded
 from shared.domain.update import Update
 from shared.domain.update_id import UpdateId
 from shared.ports import Clock, Deployments, Fleet, KnownClass, Queues, Stored, Updates
@@ -38,6 +39,7 @@ class Deploy:
     queues: Queues
     clock: Clock
     commands_per_second: float
+    limits: Limits = field(default_factory=Limits)
 
     async def create(self, instance: str, request: DeploymentRequest) -> Deployment:
         """Deploy an update to a group; asking again for the same changes nothing.
@@ -46,8 +48,10 @@ class Deploy:
             NotFound: Unknown group or update.
             InvalidInput: The update is not deployable or fits no class of the group.
             Conflict: The id is taken by a deployment of another update.
+            LimitExceeded: The group has as many deployments as it may have.
         """
         rules.check_deployment_id(request.deployment_id)
+        await self._check_room(instance, request)
         update = await self._update(instance, request.update_id)
         if request.rollback_policy is not None:
             await self._update(instance, request.rollback_policy.update_id)
@@ -187,6 +191,17 @@ class Deploy:
         except (NotFound, Conflict):
             await self.deployments.delete(instance, deployment.group_id, deployment.deployment_id)
             raise
+
+    async def _check_room(self, instance: str, request: DeploymentRequest) -> None:
+        most, group = self.limits.deployments_per_group, request.group_id
+        if await self.deployments.count(instance, group, most) < most:
+            return
+        if await self.deployments.get(instance, group, request.deployment_id) is None:
+            raise exceeded(
+                f"Group '{group}' has {most} deployments; delete some",
+                "deployments_per_group",
+                most,
+            )
 
     async def _same(self, instance: str, request: DeploymentRequest) -> Deployment:
         known = await self.get(instance, request.group_id, request.deployment_id)

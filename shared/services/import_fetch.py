@@ -22,6 +22,7 @@ from shared.domain.import_manifest import (
     parse_import_manifest,
 )
 from shared.domain.import_request import ImportItem, match_files
+from shared.domain.limits import Limits, check_import
 from shared.domain.operation import ImportSource, Operation, Stage
 from shared.domain.topology import SCAN_REQUEST
 from shared.ports import (
@@ -72,6 +73,7 @@ class ImportFetch:
     sealer: Sealer
     clock: Clock
     drop_wait_seconds: float
+    limits: Limits = field(default_factory=Limits)
 
     async def run(self, instance: str, identity: str) -> None:
         """Fetch and verify; then ask for the scan. Running again goes on where it stopped.
@@ -109,6 +111,7 @@ class ImportFetch:
             await self._manifest(instance, operation, index, source)
             for index, source in enumerate(operation.sources)
         ]
+        check_import(manifests, self.limits)
         ids = [manifest.update_id for manifest in manifests]
         for manifest in manifests:
             if ids.count(manifest.update_id) > 1:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from shared.domain.errors import ConcurrentUpdate, DeviceUpdateError
 from shared.domain.import_request import ImportItem
+from shared.domain.limits import Limits, TooManyRequests
 from shared.domain.operation import ImportSource, Operation, OperationStatus, Stage
 from shared.domain.topology import IMPORT_MANIFEST_SUFFIX, IMPORT_STATUS_SUFFIX
 from shared.domain.update_id import UpdateId
 from shared.ports import Blobs, Clock, Operations, Queues, Sealer, Stored
 
 _LAST_MILLISECOND = 10**14
+_SECONDS_UNTIL_ROOM = 10.0
 
 
 def operation_id(created_at: str, unique: str) -> str:
@@ -38,9 +40,15 @@ class Imports:
     queues: Queues
     sealer: Sealer
     clock: Clock
+    limits: Limits = field(default_factory=Limits)
 
     async def start(self, instance: str, items: Sequence[ImportItem], trace_id: str) -> str:
-        """Begin an import from URLs; the id of its operation."""
+        """Begin an import from URLs; the id of its operation.
+
+        Raises:
+            TooManyRequests: As many operations as may run at the same time do so.
+        """
+        await self._check_room(instance)
         sources = tuple(
             ImportSource(
                 kind="url",
@@ -56,6 +64,19 @@ class Imports:
         return await self._begin(
             instance, operation_id(now, self.clock.fresh_id()), sources, now, trace_id
         )
+
+    async def _check_room(self, instance: str) -> None:
+        """Count what began in the last day: what runs for longer is stuck and takes no part."""
+        most = self.limits.running_operations
+        day = datetime.fromisoformat(self.clock.now()) - timedelta(days=1)
+        running = await self.operations.count_running(
+            instance, newer_than=operation_id(day.isoformat(), ""), up_to=most
+        )
+        if running >= most:
+            raise TooManyRequests(
+                f"{running} operations are running; the limit running_operations is {most}.",
+                retry_after=_SECONDS_UNTIL_ROOM,
+            )
 
     async def start_from_drop(self, instance: str, name: str, etag: str, created_at: str) -> str:
         """Begin the import of a manifest dropped at `name`; once for each ETag."""

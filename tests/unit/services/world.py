@@ -110,7 +110,7 @@ class World:
         )
         rollbacks = Rollbacks(deployments, updates, fleet, queues, self.clock)
         self.rollup = RollUp(devices, fleet, rollbacks, self.clock)
-        self.reports = Reports(devices, fleet, deployments, self.clock)
+        self.reports = Reports(fleet, deployments, self.clock)
         self.sweep = Sweep(
             [INSTANCE], operations, deployments, fleet, best, blobs, queues, self.bell, self.clock
         )
