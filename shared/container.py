@@ -43,11 +43,11 @@ from shared.services.pacing import Pacer
 from shared.services.reconcile import Reconcile
 from shared.services.relay import TwinRelay
 from shared.services.report import Reports
-from shared.services.rollback import Rollbacks
 from shared.services.resign import Resign
+from shared.services.rollback import Rollbacks
 from shared.services.rollup import RollUp, RollupBell
-from shared.services.sweep import Sweep
 from shared.services.signing import Signing
+from shared.services.sweep import Sweep
 from shared.services.throttle import Throttle
 from shared.services.update_lists import UpdateLists
 from shared.settings import Settings, read_settings

@@ -115,10 +115,6 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     return settings
 
 
-class _Reader:
-    """Reads one setting after the other and remembers what is wrong with any."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
 def read_connections(environment: Mapping[str, str]) -> tuple[Connection, Connection]:
     """The accounts of state and content alone, for tools of operators.
 
@@ -132,6 +128,10 @@ def read_connections(environment: Mapping[str, str]) -> tuple[Connection, Connec
     return state, content
 
 
+class _Reader:
+    """Reads one setting after the other and remembers what is wrong with any."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self._wrong: list[str] = []
 
@@ -157,12 +157,6 @@ def read_connections(environment: Mapping[str, str]) -> tuple[Connection, Connec
         text = self._environment.get(name, str(default))
         if not text.isdecimal() or len(text) > _MAX_DIGITS or not 0 < int(text) <= at_most:
             self._wrong.append(f"{name} must be a whole number from 1 to {at_most}")
-    def directory(self, name: str, alternative: str) -> Path | None:
-        text = self._environment.get(name)
-        if bool(text) == bool(self._environment.get(alternative)):
-            self._wrong.append(f"one of {name} and {alternative} must be set, not both")
-        return Path(text) if text else None
-
             return default
         return int(text)
 
@@ -172,6 +166,12 @@ def read_connections(environment: Mapping[str, str]) -> tuple[Connection, Connec
             each.name: self.whole(prefix + each.name.upper(), getattr(defaults, each.name))
             for each in fields(defaults)
         }
+
+    def directory(self, name: str, alternative: str) -> Path | None:
+        text = self._environment.get(name)
+        if bool(text) == bool(self._environment.get(alternative)):
+            self._wrong.append(f"one of {name} and {alternative} must be set, not both")
+        return Path(text) if text else None
 
     def connection(self, name: str, *services: str) -> Connection:
         text = self._environment.get(name)
