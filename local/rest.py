@@ -131,6 +131,11 @@ class Rest:
         self._patience = patience
         self._session: aiohttp.ClientSession | None = None
 
+    @property
+    def instance(self) -> str:
+        """Id of the instance."""
+        return self._access.instance
+
     async def __aenter__(self) -> Self:
         """Open the connections."""
         import aiohttp

@@ -11,8 +11,8 @@ import sys
 def main(arguments: list[str]) -> int:
     """Run the subcommand named by the first argument; return its exit code."""
     name = arguments[0] if arguments else ""
-    module = f"local.cli.{name}"
-    if not name.isidentifier() or name.startswith("_") or importlib.util.find_spec(module) is None:
+    module = _module(name)
+    if module is None:
         print(f"odu: there is no command {name!r}; see ./odu --help", file=sys.stderr)
         return 2
     try:
@@ -22,6 +22,14 @@ def main(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
+
+
+def _module(name: str) -> str | None:
+    """Find the module of a subcommand: of the stack or of an operator."""
+    if not name.isidentifier() or name.startswith("_"):
+        return None
+    modules = [f"{package}.{name}" for package in ("local.cli", "local.operator.commands")]
+    return next((module for module in modules if importlib.util.find_spec(module)), None)
 
 
 if __name__ == "__main__":

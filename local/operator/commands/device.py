@@ -1,0 +1,157 @@
+"""`./odu device`: devices whose agent takes updates, and what they run."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from local.operator import arguments
+from local.operator.command import Session, WatchOption, command, command_group, main_of
+from local.operator.output import Column, device_name, update_name
+from local.rest import path
+
+app = command_group(
+    "Devices whose agent takes updates.",
+    "./odu device list --group pilot",
+    "./odu device list --group pilot --status Failed --json | jq -r '.[].deviceId'",
+    "./odu device show toaster-01",
+    "./odu device import --watch",
+)
+main = main_of(app, "device")
+
+_COLUMNS = [
+    Column[Any]("DEVICE", device_name),
+    Column[Any]("GROUP", lambda item: item.get("groupId")),
+    Column[Any]("INSTALLED", lambda item: update_name(item.get("installedUpdate"))),
+    Column[Any]("ON LATEST", lambda item: item["onLatestUpdate"]),
+    Column[Any]("DEPLOYMENT", lambda item: item.get("lastDeploymentId")),
+    Column[Any]("STATE", lambda item: item.get("deploymentStatus")),
+]
+_STEPS = [
+    Column[Any]("STEP", lambda item: item.get("description") or update_name(item.get("update"))),
+    Column[Any]("RESULT", lambda item: item["resultCode"], is_number=True),
+    Column[Any]("EXTENDED", lambda item: _extended(item["extendedResultCode"])),
+    Column[Any]("DETAILS", lambda item: item.get("resultDetails")),
+]
+
+
+class DeploymentStatus(StrEnum):
+    """State of a device in its last deployment; `none`: it never had one."""
+
+    SUCCEEDED = "Succeeded"
+    IN_PROGRESS = "InProgress"
+    CANCELED = "Canceled"
+    FAILED = "Failed"
+    NONE = "none"
+
+
+class ImportType(StrEnum):
+    """What to look for in the registry of the hub."""
+
+    ALL = "All"
+    DEVICES = "Devices"
+    MODULES = "Modules"
+
+
+@command(app, "list")
+async def list_devices(
+    session: Session,
+    *,
+    group: Annotated[
+        str | None, typer.Option("--group", "-g", metavar="GROUP", help="Only of this group.")
+    ] = None,
+    device_class: Annotated[
+        str | None, typer.Option("--class", metavar="ID", help="Only of this device class.")
+    ] = None,
+    status: Annotated[
+        DeploymentStatus | None,
+        typer.Option(case_sensitive=False, help="Only with this state; needs --group."),
+    ] = None,
+) -> None:
+    """List devices."""
+    if status is not None and group is None:
+        raise typer.BadParameter("--status needs --group")
+    devices = session.rest.items(
+        path("management", "devices", filter=_filter(group, device_class, status))
+    )
+    await session.output.listing(devices, _COLUMNS, "there are no such devices")
+
+
+@command(app, "show")
+async def show_device(
+    session: Session,
+    device: Annotated[str, typer.Argument(metavar="DEVICE[/MODULE]", help="Its id.")],
+) -> None:
+    """Show a device or a module, and how its last installation went."""
+    reference = arguments.device_reference(device)
+    segments = ["management", "devices", reference["deviceId"]]
+    if "moduleId" in reference:
+        segments += ["modules", reference["moduleId"]]
+    found = await session.rest.get(path(*segments))
+    if session.output.is_json:
+        session.output.document(found)
+        return
+    result = found.get("lastInstallResult") or {}
+    session.output.fields(
+        [
+            ("device", device_name(found)),
+            ("group", found.get("groupId")),
+            ("device class", found["deviceClassId"]),
+            ("installed", update_name(found.get("installedUpdate"))),
+            ("on latest update", found["onLatestUpdate"]),
+            ("last attempted", update_name(found.get("lastAttemptedUpdate"))),
+            ("last deployment", found.get("lastDeploymentId")),
+            ("state", found.get("deploymentStatus")),
+            ("result code", result.get("resultCode")),
+            ("extended result code", _extended(result.get("extendedResultCode"))),
+            ("details", result.get("resultDetails")),
+        ]
+    )
+    session.output.table(_STEPS, result.get("stepResults") or (), title="Steps")
+
+
+@command(app, "import")
+async def import_devices(
+    session: Session,
+    *,
+    kind: Annotated[
+        ImportType, typer.Option("--type", case_sensitive=False, help="What to look for.")
+    ] = ImportType.ALL,
+    watch: WatchOption = False,
+) -> None:
+    """Read all devices anew from the registry of the hub."""
+    from local.operator.watching import conclude, follow_operation
+
+    headers, _ = await session.rest.request("POST", "management/devices:import", kind.value)
+    operation = headers["Operation-Location"]
+    if watch:
+        conclude(session, await follow_operation(session, operation), "the import of devices")
+        return
+    state = await session.rest.get(operation)
+    if session.output.is_json:
+        session.output.document(state)
+    else:
+        session.output.done(f"the import goes on as operation {state['operationId']}")
+        session.output.note(f"follow it: ./odu operation show {state['operationId']} --devices -w")
+
+
+def _filter(
+    group: str | None, device_class: str | None, status: DeploymentStatus | None
+) -> str | None:
+    terms = []
+    if group is not None:
+        terms.append(f"groupId eq {arguments.quoted(group)}")
+    if device_class is not None:
+        terms.append(f"deviceClassId eq {arguments.quoted(device_class)}")
+    if status is DeploymentStatus.NONE:
+        terms.append("deploymentStatus eq null")
+    elif status is not None:
+        terms.append(f"deploymentStatus eq {arguments.quoted(status.value)}")
+    return " and ".join(terms) or None
+
+
+def _extended(code: int | None) -> str | None:
+    """An extended result code as agents and their documentation write it."""
+    return None if not code else f"0x{code & 0xFFFFFFFF:08X}"

@@ -1,0 +1,81 @@
+"""`./odu group`: groups of devices, how far they are, and what they could take."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from local.operator.command import Session, command, command_group, main_of
+from local.operator.output import Column, moment, update_name
+from local.rest import path
+
+app = command_group(
+    "Groups of devices: the values of the twin tag ADUGroup.",
+    "./odu group list",
+    "./odu group list --order-by 'deviceCount desc'",
+    "./odu group show pilot",
+    "./odu group show '$default' --json | jq .updateCompliance",
+)
+main = main_of(app, "group")
+
+_COLUMNS = [
+    Column[Any]("GROUP", lambda item: item["groupId"]),
+    Column[Any]("DEVICES", lambda item: item.get("deviceCount"), is_number=True),
+    Column[Any]("DEPLOYMENTS", lambda item: ", ".join(item.get("deployments") or ()) or None),
+    Column[Any]("CREATED", lambda item: moment(item["createdDateTime"])),
+]
+_SUBGROUPS = [
+    Column[Any]("DEVICE CLASS", lambda item: item["deviceClassId"]),
+    Column[Any]("DEVICES", lambda item: item.get("deviceCount"), is_number=True),
+    Column[Any]("DEPLOYMENT", lambda item: item.get("deploymentId")),
+]
+_BEST = [
+    Column[Any]("DEVICE CLASS", lambda item: item["deviceClassId"]),
+    Column[Any]("BEST UPDATE", lambda item: update_name(item["update"])),
+    Column[Any]("DEVICES WITHOUT IT", lambda item: item["deviceCount"], is_number=True),
+]
+
+
+@command(app, "list")
+async def list_groups(
+    session: Session,
+    *,
+    order_by: Annotated[
+        str | None, typer.Option(metavar="FIELD", help="Such as 'deviceCount desc'.")
+    ] = None,
+) -> None:
+    """List the groups; the default group comes first."""
+    groups = session.rest.items(path("management", "groups", orderby=order_by))
+    await session.output.listing(groups, _COLUMNS, "there are no groups yet")
+
+
+@command(app, "show")
+async def show_group(
+    session: Session, group: Annotated[str, typer.Argument(metavar="GROUP", help="Its id.")]
+) -> None:
+    """Show a group: compliance, device classes and the best update for each."""
+    rest, base = session.rest, path("management", "groups", group)
+    found = {
+        "group": await rest.get(base),
+        "updateCompliance": await rest.get(f"{base}/updateCompliance"),
+        "subgroups": [item async for item in rest.items(f"{base}/deviceClassSubgroups")],
+        "bestUpdates": [item async for item in rest.items(f"{base}/bestUpdates")],
+    }
+    if session.output.is_json:
+        session.output.document(found)
+        return
+    figures = found["updateCompliance"]
+    session.output.fields(
+        [
+            ("group", found["group"]["groupId"]),
+            ("created", moment(found["group"]["createdDateTime"])),
+            ("devices", figures["totalDeviceCount"]),
+            ("on latest update", figures["onLatestUpdateDeviceCount"]),
+            ("new update available", figures["newUpdatesAvailableDeviceCount"]),
+            ("update in progress", figures["updatesInProgressDeviceCount"]),
+            ("deployments", ", ".join(found["group"].get("deployments") or ())),
+        ]
+    )
+    session.output.table(_SUBGROUPS, found["subgroups"], title="Device classes")
+    session.output.table(_BEST, found["bestUpdates"], title="Best updates")

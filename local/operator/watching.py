@@ -1,0 +1,179 @@
+"""Following what takes a while: operations and deployments, with live bars on a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from local.deployment_bars import Counts, deployment_bars
+from local.operator.exit_codes import ExitCode
+from local.operator.failures import Refused, failed
+from local.operator.output import update_name
+from local.rest import deployment_path, path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from local.operator.command import Session
+    from local.operator.output import Output
+
+_POLL_SECONDS = 0.5
+_ENDED = ("Succeeded", "Failed")
+_STAGES = {
+    "fetch": "fetching the files",
+    "scan": "scanning for malware",
+    "publish": "publishing",
+    "end": "ended",
+}
+
+type State = Mapping[str, Any]
+
+
+async def follow_operation(
+    session: Session, operation: str, is_enough: Callable[[State], bool] | None = None
+) -> State:
+    """Show the progress of an operation until it has ended, or until it has come far enough.
+
+    Args:
+        session: The run.
+        operation: Its path.
+        is_enough: Whether a state is the last to wait for.
+    """
+    with _progress(session.output) as show:
+        async for state in session.rest.states(operation):
+            show(state)
+            if is_enough is not None and is_enough(state):
+                break
+    return state
+
+
+def conclude(session: Session, state: State, what: str) -> None:
+    """Print an operation that has ended.
+
+    Args:
+        session: The run.
+        state: The operation.
+        what: It is, such as "the import".
+
+    Raises:
+        Refused: It has failed.
+    """
+    if state["status"] == "Failed":
+        raise failed(what, state.get("error") or {}, dict(state))
+    if session.output.is_json:
+        session.output.document(state)
+        return
+    update = f" of {update_name(state['update'])}" if state.get("update") else ""
+    size = f", {state['bytesDone']:,} bytes" if state.get("bytesDone") else ""
+    session.output.done(f"{what}{update} succeeded{size}")
+
+
+def is_ended(state: State) -> bool:
+    """Whether an operation has ended."""
+    return state["status"] in _ENDED
+
+
+@contextmanager
+def _progress(output: Output) -> Iterator[Callable[[State], None]]:
+    if output.is_json:
+        yield lambda state: None
+    elif not output.progress.is_terminal:
+        yield _stage_lines(output)
+    else:
+        with _bar(output) as show:
+            yield show
+
+
+def _stage_lines(output: Output) -> Callable[[State], None]:
+    """A line for each stage, where there is no terminal to draw on."""
+    seen: set[str] = set()
+
+    def show(state: State) -> None:
+        stage = str(state.get("stage") or state["status"])
+        if stage not in seen and not is_ended(state):
+            seen.add(stage)
+            output.note(_STAGES.get(stage, stage))
+
+    return show
+
+
+@contextmanager
+def _bar(output: Output) -> Iterator[Callable[[State], None]]:
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+
+    bar = Progress(
+        TextColumn("{task.description:20}"),
+        BarColumn(bar_width=32),
+        DownloadColumn(),
+        TimeElapsedColumn(),
+        console=output.progress,
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("waiting", total=None)
+
+        def show(state: State) -> None:
+            stage = str(state.get("stage") or state["status"])
+            is_measured = stage in ("fetch", "end")
+            bar.update(
+                task,
+                description=_STAGES.get(stage, stage),
+                completed=state.get("bytesDone") or 0,
+                total=(state.get("bytesTotal") or None) if is_measured else None,
+            )
+
+        yield show
+
+
+async def class_names(session: Session) -> dict[str, str]:
+    """How to call the device classes: by friendly name, or by their properties."""
+    found = {}
+    async for item in session.rest.items(path("management", "deviceClasses")):
+        properties = item["deviceClassProperties"]["compatProperties"]
+        name = item.get("friendlyName") or " ".join(map(str, properties.values()))
+        found[str(item["deviceClassId"])] = name
+    return found
+
+
+async def follow_deployment(session: Session, group: str, deployment: str) -> State:
+    """Show how the devices of a deployment come along until all have ended, or none will go on."""
+    names = await class_names(session)
+    address = f"{deployment_path(group, deployment)}/status"
+    output = session.output
+    is_quiet = output.is_json
+    with deployment_bars(output.progress, is_quiet=is_quiet) as bars:
+        while True:
+            status: State = await session.rest.get(address)
+            for one in status["subgroupStatus"]:
+                class_id = one["deviceClassId"]
+                bars.show(names.get(class_id, class_id), Counts.of_subgroup(one))
+            if _is_over(status):
+                return status
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+def judge(status: State, deployment: str) -> None:
+    """Check how a deployment that is over has ended.
+
+    Raises:
+        Refused: Not every device has succeeded.
+    """
+    counts = Counts.of(status)
+    if counts.succeeded == counts.total > 0:
+        return
+    state = status["deploymentState"]
+    sentence = f"deployment {deployment} is {state}; of {counts.total} devices: {counts}"
+    raise Refused(ExitCode.FAILED, sentence, error=status.get("error"), document=dict(status))
+
+
+def _is_over(status: State) -> bool:
+    """A subgroup that is no longer active waits for devices only while some are at work."""
+    subgroups = status["subgroupStatus"]
+    if not subgroups:
+        return status["deploymentState"] not in ("Active", "ActiveWithSubgroupFailures")
+    return all(
+        Counts.of_subgroup(one).is_finished
+        or (one["deploymentState"] != "Active" and not one.get("devicesInProgressCount"))
+        for one in subgroups
+    )
