@@ -2,12 +2,26 @@
 
 import azure.functions as func
 
-from functions import device_events, import_pipeline, rollout, root_keys, update_deletion
+from functions import (
+    device_events,
+    device_import,
+    import_pipeline,
+    rollout,
+    root_keys,
+    update_deletion,
+)
 from functions.resources import RESOURCES
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
-for module in (import_pipeline, update_deletion, device_events, rollout, root_keys):
+for module in (
+    import_pipeline,
+    update_deletion,
+    device_events,
+    device_import,
+    rollout,
+    root_keys,
+):
     app.register_functions(module.bp)
 for resource in RESOURCES:
     app.register_functions(resource.blueprint)

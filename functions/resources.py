@@ -5,6 +5,7 @@ A new resource is added here and nowhere else.
 
 from functions import (
     deployments,
+    device_import,
     fleet,
     fleet_changes,
     subgroup_deployments,
@@ -19,6 +20,7 @@ RESOURCES: tuple[Api, ...] = (
     update_deletion.api,
     fleet.api,
     fleet_changes.api,
+    device_import.api,
     deployments.api,
     subgroup_deployments.api,
 )

@@ -34,6 +34,7 @@ from shared.services.deployment_lists import DeploymentLists
 from shared.services.device_lists import DeviceLists
 from shared.services.fleet_changes import FleetChanges
 from shared.services.group_lists import GroupLists
+from shared.services.import_devices import ImportDevices
 from shared.services.import_fetch import ImportFetch
 from shared.services.import_publish import ImportPublish
 from shared.services.import_scan import ImportScan
@@ -240,6 +241,20 @@ class Container:
         """Events of devices."""
         return ObserveDevices(
             self.devices, self.fleet, self.hub, self.queues, self.bell, self.best_updates
+        )
+
+    @cached_property
+    def import_devices(self) -> ImportDevices:
+        """Re-reads of the hubs' registries."""
+        return ImportDevices(
+            self.operations,
+            self.devices,
+            self.hub,
+            self.observe,
+            self.queues,
+            Pacer(self.settings.hub_reads_per_second),
+            self.clock,
+            60 / self.settings.hub_queries_per_minute,
         )
 
     @cached_property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from shared.domain.counters import Counts, History
 from shared.domain.deployment import Deployment
@@ -16,6 +16,9 @@ from shared.domain.scan import Verdict
 from shared.domain.topology import Container, Queue
 from shared.domain.update import Update
 from shared.domain.update_id import UpdateId
+
+type TwinSource = Literal["devices", "devices.modules"]
+"""What the hub's query language can select twins from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -514,3 +517,13 @@ class Sealer(Protocol):
     def seal(self, text: str) -> str: ...
 
     def unseal(self, sealed: str) -> str: ...
+    async def query_twins(
+        self, instance: str, source: TwinSource, token: str | None
+    ) -> Page[TwinChange]:
+        """A page of all twins as the hub's query index has them: up to half an hour old.
+
+        Raises:
+            DependencyFailed: Throttled or unreachable.
+        """
+        ...
+

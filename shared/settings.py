@@ -71,6 +71,8 @@ class Settings:
     public_url: str
     allow_loopback_sources: bool = False
     hub_commands_per_second: float = 5.7
+    hub_reads_per_second: float = 20.0
+    hub_queries_per_minute: float = 10.0
     rollup_delay_seconds: float = 1.0
     link_hours: float = 144.0
     drop_wait_seconds: float = 3600.0
@@ -104,6 +106,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         public_url=reader.required("PUBLIC_URL").rstrip("/"),
         allow_loopback_sources=environment.get("FETCH_ALLOW_LOOPBACK", "").lower() == "true",
         hub_commands_per_second=reader.positive("HUB_COMMANDS_PER_SECOND", 5.7),
+        hub_reads_per_second=reader.positive("HUB_READS_PER_SECOND", 20.0),
+        hub_queries_per_minute=reader.positive("HUB_QUERIES_PER_MINUTE", 10.0),
         rollup_delay_seconds=reader.positive("ROLLUP_DELAY_SECONDS", 1.0),
         link_hours=reader.positive("DOWNLOAD_LINK_HOURS", 144.0),
         drop_wait_seconds=reader.positive("IMPORT_DROP_WAIT_SECONDS", 3600.0),

@@ -166,6 +166,7 @@ def app_settings(site: Site, storage: str) -> dict[str, str]:
         "REQUESTS_CA_BUNDLE": str(site.state.trust),
         "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.250",
         "HUB_COMMANDS_PER_SECOND": str(HUB_COMMANDS_PER_SECOND),
+        **({} if site.options.throttle else {"HUB_QUERIES_PER_MINUTE": "600"}),
     }
 
 

@@ -13,10 +13,17 @@ from typing import Any, Protocol
 from shared.domain.device import TwinChange, kept_content
 from shared.domain.errors import DependencyFailed, DependencyThrottled, NotFound
 from shared.domain.instant import instant
+from shared.ports import Page, TwinSource
 from shared.settings import InstanceSettings
 
 _ATTEMPTS = 3
 _FIRST_WAIT_SECONDS = 0.25
+_QUERIES: dict[TwinSource, str] = {
+    "devices": "SELECT * FROM devices",
+    "devices.modules": "SELECT * FROM devices.modules",
+}
+_QUERY_PAGE = 250
+"""Twins of one page, each of up to 72 KiB."""
 
 
 class _Registry(Protocol):
@@ -25,6 +32,7 @@ class _Registry(Protocol):
         self, device_id: str, module_id: str, twin: Any, etag: str | None = None
     ) -> Any: ...
     def get_twin(self, device_id: str) -> Any: ...
+    def query_iot_hub(self, query: Any, token: str | None, size: int) -> Any: ...
     def get_module_twin(self, device_id: str, module_id: str) -> Any: ...
 
 
@@ -65,15 +73,18 @@ class IoTHubs:
                 twin = await _call(lambda: registry.get_twin(device_id), device_id)
         except NotFound:
             return None
-        reported = (twin.properties.reported if twin.properties else None) or {}
-        return TwinChange(
-            device_id=device_id,
-            module_id=module_id,
-            version=int(twin.version or 0),
-            content=kept_content({"tags": twin.tags or {}, "properties": {"reported": reported}}),
-            is_whole=True,
-            at=_last_updated(twin.properties),
-        )
+        return _whole(twin)
+
+    async def query_twins(
+        self, instance: str, source: TwinSource, token: str | None
+    ) -> Page[TwinChange]:
+        """See the port."""
+        from azure.iot.hub.models import QuerySpecification
+
+        query = QuerySpecification(query=_QUERIES[source])
+        registry = await asyncio.to_thread(self._registry, instance)
+        result = await _call(lambda: registry.query_iot_hub(query, token, _QUERY_PAGE), "")
+        return Page([_whole(twin) for twin in result.items or ()], result.continuation_token)
 
     def _registry(self, instance: str) -> _Registry:
         if instance not in self._registries:
@@ -89,6 +100,18 @@ class IoTHubs:
             )
             self._registries[instance] = registry
         return self._registries[instance]
+
+
+def _whole(twin: Any) -> TwinChange:
+    reported = (twin.properties.reported if twin.properties else None) or {}
+    return TwinChange(
+        device_id=twin.device_id,
+        module_id=twin.module_id or None,
+        version=int(twin.version or 0),
+        content=kept_content({"tags": twin.tags or {}, "properties": {"reported": reported}}),
+        is_whole=True,
+        at=_last_updated(twin.properties),
+    )
 
 
 def _last_updated(properties: Any) -> str:

@@ -81,7 +81,8 @@ class DeviceRecord:
     """What is stored of a device or module.
 
     `deleted_at` is when it was last deleted: it may have been created again since, and what comes
-    late from before is not of this device.
+    late from before is not of this device. `seen_by` is the last re-read of the hub's registry that
+    found it.
     """
 
     device_id: str
@@ -93,11 +94,17 @@ class DeviceRecord:
     connection_sequence: str = ""
     changed_at: str = ""
     deleted_at: str = ""
+    seen_by: str = ""
 
     @property
     def key(self) -> str:
         """Identity within the instance: the device id, with the module id where there is one."""
         return device_key(self.device_id, self.module_id)
+
+    @property
+    def twin_version(self) -> int:
+        """The newest version of the twin that is known; 0 if there is no twin."""
+        return max((version for version, _ in self.registers.values()), default=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ type UpdateName = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[a-
 type DeviceState = Literal["Succeeded", "InProgress", "Canceled", "Failed"]
 type SubgroupState = Literal["Active", "Failed", "Inactive", "Canceled"]
 type Count = Annotated[int, Meta(ge=0)]
+ImportType = Literal["Devices", "Modules", "All"]
+"""Which identities of the hub's registry to read again."""
 
 
 class Model(msgspec.Struct, rename="camel", omit_defaults=True):

@@ -125,6 +125,21 @@ def operation(instance: str, stored: Stored[Operation], api_version: str) -> mod
     )
 
 
+def device_operation(stored: Stored[Operation]) -> models.Operation:
+    """A long-running operation on devices."""
+    item = stored.value
+    return models.Operation(
+        operation_id=item.operation_id,
+        status=item.status.value,
+        error=error(item.failure, item.changed_at) if item.failure else None,
+        trace_id=item.trace_id,
+        last_action_date_time=item.changed_at,
+        created_date_time=item.created_at,
+        etag=etag(stored),
+        stage=item.stage.value,
+    )
+
+
 def update_path(instance: str, item: UpdateId, api_version: str) -> str:
     """Where an update is read."""
     return path(

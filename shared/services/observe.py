@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.domain.counters import moved_on
 from shared.domain.device import (
@@ -35,11 +35,26 @@ class ObserveDevices:
     bell: RollupBell
     best_updates: BestUpdates
 
-    async def twin_changes(self, instance: str, bucket: int, changes: Sequence[TwinChange]) -> None:
+    async def twin_changes(
+        self,
+        instance: str,
+        bucket: int,
+        changes: Sequence[TwinChange],
+        *,
+        seen_by: str = "",
+        seeds: Mapping[str, TwinChange | None] | None = None,
+    ) -> None:
         """Fold changes of devices of one bucket, and have those reconciled that moved.
 
         A change that changes nothing may be a repetition of one whose first run died between the
         row and the message, so its device is reconciled as well.
+
+        Args:
+            instance: The instance.
+            bucket: The bucket.
+            changes: The changes, in any order.
+            seen_by: The re-read of the registry that they come from.
+            seeds: Whole twins that were read from the hub just now, by device.
         """
         by_device: dict[str, list[TwinChange]] = {}
         for change in changes:
@@ -49,7 +64,7 @@ class ObserveDevices:
             def folded(record: DeviceRecord) -> DeviceRecord:
                 for item in items:
                     record = fold(record, item)
-                return record
+                return replace(record, seen_by=seen_by or record.seen_by)
 
             return folded
 
@@ -61,6 +76,7 @@ class ObserveDevices:
                 key: DeviceRecord(items[0].device_id, items[0].module_id)
                 for key, items in by_device.items()
             },
+            dict(seeds or {}),
         )
         await self._announce(instance, bucket, writes, by_device)
 
@@ -86,6 +102,7 @@ class ObserveDevices:
                 )
             },
             {},
+            {},
         )
         await self._announce(instance, bucket, writes)
 
@@ -109,8 +126,8 @@ class ObserveDevices:
         bucket: int,
         folds: Mapping[str, Fold],
         fresh: Mapping[str, DeviceRecord],
+        seeds: dict[str, TwinChange | None],
     ) -> list[DeviceWrite]:
-        seeds: dict[str, TwinChange | None] = {}
 
         async def cycle() -> list[DeviceWrite]:
             known = await self.devices.load(instance, bucket, list(folds))
