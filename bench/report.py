@@ -30,17 +30,18 @@ def as_table(results: Sequence[Result], machine: Mapping[str, Any]) -> Table:
     table.add_column("ceiling", justify="right")
     table.add_column("unit")
     table.add_column("ratio", justify="right", style="bold")
+    table.add_column("better")
     for result in results:
         name = Text(result.name)
         for note, value in result.notes.items():
             name.append(f"\n  {note}: {_plain(value)}", style="dim")
-        direction = "≤" if result.better == "higher" else "≥"
         table.add_row(
             name,
             _number(result.figure),
             _number(result.ceiling),
             result.unit,
-            f"{result.ratio:.2f} {direction} 1",
+            f"{result.ratio:.2f}",
+            result.better,
         )
     return table
 

@@ -48,9 +48,7 @@ def main(arguments: list[str]) -> int:
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     bench = parser("bench", _DESCRIPTION)
-    bench.add_argument(
-        "names", nargs="*", metavar="NAME", choices=[*BENCHMARKS, []], help="default: all"
-    )
+    bench.add_argument("names", nargs="*", metavar="NAME", choices=BENCHMARKS, help="default: all")
     bench.add_argument("--json", action="store_true", help="print one JSON document")
     bench.add_argument("--list", action="store_true", help="list the benchmarks and do nothing")
     bench.add_argument("--quick", action="store_true", help="smaller inputs and fewer rounds")
