@@ -82,3 +82,10 @@ class StorageAccounts:
         return BlobServiceClient(
             self._content.blob_uri or "", credential=self._credential(), **self._options
         )
+
+    async def close(self) -> None:
+        """Close the clients that were made."""
+        for name in ("tables", "queues", "blobs"):
+            client = self.__dict__.pop(name, None)
+            if client is not None:
+                await client.close()

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import cast
+
+import pytest
+
+from shared.adapters.blobs import AzureBlobs
+from shared.adapters.queues import AzureQueues
+from shared.adapters.storage import StorageAccounts
+from shared.adapters.table import Table
+from shared.adapters.table_deployments import TableDeployments
+from shared.adapters.table_devices import TableDevices
+from shared.adapters.table_fleet import TableFleet
+from shared.adapters.table_operations import TableOperations
+from shared.adapters.table_updates import TableUpdates
+from shared.domain.topology import CONTAINERS, QUEUES, TABLES
+from shared.domain.topology import Table as TableName
+from shared.ports import Deployments, Devices, Fleet, Operations, Updates
+from shared.settings import Connection
+from tests.azurite import start_azurite
+from tests.memory import (
+    FixedClock,
+    MemoryDeployments,
+    MemoryDevices,
+    MemoryFleet,
+    MemoryOperations,
+    MemoryUpdates,
+)
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports that keep state, in memory or in tables."""
+
+    devices: Devices
+    updates: Updates
+    operations: Operations
+    deployments: Deployments
+    fleet: Fleet
+
+
+def _no_credential() -> object:
+    raise AssertionError("a connection string needs no credential")
+
+
+@pytest.fixture(scope="session")
+async def accounts(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StorageAccounts]:
+    """A real Azurite with every table, queue and container."""
+    async with start_azurite(tmp_path_factory.mktemp("azurite")) as azurite:
+        connection = Connection(connection_string=azurite.connection_string)
+        found = StorageAccounts(connection, connection, _no_credential)
+        await asyncio.gather(
+            *(found.tables.create_table(name) for name in TABLES),
+            *(found.queues.create_queue(name) for name in QUEUES),
+            *(found.blobs.create_container(name) for name in CONTAINERS),
+        )
+        yield found
+        await found.close()
+
+
+@pytest.fixture
+def instance() -> str:
+    """An instance of the test's own: tables and containers have fixed names."""
+    return f"i-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def blobs(accounts: StorageAccounts) -> AzureBlobs:
+    return AzureBlobs(accounts, link_hours=2.0)
+
+
+@pytest.fixture
+def queues(accounts: StorageAccounts) -> AzureQueues:
+    return AzureQueues(accounts)
+
+
+@pytest.fixture(params=["memory", "tables"])
+def ports(request: pytest.FixtureRequest) -> Ports:
+    if request.param == "memory":
+        return Ports(
+            MemoryDevices(),
+            MemoryUpdates(),
+            MemoryOperations(),
+            MemoryDeployments(),
+            MemoryFleet(FixedClock()),
+        )
+    return tables_of(cast("StorageAccounts", request.getfixturevalue("accounts")))
+
+
+def tables_of(accounts: StorageAccounts) -> Ports:
+    """The table adapters of a fresh process."""
+
+    def table(name: TableName) -> Table:
+        return Table(accounts, name)
+
+    return Ports(
+        TableDevices(table("Devices")),
+        TableUpdates(table("Updates")),
+        TableOperations(table("Operations")),
+        TableDeployments(table("Deployments")),
+        TableFleet(
+            table("Buckets"),
+            table("Groups"),
+            table("DeviceClasses"),
+            table("Rollups"),
+            FixedClock(),
+        ),
+    )

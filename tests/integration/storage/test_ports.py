@@ -1,0 +1,472 @@
+"""One contract for the ports in memory and in Table Storage."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shared.adapters.storage import StorageAccounts
+from shared.domain.counters import contribution, history_contribution, moved_on, total
+from shared.domain.deployment import Commanded, cancel
+from shared.domain.device import DeviceRecord, fold, fold_connection, view
+from shared.domain.device_class import make_device_class
+from shared.domain.errors import ConcurrentUpdate, InvalidInput
+from shared.domain.operation import Failure, ImportSource, Operation, OperationStatus, Stage
+from shared.domain.scan import Verdict
+from shared.domain.update import Update, UpdateFile
+from shared.domain.update_id import UpdateId
+from shared.ports import DeviceWrite, Page, Rollup, Stored
+from tests.integration.storage.conftest import Ports, tables_of
+from tests.unit.domain.builders import (
+    V1,
+    V2,
+    a_change,
+    a_command,
+    a_deployment,
+    a_record,
+    failed,
+    started,
+    succeeded,
+)
+from tests.unit.services.test_deployments import an_update
+
+ODD = ["lobby", "$default", "a/b", "a.b", "a-b", "a~b", "é#?\\%", "x" * 200]
+KIOSK = make_device_class("", {"manufacturer": "acme", "model": "kiosk"})
+GATE = make_device_class("m;1", {"manufacturer": "acme", "model": "gate"})
+
+
+def an_operation(identity: str, **changes: Any) -> Operation:
+    given: dict[str, Any] = {
+        "operation_id": identity,
+        "kind": "import",
+        "status": OperationStatus.RUNNING,
+        "stage": Stage.FETCH,
+        "created_at": "t0",
+        "changed_at": "t1",
+        "trace_id": "trace",
+    }
+    return Operation(**{**given, **changes})
+
+
+def a_full_update() -> Update:
+    related = UpdateFile("f2", "delta", 5, "aGFzaA==", {"sha256": "aGFzaA=="}, {"k": "v"})
+    verdict = Verdict("clean", "e", "1", "2", ("n",), "m", 3, 4, "r")
+    file = UpdateFile(
+        "f1",
+        "image.bin",
+        9,
+        "aA==",
+        {"sha256": "aA=="},
+        None,
+        (related,),
+        "microsoft/delta:1",
+        verdict,
+    )
+    return an_update(
+        files=(file,),
+        steps=({"handler": "h", "files": ["image.bin"], "handlerProperties": {"n": 1, "t": None}},),
+        detached_manifest="m" * 100_000,
+        description="Größe ✓",
+        references=(V1,),
+        referenced_by=(UpdateId("acme", "a", "1.0"),),
+    )
+
+
+async def every[T](first: Page[T], following: Any) -> list[T]:
+    items, token = list(first.items), first.token
+    while token is not None:
+        page = await following(token)
+        items += page.items
+        token = page.token
+    return items
+
+
+async def write(
+    ports: Ports, instance: str, bucket: int, *records: DeviceRecord
+) -> dict[str, Stored[DeviceRecord]]:
+    known = await ports.devices.load(instance, bucket, [record.key for record in records])
+    writes = [
+        DeviceWrite(
+            known.get(record.key),
+            record,
+            moved_on(known[record.key].value if record.key in known else None, record),
+        )
+        for record in records
+    ]
+    await ports.devices.commit(instance, bucket, writes)
+    return dict(await ports.devices.load(instance, bucket, [record.key for record in records]))
+
+
+async def assert_exact(
+    ports: Ports, instance: str, bucket: int, groups: set[str], workflows: set[str]
+) -> None:
+    page = await ports.devices.of_bucket(instance, bucket)
+    rows = await every(page, lambda token: ports.devices.of_bucket(instance, bucket, token=token))
+    expected = [contribution(row.value) for row in rows]
+    for workflow_id in workflows:
+        moved = await ports.devices.history(instance, bucket, workflow_id)
+        expected += [history_contribution(item) for item in moved]
+    found = total([await ports.devices.counts(instance, bucket, group) for group in groups])
+    shown = {place: cells for place, cells in found.items() if any(cells.values())}
+    assert shown == total(expected)
+
+
+def a_device(number: int, group: str = "", commanded: Commanded | None = None) -> DeviceRecord:
+    device = f"device/{number:03d}"
+    return a_record(a_change(2, started(), device_id=device, group=group), commanded=commanded)
+
+
+async def test_device_is_read_as_it_was_written(ports: Ports, instance: str) -> None:
+    record = a_record(
+        a_change(2, started(), module_id="m.1", group="lobby", is_whole=True),
+        a_change(3, failed(), module_id="m.1"),
+        a_change(
+            4, {"deviceUpdate": {"agent": {"deviceProperties": {"x": None}}}}, module_id="m.1"
+        ),
+        commanded=replace(a_command(retry_timestamp="t"), file_ids=("f1", "f2")),
+    )
+    record = fold_connection(record, is_connected=True, sequence_number="1f")
+
+    rows = await write(ports, instance, 7, record)
+
+    assert rows[record.key].value == record
+    assert await ports.devices.load(instance, 8, [record.key]) == {}
+    assert await ports.devices.load(instance + "x", 7, [record.key]) == {}
+    assert view(rows[record.key].value) == view(record)
+
+
+async def test_device_write_is_refused_when_the_row_changed(ports: Ports, instance: str) -> None:
+    first = (await write(ports, instance, 1, a_device(1)))["device/001"]
+    await write(
+        ports, instance, 1, fold(first.value, a_change(5, succeeded(), device_id="device/001"))
+    )
+    stale = [
+        DeviceWrite(None, a_device(2)),
+        DeviceWrite(first, fold(first.value, a_change(6, failed(), device_id="device/001"))),
+    ]
+
+    for writes in (stale, [DeviceWrite(None, a_device(1))]):
+        with pytest.raises(ConcurrentUpdate):
+            await ports.devices.commit(instance, 1, writes)
+
+    assert await ports.devices.load(instance, 1, ["device/002"]) == {}
+    await assert_exact(ports, instance, 1, {"$default"}, set())
+
+
+async def test_counters_follow_devices_that_come_change_and_move_on(
+    ports: Ports, instance: str
+) -> None:
+    groups = {"$default", "lobby", "hall"}
+    records = [a_device(number) for number in range(5)]
+    await write(ports, instance, 2, *records)
+    await assert_exact(ports, instance, 2, groups, set())
+
+    for workflow_id in ("w1", "w2", "w1", "w3"):
+        records = [
+            replace(item, commanded=a_command(workflow_id, group_id="lobby")) for item in records
+        ]
+        await write(ports, instance, 2, *records)
+        await assert_exact(ports, instance, 2, groups, {"w1", "w2", "w3"})
+
+    moved = await ports.devices.history(instance, 2, "w1")
+    assert sorted(item.device_id for item in moved) == [item.key for item in records]
+    assert await ports.devices.history(instance, 2, "w3") == []
+    gone = [DeviceRecord(item.device_id, deleted_at="t") for item in records]
+    await write(ports, instance, 2, *gone)
+    await assert_exact(ports, instance, 2, groups, {"w1", "w2", "w3"})
+    assert len(await ports.devices.history(instance, 2, "w3")) == 5
+
+
+async def test_many_devices_move_at_once_between_many_groups(ports: Ports, instance: str) -> None:
+    def everyone(version: int, workflow_id: str) -> list[DeviceRecord]:
+        return [
+            replace(
+                a_device(number, f"group-{version}-{number}"),
+                commanded=a_command(workflow_id, group_id=f"asked-{version}-{number}"),
+            )
+            for number in range(45)
+        ]
+
+    await write(ports, instance, 3, *everyone(1, "w1"))
+    await write(ports, instance, 3, *everyone(2, "w2"))
+    await write(ports, instance, 3, *everyone(3, "w1"))
+
+    groups = {
+        f"{kind}-{v}-{n}" for kind in ("group", "asked") for v in (1, 2, 3) for n in range(45)
+    }
+    chosen = {group for group in groups if group.endswith(("-0", "-44", "-17"))}
+    for group in chosen:
+        counts = await ports.devices.counts(instance, 3, group)
+        cells = [cells for cells in counts.values() if cells]
+        assert len(cells) == (0 if group.startswith(("group-1", "group-2", "asked-1")) else 1), (
+            group
+        )
+    assert len(await ports.devices.history(instance, 3, "w2")) == 45
+    assert await ports.devices.history(instance, 3, "w1") == []
+
+
+async def test_counters_are_exact_when_workers_race(ports: Ports, instance: str) -> None:
+    async def worker(number: int) -> None:
+        for version in range(3, 7):
+            while True:
+                known = await ports.devices.load(instance, 4, ["device/001"])
+                row = known.get("device/001")
+                record = row.value if row else a_device(1)
+                report = succeeded(V1) if number % 2 else failed()
+                change = a_change(
+                    version * 10 + number, report, device_id="device/001", group=f"g{number}"
+                )
+                after = fold(record, change)
+                try:
+                    await ports.devices.commit(instance, 4, [DeviceWrite(row, after)])
+                except ConcurrentUpdate:
+                    continue
+                break
+
+    await asyncio.gather(*(worker(number) for number in range(3)))
+
+    rows = await ports.devices.load(instance, 4, ["device/001"])
+    assert view(rows["device/001"].value).group_id == "g2"
+    await assert_exact(ports, instance, 4, {"$default", "g0", "g1", "g2"}, set())
+
+
+async def test_counters_are_exact_when_two_processes_share_a_bucket(
+    accounts: StorageAccounts, instance: str
+) -> None:
+    one, other = tables_of(accounts), tables_of(accounts)
+
+    for number, ports in enumerate([one, other, one, other, other, one]):
+        while True:
+            try:
+                await write(ports, instance, 5, a_device(number))
+            except ConcurrentUpdate:
+                continue
+            break
+
+    (cells,) = (await one.devices.counts(instance, 5, "$default")).values()
+    assert cells["total"] == 6
+
+
+async def test_bucket_lists_its_devices_of_one_group(ports: Ports, instance: str) -> None:
+    unclassed = a_record(a_change(2, failed(), device_id="device/900"))
+    await write(
+        ports, instance, 6, *(a_device(n, "lobby" if n % 2 else "") for n in range(6)), unclassed
+    )
+    await write(ports, instance, 7, a_device(99, "lobby"))
+
+    everything = await ports.devices.of_bucket(instance, 6)
+    lobby = await ports.devices.of_bucket(instance, 6, group="lobby")
+
+    assert [row.value.device_id for row in everything.items] == [
+        *(f"device/{n:03d}" for n in range(6)),
+        "device/900",
+    ]
+    assert [row.value.device_id for row in lobby.items] == [
+        "device/001",
+        "device/003",
+        "device/005",
+    ]
+    assert (await ports.devices.of_bucket(instance, 6, group="none")).items == []
+    assert await ports.devices.counts(instance, 6, "lob") == {}
+
+
+async def test_update_is_published_once_and_read_as_it_was(ports: Ports, instance: str) -> None:
+    update = a_full_update()
+
+    assert await ports.updates.add(instance, update)
+    assert not await ports.updates.add(instance, replace(update, operation_id="other"))
+
+    stored = await ports.updates.get(instance, UpdateId("acme", "kiosk", "2.00"))
+    assert stored is not None
+    assert stored.value == update
+    assert await ports.updates.get(instance, V1) is None
+    await ports.updates.delete(instance, V2)
+    await ports.updates.delete(instance, V2)
+    assert await ports.updates.get(instance, V2) is None
+
+
+async def test_update_is_saved_only_over_what_was_read(ports: Ports, instance: str) -> None:
+    await ports.updates.add(instance, an_update())
+    stored = await ports.updates.get(instance, V2)
+    assert stored is not None
+    changed = replace(stored.value, referenced_by=(V1,))
+
+    etag = await ports.updates.save(instance, changed, stored.etag)
+
+    with pytest.raises(ConcurrentUpdate):
+        await ports.updates.save(instance, stored.value, stored.etag)
+    await ports.updates.save(instance, changed, etag)
+
+
+async def test_updates_are_listed_by_provider_name_and_version(ports: Ports, instance: str) -> None:
+    ids = [
+        UpdateId(*parts)
+        for parts in [
+            ("acme", "kiosk", "1.9"),
+            ("acme", "kiosk", "1.10"),
+            ("acme", "kiosk", "1.10.0"),
+            ("acme", "kiosk2", "1.0"),
+            ("acme2", "kiosk", "1.0"),
+        ]
+    ]
+    for update_id in reversed(ids):
+        await ports.updates.add(instance, an_update(update_id))
+    await ports.updates.add(instance + "x", an_update(UpdateId("acme", "kiosk", "7.0")))
+
+    async def listed(**filters: str) -> list[UpdateId]:
+        page = await ports.updates.list(instance, **filters)
+        assert page.token is None
+        return [item.value.update_id for item in page.items]
+
+    assert await listed() == ids
+    assert await listed(provider="acme") == ids[:4]
+    assert await listed(provider="acme", name="kiosk") == ids[:3]
+    assert await listed(provider="acm") == []
+    assert await listed(provider="acme", name="kio") == []
+
+
+async def test_listing_goes_on_where_a_page_ended(ports: Ports, instance: str) -> None:
+    async def add(number: int) -> None:
+        await ports.operations.add(instance, an_operation(f"{number:014d}-a"))
+
+    await asyncio.gather(*(add(number) for number in range(130)))
+
+    page = await ports.operations.list(instance, None)
+
+    assert len(page.items) == 100
+    assert page.token is not None
+    found = await every(page, lambda token: ports.operations.list(instance, token))
+    assert [item.value.operation_id for item in found] == [f"{n:014d}-a" for n in range(130)]
+
+
+async def test_operation_is_read_as_it_was_saved(ports: Ports, instance: str) -> None:
+    source = ImportSource("url", "sealed", 5, "hash", "Friendly", {"a.bin": "sealed"})
+    operation = an_operation("op-1", sources=(source,))
+    assert await ports.operations.add(instance, operation)
+    assert not await ports.operations.add(instance, operation)
+    stored = await ports.operations.get(instance, "op-1")
+    assert stored is not None
+    assert stored.value == operation
+    failure = Failure("C", "M", "t", (Failure("D", "d"),), Failure("I", "i"))
+    ended = replace(operation, failure=failure, update_id=V2, status=OperationStatus.FAILED)
+
+    etag = await ports.operations.save(instance, ended, stored.etag)
+
+    with pytest.raises(ConcurrentUpdate):
+        await ports.operations.save(instance, operation, stored.etag)
+    with pytest.raises(ConcurrentUpdate):
+        await ports.operations.save(instance, an_operation("op-2"), stored.etag)
+    again = await ports.operations.get(instance, "op-1")
+    assert again == Stored(ended, etag)
+    assert await ports.operations.get(instance, "none/../%") is None
+
+
+@pytest.mark.parametrize("group", ODD)
+async def test_deployments_of_a_group_stay_apart(ports: Ports, instance: str, group: str) -> None:
+    mine = cancel(a_deployment("w1", group_id=group), "class")
+    await ports.deployments.add(instance, a_deployment("w2", group_id=group + "x"))
+    await ports.deployments.add(instance + "x", a_deployment("w3", group_id=group))
+
+    assert await ports.deployments.add(instance, mine)
+    assert not await ports.deployments.add(instance, mine)
+
+    (stored,) = await ports.deployments.of_group(instance, group)
+    assert stored == await ports.deployments.get(instance, group, mine.deployment_id)
+    assert stored.value == mine
+    assert len(await ports.deployments.of_instance(instance)) == 2
+    changed = replace(mine, is_fanned_out=True)
+    await ports.deployments.save(instance, changed, stored.etag)
+    with pytest.raises(ConcurrentUpdate):
+        await ports.deployments.save(instance, mine, stored.etag)
+    await ports.deployments.delete(instance, group, mine.deployment_id)
+    await ports.deployments.delete(instance, group, mine.deployment_id)
+    with pytest.raises(ConcurrentUpdate):
+        await ports.deployments.save(instance, changed, stored.etag)
+    assert await ports.deployments.of_group(instance, group) == []
+
+
+async def test_fleet_remembers_groups_classes_and_buckets(ports: Ports, instance: str) -> None:
+    assert await ports.fleet.note(instance, "lobby", 3, KIOSK)
+    assert not await ports.fleet.note(instance, "lobby", 3, KIOSK)
+    assert not await ports.fleet.note(instance, "lobby", 255, KIOSK)
+    assert await ports.fleet.note(instance, "a/b", 3, GATE)
+
+    assert list(await ports.fleet.buckets(instance, "lobby")) == [3, 255]
+    assert list(await ports.fleet.buckets(instance, "none")) == []
+    assert {group.group_id for group in await ports.fleet.groups(instance)} == {"lobby", "a/b"}
+    classes = [known.device_class for known in await ports.fleet.classes(instance)]
+    assert sorted(item.class_id for item in classes) == sorted([KIOSK.class_id, GATE.class_id])
+    assert KIOSK in classes
+    assert await ports.fleet.classes(instance + "x") == []
+
+
+async def test_best_update_of_a_class_is_kept_and_taken_back(ports: Ports, instance: str) -> None:
+    await ports.fleet.note(instance, "lobby", 3, KIOSK)
+
+    for best in (V2, V1, None):
+        await ports.fleet.set_best_update(instance, KIOSK.class_id, best)
+        (known,) = await ports.fleet.classes(instance)
+        assert (known.best_update, known.device_class) == (best, KIOSK)
+
+
+async def test_rollup_is_kept_unless_it_is_older(ports: Ports, instance: str) -> None:
+    counts = {("lobby", "c1"): {"total": 2}, ("lobby", "c2"): {}}
+    newer, older = Rollup(counts, "t2"), Rollup({}, "t1")
+
+    await ports.fleet.save_rollup(instance, "lobby", newer)
+    await ports.fleet.save_rollup(instance, "lobby", older)
+    await ports.fleet.save_rollup(instance, "a/b", older)
+
+    assert await ports.fleet.rollups(instance, "lobby") == {"lobby": newer}
+    assert await ports.fleet.rollups(instance) == {"lobby": newer, "a/b": older}
+    assert await ports.fleet.rollups(instance, "none") == {}
+
+
+async def test_deleted_class_comes_back_only_with_devices(ports: Ports, instance: str) -> None:
+    await ports.fleet.note(instance, "lobby", 3, KIOSK)
+    await ports.fleet.rename_class(instance, KIOSK.class_id, "Kiosks")
+    (known,) = await ports.fleet.classes(instance)
+    assert known.friendly_name == "Kiosks"
+
+    await ports.fleet.delete_class(instance, KIOSK.class_id)
+
+    assert await ports.fleet.classes(instance) == []
+    assert len(await ports.fleet.classes(instance, with_deleted=True)) == 1
+    assert await ports.fleet.revive(instance, "lobby", set()) == set()
+    assert await ports.fleet.classes(instance) == []
+    assert await ports.fleet.revive(instance, "lobby", {KIOSK.class_id}) == set()
+    (known,) = await ports.fleet.classes(instance)
+    assert known.friendly_name is None
+
+
+async def test_deleted_group_comes_back_only_with_devices(ports: Ports, instance: str) -> None:
+    await ports.fleet.note(instance, "lobby", 3, KIOSK)
+    await ports.fleet.save_rollup(instance, "lobby", Rollup({}, "t"))
+
+    await ports.fleet.delete_group(instance, "lobby")
+
+    assert await ports.fleet.groups(instance) == []
+    assert await ports.fleet.rollups(instance) == {}
+    assert await ports.fleet.revive(instance, "lobby", set()) is None
+    assert await ports.fleet.revive(instance, "lobby", {KIOSK.class_id}) == set()
+    assert [group.group_id for group in await ports.fleet.groups(instance)] == ["lobby"]
+
+
+async def test_deleted_subgroup_comes_back_only_with_devices(ports: Ports, instance: str) -> None:
+    await ports.fleet.note(instance, "lobby", 3, KIOSK)
+
+    await ports.fleet.delete_subgroup(instance, "lobby", KIOSK.class_id)
+
+    assert await ports.fleet.revive(instance, "lobby", set()) == {KIOSK.class_id}
+    assert await ports.fleet.revive(instance, "lobby", {KIOSK.class_id}) == set()
+    assert await ports.fleet.revive(instance, "lobby", set()) == set()
+
+
+async def test_document_that_no_row_can_hold_is_refused(
+    accounts: StorageAccounts, instance: str
+) -> None:
+    with pytest.raises(InvalidInput, match="larger"):
+        await tables_of(accounts).updates.add(instance, an_update(manifest="x" * 500_000))
