@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import aiohttp
 
 API_VERSION = "2022-10-01"
+UNEXPECTED_ANSWER = "UnexpectedAnswer"
+"""Code of the error for an answer that is not one of this API."""
 _POLL_SECONDS = 0.25
 _TIMEOUT_SECONDS = 30.0
 _TOKEN_SECONDS = 3600
@@ -293,6 +295,6 @@ def _content(status: int, text: bytes) -> Any:
 
 def _foreign(what: str) -> Mapping[str, str]:
     return {
-        "code": "UnexpectedAnswer",
+        "code": UNEXPECTED_ANSWER,
         "message": f"The answer {what}; is this the address of a Device Update service?",
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from local.operator.exit_codes import ExitCode, of_status
-from local.rest import RestError, Unreachable
+from local.rest import UNEXPECTED_ANSWER, RestError, Unreachable
 from local.stack.errors import NotRunning
 from shared.domain.errors import DeviceUpdateError
 
@@ -105,6 +105,8 @@ def details(error: Mapping[str, Any], depth: int = 0) -> list[Detail]:
 
 def _of_answer(error: RestError, token_hint: str) -> Refused:
     code = of_status(error.status)
+    if error.error.get("code") == UNEXPECTED_ANSWER and code is ExitCode.NOT_FOUND:
+        code = ExitCode.ERROR  # not a thing is missing, but this API
     message = str(error.error.get("message") or f"The service answers {error.status}.")
     sentence = {
         ExitCode.TOKEN: f"the service refuses the token: {message} {token_hint}",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from rich.console import Console
+    from rich.table import Table
 
     from local.operator.failures import Refused
 
@@ -109,7 +110,7 @@ class Output:
         for name, value in pairs:
             if value not in (None, "-", ""):
                 grid.add_row(name, Text(plain(value)))
-        self.results.print(grid)
+        self._print(grid)
 
     def table[T](
         self, columns: Sequence[Column[T]], items: Iterable[T], *, title: str | None = None
@@ -129,7 +130,17 @@ class Output:
             return
         if title:
             self.results.print(f"\n{title}", style="bold")
-        self.results.print(table)
+        self._print(table)
+
+    def _print(self, table: Table) -> None:
+        """Print a table; for programs without the blanks that fill its lines."""
+        if self.results.is_terminal:
+            self.results.print(table)
+            return
+        with self.results.capture() as text:
+            self.results.print(table)
+        for line in text.get().splitlines():
+            print(line.rstrip())
 
     async def listing[T](
         self, items: AsyncIterator[T], columns: Sequence[Column[T]], nothing: str

@@ -24,6 +24,10 @@ _STAGES = {
     "fetch": "fetching the files",
     "scan": "scanning for malware",
     "publish": "publishing",
+    "delete": "deleting",
+    "devices": "reading devices",
+    "modules": "reading modules",
+    "check": "checking what is gone",
     "end": "ended",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -34,6 +35,15 @@ app = command_group(
     "./odu deployment retry d-1f0c3a --group pilot",
 )
 main = main_of(app, "deployment")
+
+
+class DeviceState(StrEnum):
+    """State of a device in a deployment."""
+
+    SUCCEEDED = "Succeeded"
+    IN_PROGRESS = "InProgress"
+    CANCELED = "Canceled"
+    FAILED = "Failed"
 
 
 def _notes(item: Any) -> str | None:
@@ -161,13 +171,12 @@ async def list_devices(
     *,
     group: GroupOption,
     classes: ClassOption = None,
-    state: Annotated[
-        str | None,
-        typer.Option(metavar="STATE", help="Succeeded, InProgress, Canceled or Failed only."),
+    status: Annotated[
+        DeviceState | None, typer.Option(case_sensitive=False, help="Only with this state.")
     ] = None,
 ) -> None:
     """List the devices of a deployment with their states."""
-    wanted = None if state is None else f"deviceState eq {arguments.quoted(state)}"
+    wanted = None if status is None else f"deviceState eq {arguments.quoted(status)}"
 
     async def devices() -> AsyncIterator[Any]:
         for class_id in await _classes(session, group, deployment, classes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -24,16 +25,6 @@ _COLUMNS = [
     Column[Any]("DEVICES", lambda item: item.get("deviceCount"), is_number=True),
     Column[Any]("DEPLOYMENTS", lambda item: ", ".join(item.get("deployments") or ()) or None),
     Column[Any]("CREATED", lambda item: moment(item["createdDateTime"])),
-]
-_SUBGROUPS = [
-    Column[Any]("DEVICE CLASS", lambda item: item["deviceClassId"]),
-    Column[Any]("DEVICES", lambda item: item.get("deviceCount"), is_number=True),
-    Column[Any]("DEPLOYMENT", lambda item: item.get("deploymentId")),
-]
-_BEST = [
-    Column[Any]("DEVICE CLASS", lambda item: item["deviceClassId"]),
-    Column[Any]("BEST UPDATE", lambda item: update_name(item["update"])),
-    Column[Any]("DEVICES WITHOUT IT", lambda item: item["deviceCount"], is_number=True),
 ]
 
 
@@ -65,6 +56,8 @@ async def show_group(
     if session.output.is_json:
         session.output.document(found)
         return
+    from local.operator.watching import class_names
+
     figures = found["updateCompliance"]
     session.output.fields(
         [
@@ -77,5 +70,16 @@ async def show_group(
             ("deployments", ", ".join(found["group"].get("deployments") or ())),
         ]
     )
-    session.output.table(_SUBGROUPS, found["subgroups"], title="Device classes")
-    session.output.table(_BEST, found["bestUpdates"], title="Best updates")
+    names = await class_names(session)
+    best = {item["deviceClassId"]: update_name(item["update"]) for item in found["bestUpdates"]}
+    session.output.table(_subgroups(names, best), found["subgroups"], title="Device classes")
+
+
+def _subgroups(names: Mapping[str, str], best: Mapping[str, str]) -> list[Column[Any]]:
+    return [
+        Column("NAME", lambda item: names.get(item["deviceClassId"])),
+        Column("DEVICES", lambda item: item.get("deviceCount"), is_number=True),
+        Column("BEST UPDATE", lambda item: best.get(item["deviceClassId"])),
+        Column("DEPLOYMENT", lambda item: item.get("deploymentId")),
+        Column("DEVICE CLASS", lambda item: item["deviceClassId"]),
+    ]

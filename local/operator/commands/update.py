@@ -221,15 +221,13 @@ async def _from_here(session: Session, packages: Sequence[Package], options: _Op
             server.offer(package.data, package.files, options.friendly_name) for package in packages
         ]
         operation = await session.rest.import_update(items)
+        is_enough = None if options.is_watched else is_fetched
         try:
-            state = await follow_operation(session, operation, is_fetched)
+            state = await follow_operation(session, operation, is_enough)
         except asyncio.CancelledError:
             session.output.note("interrupted: what is not fetched yet is no longer to be had here")
             raise
-    if is_ended(state):
-        _conclude(session, state)
-    else:
-        await _finish(session, operation, options)
+    _tell(session, state)
 
 
 async def _from_link(
@@ -260,7 +258,7 @@ async def _by_drop(
         if options.is_watched:
             session.output.note(f"dropped; waiting for {status}")
             identity = await dropped_operation(client, status)
-            _conclude(session, await session.rest.get(path("updates", "operations", identity)))
+            _tell(session, await session.rest.get(path("updates", "operations", identity)))
         elif session.output.is_json:
             session.output.document({"statusBlob": status})
         else:
@@ -271,21 +269,23 @@ async def _finish(session: Session, operation: str, options: _Options) -> None:
     from local.operator.watching import follow_operation
 
     if options.is_watched:
-        _conclude(session, await follow_operation(session, operation))
-        return
-    state = await session.rest.get(operation)
-    if session.output.is_json:
+        _tell(session, await follow_operation(session, operation))
+    else:
+        _tell(session, await session.rest.get(operation))
+
+
+def _tell(session: Session, state: Any) -> None:
+    """Print an import, whether it has ended or goes on."""
+    from local.operator.watching import conclude, is_ended
+
+    if is_ended(state):
+        conclude(session, state, "the import")
+    elif session.output.is_json:
         session.output.document(state)
-        return
-    identity = state["operationId"]
-    session.output.done(f"the import goes on as operation {identity}")
-    session.output.note(f"follow it: ./odu operation show {identity} --watch")
-
-
-def _conclude(session: Session, state: Any) -> None:
-    from local.operator.watching import conclude
-
-    conclude(session, state, "the import")
+    else:
+        identity = state["operationId"]
+        session.output.done(f"the import goes on as operation {identity}")
+        session.output.note(f"follow it: ./odu operation show {identity} --watch")
 
 
 def _pairs(properties: Any) -> str:
