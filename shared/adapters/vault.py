@@ -82,6 +82,10 @@ async def _translated(key: str) -> AsyncIterator[None]:
         raise _of_status(key, error) from error
     except AzureError as error:
         raise DependencyFailed("Key Vault cannot be reached.") from error
+    except ValueError as error:  # the SDK keeps the identity's token from strangers
+        raise DependencyFailed(
+            f"What answers for Key Vault is none: {error}", retryable=False
+        ) from error
 
 
 def _of_status(key: str, error: HttpResponseError) -> DependencyFailed:
