@@ -22,6 +22,9 @@ from shared.domain.topology import EventType
 from shared.ports import Events
 
 MAX_CHUNK_BYTES = 60_000
+MAX_REQUEST_BYTES = 900_000
+"""Event Grid takes 1 MB of events at once, what is around each of them included."""
+_SEPARATOR_BYTES = 2
 _OVERSIZED_BYTES = 128_000
 _NOT_OURS = frozenset({"deviceLifecycleNotification", "deviceConnectionStateNotification"})
 """Events of a hub that routes more than twin changes: Event Grid brings these by itself."""
@@ -78,11 +81,11 @@ class TwinRelay:
         chunks = [
             Chunk(instance, bucket, changes)
             for (instance, bucket), all_changes in by_bucket.items()
-            for changes in _cut(all_changes)
+            for changes in _cut(all_changes, MAX_CHUNK_BYTES)
         ]
-        if chunks:
+        for some in _cut(chunks, MAX_REQUEST_BYTES):
             await self.events.publish(
-                EventType.TWIN_CHANGES, "devices", [msgspec.to_builtins(chunk) for chunk in chunks]
+                EventType.TWIN_CHANGES, "devices", [msgspec.to_builtins(chunk) for chunk in some]
             )
 
 
@@ -103,9 +106,9 @@ def read_twin_change(event: HubEvent) -> TwinChange | None:
         version = body["version"]
         device_id = properties["deviceId"]
         at = instant(str(properties["operationTimestamp"]))
-    except (ValueError, KeyError, TypeError, InvalidInput):
+    except (ValueError, KeyError, TypeError, RecursionError, InvalidInput):
         return None
-    if not isinstance(version, int) or not isinstance(device_id, str) or not device_id:
+    if type(version) is not int or not isinstance(device_id, str) or not device_id:
         return None
     module_id = properties.get("moduleId")
     return TwinChange(
@@ -118,16 +121,16 @@ def read_twin_change(event: HubEvent) -> TwinChange | None:
     )
 
 
-def _cut(changes: Iterable[TwinChange]) -> Iterator[list[TwinChange]]:
-    """Pieces that stay below the size of one event."""
-    piece: list[TwinChange] = []
+def _cut[T](items: Iterable[T], most: int) -> Iterator[list[T]]:
+    """Pieces that stay below a size, as the JSON that the SDK sends: with escapes and blanks."""
+    piece: list[T] = []
     size = 0
-    for change in changes:
-        length = len(msgspec.json.encode(change))
-        if piece and size + length > MAX_CHUNK_BYTES:
+    for item in items:
+        length = len(json.dumps(msgspec.to_builtins(item))) + _SEPARATOR_BYTES
+        if piece and size + length > most:
             yield piece
             piece, size = [], 0
-        piece.append(change)
+        piece.append(item)
         size += length
     if piece:
         yield piece

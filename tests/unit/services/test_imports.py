@@ -18,6 +18,7 @@ from tests.unit.services.world import DROP_WAIT_SECONDS, INSTANCE, World, a_sour
 SCRIPT = b"#!/bin/sh\necho done\n"
 FILES = {"apply.sh": SCRIPT}
 TWO = {"apply.sh": SCRIPT, "data.bin": bytes(range(200))}
+DROPPED = "factory/kiosk.importmanifest.json"
 OWN = UpdateId("acme", "kiosk-config", "1.2")
 CHILD = UpdateId("acme", "sensor", "1.0")
 MALWARE = Verdict("malicious", "memory", "1", "1", names=("Eicar",), member_path="blob!inner.exe")
@@ -49,17 +50,16 @@ async def of_parent_and_child(world: World) -> str:
 
 
 async def by_drop(world: World) -> str:
-    drop(world, a_source_manifest(TWO), TWO)
-    return await world.imports.start_from_drop(
-        INSTANCE, "factory/kiosk.importmanifest.json", "etag", world.clock.now()
-    )
+    etag = drop(world, a_source_manifest(TWO), TWO)
+    return await world.imports.start_from_drop(INSTANCE, DROPPED, etag, world.clock.now())
 
 
-def drop(world: World, document: dict[str, Any], files: dict[str, bytes]) -> None:
-    manifest = json.dumps(document).encode()
-    world.blobs.put("imports", "factory/kiosk.importmanifest.json", manifest)
+def drop(world: World, document: dict[str, Any], files: dict[str, bytes]) -> str:
+    """The ETag of the manifest."""
     for name, content in files.items():
         world.blobs.put("imports", f"factory/{name}", content)
+    world.blobs.put("imports", DROPPED, json.dumps(document).encode())
+    return world.blobs.contents["imports", DROPPED][1]["etag"]
 
 
 def drop_status(world: World) -> dict[str, Any]:
@@ -408,13 +408,16 @@ async def test_drop_waits_for_the_files_that_have_not_arrived() -> None:
 
     operation = await world.operation(identity)
     assert (operation.status, operation.stage) == (OperationStatus.RUNNING, Stage.FETCH)
+    assert operation.missing == ("data.bin",)
+    status = drop_status(world)
+    assert (status["status"], status["missingFiles"]) == ("Running", ["data.bin"])
     assert [message.delay_seconds > 0 for message in world.queues.messages] == [False, True]
     world.blobs.contents["imports", "factory/data.bin"] = late
     await world.drain()
     await assert_complete(world, identity, OWN)
     status = drop_status(world)
     assert (status["status"], status["update"]) == ("Succeeded", OWN.to_wire())
-    assert status["error"] is None
+    assert (status["error"], status["missingFiles"]) == (None, [])
 
 
 async def test_drop_fails_when_a_file_never_arrives() -> None:
@@ -435,24 +438,47 @@ async def test_drop_fails_when_a_file_never_arrives() -> None:
 
 async def test_drop_is_imported_once_for_each_etag() -> None:
     world = World()
-    drop(world, a_source_manifest(TWO), TWO)
     now = world.clock.now()
-    name = "factory/kiosk.importmanifest.json"
+    etag = drop(world, a_source_manifest(TWO), TWO)
 
-    first = await world.imports.start_from_drop(INSTANCE, name, "e1", now)
-    again = await world.imports.start_from_drop(INSTANCE, name, "e1", now)
-    other = await world.imports.start_from_drop(INSTANCE, name, "e2", now)
+    first = await world.imports.start_from_drop(INSTANCE, DROPPED, etag, now)
+    again = await world.imports.start_from_drop(INSTANCE, DROPPED, etag, now)
     await world.drain()
 
-    assert first == again != other
-    assert (await world.operation(first)).status is OperationStatus.SUCCEEDED
-    assert (await world.operation(other)).status is OperationStatus.FAILED
+    assert first == again
+    await assert_complete(world, first, OWN)
+    newer = drop(world, a_source_manifest(TWO), TWO)
+    other = await world.imports.start_from_drop(INSTANCE, DROPPED, newer, now)
+    await world.drain()
+    assert other != first
+    ended = await world.operation(other)
+    assert ended.failure is not None
+    assert ended.failure.code == "UpdateAlreadyExists"
+
+
+async def test_drop_that_is_dropped_again_leaves_the_report_to_the_newer_one() -> None:
+    world = World()
+    now = world.clock.now()
+    etag = drop(world, a_source_manifest(TWO), TWO)
+    first = await world.imports.start_from_drop(INSTANCE, DROPPED, etag, now)
+    newer = drop(world, a_source_manifest(TWO), TWO)
+    other = await world.imports.start_from_drop(INSTANCE, DROPPED, f'"{newer}"', now)
+
+    await world.drain()
+    await world.imports.fail(INSTANCE, first, Conflict("Late."))
+
+    ended = await world.operation(first)
+    assert ended.failure is not None
+    assert ended.failure.code == "DropReplaced"
+    await assert_complete(world, other, OWN)
+    status = drop_status(world)
+    assert (status["operationId"], status["status"]) == (other, "Succeeded")
 
 
 async def test_drop_whose_manifest_is_gone_fails() -> None:
     world = World()
     identity = await by_drop(world)
-    del world.blobs.contents["imports", "factory/kiosk.importmanifest.json"]
+    del world.blobs.contents["imports", DROPPED]
 
     await world.drain()
 

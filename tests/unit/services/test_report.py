@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import pytest
+
+from shared.domain.compliance import Compliance
+from shared.domain.errors import NotFound
+from tests.unit.domain.builders import V1, V2, a_change, failed, started, succeeded
+from tests.unit.services.test_deployments import KIOSK, a_world, deploy, status
+from tests.unit.services.world import INSTANCE, World
+
+
+async def a_fleet() -> World:
+    world = await a_world("d1", "d2", "d3")
+    await world.tell(
+        a_change(3, succeeded(V2, "past"), device_id="d1"),
+        a_change(3, succeeded(V1, "past"), device_id="d2", group="lobby"),
+        a_change(2, started("gate"), device_id="d4", group="lobby"),
+    )
+    await world.settle()
+    return world
+
+
+async def test_compliance_adds_up_over_groups_and_classes() -> None:
+    world = await a_fleet()
+
+    whole = await world.reports.compliance(INSTANCE)
+    lobby = await world.reports.compliance(INSTANCE, "lobby")
+    default = await world.reports.compliance(INSTANCE, "$default")
+
+    assert whole == lobby + default
+    assert whole == Compliance(4, on_latest=2, new_available=2)
+    assert lobby == Compliance(2, on_latest=1, new_available=1)
+    assert await world.reports.compliance(INSTANCE, "lobby", KIOSK) == Compliance(
+        1, new_available=1
+    )
+
+
+async def test_unknown_group_and_class_are_not_found() -> None:
+    world = await a_fleet()
+
+    for work in (
+        world.reports.compliance(INSTANCE, "nowhere"),
+        world.reports.compliance(INSTANCE, "lobby", "no-class"),
+        world.reports.subgroups(INSTANCE, "nowhere"),
+    ):
+        with pytest.raises(NotFound):
+            await work
+
+
+async def test_groups_are_summed_up_by_class() -> None:
+    world = await a_fleet()
+    await deploy(world)
+
+    found = {item.group.group_id: item for item in await world.reports.groups(INSTANCE)}
+
+    assert {name: item.device_count for name, item in found.items()} == {"$default": 2, "lobby": 2}
+    assert (found["lobby"].new_available, found["lobby"].on_latest) == (1, 1)
+    assert found["$default"].in_progress == 1
+    assert found["$default"].deployments == ["roll-1"]
+
+
+async def test_subgroup_names_its_deployment_in_force() -> None:
+    world = await a_fleet()
+    await deploy(world)
+
+    (kiosks,) = await world.reports.subgroups(INSTANCE, "$default")
+
+    assert (kiosks.device_count, kiosks.deployment_id) == (2, "roll-1")
+    assert kiosks.known.best_update == V2
+
+
+async def test_devices_that_moved_on_are_still_shown() -> None:
+    world = await a_world("d1", "d2")
+    await deploy(world, deployment_id="old", update_id=V1)
+    workflow_id = (await world.deployment("old")).workflow_id
+    await world.tell(a_change(5, failed(workflow_id)))
+    await deploy(world, deployment_id="new")
+
+    rows = [row async for row in world.reports.device_states(INSTANCE, "$default", KIOSK, "old")]
+    found = await status(world, "old")
+
+    assert sorted((row.device_id, row.state, row.has_moved_on) for row in rows) == [
+        ("d1", "Failed", True),
+        ("d2", "InProgress", True),
+    ]
+    assert (found.counts.failed, found.counts.in_progress, found.total) == (1, 1, 2)
+
+
+async def test_open_deployment_counts_devices_that_were_not_asked_yet() -> None:
+    world = await a_world("d1", "d2")
+    await deploy(world, starts_at="2024-05-01T23:00:00.000000+00:00", deployment_id="later")
+
+    found = await status(world, "later")
+
+    assert found.total == 2
