@@ -448,6 +448,16 @@ class Hub(Protocol):
         """The whole twin as a change; None if there is no such device."""
         ...
 
+    async def query_twins(
+        self, instance: str, source: TwinSource, token: str | None
+    ) -> Page[TwinChange]:
+        """A page of all twins as the hub's query index has them: up to half an hour old.
+
+        Raises:
+            DependencyFailed: Throttled or unreachable.
+        """
+        ...
+
 
 class Events(Protocol):
     """The service's own Event Grid topic."""
@@ -517,13 +527,3 @@ class Sealer(Protocol):
     def seal(self, text: str) -> str: ...
 
     def unseal(self, sealed: str) -> str: ...
-    async def query_twins(
-        self, instance: str, source: TwinSource, token: str | None
-    ) -> Page[TwinChange]:
-        """A page of all twins as the hub's query index has them: up to half an hour old.
-
-        Raises:
-            DependencyFailed: Throttled or unreachable.
-        """
-        ...
-
