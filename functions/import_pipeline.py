@@ -6,15 +6,11 @@ from typing import Any
 import azure.functions as func
 
 from shared.container import container
-from shared.domain.errors import DeviceUpdateError
 from shared.domain.instant import instant
 from shared.domain.topology import CONTENT_CONNECTION, STATE_CONNECTION
 
 bp = func.Blueprint()
 log = logging.getLogger(__name__)
-
-_LAST_DELIVERY = 5
-"""`maxDequeueCount` of host.json: after this delivery a message would become poison."""
 
 
 @bp.blob_trigger(
@@ -41,11 +37,7 @@ async def import_dropped(blob: func.InputStream) -> None:
 async def fetch_import(message: func.QueueMessage) -> None:
     """Fetch what an import names into quarantine."""
     order = message.get_json()
-    app = container()
-    try:
-        await app.import_fetch.run(order["instance"], order["operation"])
-    except DeviceUpdateError as error:
-        await _retry_or_fail(message, order, error)
+    await container().import_fetch.run(order["instance"], order["operation"])
 
 
 @bp.blob_trigger(
@@ -64,17 +56,4 @@ async def scan_quarantined(blob: func.InputStream) -> None:
 async def publish_import(message: func.QueueMessage) -> None:
     """Publish what was scanned."""
     order = message.get_json()
-    app = container()
-    try:
-        await app.import_publish.run(order["instance"], order["operation"])
-    except DeviceUpdateError as error:
-        await _retry_or_fail(message, order, error)
-
-
-async def _retry_or_fail(
-    message: func.QueueMessage, order: dict[str, str], error: DeviceUpdateError
-) -> None:
-    """Have the message delivered again, or end the import where that was the last time."""
-    if (message.dequeue_count or 0) < _LAST_DELIVERY:
-        raise error
-    await container().imports.fail(order["instance"], order["operation"], error)
+    await container().import_publish.run(order["instance"], order["operation"])

@@ -27,8 +27,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared.domain.keyring import SignatureRecord
-
 from shared.domain.counters import CounterKey, Counts, History, apply, difference, taken_up
 from shared.domain.deployment import Deployment
 from shared.domain.device import DeviceRecord, TwinChange, kept_content, view
@@ -41,15 +39,27 @@ from shared.domain.errors import (
     LimitExceeded,
     NotFound,
 )
+from shared.domain.keyring import SignatureRecord
 from shared.domain.operation import Operation
 from shared.domain.scan import Verdict
 from shared.domain.topology import Container, Queue
 from shared.domain.update import Update
 from shared.domain.update_id import UpdateId
-from shared.ports import DeviceQuery, DeviceWrite, KnownClass, KnownGroup, Page, Rollup, Stored
+from shared.ports import (
+    BlobFacts,
+    DeviceQuery,
+    DeviceWrite,
+    KnownClass,
+    KnownGroup,
+    Page,
+    Rollup,
+    Staged,
+    Stored,
+)
 
 CLEAN = Verdict("clean", "memory", "1", "1")
 _etags = count(1)
+_ADDRESS = "https://memory.example/"
 
 
 class FixedClock:
@@ -142,17 +152,31 @@ class MemoryQueues:
 
 
 class MemorySink:
-    def __init__(self, blobs: MemoryBlobs, container: Container, name: str) -> None:
+    """Keeps what was written when it is closed early, as the storage keeps blocks."""
+
+    def __init__(
+        self, blobs: MemoryBlobs, container: Container, name: str, staged: Staged | None
+    ) -> None:
         self._blobs, self._place = blobs, (container, name)
+        self.source = staged.source if staged else None
         self._content = bytearray()
+        if staged is not None:
+            self._content += blobs.contents[self._place][0]
 
     async def write(self, chunk: bytes) -> None:
         await asyncio.sleep(0)
         self._content += chunk
+        self._blobs.contents[self._place] = (
+            bytes(self._content),
+            {"source": self.source or "", "etag": f"etag-{next(_etags)}"},
+        )
 
     async def commit(self, metadata: Mapping[str, str]) -> None:
         await asyncio.sleep(0)
         self._blobs.put(*self._place, bytes(self._content), metadata)
+
+    async def close(self) -> None:
+        await asyncio.sleep(0)
 
 
 class MemoryBlobs:
@@ -209,8 +233,17 @@ class MemoryBlobs:
         if self.contents.get((container, name), (b"", {}))[1].get("etag") == etag:
             del self.contents[container, name]
 
-    def open_write(self, container: Container, name: str) -> MemorySink:
-        return MemorySink(self, container, name)
+    def open_write(
+        self, container: Container, name: str, staged: Staged | None = None
+    ) -> MemorySink:
+        return MemorySink(self, container, name, staged)
+
+    async def staged(self, container: Container, name: str) -> Staged | None:
+        await asyncio.sleep(0)
+        content, facts = self.contents.get((container, name), (b"", {}))
+        if "source" not in facts:
+            return None
+        return Staged(len(content), facts["source"] or None, ("block",))
 
     async def stream(self, container: Container, name: str) -> AsyncGenerator[bytes]:
         await asyncio.sleep(0)
@@ -220,17 +253,50 @@ class MemoryBlobs:
         for at in range(0, len(content), 7):
             yield content[at : at + 7]
 
-    async def download(self, container: Container, name: str, path: Path) -> None:
+    async def download(self, container: Container, name: str, path: Path) -> str:
         await asyncio.sleep(0)
         if (container, name) not in self.contents:
             raise NotFound(f"Blob '{name}' does not exist.", target=name)
-        await asyncio.to_thread(path.write_bytes, self.contents[container, name][0])
+        content, facts = self.contents[container, name]
+        await asyncio.to_thread(path.write_bytes, content)
+        return facts["etag"]
 
-    async def copy(self, source: tuple[Container, str], target: tuple[Container, str]) -> None:
+    async def copy(
+        self,
+        source: tuple[Container, str],
+        target: tuple[Container, str],
+        *,
+        etag: str | None = None,
+    ) -> None:
         await asyncio.sleep(0)
         if source not in self.contents:
             raise ConcurrentUpdate("The blob is gone.")
-        self.put(*target, *self.contents[source])
+        content, facts = self.contents[source]
+        if etag not in (None, facts["etag"]):
+            raise ConcurrentUpdate("The blob has changed.")
+        self.put(*target, content, facts)
+
+    async def stage_copy(self, url: str, etag: str, container: Container, name: str) -> None:
+        await asyncio.sleep(0)
+        place = url.removeprefix(_ADDRESS).partition("?")[0].partition("/")
+        content, facts = self.contents.get((place[0], place[2]), (b"", {}))  # type: ignore[arg-type]
+        if facts.get("etag") != etag:
+            raise ConcurrentUpdate("The blob is gone or has changed.")
+        self.put(container, name, content, {"source": etag})
+
+    def is_own(self, url: str) -> bool:
+        return url.startswith(_ADDRESS)
+
+    async def list(
+        self, container: Container, prefix: str, token: str | None = None
+    ) -> Page[BlobFacts]:
+        await asyncio.sleep(0)
+        found = [
+            BlobFacts(name, facts["etag"], facts.get("modified", ""))
+            for (place, name), (_, facts) in sorted(self.contents.items())
+            if place == container and name.startswith(prefix)
+        ]
+        return _page(found, token, 2)
 
     async def delete_all(self, container: Container, prefix: str) -> None:
         await asyncio.sleep(0)
@@ -240,14 +306,14 @@ class MemoryBlobs:
 
     async def link(self, container: Container, name: str, filename: str) -> str:
         await asyncio.sleep(0)
-        return f"https://memory.example/{container}/{name}?filename={filename}"
+        return f"{_ADDRESS}{container}/{name}?filename={filename}"
 
     async def upload_link(self, container: Container, hours: float) -> str:
         await asyncio.sleep(0)
-        return f"https://memory.example/{container}?hours={hours}"
+        return f"{_ADDRESS}{container}?hours={hours}"
 
     def address(self, container: Container, name: str) -> str:
-        return f"https://memory.example/{container}/{name}"
+        return f"{_ADDRESS}{container}/{name}"
 
 
 class MemoryOperations:
@@ -697,11 +763,30 @@ class MemoryEvents:
         self.published.append((event_type, subject, list(payloads)))
 
 
+class MemoryStream:
+    """The pieces of a source, with its ETag."""
+
+    def __init__(self, pieces: AsyncGenerator[bytes], etag: str | None) -> None:
+        self.etag = etag
+        self._pieces = pieces
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._pieces
+
+    async def aclose(self) -> None:
+        await self._pieces.aclose()
+
+
 class MemoryFetcher:
     """Sources by URL: their bytes, or the error that reading them ends with."""
 
     def __init__(self) -> None:
         self.sources: dict[str, bytes | DeviceUpdateError] = {}
+        self.etags: dict[str, str] = {}
+        self.breaks: dict[str, DeviceUpdateError] = {}
+        """Errors that reading a URL ends with once, after its first piece."""
+        self.asked: list[tuple[str, int]] = []
+        """URLs and offsets that were read from."""
 
     async def read_small(self, url: str, *, max_bytes: int) -> bytes:
         await asyncio.sleep(0)
@@ -710,13 +795,22 @@ class MemoryFetcher:
             raise DependencyFailed("The source is larger than allowed.", retryable=False)
         return content
 
-    async def stream(
+    def stream(
         self, url: str, *, size_bytes: int, offset: int = 0, etag: str | None = None
-    ) -> AsyncGenerator[bytes]:
+    ) -> MemoryStream:
+        return MemoryStream(self._pieces(url, offset, etag), self.etags.get(url))
+
+    async def _pieces(self, url: str, offset: int, etag: str | None) -> AsyncGenerator[bytes]:
         await asyncio.sleep(0)
         content = self._source(url)
+        if etag not in (None, self.etags.get(url)):
+            raise DependencyFailed("The source has changed.", code="SourceChanged")
+        self.asked.append((url, offset))
         for at in range(offset, len(content), 7):
             yield content[at : at + 7]
+            failure = self.breaks.pop(url, None)
+            if failure is not None:
+                raise failure
 
     def _source(self, url: str) -> bytes:
         source = self.sources.get(url)
@@ -819,9 +913,21 @@ class _Wrapped:
             return self._stream(member)
         if iscoroutinefunction(member):
             return self._call(member)
-        if name == "open_write":
-            return lambda *args: _Wrapped(member(*args), self._faults)
+        if name in ("open_write", "stream"):
+            return lambda *args, **options: _Wrapped(member(*args, **options), self._faults)
         return member
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("_port", "_faults"):
+            super().__setattr__(name, value)
+        else:
+            setattr(self._port, name, value)
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        self._faults.step()
+        async for chunk in self._port:
+            self._faults.step()
+            yield chunk
 
     def _call(self, member: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         @wraps(member)

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from shared.adapters.block_blob import (
+    BLOCK_BYTES,
+    BlockBlobSink,
+    read_staged,
+    source_metadata,
+)
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import translated
 from shared.domain.errors import DependencyFailed, LimitExceeded, NotFound
+from shared.domain.instant import instant
 from shared.domain.topology import Container
+from shared.ports import BlobFacts, Page, Staged
 
 if TYPE_CHECKING:
+    from azure.storage.blob import BlobProperties
     from azure.storage.blob.aio import BlobClient
 
-_BLOCK_BYTES = 4 << 20
 _COPY_POLL_SECONDS = 0.2
+_PAGE = 500
 _CLOCK_SKEW = timedelta(minutes=5)
 
 
@@ -29,11 +37,15 @@ class AzureBlobs:
     Args:
         accounts: The storage accounts.
         link_hours: How long the links for devices work; a user delegation key allows 7 days.
+        block_bytes: Size of the blocks that large blobs are written in.
     """
 
-    def __init__(self, accounts: StorageAccounts, link_hours: float) -> None:
+    def __init__(
+        self, accounts: StorageAccounts, link_hours: float, block_bytes: int = BLOCK_BYTES
+    ) -> None:
         self._accounts = accounts
         self._link_life = timedelta(hours=link_hours)
+        self._block_bytes = block_bytes
 
     def _blob(self, container: Container, name: str) -> BlobClient:
         return self._accounts.blobs.get_blob_client(container, name)
@@ -73,6 +85,8 @@ class AzureBlobs:
                 properties = await self._blob(container, name).get_blob_properties()
             except ResourceNotFoundError:
                 return None
+            if not _is_whole(properties):
+                return None
             facts = {"size": str(properties.size), "etag": str(properties.etag)}
             return {**(properties.metadata or {}), **facts}
 
@@ -84,6 +98,8 @@ class AzureBlobs:
         async with translated():
             try:
                 properties = await blob.get_blob_properties()
+                if not _is_whole(properties):
+                    return False
                 await blob.set_blob_metadata(properties.metadata)
             except ResourceNotFoundError:
                 return False
@@ -102,9 +118,15 @@ class AzureBlobs:
             except (ResourceNotFoundError, ResourceModifiedError):
                 return
 
-    def open_write(self, container: Container, name: str) -> BlockBlobSink:
+    def open_write(
+        self, container: Container, name: str, staged: Staged | None = None
+    ) -> BlockBlobSink:
         """See the port."""
-        return BlockBlobSink(self._blob(container, name))
+        return BlockBlobSink(self._blob(container, name), staged, self._block_bytes)
+
+    async def staged(self, container: Container, name: str) -> Staged | None:
+        """See the port."""
+        return await read_staged(self._blob(container, name))
 
     async def stream(self, container: Container, name: str) -> AsyncGenerator[bytes]:
         """See the port."""
@@ -118,24 +140,76 @@ class AzureBlobs:
             async for chunk in download.chunks():
                 yield chunk
 
-    async def download(self, container: Container, name: str, path: Path) -> None:
+    async def download(self, container: Container, name: str, path: Path) -> str:
         """See the port."""
-        with path.open("wb") as file:
-            async for chunk in self.stream(container, name):
-                await asyncio.to_thread(file.write, chunk)
+        from azure.core.exceptions import ResourceNotFoundError
 
-    async def copy(self, source: tuple[Container, str], target: tuple[Container, str]) -> None:
+        async with translated():
+            try:
+                download = await self._blob(container, name).download_blob()
+            except ResourceNotFoundError:
+                raise NotFound(f"Blob '{name}' does not exist.", target=name) from None
+            # the SDK asks for every further range of this very version
+            with path.open("wb") as file:
+                async for chunk in download.chunks():
+                    await asyncio.to_thread(file.write, chunk)
+        return str(download.properties.etag)
+
+    async def copy(
+        self,
+        source: tuple[Container, str],
+        target: tuple[Container, str],
+        *,
+        etag: str | None = None,
+    ) -> None:
         """See the port."""
         link = await self.link(*source, source[1].rpartition("/")[2])
-        blob = self._blob(*target)
+        await self._copy(link, etag, self._blob(*target))
+
+    async def stage_copy(self, url: str, etag: str, container: Container, name: str) -> None:
+        """See the port."""
+        await self._copy(url, etag, self._blob(container, name), source_metadata(etag))
+
+    def is_own(self, url: str) -> bool:
+        """See the port."""
+        account = self._accounts.blobs.primary_endpoint.rstrip("/") + "/"
+        return url.startswith(account)
+
+    async def _copy(
+        self, url: str, etag: str | None, blob: BlobClient, metadata: dict[str, str] | None = None
+    ) -> None:
+        from azure.core import MatchConditions
+
+        unchanged: dict[str, Any] = (
+            {"source_etag": etag, "source_match_condition": MatchConditions.IfNotModified}
+            if etag
+            else {}
+        )
         async with translated():
-            state = await blob.start_copy_from_url(link)
+            state = await blob.start_copy_from_url(url, metadata=metadata, **unchanged)
             status: str | None = str(state["copy_status"])
             while status == "pending":
                 await asyncio.sleep(_COPY_POLL_SECONDS)
                 status = (await blob.get_blob_properties()).copy.status
         if status != "success":
-            raise DependencyFailed(f"Copying '{source[1]}' ended as '{status}'.")
+            raise DependencyFailed(f"Copying to '{blob.blob_name}' ended as '{status}'.")
+
+    async def list(
+        self, container: Container, prefix: str, token: str | None = None
+    ) -> Page[BlobFacts]:
+        """See the port."""
+        client = self._accounts.blobs.get_container_client(container)
+        listing = client.list_blobs(name_starts_with=prefix, results_per_page=_PAGE)
+        pages = listing.by_page(continuation_token=token)
+        async with translated():
+            async for page in pages:
+                items = [
+                    BlobFacts(item.name, f'"{item.etag}"', instant(item.last_modified.isoformat()))
+                    async for item in page
+                    if item.last_modified is not None
+                ]
+                return Page(items, getattr(pages, "continuation_token", None) or None)
+        return Page([])
 
     async def delete_all(self, container: Container, prefix: str) -> None:
         """See the port."""
@@ -203,48 +277,6 @@ class AzureBlobs:
         return str(self._blob(container, name).url)
 
 
-class BlockBlobSink:
-    """Implements `ports.BlobSink` with blocks: memory stays at two of them, whatever the size."""
-
-    def __init__(self, blob: BlobClient) -> None:
-        self._blob = blob
-        self._buffer = bytearray()
-        self._blocks: list[str] = []
-        self._upload: asyncio.Task[None] | None = None
-
-    async def write(self, chunk: bytes) -> None:
-        """See the port."""
-        self._buffer += chunk
-        while len(self._buffer) >= _BLOCK_BYTES:
-            block = bytes(self._buffer[:_BLOCK_BYTES])
-            del self._buffer[:_BLOCK_BYTES]
-            await self._stage(block)
-
-    async def commit(self, metadata: Mapping[str, str]) -> None:
-        """See the port."""
-        from azure.storage.blob import BlobBlock
-
-        if self._buffer:
-            await self._stage(bytes(self._buffer))
-            self._buffer.clear()
-        await self._settled()
-        async with translated():
-            await self._blob.commit_block_list(
-                [BlobBlock(block_id=block) for block in self._blocks], metadata=dict(metadata)
-            )
-
-    async def _stage(self, block: bytes) -> None:
-        """Upload a block while the next one is being read."""
-        await self._settled()
-        identity = base64.b64encode(f"{len(self._blocks):08d}".encode()).decode()
-        self._blocks.append(identity)
-        self._upload = asyncio.create_task(self._put(identity, block))
-
-    async def _put(self, identity: str, block: bytes) -> None:
-        async with translated():
-            await self._blob.stage_block(identity, block, length=len(block))
-
-    async def _settled(self) -> None:
-        if self._upload is not None:
-            await self._upload
-            self._upload = None
+def _is_whole(properties: BlobProperties) -> bool:
+    """Whether a blob has its content: the target of a copy is there from the copy's start on."""
+    return properties.copy.status in (None, "success")

@@ -50,6 +50,8 @@ class ImportSource:
     manifest_sha256: str | None
     friendly_name: str | None
     files: Mapping[str, str]
+    etag: str | None = None
+    """Which version of the dropped manifest it is; a newer one is another import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ class Operation:
     `bytes_done` of `bytes_total` says how much of the files of an import is fetched. `subject` is
     what a deletion or a re-read is about: the import that made the update, or the kind of import of
     devices. A re-read goes on at `position`; `step` counts its pages, so that a repeated message
-    does nothing.
+    does nothing. `tries` says how often the present stage was begun, `last_error` why the last try
+    failed that is to be repeated. `missing` are the files that a dropped manifest waits for.
     """
 
     operation_id: str
@@ -99,11 +102,25 @@ class Operation:
     subject: str = ""
     position: str | None = None
     step: int = 0
+    tries: int = 0
+    last_error: Failure | None = None
+    missing: tuple[str, ...] = ()
+    files_scanned: int = 0
+
+    @property
+    def turn(self) -> tuple[Stage, int]:
+        """What a newer try at the work changes."""
+        return (self.stage, self.tries)
 
     @property
     def is_finished(self) -> bool:
         """Whether nothing more will happen to it."""
         return self.status in (OperationStatus.SUCCEEDED, OperationStatus.FAILED)
+
+    def begun(self, stage: Stage, now: str) -> Operation:
+        """The operation, running, at one more try of a stage."""
+        tries = self.tries + 1 if stage is self.stage else 1
+        return self.moved(stage, now, tries=tries)
 
     def moved(self, stage: Stage, now: str, **changes: Any) -> Operation:
         """The operation, running, at a stage."""

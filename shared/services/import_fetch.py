@@ -5,37 +5,22 @@ way.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
 import json
 from collections.abc import Awaitable, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from shared.contract.encoding import sha256_b64, unb64
+from shared.contract.encoding import sha256_b64
 from shared.domain.errors import Conflict, DeviceUpdateError, InvalidInput
-from shared.domain.import_manifest import (
-    FileEntry,
-    ImportManifest,
-    RelatedFile,
-    parse_import_manifest,
-)
+from shared.domain.import_manifest import ImportManifest, RelatedFile, parse_import_manifest
 from shared.domain.import_request import ImportItem, match_files
 from shared.domain.limits import Limits, check_import
 from shared.domain.operation import ImportSource, Operation, Stage
 from shared.domain.topology import SCAN_REQUEST
-from shared.ports import (
-    Blobs,
-    ByteStream,
-    Clock,
-    Fetcher,
-    Operations,
-    Queues,
-    Sealer,
-    Stored,
-    Updates,
-)
+from shared.ports import Blobs, Clock, Fetcher, Operations, Queues, Sealer, Updates
+from shared.services.file_fetch import FileFetch, FileJob, unfetched
+from shared.services.import_try import TakenOver, Try
 from shared.services.imports import Imports, quarantine_prefix
 from shared.services.progress import Progress
 
@@ -45,19 +30,15 @@ _DROP_POLL_SECONDS = 5.0
 
 
 class IncompleteDrop(DeviceUpdateError):
-    """Not every file of a dropped manifest has arrived yet."""
+    """Not every file of a dropped manifest has arrived yet; `missing` are their names."""
 
     default_code = "DropIncomplete"
 
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One file to bring into quarantine. `name` is its blob; file names never become blob names."""
-
-    source: ImportSource
-    address: str = field(repr=False)
-    entry: FileEntry | RelatedFile
-    name: str
+    def __init__(self, missing: Sequence[str]) -> None:
+        super().__init__(
+            f"These files of the manifest have not arrived beside it: {', '.join(missing)}."
+        )
+        self.missing = tuple(missing)
 
 
 @dataclass(slots=True)
@@ -75,43 +56,44 @@ class ImportFetch:
     drop_wait_seconds: float
     limits: Limits = field(default_factory=Limits)
 
+    @property
+    def files(self) -> FileFetch:
+        """Fetches the single file."""
+        return FileFetch(self.blobs, self.fetcher, self.sealer)
+
     async def run(self, instance: str, identity: str) -> None:
         """Fetch and verify; then ask for the scan. Running again goes on where it stopped.
 
         Raises:
             DependencyFailed: A source or the storage failed in a way that may pass.
         """
-        stored = await self.imports.unfinished(instance, identity)
-        if stored is None or stored.value.stage is not Stage.FETCH:
-            return
-        operation = stored.value.moved(Stage.FETCH, self.clock.now())
-        stored = Stored(operation, await self.operations.save(instance, operation, stored.etag))
+        await self.imports.work(instance, identity, Stage.FETCH, self._run)
+
+    async def _run(self, attempt: Try) -> None:
+        instance, operation = attempt.instance, attempt.operation
         try:
             jobs = await self._plan(instance, operation)
-            progress = Progress(self.operations, self.clock, instance, stored)
-            await progress.expect(sum(job.entry.size_bytes for job in jobs))
-            await self._fetch_all(jobs, progress)
         except IncompleteDrop as error:
-            await self._wait_or_fail(instance, operation, error)
+            await self._wait(attempt, error)
             return
-        except DeviceUpdateError as error:
-            if error.retryable:
-                raise
-            await self.imports.fail(instance, identity, error)
-            return
+        progress = Progress(attempt)
+        await progress.begin(sum(job.entry.size_bytes for job in jobs))
+        await self._fetch_all(jobs, progress)
+        await progress.end()
         # the creation of this blob triggers the scan
         await self.blobs.write(
             "quarantine",
-            quarantine_prefix(instance, identity) + SCAN_REQUEST,
+            quarantine_prefix(instance, operation.operation_id) + SCAN_REQUEST,
             json.dumps([_scan_entry(job) for job in jobs]).encode(),
         )
 
-    async def _plan(self, instance: str, operation: Operation) -> list[_Job]:
+    async def _plan(self, instance: str, operation: Operation) -> list[FileJob]:
         manifests = [
             await self._manifest(instance, operation, index, source)
             for index, source in enumerate(operation.sources)
         ]
         check_import(manifests, self.limits)
+        await self._check_current(operation)
         ids = [manifest.update_id for manifest in manifests]
         for manifest in manifests:
             if ids.count(manifest.update_id) > 1:
@@ -121,7 +103,7 @@ class ImportFetch:
                 )
             await self._check_ids(instance, operation, manifest)
             await self._check_references(instance, manifest, manifests)
-        jobs: list[_Job] = []
+        jobs: list[FileJob] = []
         for index, (source, manifest) in enumerate(zip(operation.sources, manifests, strict=True)):
             jobs += await self._jobs(instance, operation, index, source, manifest)
         return jobs
@@ -138,18 +120,13 @@ class ImportFetch:
 
     async def _read_manifest(self, source: ImportSource) -> bytes:
         if source.kind == "drop":
-            content = await self.blobs.read(
-                "imports", source.manifest, max_bytes=MAX_MANIFEST_BYTES
-            )
-            if content is None:
-                raise _cannot_process("CannotDownload", "The dropped manifest is gone.")
-            return content
+            return await self._read_dropped(source)
         try:
             content = await self.fetcher.read_small(
                 self.sealer.unseal(source.manifest), max_bytes=MAX_MANIFEST_BYTES
             )
         except DeviceUpdateError as error:
-            raise _unfetched(error, "CannotProcessImportManifest", "CannotDownload") from error
+            raise unfetched(error, "CannotProcessImportManifest", "CannotDownload") from error
         if source.manifest_size_bytes not in (None, len(content)):
             raise _cannot_process(
                 "SizeMismatch",
@@ -163,6 +140,20 @@ class ImportFetch:
                 "HashMismatch", "The import manifest's SHA-256 is not the one stated."
             )
         return content
+
+    async def _read_dropped(self, source: ImportSource) -> bytes:
+        content = await self.blobs.read("imports", source.manifest, max_bytes=MAX_MANIFEST_BYTES)
+        if content is None:
+            raise _cannot_process("CannotDownload", "The dropped manifest is gone.")
+        return content
+
+    async def _check_current(self, operation: Operation) -> None:
+        for source in operation.sources:
+            if source.kind == "drop" and await self.imports.is_replaced(source):
+                raise Conflict(
+                    "The manifest was dropped again; that is an import of its own.",
+                    code="DropReplaced",
+                )
 
     async def _check_ids(
         self,
@@ -209,7 +200,7 @@ class ImportFetch:
         index: int,
         source: ImportSource,
         manifest: ImportManifest,
-    ) -> list[_Job]:
+    ) -> list[FileJob]:
         if source.kind == "drop":
             addresses = await self._beside(source.manifest, manifest)
         else:
@@ -217,7 +208,7 @@ class ImportFetch:
             addresses = match_files(manifest, sealed)
         prefix = f"{quarantine_prefix(instance, operation.operation_id)}{index}/"
         return [
-            _Job(source, addresses[entry.filename], entry, f"{prefix}{at}")
+            FileJob(source, addresses[entry.filename], entry, f"{prefix}{at}")
             for at, entry in enumerate(manifest.all_files)
         ]
 
@@ -233,69 +224,42 @@ class ImportFetch:
             if await self.blobs.metadata("imports", name) is None
         ]
         if missing:
-            raise IncompleteDrop(
-                f"These files of the manifest have not arrived beside it: {', '.join(missing)}."
-            )
+            raise IncompleteDrop(missing)
         return names
 
-    async def _wait_or_fail(
-        self, instance: str, operation: Operation, error: IncompleteDrop
-    ) -> None:
+    async def _wait(self, attempt: Try, error: IncompleteDrop) -> None:
+        """Look again later; say beside the manifest what is missing.
+
+        Raises:
+            IncompleteDrop: It was waited for long enough.
+        """
+        operation = attempt.operation
         waited = datetime.fromisoformat(self.clock.now()) - datetime.fromisoformat(
             operation.created_at
         )
         if waited.total_seconds() >= self.drop_wait_seconds:
-            await self.imports.fail(instance, operation.operation_id, error)
-            return
+            raise error
+        if operation.missing != error.missing:
+            await self.imports.report_drop(replace(operation, missing=error.missing))
+        await attempt.save(missing=error.missing, tries=0)
         await self.queues.put(
             "import",
-            {"instance": instance, "operation": operation.operation_id},
+            {"instance": attempt.instance, "operation": operation.operation_id},
             delay_seconds=min(_DROP_POLL_SECONDS, self.drop_wait_seconds / 10),
         )
 
-    async def _fetch_all(self, jobs: Sequence[_Job], progress: Progress) -> None:
+    async def _fetch_all(self, jobs: Sequence[FileJob], progress: Progress) -> None:
         limit = asyncio.Semaphore(_PARALLEL_FILES)
 
-        async def fetch(job: _Job) -> None:
+        async def fetch(job: FileJob) -> None:
             async with limit:
-                await self._fetch(job, progress)
+                await self.files.run(job, progress)
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_kept(fetch(job))) for job in jobs]
         errors = [error for task in tasks if (error := task.result()) is not None]
         if errors:
-            raise errors[0]
-
-    async def _fetch(self, job: _Job, progress: Progress) -> None:
-        if await self._is_fetched(job):
-            await progress.add(job.entry.size_bytes)
-            return
-        digest, size = hashlib.sha256(), 0
-        sink = self.blobs.open_write("quarantine", job.name)
-        try:
-            async with aclosing(self._content(job)) as content:
-                async for chunk in content:
-                    size += len(chunk)
-                    if size > job.entry.size_bytes:
-                        break
-                    digest.update(chunk)
-                    await sink.write(chunk)
-                    await progress.add(len(chunk))
-        except DeviceUpdateError as error:
-            raise _unfetched(
-                error, "CannotProcessUpdateFile", "ContentFileCannotDownload", job.entry.filename
-            ) from error
-        _check(job.entry, size, digest.digest())
-        await sink.commit({"sha256": digest.hexdigest()})
-
-    async def _is_fetched(self, job: _Job) -> bool:
-        known = await self.blobs.metadata("quarantine", job.name)
-        return known is not None and known.get("sha256") == unb64(job.entry.sha256).hex()
-
-    def _content(self, job: _Job) -> ByteStream:
-        if job.source.kind == "drop":
-            return self.blobs.stream("imports", job.address)
-        return self.fetcher.stream(self.sealer.unseal(job.address), size_bytes=job.entry.size_bytes)
+            raise next((error for error in errors if isinstance(error, TakenOver)), errors[0])
 
 
 async def _kept(work: Awaitable[None]) -> DeviceUpdateError | None:
@@ -307,7 +271,7 @@ async def _kept(work: Awaitable[None]) -> DeviceUpdateError | None:
     return None
 
 
-def _scan_entry(job: _Job) -> dict[str, object]:
+def _scan_entry(job: FileJob) -> dict[str, object]:
     return {
         "blob": job.name,
         "filename": job.entry.filename,
@@ -317,52 +281,9 @@ def _scan_entry(job: _Job) -> dict[str, object]:
     }
 
 
-def _check(entry: FileEntry | RelatedFile, size: int, digest: bytes) -> None:
-    if size != entry.size_bytes:
-        found = "more" if size > entry.size_bytes else f"only {size}"
-        raise _bad_file(
-            "SizeMismatch",
-            f"File '{entry.filename}' has {found} bytes, not the {entry.size_bytes} stated.",
-            entry.filename,
-        )
-    if not hmac.compare_digest(digest, unb64(entry.sha256)):
-        raise _bad_file(
-            "HashMismatch",
-            f"File '{entry.filename}' has not the SHA-256 that the manifest states.",
-            entry.filename,
-        )
-
-
-def _bad_file(inner_code: str, message: str, filename: str) -> InvalidInput:
-    return InvalidInput(
-        message,
-        code="CannotProcessUpdateFile",
-        target=filename,
-        inner=InvalidInput(message, code=inner_code, target=filename),
-    )
-
-
 def _cannot_process(inner_code: str, message: str) -> InvalidInput:
     return InvalidInput(
         message,
         code="CannotProcessImportManifest",
         inner=InvalidInput(message, code=inner_code),
     )
-
-
-def _unfetched(
-    error: DeviceUpdateError, code: str, inner_code: str, target: str | None = None
-) -> DeviceUpdateError:
-    """A fetch error as the API documents it; as retryable as it was."""
-    subject = f"File '{target}'" if target else "The import manifest"
-    message = f"{subject} cannot be fetched: {error.message}"
-    if error.code == "SourceLength":
-        inner_code = "SizeMismatch"
-    wrapped = InvalidInput(
-        message,
-        code=code,
-        target=target,
-        inner=InvalidInput(message, code=inner_code, target=target, inner=error),
-    )
-    wrapped.retryable = error.retryable
-    return wrapped

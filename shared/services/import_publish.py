@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 import msgspec
 
-from shared.domain.errors import Conflict, DeviceUpdateError, NotFound
+from shared.domain.errors import Conflict, NotFound
 from shared.domain.import_manifest import ImportManifest, parse_import_manifest
 from shared.domain.operation import ImportSource, Operation, Stage
-from shared.domain.scan import Verdict
 from shared.domain.update import PreparedUpdate, Update, hex_of, prepare
 from shared.domain.update_id import UpdateId
 from shared.ports import Blobs, Clock, Operations, Updates
 from shared.services.best_updates import BestUpdates
-from shared.services.import_scan import VERDICTS
+from shared.services.import_scan import VERDICTS, ScannedFile
+from shared.services.import_try import Try
 from shared.services.imports import Imports, quarantine_prefix
 from shared.services.references import referred
 from shared.services.signing import Signing
@@ -37,24 +37,20 @@ class ImportPublish:
 
     async def run(self, instance: str, identity: str) -> None:
         """Publish every update of the import, children first. Running again changes nothing."""
-        stored = await self.imports.unfinished(instance, identity)
-        if stored is None or stored.value.stage is not Stage.PUBLISH:
-            return
-        operation = stored.value
-        try:
-            published = await self._publish_all(instance, operation)
-        except DeviceUpdateError as error:
-            if error.retryable:
-                raise
-            await self.imports.fail(instance, identity, error)
-            return
-        await self.imports.succeed(instance, stored, published)
+        await self.imports.work(instance, identity, Stage.PUBLISH, self._run)
+
+    async def _run(self, attempt: Try) -> None:
+        async with attempt.kept_alive():
+            published = await self._publish_all(attempt.instance, attempt.operation)
+        await self.imports.succeed(attempt, published)
 
     async def _publish_all(self, instance: str, operation: Operation) -> UpdateId:
         """Publish all; the id of the first, which the operation then names."""
         prefix = quarantine_prefix(instance, operation.operation_id)
         raw = await self.blobs.read("quarantine", prefix + VERDICTS)
-        verdicts = msgspec.json.decode(raw or b"{}", type=dict[str, Verdict])
+        if raw is None:
+            raise NotFound("The verdicts on the quarantined content are gone; import again.")
+        scanned = msgspec.json.decode(raw, type=dict[str, ScannedFile])
         manifests: list[tuple[int, ImportSource, ImportManifest]] = []
         for index, source in enumerate(operation.sources):
             content = await self.blobs.read("quarantine", f"{prefix}{index}/manifest.json")
@@ -63,9 +59,7 @@ class ImportPublish:
             manifests.append((index, source, parse_import_manifest(content)))
             await self._check_id(instance, operation, manifests[-1][2].update_id)
         for index, source, manifest in sorted(manifests, key=lambda item: len(item[2].references)):
-            await self._publish(
-                instance, operation, source, manifest, f"{prefix}{index}/", verdicts
-            )
+            await self._publish(instance, operation, source, manifest, f"{prefix}{index}/", scanned)
         return manifests[0][2].update_id
 
     async def _publish(
@@ -75,23 +69,24 @@ class ImportPublish:
         source: ImportSource,
         manifest: ImportManifest,
         prefix: str,
-        verdicts: Mapping[str, Verdict],
+        scanned: Mapping[str, ScannedFile],
     ) -> None:
         children = [
             await referred(self.updates, instance, child, manifest.update_id)
             for child in manifest.references
         ]
-        by_name = {
-            entry.filename: verdicts[f"{prefix}{at}"] for at, entry in enumerate(manifest.all_files)
+        verdicts = {
+            entry.filename: scanned[f"{prefix}{at}"].verdict
+            for at, entry in enumerate(manifest.all_files)
         }
-        prepared = prepare(manifest, children, by_name)
-        await self._promote(instance, manifest, prepared, prefix)
+        prepared = prepare(manifest, children, verdicts)
+        await self._promote(instance, manifest, prepared, prefix, scanned)
         update = await self._signed(operation, source, manifest, prepared)
         if not await self.updates.add(instance, update):
             await self._check_id(instance, operation, update.update_id)
         # a deletion that did not see this update yet may have taken a child or a blob meanwhile
         await self._check_children(instance, update)
-        await self._promote(instance, manifest, prepared, prefix)
+        await self._promote(instance, manifest, prepared, prefix, scanned)
         # the signing key may have changed before this update could be found and signed anew
         await self.signing.renew(instance, update.update_id)
         await self.best_updates.published(instance, update)
@@ -114,13 +109,24 @@ class ImportPublish:
             raise
 
     async def _promote(
-        self, instance: str, manifest: ImportManifest, prepared: PreparedUpdate, prefix: str
+        self,
+        instance: str,
+        manifest: ImportManifest,
+        prepared: PreparedUpdate,
+        prefix: str,
+        scanned: Mapping[str, ScannedFile],
     ) -> None:
-        """Bring the content out of quarantine; what is there already gets a new ETag."""
+        """Bring the content out of quarantine; what is there already gets a new ETag.
+
+        Only the very blobs that were scanned come out. Imports of the same bytes write the same
+        blob, and none of them takes a copy that another has only begun for the content.
+        """
         for at, entry in enumerate(manifest.all_files):
-            target = f"{instance}/{hex_of(entry.sha256)}"
+            source, target = f"{prefix}{at}", f"{instance}/{hex_of(entry.sha256)}"
             if not await self.blobs.touch("content", target):
-                await self.blobs.copy(("quarantine", f"{prefix}{at}"), ("content", target))
+                await self.blobs.copy(
+                    ("quarantine", source), ("content", target), etag=scanned[source].etag
+                )
         for item in prepared.generated:
             await self.blobs.write("content", f"{instance}/{hex_of(item.sha256)}", item.content)
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from shared.domain.errors import DependencyFailed, InvalidInput
+from shared.domain.errors import DependencyFailed, InvalidInput, NotFound
 from shared.domain.operation import Stage
 from shared.domain.scan import Verdict
 from shared.domain.topology import SCAN_REQUEST
 from shared.ports import Blobs, Clock, Operations, Queues, Scanner
+from shared.services.import_try import Try
 from shared.services.imports import Imports, quarantine_prefix
 
 VERDICTS = "verdicts.json"
@@ -38,6 +39,13 @@ class ScanEntry(msgspec.Struct, frozen=True, rename="camel"):
     is_related: bool = False
 
 
+class ScannedFile(msgspec.Struct, frozen=True):
+    """The verdict on a file, and the ETag of the blob that it is about."""
+
+    etag: str
+    verdict: Verdict
+
+
 @dataclass(slots=True)
 class ImportScan:
     """Scans what an import brought into quarantine."""
@@ -55,42 +63,51 @@ class ImportScan:
         Raises:
             DependencyFailed: The scanner failed; a later try may succeed.
         """
-        stored = await self.imports.unfinished(instance, identity)
-        if stored is None or stored.value.stage is Stage.PUBLISH:
-            return
-        prefix = quarantine_prefix(instance, identity)
+        await self.imports.work(instance, identity, Stage.SCAN, self._run)
+
+    async def _run(self, attempt: Try) -> None:
+        prefix = quarantine_prefix(attempt.instance, attempt.operation.operation_id)
         request = await self.blobs.read("quarantine", prefix + SCAN_REQUEST)
         if request is None:
-            return
+            raise NotFound("The quarantined content is gone; import again.")
         entries = msgspec.json.decode(request, type=list[ScanEntry])
-        operation = stored.value.moved(
-            Stage.SCAN, self.clock.now(), bytes_done=stored.value.bytes_total
-        )
-        etag = await self.operations.save(instance, operation, stored.etag)
-        verdicts: dict[str, Verdict] = {}
-        for entry in entries:
-            verdict = await self._scan(entry)
-            if verdict.status == "error":
-                raise DependencyFailed(
-                    f"File '{entry.filename}' could not be scanned.",
-                    code=_CODES["error"],
-                    target=entry.filename,
-                )
-            if verdict.status != "clean":
-                await self.imports.fail(instance, identity, _refusal(entry, verdict))
-                return
-            verdicts[entry.blob] = verdict
+        scanned: dict[str, ScannedFile] = {}
+        async with attempt.kept_alive():
+            for entry in entries:
+                scanned[entry.blob] = await self._scan(entry)
+                await attempt.save(files_scanned=len(scanned))
         await self.blobs.write(
-            "quarantine", prefix + VERDICTS, json.dumps(msgspec.to_builtins(verdicts)).encode()
+            "quarantine", prefix + VERDICTS, json.dumps(msgspec.to_builtins(scanned)).encode()
         )
-        await self.operations.save(instance, operation.moved(Stage.PUBLISH, self.clock.now()), etag)
-        await self.queues.put("publish", {"instance": instance, "operation": identity})
+        await attempt.save(stage=Stage.PUBLISH, tries=0)
+        await self.queues.put(
+            "publish",
+            {"instance": attempt.instance, "operation": attempt.operation.operation_id},
+        )
 
-    async def _scan(self, entry: ScanEntry) -> Verdict:
+    async def _scan(self, entry: ScanEntry) -> ScannedFile:
+        """The verdict on a file, which is good.
+
+        Raises:
+            InvalidInput: It is not.
+            DependencyFailed: There is none.
+        """
+        etag, verdict = await self._verdict(entry)
+        if verdict.status == "error":
+            raise DependencyFailed(
+                f"File '{entry.filename}' could not be scanned.",
+                code=_CODES["error"],
+                target=entry.filename,
+            )
+        if verdict.status != "clean":
+            raise _refusal(entry, verdict)
+        return ScannedFile(etag, verdict)
+
+    async def _verdict(self, entry: ScanEntry) -> tuple[str, Verdict]:
         with tempfile.TemporaryDirectory(prefix="odu-scan-") as folder:
             path = Path(folder) / "content"
-            await self.blobs.download("quarantine", entry.blob, path)
-            return await self.scanner.scan(
+            etag = await self.blobs.download("quarantine", entry.blob, path)
+            return etag, await self.scanner.scan(
                 path,
                 sha256=entry.sha256,
                 size_bytes=entry.size_bytes,

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from shared.domain.errors import ConcurrentUpdate, DeviceUpdateError
+from shared.domain.errors import ConcurrentUpdate, DependencyFailed, DeviceUpdateError
 from shared.domain.import_request import ImportItem
 from shared.domain.limits import Limits, TooManyRequests
-from shared.domain.operation import ImportSource, Operation, OperationStatus, Stage
+from shared.domain.operation import Failure, ImportSource, Operation, OperationStatus, Stage
 from shared.domain.topology import IMPORT_MANIFEST_SUFFIX, IMPORT_STATUS_SUFFIX
 from shared.domain.update_id import UpdateId
 from shared.ports import Blobs, Clock, Operations, Queues, Sealer, Stored
+from shared.services.import_try import TakenOver, Try
 
+MAX_TRIES = 5
+"""As often as the Functions host delivers a message."""
+_WORKED_ON_BY = {
+    Stage.FETCH: (Stage.FETCH,),
+    Stage.SCAN: (Stage.FETCH, Stage.SCAN),
+    Stage.PUBLISH: (Stage.PUBLISH,),
+}
 _LAST_MILLISECOND = 10**14
+
+log = logging.getLogger(__name__)
 _SECONDS_UNTIL_ROOM = 10.0
 
 
@@ -81,7 +92,7 @@ class Imports:
     async def start_from_drop(self, instance: str, name: str, etag: str, created_at: str) -> str:
         """Begin the import of a manifest dropped at `name`; once for each ETag."""
         unique = hashlib.sha256(f"{instance}\n{name}\n{etag}".encode()).hexdigest()[:32]
-        source = ImportSource("drop", name, None, None, None, {})
+        source = ImportSource("drop", name, None, None, None, {}, _bare(etag) or None)
         return await self._begin(
             instance, operation_id(created_at, unique), (source,), created_at, unique
         )
@@ -116,11 +127,58 @@ class Imports:
         await self._finish(instance, stored.value)
         return None
 
-    async def succeed(self, instance: str, stored: Stored[Operation], update_id: UpdateId) -> None:
+    async def work(
+        self,
+        instance: str,
+        identity: str,
+        stage: Stage,
+        run: Callable[[Try], Awaitable[None]],
+    ) -> None:
+        """Try a stage of an import: that it is at, or the one before has just asked for.
+
+        A failure that may pass is noted and raised, so that the message is delivered again; any
+        other, or the last of so many, ends the import.
+        """
+        stored = await self.unfinished(instance, identity)
+        if stored is None or stored.value.stage not in _WORKED_ON_BY[stage]:
+            return
+        operation = stored.value.begun(stage, self.clock.now())
+        if operation.tries > MAX_TRIES:
+            await self.give_up(instance, stored.value)
+            return
+        etag = await self.operations.save(instance, operation, stored.etag)
+        attempt = Try(self.operations, self.clock, instance, Stored(operation, etag))
+        try:
+            await run(attempt)
+        except TakenOver as error:
+            log.info("import %s: %s", identity, error.message)
+        except DeviceUpdateError as error:
+            if error.retryable and operation.tries < MAX_TRIES:
+                await self._note(attempt, error)
+                raise
+            await self.fail(instance, identity, error)
+
+    async def _note(self, attempt: Try, error: DeviceUpdateError) -> None:
+        try:
+            await attempt.save(last_error=Failure.of(error))
+        except TakenOver:
+            log.info("import %s: %s", attempt.operation.operation_id, error.message)
+
+    async def give_up(self, instance: str, operation: Operation) -> None:
+        """End an import whose tries all came to nothing."""
+        last = operation.last_error
+        reason = f" The last error: {last.message}" if last else ""
+        error = DependencyFailed(
+            f"Stage '{operation.stage}' was begun {operation.tries} times and never ended.{reason}",
+            code="GivenUp",
+            retryable=False,
+        )
+        await self.fail(instance, operation.operation_id, error)
+
+    async def succeed(self, attempt: Try, update_id: UpdateId) -> None:
         """End an import well and forget its quarantined content."""
-        operation = stored.value.succeeded(update_id, self.clock.now())
-        await self.operations.save(instance, operation, stored.etag)
-        await self._finish(instance, operation)
+        ended = attempt.operation.succeeded(update_id, self.clock.now())
+        await self._finish(attempt.instance, await attempt.replace(ended))
 
     async def fail(self, instance: str, identity: str, error: DeviceUpdateError) -> None:
         """End an import with its reason and forget its quarantined content."""
@@ -142,18 +200,34 @@ class Imports:
         )
 
     async def report_drop(self, operation: Operation) -> None:
-        """Say beside a dropped manifest what became of it."""
+        """Say beside a dropped manifest what became of it, unless a newer one lies there."""
         for source in operation.sources:
-            if source.kind != "drop":
-                continue
-            failure = operation.failure
-            status = {
-                "operationId": operation.operation_id,
-                "status": operation.status,
-                "stage": operation.stage,
-                "update": operation.update_id.to_wire() if operation.update_id else None,
-                "error": {"code": failure.code, "message": failure.message} if failure else None,
-                "lastActionDateTime": operation.changed_at,
-            }
-            name = source.manifest.removesuffix(IMPORT_MANIFEST_SUFFIX) + IMPORT_STATUS_SUFFIX
-            await self.blobs.write("imports", name, json.dumps(status, indent=1).encode())
+            if source.kind == "drop" and not await self.is_replaced(source):
+                name = source.manifest.removesuffix(IMPORT_MANIFEST_SUFFIX) + IMPORT_STATUS_SUFFIX
+                status = json.dumps(_drop_status(operation), indent=1).encode()
+                await self.blobs.write("imports", name, status)
+
+    async def is_replaced(self, source: ImportSource) -> bool:
+        """Whether a dropped manifest was dropped again since."""
+        if source.etag is None:
+            return False
+        known = await self.blobs.metadata("imports", source.manifest)
+        return known is not None and _bare(known["etag"]) != source.etag
+
+
+def _drop_status(operation: Operation) -> dict[str, object]:
+    failure = operation.failure
+    return {
+        "operationId": operation.operation_id,
+        "status": operation.status,
+        "stage": operation.stage,
+        "missingFiles": operation.missing,
+        "update": operation.update_id.to_wire() if operation.update_id else None,
+        "error": {"code": failure.code, "message": failure.message} if failure else None,
+        "lastActionDateTime": operation.changed_at,
+    }
+
+
+def _bare(etag: str) -> str:
+    """An ETag as it is compared: events and headers differ in the quotes."""
+    return etag.strip('"')
