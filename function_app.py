@@ -3,6 +3,7 @@
 import azure.functions as func
 
 from functions import (
+    api_description,
     device_events,
     device_import,
     import_pipeline,
@@ -21,6 +22,7 @@ for module in (
     device_import,
     rollout,
     root_keys,
+    api_description,
 ):
     app.register_functions(module.bp)
 for resource in RESOURCES:

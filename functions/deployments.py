@@ -12,7 +12,7 @@ from shared.domain.filters import device_state_filter, is_newest_first
 from shared.domain.instant import instant
 from shared.domain.update_id import UpdateId
 from shared.http import models, wire
-from shared.http.route import FILTER, ORDER
+from shared.http.route import filter_by, order_by
 from shared.ports import KnownClass
 from shared.services.deploy import DeploymentRequest
 from shared.services.report import SubgroupStatus
@@ -44,7 +44,7 @@ async def create_or_update_deployment(call: Call) -> Any:
     _GROUP,
     Action.MANAGEMENT_READ,
     answer=models.Page[models.Deployment],
-    query=(ORDER,),
+    query=(order_by("startDateTime"),),
     statuses=(HTTPStatus.NOT_FOUND,),
     is_paged=True,
 )
@@ -162,7 +162,9 @@ async def get_device_class_subgroup_deployment_status(call: Call) -> Any:
     _SUBGROUP + _ONE + "/devicestates",
     Action.MANAGEMENT_READ,
     answer=models.Page[models.DeploymentDeviceState],
-    query=(FILTER,),
+    query=(
+        filter_by("deviceId eq '...' and moduleId eq '...'", "deviceState eq 'Failed'", "both"),
+    ),
     statuses=(HTTPStatus.NOT_FOUND,),
     is_paged=True,
 )

@@ -9,10 +9,16 @@ from shared.domain.access import Action
 from shared.domain.compliance import is_on_latest
 from shared.domain.device import DeviceRecord, bucket_of, device_key, view
 from shared.domain.errors import NotFound
-from shared.domain.filters import device_filter, friendly_name_of, group_ordering, properties_of
+from shared.domain.filters import (
+    GroupOrder,
+    device_filter,
+    friendly_name_of,
+    group_ordering,
+    properties_of,
+)
 from shared.domain.update_id import UpdateId
 from shared.http import models, wire
-from shared.http.route import FILTER, ORDER
+from shared.http.route import filter_by, order_by
 from shared.services.group_lists import GroupSummary
 from shared.services.report import SubgroupSummary
 
@@ -29,7 +35,14 @@ _SUBGROUP = _GROUP + "/deviceClassSubgroups/{deviceClassId}"
     "management/devices",
     Action.MANAGEMENT_READ,
     answer=models.Page[models.Device],
-    query=(FILTER,),
+    query=(
+        filter_by(
+            "groupId eq '...'",
+            "groupId eq '...' and deploymentStatus eq 'Failed'",
+            "groupId eq '...' and deploymentStatus eq null",
+            "deviceClassId eq '...'",
+        ),
+    ),
     is_paged=True,
 )
 async def list_devices(call: Call) -> Any:
@@ -69,7 +82,7 @@ async def get_device_module(call: Call) -> Any:
     "management/deviceClasses",
     Action.MANAGEMENT_READ,
     answer=models.Page[models.DeviceClass],
-    query=(FILTER,),
+    query=(filter_by("friendlyName eq '...'"),),
     is_paged=True,
 )
 async def list_device_classes(call: Call) -> Any:
@@ -127,7 +140,7 @@ async def get_update_compliance(call: Call) -> Any:
     "management/groups",
     Action.MANAGEMENT_READ,
     answer=models.Page[models.Group],
-    query=(ORDER,),
+    query=(order_by(*GroupOrder),),
     is_paged=True,
 )
 async def list_groups(call: Call) -> Any:
@@ -181,7 +194,7 @@ async def list_best_updates_for_group(call: Call) -> Any:
     _GROUP + "/deviceClassSubgroups",
     Action.MANAGEMENT_READ,
     answer=models.Page[models.DeviceClassSubgroup],
-    query=(FILTER,),
+    query=(filter_by("compatProperties/NAME eq '...' and ..."),),
     statuses=(HTTPStatus.NOT_FOUND,),
 )
 async def list_device_class_subgroups_for_group(call: Call) -> Any:

@@ -11,7 +11,7 @@ from shared.domain.import_request import parse_import_request
 from shared.domain.update import Update
 from shared.domain.update_id import UpdateId
 from shared.http import models, wire
-from shared.http.route import FILTER, TOP, QueryParameter
+from shared.http.route import TOP, QueryParameter, filter_by
 from shared.ports import Page, Stored
 
 api = Api()
@@ -43,7 +43,7 @@ async def import_update(call: Call) -> Reply:
     Action.UPDATES_READ,
     answer=models.Page[models.Update],
     query=(
-        FILTER,
+        filter_by("isDeployable eq true", "isDeployable eq false"),
         QueryParameter("search", "Words to find in ids, friendly names and descriptions."),
     ),
     is_paged=True,
@@ -99,7 +99,7 @@ async def list_names(call: Call) -> Any:
     "updates/providers/{provider}/names/{name}/versions",
     Action.UPDATES_READ,
     answer=models.Page[str],
-    query=(FILTER,),
+    query=(filter_by("isDeployable eq true", "isDeployable eq false"),),
     statuses=_UNKNOWN,
     is_paged=True,
 )
@@ -158,7 +158,7 @@ async def get_file(call: Call) -> models.UpdateFile:
     "updates/operations",
     Action.UPDATES_READ,
     answer=models.Page[models.Operation],
-    query=(FILTER, TOP),
+    query=(filter_by("status eq 'NotStarted' or status eq 'Running'"), TOP),
     is_paged=True,
 )
 async def list_update_operations(call: Call) -> Any:

@@ -27,10 +27,19 @@ class QueryParameter:
     is_integer: bool = False
 
 
-FILTER = QueryParameter("filter", "Which ones to list; see the description of the operation.")
-ORDER = QueryParameter("orderby", "In which order to list, followed by `asc` or `desc`.")
 TOP = QueryParameter("top", "At most so many.", is_integer=True)
 TOKEN = QueryParameter("token", "Where a page begins: part of the `nextLink` of the page before.")
+
+
+def filter_by(*forms: str) -> QueryParameter:
+    """The parameter `filter` of a list that takes some forms of it."""
+    return QueryParameter("filter", "Which ones to list: " + ", or ".join(f"`{x}`" for x in forms))
+
+
+def order_by(*fields: str) -> QueryParameter:
+    """The parameter `orderby` of a list that can be ordered by some fields."""
+    known = ", ".join(f"`{field}`" for field in fields)
+    return QueryParameter("orderby", f"One of {known}, followed by `asc`, `desc` or nothing.")
 
 
 @dataclass(frozen=True, slots=True)
