@@ -16,7 +16,6 @@ details { border-top: 1px solid color-mix(in srgb, currentColor 25%, transparent
 summary { padding: .4rem 0; cursor: pointer }
 table { border-collapse: collapse; margin: .5rem 0 }
 td, th { text-align: left; vertical-align: top; padding: .15rem 1rem .15rem 0 }
-pre { overflow-x: auto; padding: .5rem; background: color-mix(in srgb, currentColor 8%, transparent) }
 .method { display: inline-block; min-width: 4.5rem; font-weight: 600 }
 """
 

@@ -16,6 +16,7 @@ from shared.domain.errors import (
     InvalidInput,
     NotFound,
 )
+from shared.domain.filters import DeviceStateFilter
 from shared.domain.update import Update
 from shared.domain.update_id import UpdateId
 from shared.ports import Stored
@@ -230,8 +231,10 @@ async def test_deployment_is_counted_to_its_end() -> None:
     found = await status(world)
     counts = found.counts
     assert (counts.succeeded, counts.failed, counts.in_progress, found.total) == (1, 1, 1, 3)
-    rows = [row async for row in world.reports.device_states(INSTANCE, "$default", KIOSK, "roll-1")]
-    assert {row.device_id: row.state for row in rows} == {
+    page = await world.device_lists.states(
+        INSTANCE, ("$default", KIOSK, "roll-1"), DeviceStateFilter(), token=None, size=10
+    )
+    assert {row.device_id: row.state for row in page.items} == {
         "d1": DeviceState.SUCCEEDED,
         "d2": DeviceState.FAILED,
         "d3": DeviceState.IN_PROGRESS,
@@ -342,11 +345,12 @@ async def test_unknown_deployment_is_not_found_by_any_operation() -> None:
         world.deploy.cancel(INSTANCE, "$default", KIOSK, "none"),
         world.deploy.retry(INSTANCE, "$default", KIOSK, "none"),
         world.reports.status(INSTANCE, "$default", "none"),
+        world.device_lists.states(
+            INSTANCE, ("$default", KIOSK, "none"), DeviceStateFilter(), token=None, size=10
+        ),
     ):
         with pytest.raises(NotFound):
             await work
-    with pytest.raises(NotFound):
-        await anext(world.reports.device_states(INSTANCE, "$default", KIOSK, "none"))
 
 
 async def test_deployment_waits_for_its_start() -> None:

@@ -18,6 +18,7 @@ from shared.domain.update_id import UpdateId
 from shared.services.best_updates import BestUpdates
 from shared.services.command import Commands
 from shared.services.deploy import Deploy
+from shared.services.device_lists import DeviceLists
 from shared.services.import_fetch import ImportFetch
 from shared.services.import_publish import ImportPublish
 from shared.services.import_scan import ImportScan
@@ -111,6 +112,7 @@ class World:
         rollbacks = Rollbacks(deployments, updates, fleet, queues, self.clock)
         self.rollup = RollUp(devices, fleet, rollbacks, self.clock)
         self.reports = Reports(fleet, deployments, self.clock)
+        self.device_lists = DeviceLists(devices, fleet, deployments)
         self.sweep = Sweep(
             [INSTANCE], operations, deployments, fleet, best, blobs, queues, self.bell, self.clock
         )
