@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from .codes import Action, AgentState, format_erc, parse_extended_result_codes
@@ -222,8 +223,12 @@ def parse_agent_report(section: Any) -> AgentReport:
 
 def parse_installed_update_id(text: Any) -> ManifestUpdateId | None:
     """Read an `installedUpdateId`; None where it is absent or malformed."""
-    if not isinstance(text, str):
-        return None
+    return _installed_update_id(text) if isinstance(text, str) else None
+
+
+@lru_cache(maxsize=1024)
+def _installed_update_id(text: str) -> ManifestUpdateId | None:
+    """The id; a service reads the same few texts again and again."""
     try:
         members = loads_object(text)
     except ValueError:

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 DEFAULT_PROPERTY_NAMES = "manufacturer,model"
@@ -60,7 +61,13 @@ def device_class_of(agent: Mapping[str, Any]) -> DeviceClass | None:
 
 def make_device_class(contract_model_id: str, properties: Mapping[str, str]) -> DeviceClass:
     """The class with these properties, with its id."""
-    ordered = dict(sorted(properties.items()))
+    return _device_class(contract_model_id, tuple(sorted(properties.items())))
+
+
+@lru_cache(maxsize=1024)
+def _device_class(contract_model_id: str, properties: tuple[tuple[str, str], ...]) -> DeviceClass:
+    """The class; every change of a device asks for it, and a fleet has few."""
+    ordered = dict(properties)
     text = json.dumps([contract_model_id, ordered], ensure_ascii=False, separators=(",", ":"))
     class_id = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
     return DeviceClass(class_id, contract_model_id, ordered)

@@ -63,7 +63,9 @@ def _put(registers: dict[str, Register], path: str, version: int, value: Any) ->
     if known is not None and known[0] >= version:
         return
     newer_below = False
-    for below in [key for key in registers if _is_below(key, path)]:
+    # nothing is below a register that has a value, the usual case: spare the search
+    is_leaf = known is not None and known[1] is not None
+    for below in [] if is_leaf else [key for key in registers if _is_below(key, path)]:
         if registers[below][0] < version:
             del registers[below]
         else:
