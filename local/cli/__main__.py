@@ -21,6 +21,8 @@ def main(arguments: list[str]) -> int:
     except BrokenPipeError:  # who reads our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except KeyboardInterrupt:  # while its module was being loaded; later it is the command's
+        return 130
     return code
 
 

@@ -289,8 +289,9 @@ async def _act(
         raise refusals[0]
     if session.output.is_json:
         session.output.document(done)
+    plural = "class" if len(done) == 1 else "classes"
     word = "cancelled" if action == "cancel" else "tried again"
-    session.output.done(f"deployment {deployment} is {word} for {len(done)} device class(es)")
+    session.output.done(f"deployment {deployment} is {word} for {len(done)} device {plural}")
 
 
 async def _classes(

@@ -213,19 +213,23 @@ async def _from_here(session: Session, packages: Sequence[Package], options: _Op
     from local.file_server import FileServer
     from local.operator.watching import follow_operation, is_ended
 
-    def is_fetched(state: Any) -> bool:
-        return is_ended(state) or state.get("stage") not in (None, "fetch")
+    fetched = False
+
+    def is_enough(state: Any) -> bool:
+        nonlocal fetched
+        fetched = is_ended(state) or state.get("stage") not in (None, "fetch")
+        return fetched and not options.is_watched
 
     async with FileServer() as server:
         items = [
             server.offer(package.data, package.files, options.friendly_name) for package in packages
         ]
         operation = await session.rest.import_update(items)
-        is_enough = None if options.is_watched else is_fetched
         try:
             state = await follow_operation(session, operation, is_enough)
         except asyncio.CancelledError:
-            session.output.note("interrupted: what is not fetched yet is no longer to be had here")
+            goes_on = "goes on without this command" if fetched else "fails: it lacks files"
+            session.output.note(f"interrupted; the import {goes_on}")
             raise
     _tell(session, state)
 
