@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from shared.domain.counters import Counts, History
 from shared.domain.deployment import Deployment
-from shared.domain.device import DeviceRecord, TwinChange
+from shared.domain.device import DeviceRecord, DeviceView, TwinChange, view
 from shared.domain.device_class import DeviceClass
 from shared.domain.operation import Operation
 from shared.domain.scan import Verdict
@@ -61,6 +62,7 @@ class DeviceQuery:
 
     `state` is the one within the last deployment, empty for devices that never had one. With a
     device id, the modules of the device come with it, and so may devices whose id begins alike.
+    `health` is a state of `shared.domain.health`.
     """
 
     group: str | None = None
@@ -68,9 +70,10 @@ class DeviceQuery:
     deployment_id: str | None = None
     state: str | None = None
     device_id: str | None = None
+    health: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: it keeps what it has worked out
 class DeviceWrite:
     """A device row to write: what was read (None if absent), what it becomes, what it leaves
     behind.
@@ -79,6 +82,16 @@ class DeviceWrite:
     before: Stored[DeviceRecord] | None
     after: DeviceRecord
     history: History | None = None
+
+    @cached_property
+    def was(self) -> DeviceView | None:
+        """What the device was before."""
+        return view(self.before.value) if self.before else None
+
+    @cached_property
+    def becomes(self) -> DeviceView:
+        """What the device is after."""
+        return view(self.after)
 
 
 @dataclass(frozen=True, slots=True)

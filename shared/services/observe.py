@@ -14,7 +14,6 @@ from shared.domain.device import (
     fold,
     fold_connection,
     fold_deletion,
-    view,
 )
 from shared.ports import Devices, DeviceWrite, Fleet, Hub, Queues, Stored
 from shared.services.best_updates import BestUpdates
@@ -172,7 +171,7 @@ class ObserveDevices:
     async def _note(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
         for group, device_class in {
             (seen.group_id, seen.device_class.class_id): (seen.group_id, seen.device_class)
-            for seen in (view(write.after) for write in writes)
+            for seen in (write.becomes for write in writes)
             if seen.device_class is not None
         }.values():
             if await self.fleet.note(instance, group, bucket, device_class):
@@ -203,18 +202,17 @@ def _write(before: Stored[DeviceRecord] | None, after: DeviceRecord) -> DeviceWr
 
 
 def _has_moved(write: DeviceWrite) -> bool:
-    after = view(write.after)
+    before, after = write.was, write.becomes
     if after.device_class is None:
         return False
-    if write.before is None:
+    if write.before is None or before is None:
         return True
     if write.before.value.commanded is not None and write.after.commanded is None:
         return True  # created again: the new device was never asked for anything
-    before = view(write.before.value)
     return (before.group_id, before.device_class) != (after.group_id, after.device_class)
 
 
 def _groups(write: DeviceWrite) -> set[str]:
     records = [write.after] + ([write.before.value] if write.before else [])
-    groups = {view(record).group_id for record in records}
+    groups = {seen.group_id for seen in (write.was, write.becomes) if seen}
     return groups | {record.commanded.group_id for record in records if record.commanded}
