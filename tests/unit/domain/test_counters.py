@@ -94,7 +94,7 @@ def changed(record: DeviceRecord, what: object, now: int) -> DeviceRecord:
 
 
 @given(st.lists(steps, max_size=30))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_counters_equal_a_recount_after_any_changes(story: list[tuple[str, object]]) -> None:
     ledger = Ledger()
 

@@ -99,7 +99,7 @@ def devices(draw: st.DrawFn) -> DeviceRecord:
 
 
 @given(devices(), deployments(), st.randoms())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_wanted_comes_to_rest_within_two_steps(
     record: DeviceRecord, given_deployments: list[Deployment], random: object
 ) -> None:
@@ -114,7 +114,7 @@ def test_wanted_comes_to_rest_within_two_steps(
 
 
 @given(devices(), deployments())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_wanted_is_only_ever_of_the_deployment_in_force(
     record: DeviceRecord, given_deployments: list[Deployment]
 ) -> None:

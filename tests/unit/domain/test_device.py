@@ -76,7 +76,7 @@ def folded(record: DeviceRecord, changes: list[TwinChange]) -> DeviceRecord:
 
 
 @given(deliveries(lives(begins_at=0)), workflows, retries, st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_fold_ends_in_the_same_record_and_state_for_any_order_and_repetition(
     delivery: tuple[list[TwinChange], list[TwinChange]],
     workflow_id: str,

@@ -68,7 +68,7 @@ def without_empty(value: Any) -> Any:
 
 
 @given(deliveries())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_merge_ends_in_the_same_registers_for_any_order_and_repetition(
     delivery: tuple[list[Change], list[Change]],
 ) -> None:
@@ -78,7 +78,7 @@ def test_merge_ends_in_the_same_registers_for_any_order_and_repetition(
 
 
 @given(deliveries())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_section_is_what_merge_patches_in_version_order_make(
     delivery: tuple[list[Change], list[Change]],
 ) -> None:

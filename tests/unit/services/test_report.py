@@ -4,6 +4,9 @@ import pytest
 
 from shared.domain.compliance import Compliance
 from shared.domain.errors import NotFound
+from shared.domain.filters import DeviceStateFilter, GroupOrdering
+from shared.services.device_lists import DeviceLists
+from shared.services.group_lists import GroupLists
 from tests.unit.domain.builders import V1, V2, a_change, failed, started, succeeded
 from tests.unit.services.test_deployments import KIOSK, a_world, deploy, status
 from tests.unit.services.world import INSTANCE, World
@@ -51,8 +54,11 @@ async def test_groups_are_summed_up_by_class() -> None:
     world = await a_fleet()
     await deploy(world)
 
-    found = {item.group.group_id: item for item in await world.reports.groups(INSTANCE)}
+    lists = GroupLists(world.fleet, world.deployments, world.clock)
+    found = {name: await lists.get(INSTANCE, name) for name in ("$default", "lobby")}
 
+    page = await lists.page(INSTANCE, GroupOrdering(), token=None, size=10)
+    assert list(page.items) == list(found.values())
     assert {name: item.device_count for name, item in found.items()} == {"$default": 2, "lobby": 2}
     assert (found["lobby"].new_available, found["lobby"].on_latest) == (1, 1)
     assert found["$default"].in_progress == 1
@@ -76,10 +82,12 @@ async def test_devices_that_moved_on_are_still_shown() -> None:
     await world.tell(a_change(5, failed(workflow_id)))
     await deploy(world, deployment_id="new")
 
-    rows = [row async for row in world.reports.device_states(INSTANCE, "$default", KIOSK, "old")]
+    lists = DeviceLists(world.devices, world.fleet, world.deployments)
+    place = ("$default", KIOSK, "old")
+    page = await lists.states(INSTANCE, place, DeviceStateFilter(), token=None, size=10)
     found = await status(world, "old")
 
-    assert sorted((row.device_id, row.state, row.has_moved_on) for row in rows) == [
+    assert sorted((row.device_id, row.state, row.has_moved_on) for row in page.items) == [
         ("d1", "Failed", True),
         ("d2", "InProgress", True),
     ]
