@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import ssl
 import time
 import uuid
@@ -209,9 +210,10 @@ class Rest:
         except TimeoutError:
             reason = f"no answer within {_TIMEOUT_SECONDS:g} s"
         except aiohttp.ClientConnectorCertificateError as error:
-            reason = f"its certificate is not trusted ({error.certificate_error})"
+            cause = error.certificate_error
+            reason = f"its certificate is not trusted: {getattr(cause, 'verify_message', cause)}"
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            reason = str(error) or type(error).__name__
+            reason = _reason(error)
         raise Unreachable(f"{self._access.endpoint} cannot be reached: {reason}")
 
     async def get(self, path: str) -> Any:
@@ -278,6 +280,15 @@ class Rest:
 def _seconds_to_wait(headers: Mapping[str, str]) -> float:
     given = headers.get("Retry-After", "")
     return min(float(given) if given.isdigit() else 1.0, _LONGEST_WAIT_SECONDS)
+
+
+def _reason(error: Exception) -> str:
+    """Why there is no connection, in the words of the system if it is the one to blame."""
+    cause: Any = getattr(error, "os_error", error)
+    number = getattr(cause, "errno", None)
+    if number:  # those of name resolution are negative
+        return os.strerror(number) if number > 0 else str(cause.strerror)
+    return str(error) or type(error).__name__
 
 
 def _content(status: int, text: bytes) -> Any:
