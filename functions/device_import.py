@@ -12,7 +12,7 @@ from shared.domain.errors import DeviceUpdateError, NotFound
 from shared.domain.filters import is_running_of
 from shared.domain.topology import STATE_CONNECTION
 from shared.http import models, wire
-from shared.http.route import QueryParameter
+from shared.http.route import TOP, filter_by
 
 api = Api()
 bp = func.Blueprint()
@@ -44,21 +44,19 @@ async def import_devices(call: Call) -> Reply:
     "management/operations",
     Action.MANAGEMENT_READ,
     answer=models.Page[models.Operation],
-    query=(
-        QueryParameter("filter", "Only running ones: the one filter that there is."),
-        QueryParameter("top", "At most so many.", is_integer=True),
-    ),
+    query=(filter_by("status eq 'NotStarted' or status eq 'Running'"), TOP),
+    is_paged=True,
 )
 async def list_device_operations(call: Call) -> Any:
     """List operations on devices, newest first."""
-    is_running = is_running_of(call.query("filter"))
-    page = await call.app.operations.list(call.instance, call.page_token())
-    items = [
-        wire.device_operation(item)
-        for item in page.items
-        if item.value.kind == "devices" and not (is_running and item.value.is_finished)
-    ]
-    return call.page(items, page)
+    page = await call.app.operations.list(
+        call.instance,
+        call.page_token(),
+        size=call.page_size(),
+        kind="devices",
+        is_running=is_running_of(call.query("filter")),
+    )
+    return call.page([wire.device_operation(item) for item in page.items], page)
 
 
 @api.operation(

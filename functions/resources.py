@@ -5,6 +5,7 @@ A new resource is added here and nowhere else.
 
 from functions import (
     deployments,
+    device_health,
     device_import,
     fleet,
     fleet_changes,
@@ -21,6 +22,7 @@ RESOURCES: tuple[Api, ...] = (
     fleet.api,
     fleet_changes.api,
     device_import.api,
+    device_health.api,
     deployments.api,
     subgroup_deployments.api,
 )

@@ -8,7 +8,8 @@ from shared.domain.access import Action
 from shared.domain.errors import NotFound
 from shared.domain.filters import is_newest_first
 from shared.http import models, wire
-from shared.http.route import QueryParameter
+from shared.http.route import order_by
+from shared.services.paging import page_of_sorted
 
 api = Api()
 
@@ -20,19 +21,25 @@ _DEPLOYMENTS = "management/groups/{groupId}/deviceClassSubgroups/{deviceClassId}
     _DEPLOYMENTS,
     Action.MANAGEMENT_READ,
     answer=models.Page[models.Deployment],
-    query=(QueryParameter("orderby", "startDateTime, asc or desc."),),
+    query=(order_by("startDateTime"),),
     statuses=(HTTPStatus.NOT_FOUND,),
+    is_paged=True,
 )
 async def list_deployments_for_device_class_subgroup(call: Call) -> Any:
-    """List the deployments that concern a device class of a group."""
-    is_descending = is_newest_first(call.query("orderby"))
+    """List the deployments that concern a device class of a group, by id or by their start."""
+    is_newest = is_newest_first(call.query("orderby"))
     group, class_id = call.part("groupId"), call.part("deviceClassId")
     known = await call.app.reports.subgroup(call.instance, group, class_id)
     stored = await call.app.deployments.of_group(call.instance, group)
     found = [item.value for item in stored if item.value.targets(known.known.device_class)]
-    if is_descending is not None:
-        found.sort(key=lambda item: (item.starts_at, item.created_at), reverse=is_descending)
-    return {"value": [wire.deployment(item, [class_id], class_id) for item in found]}
+    page = page_of_sorted(
+        found,
+        lambda item: ("" if is_newest is None else item.starts_at, item.deployment_id),
+        is_descending=bool(is_newest),
+        token=call.page_token(),
+        size=call.page_size(),
+    )
+    return call.page([wire.deployment(item, [class_id], class_id) for item in page.items], page)
 
 
 @api.operation(

@@ -34,6 +34,7 @@ from shared.services.deployment_lists import DeploymentLists
 from shared.services.device_lists import DeviceLists
 from shared.services.fleet_changes import FleetChanges
 from shared.services.group_lists import GroupLists
+from shared.services.health import HealthLists
 from shared.services.import_devices import ImportDevices
 from shared.services.import_fetch import ImportFetch
 from shared.services.import_publish import ImportPublish
@@ -242,6 +243,11 @@ class Container:
         return ObserveDevices(
             self.devices, self.fleet, self.hub, self.queues, self.bell, self.best_updates
         )
+
+    @cached_property
+    def health(self) -> HealthLists:
+        """Health of devices."""
+        return HealthLists(self.devices)
 
     @cached_property
     def import_devices(self) -> ImportDevices:

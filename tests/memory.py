@@ -39,6 +39,7 @@ from shared.domain.errors import (
     LimitExceeded,
     NotFound,
 )
+from shared.domain.health import health_of
 from shared.domain.keyring import SignatureRecord
 from shared.domain.operation import Operation
 from shared.domain.scan import Verdict
@@ -55,6 +56,7 @@ from shared.ports import (
     Rollup,
     Staged,
     Stored,
+    TwinSource,
 )
 
 CLEAN = Verdict("clean", "memory", "1", "1")
@@ -168,7 +170,7 @@ class MemorySink:
         self._content += chunk
         self._blobs.contents[self._place] = (
             bytes(self._content),
-            {"source": self.source or "", "etag": f"etag-{next(_etags)}"},
+            {"source": self.source or "", **self._blobs.fresh_facts()},
         )
 
     async def commit(self, metadata: Mapping[str, str]) -> None:
@@ -182,7 +184,8 @@ class MemorySink:
 class MemoryBlobs:
     """Remembers blobs and, in `created`, the names of those that were written."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: FixedClock | None = None) -> None:
+        self._clock = clock or FixedClock()
         self.contents: dict[tuple[Container, str], tuple[bytes, Mapping[str, str]]] = {}
         self.created: list[tuple[Container, str]] = []
 
@@ -193,9 +196,12 @@ class MemoryBlobs:
         content: bytes,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        facts = {**(metadata or {}), "etag": f"etag-{next(_etags)}"}
+        facts = {**(metadata or {}), **self.fresh_facts()}
         self.contents[container, name] = (content, facts)
         self.created.append((container, name))
+
+    def fresh_facts(self) -> dict[str, str]:
+        return {"etag": f"etag-{next(_etags)}", "modified": self._clock.now()}
 
     def names(self, container: Container) -> list[str]:
         return sorted(name for place, name in self.contents if place == container)
@@ -225,7 +231,7 @@ class MemoryBlobs:
         if (container, name) not in self.contents:
             return False
         content, facts = self.contents[container, name]
-        self.contents[container, name] = (content, {**facts, "etag": f"etag-{next(_etags)}"})
+        self.contents[container, name] = (content, {**facts, **self.fresh_facts()})
         return True
 
     async def delete(self, container: Container, name: str, etag: str) -> None:
@@ -292,7 +298,7 @@ class MemoryBlobs:
     ) -> Page[BlobFacts]:
         await asyncio.sleep(0)
         found = [
-            BlobFacts(name, facts["etag"], facts.get("modified", ""))
+            BlobFacts(name, facts["etag"], facts["modified"])
             for (place, name), (_, facts) in sorted(self.contents.items())
             if place == container and name.startswith(prefix)
         ]
@@ -533,6 +539,7 @@ def _meets(record: DeviceRecord, query: DeviceQuery) -> bool:
         "class_id": seen.device_class.class_id if seen.device_class else "",
         "deployment_id": commanded.deployment_id if commanded else "",
         "state": seen.state or "",
+        "health": health.state if (health := health_of(record, seen)) else "",
     }
     asked = {name: getattr(query, name) for name in columns}
     if not record.device_id.startswith(query.device_id or ""):
@@ -714,6 +721,8 @@ class MemoryHub:
         self.twins: dict[tuple[str, str | None], Twin] = {}
         self.patches: list[tuple[str, Mapping[str, Any]]] = []
         self.throttled: set[str] = set()
+        self.indexed: list[TwinChange] | None = None
+        """What queries find; by default every twin as it is."""
 
     async def patch_desired(
         self, instance: str, device_id: str, module_id: str | None, desired: Mapping[str, Any]
@@ -737,6 +746,17 @@ class MemoryHub:
             return None
         content = kept_content({"tags": twin.tags, "properties": {"reported": twin.reported}})
         return TwinChange(device_id, module_id, twin.version, content, is_whole=True, at="")
+
+    async def query_twins(
+        self, instance: str, source: TwinSource, token: str | None
+    ) -> Page[TwinChange]:
+        found = [
+            twin
+            for device_id, module_id in sorted(self.twins, key=str)
+            if (module_id is not None) == (source == "devices.modules")
+            and (twin := await self.read_twin(instance, device_id, module_id)) is not None
+        ]
+        return _page(self.indexed if self.indexed is not None else found, token, 2)
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

@@ -50,6 +50,7 @@ class History:
     state: DeviceState
     result_code: int | None
     extended_result_codes: tuple[int, ...]
+    retry_count: int = 0
 
 
 def contribution(record: DeviceRecord) -> dict[CounterKey, Counter[Cell]]:
@@ -94,6 +95,7 @@ def moved_on(old: DeviceRecord | None, new: DeviceRecord) -> History | None:
         state=seen.state,
         result_code=seen.report.result_code,
         extended_result_codes=seen.report.extended_result_codes,
+        retry_count=old.commanded.retry_count,
     )
 
 

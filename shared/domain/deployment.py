@@ -105,7 +105,8 @@ class Deployment:
 class Commanded:
     """What a device was last asked to do, and as member of which group and class.
 
-    `file_ids` are those whose links stand in the twin since.
+    `file_ids` are those whose links stand in the twin since. `retry_count` is how often it was
+    asked again after a failure.
     """
 
     workflow_id: str
@@ -117,6 +118,7 @@ class Commanded:
     update_id: UpdateId
     file_ids: tuple[str, ...] = ()
     issue: Issue = Issue()
+    retry_count: int = 0
 
     @property
     def workflow_on_device(self) -> str:

@@ -55,7 +55,8 @@ def _again(
     if current.is_cancel:
         return None
     if current.retry_timestamp != retry and state in (DeviceState.FAILED, DeviceState.CANCELED):
-        return replace(current, retry_timestamp=retry, issue=issue)
+        count = current.retry_count + 1
+        return replace(current, retry_timestamp=retry, retry_count=count, issue=issue)
     if current.issue != issue and (state is DeviceState.IN_PROGRESS or _refused_key(record)):
         return replace(current, issue=issue)
     return None

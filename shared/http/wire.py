@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from shared.domain.compliance import Compliance, StateCounts
 from shared.domain.deployment import Deployment, RollbackPolicy
 from shared.domain.device import DEFAULT_GROUP, DeviceRecord, view
+from shared.domain.health import Health
 from shared.domain.operation import Failure, Operation
 from shared.domain.scan import Verdict
 from shared.domain.update import Update, UpdateFile
@@ -137,6 +138,20 @@ def device_operation(stored: Stored[Operation]) -> models.Operation:
         created_date_time=item.created_at,
         etag=etag(stored),
         stage=item.stage.value,
+    )
+
+
+def device_health(record: DeviceRecord, health: Health) -> models.DeviceHealth:
+    """The health of a device."""
+    return models.DeviceHealth(
+        device_id=record.device_id,
+        module_id=record.module_id,
+        state=health.state,
+        digital_twin_model_id=health.model_id,
+        health_checks=[
+            models.HealthCheck(check.name, "success" if check.is_passed else "userError")
+            for check in health.checks
+        ],
     )
 
 

@@ -32,7 +32,7 @@ class DeviceStateRow:
     module_id: str | None
     state: DeviceState
     has_moved_on: bool
-    retry_count: int = 0
+    retry_count: int
 
 
 @dataclass(slots=True)
@@ -171,7 +171,11 @@ class _StateReader:
                 after = device_key(row.device_id, row.module_id)
                 if self._is_wanted(row):
                     moved = DeviceStateRow(
-                        row.device_id, row.module_id, row.state, has_moved_on=True
+                        row.device_id,
+                        row.module_id,
+                        row.state,
+                        has_moved_on=True,
+                        retry_count=row.retry_count,
                     )
                     found.append((_HISTORY + after, moved))
             if len(rows) < size:
@@ -186,7 +190,13 @@ class _StateReader:
             return None
         if not self._is_named(record.device_id, record.module_id):
             return None
-        return DeviceStateRow(record.device_id, record.module_id, state, has_moved_on=False)
+        return DeviceStateRow(
+            record.device_id,
+            record.module_id,
+            state,
+            has_moved_on=False,
+            retry_count=commanded.retry_count,
+        )
 
     def _is_wanted(self, row: History) -> bool:
         return (
