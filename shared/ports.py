@@ -62,6 +62,7 @@ class DeviceQuery:
 
     `state` is the one within the last deployment, empty for devices that never had one. With a
     device id, the modules of the device come with it, and so may devices whose id begins alike.
+    `health` is a state of `shared.domain.health`.
     """
 
     group: str | None = None
@@ -69,6 +70,7 @@ class DeviceQuery:
     deployment_id: str | None = None
     state: str | None = None
     device_id: str | None = None
+    health: str | None = None
 
 
 @dataclass(frozen=True)  # no slots: it keeps what it has worked out

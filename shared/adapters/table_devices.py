@@ -32,6 +32,7 @@ from shared.adapters.table import (
 from shared.domain.counters import CounterKey, Counts, History, apply, difference, net, taken_up
 from shared.domain.device import DeviceRecord
 from shared.domain.errors import ConcurrentUpdate
+from shared.domain.health import health_of
 from shared.ports import DeviceQuery, DeviceWrite, Page, Stored
 
 _WRITES_A_TRANSACTION = 30
@@ -161,6 +162,7 @@ class TableDevices:
             "class": query.class_id,
             "deployment": query.deployment_id,
             "state": query.state,
+            "health": query.health,
         }
         wanted = {name: value for name, value in columns.items() if value is not None}
         condition += "".join(f" and {name} eq @{name}" for name in wanted) or _HAS_CLASS
@@ -262,11 +264,13 @@ def _device(partition: str, item: _Change) -> list[Operation]:
     write = item.write
     record, row = write.after, key("d", write.after.key)
     seen = write.becomes
+    health = health_of(record, seen)
     properties = {
         "group": seen.group_id if seen.device_class else "",
         "class": seen.device_class.class_id if seen.device_class else "",
         "deployment": record.commanded.deployment_id if record.commanded else "",
         "state": seen.state.value if seen.state else "",
+        "health": health.state if health else "",
         **pack(record),
     }
     operations = [
