@@ -41,6 +41,7 @@ from shared.services.import_publish import ImportPublish
 from shared.services.import_scan import ImportScan
 from shared.services.imports import Imports
 from shared.services.observe import ObserveDevices
+from shared.services.orphans import Orphans
 from shared.services.pacing import Pacer
 from shared.services.reconcile import Reconcile
 from shared.services.relay import TwinRelay
@@ -358,6 +359,8 @@ class Container:
             self.queues,
             self.bell,
             self.clock,
+            self.imports,
+            Orphans(self.imports, self.updates, self.blobs, self.clock),
         )
 
 

@@ -79,7 +79,6 @@ class ImportFetch:
         progress = Progress(attempt)
         await progress.begin(sum(job.entry.size_bytes for job in jobs))
         await self._fetch_all(jobs, progress)
-        await progress.end()
         # the creation of this blob triggers the scan
         await self.blobs.write(
             "quarantine",
@@ -257,6 +256,7 @@ class ImportFetch:
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_kept(fetch(job))) for job in jobs]
+        await progress.end()
         errors = [error for task in tasks if (error := task.result()) is not None]
         if errors:
             raise next((error for error in errors if isinstance(error, TakenOver)), errors[0])

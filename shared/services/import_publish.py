@@ -37,12 +37,20 @@ class ImportPublish:
 
     async def run(self, instance: str, identity: str) -> None:
         """Publish every update of the import, children first. Running again changes nothing."""
-        await self.imports.work(instance, identity, Stage.PUBLISH, self._run)
+        await self.imports.work(instance, identity, Stage.PUBLISH, self._run, self._withdraw)
 
     async def _run(self, attempt: Try) -> None:
         async with attempt.kept_alive():
             published = await self._publish_all(attempt.instance, attempt.operation)
         await self.imports.succeed(attempt, published)
+
+    async def _withdraw(self, instance: str, operation: Operation) -> None:
+        """Take back the children of a parent that cannot be published."""
+        for _, _, manifest in await self._manifests(instance, operation):
+            known = await self.updates.get(instance, manifest.update_id)
+            if known is not None and known.value.operation_id == operation.operation_id:
+                await self.updates.delete(instance, manifest.update_id)
+                await self.best_updates.published(instance, known.value)
 
     async def _publish_all(self, instance: str, operation: Operation) -> UpdateId:
         """Publish all; the id of the first, which the operation then names."""
@@ -51,16 +59,25 @@ class ImportPublish:
         if raw is None:
             raise NotFound("The verdicts on the quarantined content are gone; import again.")
         scanned = msgspec.json.decode(raw, type=dict[str, ScannedFile])
-        manifests: list[tuple[int, ImportSource, ImportManifest]] = []
-        for index, source in enumerate(operation.sources):
-            content = await self.blobs.read("quarantine", f"{prefix}{index}/manifest.json")
-            if content is None:
-                raise NotFound("The quarantined import manifest is gone; import again.")
-            manifests.append((index, source, parse_import_manifest(content)))
-            await self._check_id(instance, operation, manifests[-1][2].update_id)
+        manifests = await self._manifests(instance, operation)
+        if len(manifests) < len(operation.sources):
+            raise NotFound("A quarantined import manifest is gone; import again.")
+        for _, _, manifest in manifests:
+            await self._check_id(instance, operation, manifest.update_id)
         for index, source, manifest in sorted(manifests, key=lambda item: len(item[2].references)):
             await self._publish(instance, operation, source, manifest, f"{prefix}{index}/", scanned)
         return manifests[0][2].update_id
+
+    async def _manifests(
+        self, instance: str, operation: Operation
+    ) -> list[tuple[int, ImportSource, ImportManifest]]:
+        prefix = quarantine_prefix(instance, operation.operation_id)
+        found = []
+        for index, source in enumerate(operation.sources):
+            content = await self.blobs.read("quarantine", f"{prefix}{index}/manifest.json")
+            if content is not None:
+                found.append((index, source, parse_import_manifest(content)))
+        return found
 
     async def _publish(
         self,

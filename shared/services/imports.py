@@ -133,18 +133,22 @@ class Imports:
         identity: str,
         stage: Stage,
         run: Callable[[Try], Awaitable[None]],
+        undo: Callable[[str, Operation], Awaitable[None]] | None = None,
     ) -> None:
         """Try a stage of an import: that it is at, or the one before has just asked for.
 
         A failure that may pass is noted and raised, so that the message is delivered again; any
-        other, or the last of so many, ends the import.
+        other, or the last of so many, ends the import once `undo` has taken back what the stage
+        did.
         """
         stored = await self.unfinished(instance, identity)
         if stored is None or stored.value.stage not in _WORKED_ON_BY[stage]:
             return
         operation = stored.value.begun(stage, self.clock.now())
         if operation.tries > MAX_TRIES:
-            await self.give_up(instance, stored.value)
+            if undo is not None:
+                await undo(instance, operation)
+            await self.fail(instance, identity, _given_up(stored.value))
             return
         etag = await self.operations.save(instance, operation, stored.etag)
         attempt = Try(self.operations, self.clock, instance, Stored(operation, etag))
@@ -153,27 +157,21 @@ class Imports:
         except TakenOver as error:
             log.info("import %s: %s", identity, error.message)
         except DeviceUpdateError as error:
+            if not await self._note(attempt, error):
+                return
             if error.retryable and operation.tries < MAX_TRIES:
-                await self._note(attempt, error)
                 raise
+            if undo is not None:
+                await undo(instance, operation)
             await self.fail(instance, identity, error)
 
-    async def _note(self, attempt: Try, error: DeviceUpdateError) -> None:
+    async def _note(self, attempt: Try, error: DeviceUpdateError) -> bool:
+        """Write down why a try failed; False if a newer one has taken over."""
         try:
             await attempt.save(last_error=Failure.of(error))
         except TakenOver:
-            log.info("import %s: %s", attempt.operation.operation_id, error.message)
-
-    async def give_up(self, instance: str, operation: Operation) -> None:
-        """End an import whose tries all came to nothing."""
-        last = operation.last_error
-        reason = f" The last error: {last.message}" if last else ""
-        error = DependencyFailed(
-            f"Stage '{operation.stage}' was begun {operation.tries} times and never ended.{reason}",
-            code="GivenUp",
-            retryable=False,
-        )
-        await self.fail(instance, operation.operation_id, error)
+            return False
+        return True
 
     async def succeed(self, attempt: Try, update_id: UpdateId) -> None:
         """End an import well and forget its quarantined content."""
@@ -226,6 +224,16 @@ def _drop_status(operation: Operation) -> dict[str, object]:
         "error": {"code": failure.code, "message": failure.message} if failure else None,
         "lastActionDateTime": operation.changed_at,
     }
+
+
+def _given_up(operation: Operation) -> DeviceUpdateError:
+    last = operation.last_error
+    reason = f" The last error: {last.message}" if last else ""
+    return DependencyFailed(
+        f"Stage '{operation.stage}' was begun {operation.tries} times and never ended.{reason}",
+        code="GivenUp",
+        retryable=False,
+    )
 
 
 def _bare(etag: str) -> str:

@@ -1,4 +1,4 @@
-"""Finds work that was lost on the way and sets it going again.
+"""Finds work that was lost on the way and sets it going again, and removes what lost work has left.
 
 Every trigger may be lost, a crash may come between a row and its message: this is the backstop.
 """
@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.domain.errors import NotFound
 from shared.domain.operation import Operation, Stage
 from shared.domain.topology import SCAN_REQUEST, Queue
-from shared.ports import Blobs, Clock, Deployments, Fleet, Operations, Queues
+from shared.ports import Blobs, Clock, Deployments, Fleet, Operations, Queues, Stored
 from shared.services.best_updates import BestUpdates
-from shared.services.imports import quarantine_prefix
+from shared.services.imports import Imports, quarantine_prefix
+from shared.services.orphans import Orphans, Removed
 from shared.services.rollup import RollupBell
 
 STALLED_AFTER = timedelta(minutes=2)
@@ -41,27 +43,42 @@ class Sweep:
     queues: Queues
     bell: RollupBell
     clock: Clock
+    imports: Imports
+    orphans: Orphans
 
     async def run(self) -> None:
-        """Restart stalled operations and fan-outs, refresh derived figures."""
+        """Restart stalled operations and fan-outs, refresh derived figures, remove orphans."""
+        resumed, removed = 0, Removed()
         for instance in self.instances:
-            await self._operations(instance)
+            resumed += await self._operations(instance)
+            removed += await self.orphans.sweep(instance)
             await self._fan_outs(instance)
             for known in await self.fleet.classes(instance):
                 await self.best_updates.refresh(instance, known.device_class)
             for group in await self.fleet.groups(instance, with_deleted=True):
                 await self.bell.ring(instance, group.group_id)
+        if resumed or removed != Removed():
+            log.warning(
+                "sweep: %d stalled operations set going again, leftovers of %d imports and %d "
+                "blobs of content removed",
+                resumed,
+                removed.quarantined,
+                removed.content,
+            )
 
-    async def _operations(self, instance: str) -> None:
+    async def _operations(self, instance: str) -> int:
+        resumed = 0
         token: str | None = None
         for _ in range(_PAGES):
-            page = await self.operations.list(instance, token)
+            page = await self.operations.list(instance, token, is_running=True)
             for stored in page.items:
-                if not stored.value.is_finished and self._is_stalled(stored.value):
-                    await self._resume(instance, stored.value)
+                if self._is_stalled(stored.value):
+                    await self._resume(instance, stored)
+                    resumed += 1
             token = page.token
             if token is None:
-                return
+                break
+        return resumed
 
     def _is_stalled(self, operation: Operation) -> bool:
         idle = datetime.fromisoformat(self.clock.now()) - datetime.fromisoformat(
@@ -69,10 +86,9 @@ class Sweep:
         )
         return idle > STALLED_AFTER
 
-    async def _resume(self, instance: str, operation: Operation) -> None:
-        log.warning(
-            "operation %s stalled in stage %s; going on", operation.operation_id, operation.stage
-        )
+    async def _resume(self, instance: str, stored: Stored[Operation]) -> None:
+        operation = stored.value
+        log.info("operation %s stalled in stage %s", operation.operation_id, operation.stage)
         message = {"instance": instance, "operation": operation.operation_id}
         if operation.kind == "devices":
             await self.queues.put("registry", {**message, "step": operation.step})
@@ -87,6 +103,9 @@ class Sweep:
         request = await self.blobs.read("quarantine", name)
         if request is not None:
             await self.blobs.write("quarantine", name, request)
+            return
+        gone = NotFound("The quarantined content is gone; import again.")
+        await self.imports.fail(instance, operation.operation_id, gone)
 
     async def _fan_outs(self, instance: str) -> None:
         now = self.clock.now()

@@ -24,6 +24,7 @@ from shared.services.import_publish import ImportPublish
 from shared.services.import_scan import ImportScan
 from shared.services.imports import Imports
 from shared.services.observe import ObserveDevices
+from shared.services.orphans import Orphans
 from shared.services.pacing import Pacer
 from shared.services.reconcile import Reconcile
 from shared.services.report import Reports
@@ -64,7 +65,7 @@ class World:
     def __init__(self) -> None:
         self.faults = Faults()
         self.clock = FixedClock()
-        self.queues, self.blobs = MemoryQueues(), MemoryBlobs()
+        self.queues, self.blobs = MemoryQueues(), MemoryBlobs(self.clock)
         self.operations, self.updates = MemoryOperations(), MemoryUpdates()
         self.devices, self.fleet = MemoryDevices(), MemoryFleet(self.clock)
         self.deployments, self.hub = MemoryDeployments(), MemoryHub()
@@ -113,8 +114,19 @@ class World:
         self.rollup = RollUp(devices, fleet, rollbacks, self.clock)
         self.reports = Reports(fleet, deployments, self.clock)
         self.device_lists = DeviceLists(devices, fleet, deployments)
+        self.orphans = Orphans(self.imports, updates, blobs, self.clock)
         self.sweep = Sweep(
-            [INSTANCE], operations, deployments, fleet, best, blobs, queues, self.bell, self.clock
+            [INSTANCE],
+            operations,
+            deployments,
+            fleet,
+            best,
+            blobs,
+            queues,
+            self.bell,
+            self.clock,
+            self.imports,
+            self.orphans,
         )
 
     async def drain(self) -> None:
