@@ -1,0 +1,136 @@
+"""What `./odu keys` does to the storage of a service, without the service."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from azure.storage.queue import QueueClient
+
+from local.cli import keys
+from local.keys.roots import KeysError
+from local.keys.service import Service
+from local.keys.signing_keys import KeyFolder
+from local.stack.keys import ensure_keys, publish_keyring, storage_of
+from local.stack.provision import provision
+from shared.contract.rootkeys import parse_root_key_package, validate
+from tests.azurite import Azurite, start_azurite
+from tests.signing import a_keyring, after_revocation, after_rotation
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@pytest.fixture
+async def azurite(tmp_path: Path) -> AsyncIterator[Azurite]:
+    async with start_azurite(tmp_path) as running:
+        await asyncio.to_thread(provision, running.connection_string)
+        yield running
+
+
+@pytest.fixture
+def service(azurite: Azurite) -> Service:
+    return storage_of(azurite.connection_string)
+
+
+async def test_keyring_is_published_once_and_replaced_only_as_it_was_read(
+    service: Service,
+) -> None:
+    first, second = a_keyring(), after_rotation(a_keyring())
+    assert service.read() is None
+    service.publish(first, None)
+    with pytest.raises(KeysError, match="changed meanwhile"):
+        service.publish(second, None)
+    found = service.read()
+    assert found is not None
+    assert found[0] == first
+
+    service.publish(second, found[1])
+
+    with pytest.raises(KeysError, match="changed meanwhile"):
+        service.publish(after_revocation(first), found[1])
+    kept = service.read()
+    assert kept is not None
+    assert kept[0] == second
+
+
+async def test_stack_gives_its_storage_the_keyring_that_is_newer(
+    azurite: Azurite, service: Service, tmp_path: Path
+) -> None:
+    ensure_keys(tmp_path / "keys")
+    publish_keyring(tmp_path / "keys", azurite.connection_string)
+    found = service.read()
+    assert found is not None
+    assert found[0].edition == 1
+    service.publish(after_rotation(a_keyring()), found[1])
+
+    publish_keyring(tmp_path / "keys", azurite.connection_string)
+
+    kept = service.read()
+    assert kept is not None
+    assert kept[0].edition == 2
+
+
+async def test_first_ceremony_makes_root_keys_and_a_keyring_that_devices_accept(
+    azurite: Azurite, service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = keys.Site(service, KeyFolder(tmp_path / "signing"), tmp_path / "roots", None)
+    given = argparse.Namespace(root_kid=["ACME.R1", "ACME.R2"], kid=None)
+
+    assert keys._create(site, given) == 0
+
+    found = service.read()
+    assert found is not None
+    package = parse_root_key_package(found[0].root_key_package.encode())
+    built_in = json.loads((tmp_path / "roots/roots.json").read_text())
+    assert list(built_in) == ["ACME.R1", "ACME.R2"]
+    validate(package, {key.kid: key for key in package.root_keys})
+    with pytest.raises(KeysError, match="has a keyring"):
+        keys._create(site, given)
+
+
+async def test_first_ceremony_insists_on_two_root_keys(service: Service, tmp_path: Path) -> None:
+    site = keys.Site(service, KeyFolder(tmp_path / "signing"), tmp_path / "roots", None)
+
+    with pytest.raises(KeysError, match="at least two"):
+        keys._create(site, argparse.Namespace(root_kid=["ACME.R1", "ACME.R1"], kid=None))
+
+    assert service.read() is None
+
+
+async def test_order_is_a_message_that_the_host_can_read(
+    azurite: Azurite, service: Service
+) -> None:
+    service.order_resigning()
+
+    with QueueClient.from_connection_string(azurite.connection_string, "resign") as queue:
+        (message,) = queue.receive_messages()
+    assert json.loads(base64.b64decode(message.content)) == {}
+
+
+def test_deployed_service_is_found_through_its_settings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("STATE", "CONTENT", "SIGNING_VAULT_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+    assert keys.main(["show", "--azure"]) == 1
+
+    assert "CONTENT" in capsys.readouterr().err
+
+
+def test_root_keys_have_to_be_named_for_a_deployed_service(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STATE__queueServiceUri", "https://state.queue.example")
+    monkeypatch.setenv("CONTENT__blobServiceUri", "https://content.blob.example")
+    monkeypatch.setenv("SIGNING_VAULT_URL", "https://keys.vault.example")
+
+    assert keys.main(["create", "--azure"]) == 1
+
+    assert "--roots" in capsys.readouterr().err
