@@ -1,0 +1,511 @@
+"""What commands ask the service for, and what they make of its answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from local.operator.exit_codes import ExitCode
+from tests.packages import make_package, sha256
+from tests.sources import Sources
+from tests.unit.cli.conftest import TOKEN, Odu, run
+from tests.unit.cli.service import PREFIX, Answer, Service, an_error
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OPERATION = "updates/operations/o1"
+WATCHED = "management/groups/pilot/deployments/d1"
+
+
+def an_operation(status: str, stage: str = "end", **more: Any) -> dict[str, Any]:
+    return {
+        "operationId": "o1",
+        "status": status,
+        "stage": stage,
+        "createdDateTime": "2026-01-01T00:00:00Z",
+        "lastActionDateTime": "2026-01-01T00:00:00Z",
+        **more,
+    }
+
+
+def a_subgroup(class_id: str, state: str, total: int, **counts: int) -> dict[str, Any]:
+    names = {
+        "in_progress": "devicesInProgressCount",
+        "succeeded": "devicesCompletedSucceededCount",
+        "failed": "devicesCompletedFailedCount",
+        "canceled": "devicesCanceledCount",
+    }
+    return {
+        "groupId": "pilot",
+        "deviceClassId": class_id,
+        "deploymentState": state,
+        "totalDevices": total,
+        **{name: counts.get(word, 0) for word, name in names.items()},
+    }
+
+
+def a_status(state: str, *subgroups: dict[str, Any]) -> dict[str, Any]:
+    return {"groupId": "pilot", "deploymentState": state, "subgroupStatus": list(subgroups)}
+
+
+def a_class(class_id: str, **more: Any) -> dict[str, Any]:
+    properties = {"manufacturer": "contoso", "model": f"model of {class_id}"}
+    return {
+        "deviceClassId": class_id,
+        "deviceClassProperties": {"compatProperties": properties},
+        **more,
+    }
+
+
+def import_starts(service: Service) -> None:
+    location = {"Operation-Location": f"{PREFIX}{OPERATION}?api-version=2022-10-01"}
+    service.on("POST", "updates:import", Answer(202, headers=location))
+
+
+def write(folder: Path, manifest: bytes, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    path = folder / "an.importmanifest.json"
+    path.write_bytes(manifest)
+    return path
+
+
+async def test_list_prints_every_page_in_order(odu: Odu, service: Service) -> None:
+    def page(name: str, link: str | None) -> Answer:
+        item = {
+            "updateId": {"provider": "contoso", "name": name, "version": "1.0"},
+            "importedDateTime": "2026-01-01T00:00:00.1234567+00:00",
+        }
+        return Answer(body={"value": [item], "nextLink": link})
+
+    service.on("GET", "updates", page("one", f"{PREFIX}page?token=a%2Bb%2F%3D"))
+    service.on("GET", "page", page("two", None))
+
+    people = await odu("update", "list", "--search", "a b&c")
+    programs = await odu("update", "list", "--json")
+
+    assert people.code == programs.code == 0
+    assert [line.split()[0] for line in people.stdout.splitlines()] == [
+        "UPDATE",
+        "contoso/one/1.0",
+        "contoso/two/1.0",
+    ]
+    assert [item["updateId"]["name"] for item in programs.document] == ["one", "two"]
+    assert service.requests[0].query == {"search": "a b&c"}
+    assert service.requests[1].query == {"token": "a+b/="}
+    assert {request.token for request in service.requests} == {TOKEN}
+
+
+async def test_list_says_so_when_there_is_nothing(odu: Odu, service: Service) -> None:
+    service.on("GET", "management/groups", Answer(body={"value": []}))
+
+    ended = await odu("group", "list")
+
+    assert (ended.code, ended.stdout) == (0, "")
+    assert ended.stderr == "there are no groups yet\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        ((), None),
+        (("--group", "o'neil"), "groupId eq 'o''neil'"),
+        (("--class", "abc"), "deviceClassId eq 'abc'"),
+        (("-g", "g", "--status", "failed"), "groupId eq 'g' and deploymentStatus eq 'Failed'"),
+        (("-g", "g", "--status", "none"), "groupId eq 'g' and deploymentStatus eq null"),
+    ],
+)
+async def test_device_list_writes_the_filter_of_the_api(
+    odu: Odu, service: Service, arguments: tuple[str, ...], wanted: str | None
+) -> None:
+    service.on("GET", "management/devices", Answer(body={"value": []}))
+
+    await odu("device", "list", *arguments)
+
+    assert service.requests[0].query.get("filter") == wanted
+
+
+async def test_names_of_others_cannot_command_the_terminal(odu: Odu, service: Service) -> None:
+    device = {
+        "deviceId": "evil\x1b[2J",
+        "deviceClassId": "c",
+        "onLatestUpdate": False,
+        "lastInstallResult": {
+            "resultCode": 0,
+            "extendedResultCode": -2144337920,
+            "resultDetails": "[bold]\x1b]0;owned\x07",
+        },
+    }
+    service.on("GET", "management/devices/$default", Answer(body=device))
+
+    ended = await odu("device", "show", "$default")
+
+    assert "\x1b" not in ended.stdout
+    assert "\x07" not in ended.stdout
+    assert "[bold]" in ended.stdout
+    assert "0x80300000" in ended.stdout
+
+
+async def test_import_serves_the_files_until_the_service_has_them(
+    odu: Odu, service: Service, tmp_path: Path
+) -> None:
+    package = make_package("toaster", files={"a b=c.sh": b"one", "big.bin": b"two" * 100_000})
+    manifest = write(tmp_path, package.manifest, package.files)
+    import_starts(service)
+    fetched: dict[str, bytes] = {}
+
+    async def fetch() -> None:
+        [request] = service.asked_for("POST", "updates:import")
+        [item] = request.body
+        urls = {file["filename"]: file["url"] for file in item["files"]}
+        async with aiohttp.ClientSession() as session:
+            for name, url in {**urls, "": item["importManifest"]["url"]}.items():
+                async with session.get(url) as response:
+                    fetched[name] = await response.read()
+                async with session.get(f"{url}x") as response:
+                    assert response.status == 404
+
+    service.before("GET", OPERATION, fetch)
+    service.on("GET", OPERATION, Answer(body=an_operation("Running", "scan")))
+
+    ended = await odu("update", "import", str(manifest), "--friendly-name", "Toast", "--json")
+
+    assert ended.code == 0
+    assert ended.document["operationId"] == "o1"
+    assert fetched == {"": package.manifest, **package.files}
+    [item] = service.requests[0].body
+    assert item["friendlyName"] == "Toast"
+    assert item["importManifest"]["sizeInBytes"] == len(package.manifest)
+    assert item["importManifest"]["hashes"] == {"sha256": sha256(package.manifest)}
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.get(item["importManifest"]["url"])
+
+
+async def test_import_takes_a_parent_with_its_children(
+    odu: Odu, service: Service, tmp_path: Path
+) -> None:
+    import_starts(service)
+    service.on("GET", OPERATION, Answer(body=an_operation("Succeeded")))
+    paths = []
+    for name in ("parent", "child"):
+        (tmp_path / name).mkdir()
+        package = make_package("toaster", name=name, files={"same.sh": name.encode()})
+        paths.append(str(write(tmp_path / name, package.manifest, package.files)))
+
+    ended = await odu("update", "import", *paths, "--watch", "--json")
+
+    assert ended.code == 0
+    assert len(service.requests[0].body) == 2
+
+
+async def test_import_sends_nothing_when_a_file_is_not_the_one_of_the_manifest(
+    odu: Odu, service: Service, tmp_path: Path
+) -> None:
+    package = make_package("toaster", files={"a.sh": b"one", "b.sh": b"two"})
+    manifest = write(tmp_path, package.manifest, {"a.sh": b"ONE"})
+
+    ended = await odu("update", "import", str(manifest))
+
+    assert ended.code == ExitCode.INVALID
+    assert "/files/0/hashes/sha256" in ended.stderr
+    assert "/files/1/filename" in ended.stderr
+    assert service.requests == []
+
+
+async def test_import_from_links_takes_files_beside_the_manifest(
+    odu: Odu, service: Service
+) -> None:
+    package = make_package("toaster", files={"a.sh": b"one", "b.sh": b"two"})
+    import_starts(service)
+    service.on("GET", OPERATION, Answer(body=an_operation("Running", "fetch")))
+    async with Sources() as sources:
+        url = sources.put(package.manifest, "m.json") + "?sig=secret"
+
+        ended = await odu(
+            "update", "import", "--url", url, "--file", "b.sh=https://example.com/b?sig=x", "--json"
+        )
+
+    assert ended.code == 0
+    [item] = service.requests[0].body
+    assert item["importManifest"]["url"] == url
+    assert item["importManifest"]["hashes"] == {"sha256": sha256(package.manifest)}
+    assert item["files"] == [
+        {"filename": "a.sh", "url": url.replace("m.json", "a.sh")},
+        {"filename": "b.sh", "url": "https://example.com/b?sig=x"},
+    ]
+
+
+async def test_import_from_a_link_that_is_dead_keeps_the_secret_of_the_link(
+    odu: Odu, service: Service
+) -> None:
+    async with Sources() as sources:
+        ended = await odu("update", "import", "--url", sources.nowhere() + "?sig=secret")
+
+    assert ended.code == ExitCode.UNREACHABLE
+    assert "answers 404" in ended.stderr
+    assert "secret" not in ended.stderr
+    assert service.requests == []
+
+
+async def test_failed_operation_prints_each_detail_with_its_pointer(
+    odu: Odu, service: Service
+) -> None:
+    error = {
+        "code": "CannotProcessImportManifest",
+        "message": "The import manifest is not valid.",
+        "innererror": {"code": "CannotParse", "innerError": {"code": "Deep"}},
+        "details": [
+            {"code": "X", "message": "document: lacks 'updateId'", "target": ""},
+            {
+                "code": "X",
+                "message": "/files/0/sizeInBytes: must be at least 1",
+                "target": "/files/0/sizeInBytes",
+                "details": [{"code": "Y", "message": "below", "target": "/files/0"}],
+            },
+        ],
+    }
+    operation = an_operation("Failed", error=error)
+    service.on("GET", OPERATION, Answer(body=operation))
+
+    people = await odu("operation", "show", "o1", "--watch")
+    programs = await odu("operation", "show", "o1", "--json")
+
+    assert people.code == programs.code == ExitCode.FAILED
+    assert people.stderr.splitlines() == [
+        "odu: operation o1 failed (CannotProcessImportManifest / CannotParse / Deep): "
+        "The import manifest is not valid.",
+        "  document              lacks 'updateId'",
+        "  /files/0/sizeInBytes  must be at least 1",
+        "    /files/0              below",
+    ]
+    assert programs.document == operation
+
+
+async def test_watched_operation_is_asked_for_until_it_has_ended(
+    odu: Odu, service: Service
+) -> None:
+    service.on(
+        "GET",
+        OPERATION,
+        Answer(body=an_operation("NotStarted", "fetch")),
+        Answer(body=an_operation("Running", "fetch", bytesDone=5, bytesTotal=9)),
+        Answer(body=an_operation("Running", "scan", bytesDone=9, bytesTotal=9)),
+        Answer(body=an_operation("Succeeded", bytesDone=9, bytesTotal=9)),
+    )
+
+    ended = await odu("operation", "show", "o1", "--watch")
+
+    assert ended.code == 0
+    assert ended.stderr.splitlines() == [
+        "fetching the files",
+        "scanning for malware",
+        "✓ operation o1 succeeded, 9 bytes",
+    ]
+
+
+async def test_delete_waits_until_the_update_is_gone(odu: Odu, service: Service) -> None:
+    address = "updates/providers/contoso/names/toaster/versions/1.2"
+    location = {"Operation-Location": f"{PREFIX}{OPERATION}?api-version=2022-10-01"}
+    service.on("DELETE", address, Answer(202, headers=location))
+    service.on("GET", OPERATION, Answer(body=an_operation("Succeeded")))
+
+    ended = await odu("update", "delete", "contoso/toaster/01.2", "--yes", "--json")
+
+    assert (ended.code, ended.document["status"]) == (0, "Succeeded")
+
+
+async def test_deployment_create_sends_policy_and_start(odu: Odu, service: Service) -> None:
+    service.on("PUT", WATCHED, Answer())
+    service.on("GET", WATCHED, Answer(body={"deploymentId": "d1"}))
+    where = ("--group", "pilot", "--id", "d1", "--start", "2030-01-01T00:00:00Z", "--json")
+    policy = ("--rollback-to", "contoso/t/1.0", "--failed-percentage", "10")
+
+    ended = await odu("deployment", "create", "--update", "contoso/t/1.1", *where, *policy)
+
+    assert (ended.code, ended.document) == (0, {"deploymentId": "d1"})
+    assert service.requests[0].body == {
+        "deploymentId": "d1",
+        "groupId": "pilot",
+        "startDateTime": "2030-01-01T00:00:00Z",
+        "update": {"updateId": {"provider": "contoso", "name": "t", "version": "1.1"}},
+        "rollbackPolicy": {
+            "update": {"updateId": {"provider": "contoso", "name": "t", "version": "1.0"}},
+            "failure": {"devicesFailedPercentage": 10, "devicesFailedCount": 1},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("last", "code"),
+    [
+        (a_status("Active", a_subgroup("c1", "Active", 2, succeeded=2)), ExitCode.SUCCESS),
+        (
+            a_status(
+                "ActiveWithSubgroupFailures", a_subgroup("c1", "Active", 2, succeeded=1, failed=1)
+            ),
+            ExitCode.FAILED,
+        ),
+        (a_status("Canceled", a_subgroup("c1", "Canceled", 2, canceled=2)), ExitCode.FAILED),
+        (a_status("Inactive", a_subgroup("c1", "Inactive", 0)), ExitCode.FAILED),
+        (a_status("Failed"), ExitCode.FAILED),
+    ],
+    ids=["succeeded", "failures", "cancelled", "superseded", "nothing"],
+)
+async def test_watched_deployment_ends_with_its_devices(
+    odu: Odu, service: Service, last: dict[str, Any], code: ExitCode
+) -> None:
+    waiting = a_status("Active", a_subgroup("c1", "Active", 2))
+    at_work = a_status("Active", a_subgroup("c1", "Active", 2, in_progress=1, succeeded=1))
+    answers = [Answer(body=body) for body in (waiting, at_work, last)]
+    service.on("GET", f"{WATCHED}/status", *answers)
+    service.on("GET", "management/deviceClasses", Answer(body={"value": [a_class("c1")]}))
+
+    ended = await odu("deployment", "status", "d1", "-g", "pilot", "--watch", "--json")
+
+    assert (ended.code, ended.document) == (code, last)
+    assert len(service.asked_for("GET", f"{WATCHED}/status")) == 3
+
+
+async def test_deployment_status_shows_classes_by_name(odu: Odu, service: Service) -> None:
+    subgroups = (a_subgroup("c1", "Active", 2), a_subgroup("c2", "Active", 7, succeeded=7))
+    service.on("GET", f"{WATCHED}/status", Answer(body=a_status("Active", *subgroups)))
+    about = {
+        "update": {"updateId": {"provider": "contoso", "name": "t", "version": "1.1"}},
+        "startDateTime": "2026-01-01T00:00:00Z",
+        "isRetried": True,
+    }
+    service.on("GET", WATCHED, Answer(body=about))
+    classes = [a_class("c1", friendlyName="Ovens"), a_class("c2")]
+    service.on("GET", "management/deviceClasses", Answer(body={"value": classes}))
+
+    ended = await odu("deployment", "status", "d1", "-g", "pilot")
+
+    assert ended.code == 0
+    assert "retried" in ended.stdout
+    lines = [line.split() for line in ended.stdout.splitlines()]
+    assert ["Ovens", "Active", "2", "0", "0", "0", "0", "c1"] in lines
+    assert ["contoso", "model", "of", "c2", "Active", "7", "0", "7", "0", "0", "c2"] in lines
+
+
+@pytest.mark.parametrize("action", ["cancel", "retry"])
+async def test_cancel_and_retry_concern_every_class_when_none_is_named(
+    odu: Odu, service: Service, action: str
+) -> None:
+    subgroups = (a_subgroup("c1", "Active", 2), a_subgroup("c2", "Active", 2))
+    service.on("GET", f"{WATCHED}/status", Answer(body=a_status("Active", *subgroups)))
+    base = "management/groups/pilot/deviceClassSubgroups"
+    refused = Answer(409, an_error("Conflict", "It is over."))
+    service.on("POST", f"{base}/c1/deployments/d1:{action}", refused)
+    service.on("POST", f"{base}/c2/deployments/d1:{action}", Answer(body={"deploymentId": "d1"}))
+
+    ended = await odu("deployment", action, "d1", "-g", "pilot", "--json")
+    one = await odu("deployment", action, "d1", "-g", "pilot", "--class", "c1")
+
+    assert (ended.code, ended.document) == (0, [{"deploymentId": "d1"}])
+    assert one.code == ExitCode.CONFLICT
+    assert "It is over." in one.stderr
+
+
+async def test_deployment_devices_come_from_every_class(odu: Odu, service: Service) -> None:
+    subgroups = (a_subgroup("c1", "Active", 1), a_subgroup("c2", "Active", 1))
+    service.on("GET", f"{WATCHED}/status", Answer(body=a_status("Active", *subgroups)))
+    for class_id in ("c1", "c2"):
+        states = [
+            {
+                "deviceId": f"of {class_id}",
+                "deviceState": "Failed",
+                "retryCount": 0,
+                "movedOnToNewDeployment": False,
+            }
+        ]
+        address = (
+            f"management/groups/pilot/deviceClassSubgroups/{class_id}/deployments/d1/devicestates"
+        )
+        service.on("GET", address, Answer(body={"value": states}))
+
+    ended = await odu("deployment", "devices", "d1", "-g", "pilot", "--status", "Failed", "--json")
+
+    assert [item["deviceId"] for item in ended.document] == ["of c1", "of c2"]
+    assert service.requests[-1].query == {"filter": "deviceState eq 'Failed'"}
+
+
+async def test_deployments_of_all_groups_are_listed(odu: Odu, service: Service) -> None:
+    groups = [{"groupId": "$default"}, {"groupId": "pilot"}]
+    service.on("GET", "management/groups", Answer(body={"value": groups}))
+    for group in ("$default", "pilot"):
+        found = {"value": [{"deploymentId": f"of {group}"}]}
+        service.on("GET", f"management/groups/{group}/deployments", Answer(body=found))
+
+    ended = await odu("deployment", "list", "--json")
+
+    assert [item["deploymentId"] for item in ended.document] == ["of $default", "of pilot"]
+
+
+async def test_log_collection_is_watched_until_it_has_ended(odu: Odu, service: Service) -> None:
+    base = "management/deviceDiagnostics/logCollections/l1"
+    service.on("PUT", base, Answer(201, {"operationId": "l1", "status": "NotStarted"}))
+    devices = [{"deviceId": "d1", "moduleId": "m", "status": "Failed", "resultCode": "0"}]
+    last = {"operationId": "l1", "status": "Failed", "deviceStatus": devices}
+    service.on(
+        "GET", f"{base}/detailedStatus", Answer(body={"status": "Running"}), Answer(body=last)
+    )
+
+    ended = await odu("log", "collect", "d1/m", "d2", "--id", "l1", "--watch", "--json")
+
+    assert (ended.code, ended.document) == (ExitCode.FAILED, last)
+    assert service.requests[0].body == {
+        "operationId": "l1",
+        "deviceList": [{"deviceId": "d1", "moduleId": "m"}, {"deviceId": "d2"}],
+    }
+
+
+async def test_group_shows_everything_of_it_in_one_document(odu: Odu, service: Service) -> None:
+    base = "management/groups/pilot"
+    parts: dict[str, Any] = {
+        "": {"groupId": "pilot"},
+        "/updateCompliance": {"totalDeviceCount": 3},
+        "/deviceClassSubgroups": {"value": [{"deviceClassId": "c1"}]},
+        "/bestUpdates": {"value": []},
+    }
+    for suffix, body in parts.items():
+        service.on("GET", base + suffix, Answer(body=body))
+
+    ended = await odu("group", "show", "pilot", "--json")
+
+    assert ended.document == {
+        "group": {"groupId": "pilot"},
+        "updateCompliance": {"totalDeviceCount": 3},
+        "subgroups": [{"deviceClassId": "c1"}],
+        "bestUpdates": [],
+    }
+
+
+async def test_devices_are_imported_from_the_registry(odu: Odu, service: Service) -> None:
+    location = {"Operation-Location": f"{PREFIX}management/operations/o1?api-version=2022-10-01"}
+    service.on("POST", "management/devices:import", Answer(202, headers=location))
+    service.on("GET", "management/operations/o1", Answer(body=an_operation("Succeeded")))
+
+    ended = await odu("device", "import", "--type", "modules", "--watch", "--json")
+
+    assert (ended.code, ended.document["status"]) == (0, "Succeeded")
+    assert service.requests[0].body == "Modules"
+
+
+async def test_endpoint_and_instance_take_the_place_of_the_stack(
+    odu: Odu, service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    description = json.loads((odu.state / "stack.json").read_text())
+    monkeypatch.setenv("SSL_CERT_FILE", description["ca_file"])
+    service.on("GET", "updates", Answer(body={"value": []}))
+
+    ended = await asyncio.to_thread(
+        run, "update", "list", "--endpoint", f"{service.endpoint}/", "--instance", "blue", "--json"
+    )
+
+    assert (ended.code, ended.document) == (0, [])

@@ -1,0 +1,239 @@
+"""`./odu manifest`: what it writes is valid, and what is not is listed in full."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from local.operator.exit_codes import ExitCode
+from shared.domain.file_name import file_name_violation
+from shared.domain.import_manifest import parse_import_manifest
+from tests.packages import make_package, sha256
+from tests.unit.cli.conftest import run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ID = ("--provider", "contoso", "--name", "toaster", "--version", "1.2")
+COMPAT = ("--compat", "manufacturer=contoso,model=toaster")
+
+file_names = st.from_regex(r"[A-Za-z0-9._~+@()=^][A-Za-z0-9 ._~+@()=^-]{0,20}", fullmatch=True)
+safe_names = file_names.filter(lambda name: file_name_violation(name) is None)
+file_sets = st.dictionaries(
+    safe_names, st.binary(min_size=1, max_size=2000), min_size=1, max_size=10
+)
+distinct_files = file_sets.filter(
+    lambda files: len({name.casefold() for name in files}) == len(files)
+)
+words = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,20}[A-Za-z0-9]", fullmatch=True)
+compatibilities = st.lists(
+    st.dictionaries(words, words, min_size=1, max_size=5), min_size=1, max_size=10
+)
+versions = st.lists(st.integers(0, 2**31 - 1), min_size=2, max_size=4).map(
+    lambda parts: ".".join(map(str, parts))
+)
+
+
+def write(folder: Path, files: Mapping[str, bytes]) -> list[str]:
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return [str(folder / name) for name in files]
+
+
+def compat_options(sets: Sequence[Mapping[str, str]]) -> list[str]:
+    return [
+        word
+        for each in sets
+        for word in ("--compat", ",".join(f"{key}={value}" for key, value in each.items()))
+    ]
+
+
+@settings(max_examples=40, deadline=None)
+@given(files=distinct_files, compat=compatibilities, version=versions, data=st.data())
+def test_what_init_writes_validates_until_a_byte_of_a_file_changes(
+    files: dict[str, bytes],
+    compat: list[dict[str, str]],
+    version: str,
+    data: st.DataObject,
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        paths = write(folder, files)
+        identity = ("--provider", "contoso", "--name", "toaster", "--version", version)
+        out = str(folder / "written.importmanifest.json")
+
+        made = run(
+            "manifest", "init", *paths, *identity, *compat_options(compat), "-o", out, "--json"
+        )
+        checked = run("manifest", "validate", out, "--json")
+
+        assert made.code == 0, made.stderr
+        assert (checked.code, checked.document["valid"]) == (0, True)
+        manifest = parse_import_manifest(Path(out).read_bytes())
+        assert made.document["manifest"] == manifest.document
+        assert [dict(each) for each in manifest.compatibility] == compat
+        found = {entry.filename: (entry.size_bytes, entry.sha256) for entry in manifest.files}
+        assert found == {name: (len(body), sha256(body)) for name, body in files.items()}
+
+        victim = data.draw(st.sampled_from(sorted(files)))
+        changed = bytearray(files[victim])
+        changed[data.draw(st.integers(0, len(changed) - 1))] ^= 0xFF
+        (folder / victim).write_bytes(changed)
+
+        refused = run("manifest", "validate", out, "--json")
+
+        index = [entry.filename for entry in manifest.files].index(victim)
+        assert refused.code == ExitCode.INVALID
+        assert [item["target"] for item in refused.document["violations"]] == [
+            f"/files/{index}/hashes/sha256"
+        ]
+
+
+def test_init_writes_what_the_options_say(tmp_path: Path) -> None:
+    [path] = write(tmp_path, {"install.sh": b"#!/bin/sh\n"})
+    options = ("--handler", "microsoft/swupdate:2", "--description", "Better toast")
+    properties = ("--property", "swuFileName=a.swu", "--property", "arguments=--a=b,c")
+    steps = ("--reference", "contoso/sensor/3.0", "--not-deployable")
+
+    ended = run("manifest", "init", path, *ID, *COMPAT, *options, *properties, *steps)
+
+    assert ended.code == 0, ended.stderr
+    written = tmp_path / "contoso.toaster.1.2.importmanifest.json"
+    document = json.loads(written.read_text())
+    assert str(written) in ended.stderr
+    assert document.pop("createdDateTime").endswith("Z")
+    assert document == {
+        "manifestVersion": "5.0",
+        "updateId": {"provider": "contoso", "name": "toaster", "version": "1.2"},
+        "description": "Better toast",
+        "isDeployable": False,
+        "compatibility": [{"manufacturer": "contoso", "model": "toaster"}],
+        "instructions": {
+            "steps": [
+                {
+                    "handler": "microsoft/swupdate:2",
+                    "files": ["install.sh"],
+                    "handlerProperties": {"swuFileName": "a.swu", "arguments": "--a=b,c"},
+                },
+                {
+                    "type": "reference",
+                    "updateId": {"provider": "contoso", "name": "sensor", "version": "3.0"},
+                },
+            ]
+        },
+        "files": [
+            {
+                "filename": "install.sh",
+                "sizeInBytes": 10,
+                "hashes": {"sha256": sha256(b"#!/bin/sh\n")},
+            }
+        ],
+    }
+
+
+def test_init_overwrites_nothing_unless_told_to(tmp_path: Path) -> None:
+    [path] = write(tmp_path, {"a.sh": b"one"})
+    assert run("manifest", "init", path, *ID, *COMPAT).code == 0
+    (tmp_path / "a.sh").write_bytes(b"other")
+
+    refused = run("manifest", "init", path, *ID, *COMPAT)
+    forced = run("manifest", "init", path, *ID, *COMPAT, "--force")
+
+    assert refused.code == ExitCode.CONFLICT
+    assert "--force" in refused.stderr
+    assert forced.code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "target"),
+    [
+        ((), "/instructions/steps"),
+        (("a.sh", "--handler", "script"), "/instructions/steps/0/handler"),
+        (("a.sh", "--description", "x" * 513), "/description"),
+        (("a.sh", "other/A.SH"), "/files/1/filename"),
+        (("empty",), "/files/0/sizeInBytes"),
+    ],
+    ids=["nothing", "handler", "description", "same name", "empty file"],
+)
+def test_init_writes_nothing_that_the_service_would_refuse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], target: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other").mkdir()
+    write(tmp_path, {"a.sh": b"one", "empty": b"", "other/A.SH": b"two"})
+
+    ended = run("manifest", "init", *options, *ID, *COMPAT)
+
+    assert ended.code == ExitCode.INVALID
+    assert f"  {target}  " in ended.stderr
+    assert not list(tmp_path.glob("**/*.json"))
+
+
+def test_init_names_the_file_that_is_missing(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.bin"
+
+    ended = run("manifest", "init", str(missing), *ID, *COMPAT, "--json")
+
+    assert ended.code == ExitCode.INVALID
+    assert str(missing) in ended.stderr
+    assert ended.document["error"]["code"] == "Invalid"
+
+
+def test_validate_lists_every_violation(tmp_path: Path) -> None:
+    document: dict[str, Any] = make_package("toaster").document
+    del document["createdDateTime"]
+    document["compatibility"] = []
+    document["files"][0]["hashes"]["sha256"] = "short"
+    document["updateId"]["version"] = "one"
+    path = tmp_path / "m.json"
+    path.write_text(json.dumps(document))
+
+    people = run("manifest", "validate", str(path))
+    programs = run("manifest", "validate", str(path), "--json")
+
+    targets = ["", "/compatibility", "/files/0/hashes/sha256", "/updateId/version"]
+    assert people.code == programs.code == ExitCode.INVALID
+    assert [item["target"] for item in programs.document["violations"]] == targets
+    assert programs.document["valid"] is False
+    assert "4 violations" in people.stderr
+    assert [line.split()[0] for line in people.stderr.splitlines()[1:]] == [
+        "document",
+        *targets[1:],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "is not JSON"), (b"[]", "must be an object"), (b" " * 2_000_000, "bytes")],
+    ids=["empty", "list", "too large"],
+)
+def test_validate_refuses_what_is_no_manifest(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "m.json"
+    path.write_bytes(content)
+
+    ended = run("manifest", "validate", str(path))
+
+    assert ended.code == ExitCode.INVALID
+    assert reason in ended.stderr
+
+
+def test_validate_looks_for_files_where_it_is_told_to(tmp_path: Path) -> None:
+    package = make_package("toaster", files={"a.sh": b"one"})
+    path = tmp_path / "m.json"
+    path.write_bytes(package.manifest)
+    (tmp_path / "files").mkdir()
+    write(tmp_path / "files", package.files)
+
+    absent = run("manifest", "validate", str(path))
+    elsewhere = run("manifest", "validate", str(path), "--files", str(tmp_path / "files"))
+    unseen = run("manifest", "validate", str(path), "--manifest-only")
+
+    assert absent.code == ExitCode.INVALID
+    assert "/files/0/filename" in absent.stderr
+    assert elsewhere.code == unseen.code == 0
