@@ -112,7 +112,7 @@ class FrontDoor:
     def application(self, body_limit: int) -> web.Application:
         """Return the web application; larger request bodies are answered with 413."""
         app = web.Application(client_max_size=body_limit)
-        app.router.add_route("*", "/{path:.*}", self._handle)
+        app.router.add_route("*", "/{path:(?s:.*)}", self._handle)
         return app
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
