@@ -47,7 +47,9 @@ async def relay_twin_changes(events: typing.List[func.EventHubEvent]) -> None:  
 async def apply_twin_changes(event: func.CloudEvent) -> None:
     """Fold the twin changes of one device bucket."""
     chunk = read_chunk(event.get_json())
-    await container().observe.twin_changes(chunk.instance, chunk.bucket, chunk.changes)
+    app = container()
+    await app.observe.twin_changes(chunk.instance, chunk.bucket, chunk.changes)
+    await app.collect_logs.reported(chunk.instance, chunk.changes)
 
 
 @bp.event_grid_trigger(arg_name="event")

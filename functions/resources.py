@@ -9,6 +9,7 @@ from functions import (
     device_import,
     fleet,
     fleet_changes,
+    log_collections,
     subgroup_deployments,
     update_deletion,
     updates,
@@ -23,6 +24,7 @@ RESOURCES: tuple[Api, ...] = (
     fleet_changes.api,
     device_import.api,
     device_health.api,
+    log_collections.api,
     deployments.api,
     subgroup_deployments.api,
 )

@@ -36,4 +36,6 @@ async def roll_up(message: func.QueueMessage) -> None:
 @bp.timer_trigger(arg_name="timer", schedule="30 * * * * *", use_monitor=False)
 async def sweep(timer: func.TimerRequest) -> None:
     """Set going again what was lost on the way."""
-    await container().sweep.run()
+    app = container()
+    await app.sweep.run()
+    await app.collect_logs.sweep()

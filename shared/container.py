@@ -19,6 +19,7 @@ from shared.adapters.table import Table
 from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_fleet import TableFleet
+from shared.adapters.table_log_collections import TableLogCollections
 from shared.adapters.table_operations import TableOperations
 from shared.adapters.table_updates import TableUpdates
 from shared.adapters.tokens import TokenValidator
@@ -40,6 +41,7 @@ from shared.services.import_fetch import ImportFetch
 from shared.services.import_publish import ImportPublish
 from shared.services.import_scan import ImportScan
 from shared.services.imports import Imports
+from shared.services.log_collections import CollectLogs
 from shared.services.observe import ObserveDevices
 from shared.services.orphans import Orphans
 from shared.services.pacing import Pacer
@@ -125,6 +127,25 @@ class Container:
     def deployments(self) -> TableDeployments:
         """Deployments."""
         return TableDeployments(self._table("Deployments"))
+
+    @cached_property
+    def log_collections(self) -> TableLogCollections:
+        """Log collections."""
+        return TableLogCollections(self._table("LogCollections"))
+
+    @cached_property
+    def collect_logs(self) -> CollectLogs:
+        """Uploads of logs by devices."""
+        return CollectLogs(
+            self.settings.instances,
+            self.log_collections,
+            self.devices,
+            self.hub,
+            self.blobs,
+            self.queues,
+            self.pacer,
+            self.clock,
+        )
 
     @cached_property
     def hub(self) -> IoTHubs:
@@ -258,6 +279,7 @@ class Container:
             self.devices,
             self.hub,
             self.observe,
+            self.collect_logs,
             self.queues,
             Pacer(self.settings.hub_reads_per_second),
             self.clock,

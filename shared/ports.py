@@ -12,6 +12,7 @@ from shared.domain.counters import Counts, History
 from shared.domain.deployment import Deployment
 from shared.domain.device import DeviceRecord, DeviceView, TwinChange, view
 from shared.domain.device_class import DeviceClass
+from shared.domain.log_collection import LogCollection
 from shared.domain.operation import Operation
 from shared.domain.scan import Verdict
 from shared.domain.topology import Container, Queue
@@ -512,6 +513,28 @@ class Deployments(Protocol):
     async def of_instance(self, instance: str) -> Sequence[Stored[Deployment]]: ...
 
     async def delete(self, instance: str, group: str, deployment_id: str) -> None: ...
+
+
+class LogCollections(Protocol):
+    """Log collections of an instance."""
+
+    async def add(self, instance: str, collection: LogCollection) -> bool:
+        """Store a new one; False if there is one of that id."""
+        ...
+
+    async def get(self, instance: str, collection_id: str) -> Stored[LogCollection] | None: ...
+
+    async def save(self, instance: str, collection: LogCollection, etag: str) -> None:
+        """Replace, guarded. Raises ConcurrentUpdate."""
+        ...
+
+    async def list(self, instance: str, token: str | None, *, size: int) -> Page[LogCollection]:
+        """By id."""
+        ...
+
+    async def waiting(self, instance: str) -> Sequence[LogCollection]:
+        """Those with devices that have not been asked yet."""
+        ...
 
 
 class Hub(Protocol):

@@ -18,6 +18,7 @@ from .contract.manifest import installed_update_id_text
 from .contract.twin import acknowledgement
 from .deployment import DeploymentResult
 from .desired import DesiredSection, News
+from .diagnostics import Diagnostics
 from .download import Downloader, DownloadLimits
 from .handlers.simulator import simulated_handlers
 from .reporting import (
@@ -133,6 +134,7 @@ class _Session:
         self._results = ResultReporter(reporter, with_phase=config.report_phases)
         self._client = client
         self._desired = DesiredSection()
+        self._diagnostics = Diagnostics(config, worker.state, reporter)
         self._events: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"odu-{name}")
         self._cancelled = threading.Event()
@@ -152,6 +154,7 @@ class _Session:
     async def close(self) -> None:
         """Interrupt what runs and wait for it."""
         self._cancelled.set()
+        await self._diagnostics.close()
         await asyncio.to_thread(self._executor.shutdown)
 
     def _receive(self, patch: Any) -> None:
@@ -166,6 +169,7 @@ class _Session:
                 # The SDK hands over the whole section when it has reconnected.
                 logger.warning("%s: twin out of reach: %s", self._name, type(error).__name__)
                 return
+        self._diagnostics.follow(self._desired)
         if news == News.SERVICE:
             await self._handle_service(self._desired.service, is_startup=is_startup)
 

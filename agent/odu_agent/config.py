@@ -14,6 +14,8 @@ from .contract.strictjson import loads_object
 from .contract.twin import DEFAULT_COMPATIBILITY_NAMES
 
 _DEFAULT_DOWNLOAD_TIMEOUT_MINUTES = 480
+_DEFAULT_LOG_KILOBYTES = 50
+_MOST_LOG_KILOBYTES = 100_000
 
 
 class ConfigError(Exception):
@@ -41,6 +43,8 @@ class AgentConfig:
             service rolls back by ordinary deployments, so this is the default.
         report_phases: Whether the member `phase` is added to reports of progress.
         simulator: None for none, or the simulator's data (empty for its defaults).
+        log_components: Folders with logs to upload on request, by component name.
+        maximum_log_bytes: Most that is uploaded of one folder.
     """
 
     connection_string: str = field(repr=False)
@@ -58,6 +62,8 @@ class AgentConfig:
     allow_downgrade: bool = True
     report_phases: bool = False
     simulator: Mapping[str, Any] | None = None
+    log_components: Mapping[str, Path] = field(default_factory=dict)
+    maximum_log_bytes: int = _DEFAULT_LOG_KILOBYTES * 1024
 
     @property
     def device_properties(self) -> dict[str, str]:
@@ -71,11 +77,16 @@ class AgentConfig:
     @property
     def device_name(self) -> str:
         """The identity in the connection string, for logs."""
+        device, module = self.identity
+        return device + (f"/{module}" if module else "")
+
+    @property
+    def identity(self) -> tuple[str, str | None]:
+        """Device and module of the connection string."""
         parts = dict(
             part.split("=", 1) for part in self.connection_string.split(";") if "=" in part
         )
-        module = parts.get("ModuleId")
-        return parts.get("DeviceId", "?") + (f"/{module}" if module else "")
+        return parts.get("DeviceId", "?"), parts.get("ModuleId")
 
 
 def load_config(path: Path) -> AgentConfig:
@@ -110,6 +121,8 @@ def load_config(path: Path) -> AgentConfig:
         allow_downgrade=_get(members, "allowDowngrade", bool, True),
         report_phases=_get(members, "reportPhases", bool, False),
         simulator=_simulator(members.get("simulator")),
+        log_components=_log_components(members, folder),
+        maximum_log_bytes=1024 * _log_kilobytes(members),
     )
 
 
@@ -187,6 +200,25 @@ def _names(text: str) -> tuple[str, ...]:
 def _ca_file(members: Mapping[str, Any], folder: Path) -> Path | None:
     name = members.get("caFile") or members.get("edgegatewayCertPath")
     return folder / str(name) if name else None
+
+
+def _log_components(members: Mapping[str, Any], folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for item in _get(members, "logComponents", list, []):
+        if not isinstance(item, dict):
+            raise ConfigError("logComponents must hold objects")
+        name = _get(item, "componentName", str)
+        if not name or "/" in name or name in found:
+            raise ConfigError(f"componentName must be a name of its own, not {json.dumps(name)}")
+        found[name] = folder / _get(item, "logPath", str)
+    return found
+
+
+def _log_kilobytes(members: Mapping[str, Any]) -> int:
+    kilobytes = _get(members, "maxKilobytesToUploadPerLogPath", int, _DEFAULT_LOG_KILOBYTES)
+    if kilobytes < 1:
+        raise ConfigError("maxKilobytesToUploadPerLogPath must be above 0")
+    return min(kilobytes, _MOST_LOG_KILOBYTES)
 
 
 def _simulator(value: Any) -> Mapping[str, Any] | None:

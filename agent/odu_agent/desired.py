@@ -52,7 +52,11 @@ class DesiredSection:
     @property
     def service(self) -> Any:
         """The `service` value of the update component, None where there is none."""
-        component = (self.properties or {}).get(DEVICE_UPDATE)
+        return self.service_of(DEVICE_UPDATE)
+
+    def service_of(self, name: str) -> Any:
+        """The `service` value of a component, None where there is none."""
+        component = (self.properties or {}).get(name)
         return component.get(SERVICE) if isinstance(component, dict) else None
 
     def _patch(self, patch: dict[str, Any]) -> News:

@@ -78,6 +78,21 @@ class DeviceState:
         """Remember the workflows that ended."""
         self._file.update({"finished": entries})
 
+    def log_result(self) -> tuple[str | None, int | None]:
+        """The last request of logs that was answered, and the answer."""
+        known = self._file.read().get("logs")
+        if not isinstance(known, dict):
+            return None, None
+        operation_id, code = known.get("operationId"), known.get("resultCode")
+        return (
+            operation_id if isinstance(operation_id, str) else None,
+            code if isinstance(code, int) else None,
+        )
+
+    def save_log_result(self, operation_id: str, code: int) -> None:
+        """Remember the answer to a request of logs."""
+        self._file.update({"logs": {"operationId": operation_id, "resultCode": code}})
+
     def root_key_package(self) -> bytes | None:
         """The root key package as last accepted."""
         try:

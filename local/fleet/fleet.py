@@ -81,6 +81,9 @@ class Fleet:
         from odu_agent.config import AgentConfig, load_root_keys
 
         port = self._stack.ports["iothub"]
+        logs = self._folder / device.device_id / "log"
+        logs.mkdir(parents=True, exist_ok=True)
+        (logs / "agent.log").write_text(f"{device.device_id}: {device.model} has started\n")
         return Agent(
             AgentConfig(
                 connection_string=(
@@ -94,6 +97,7 @@ class Fleet:
                 # the device SDK knows one port only; the hub stand-in tunnels to itself
                 proxy=("127.0.0.1", port),
                 simulator={},
+                log_components={"agent": logs},
             )
         )
 

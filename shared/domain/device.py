@@ -14,7 +14,8 @@ from enum import StrEnum
 from typing import Any
 
 from shared.contract.codes import AgentState
-from shared.contract.twin import AgentReport, parse_agent_report
+from shared.contract.diagnostics import OPERATION_ID, RESULT_CODE, parse_log_report
+from shared.contract.twin import DIAGNOSTIC_INFORMATION, AgentReport, parse_agent_report
 from shared.domain.deployment import Commanded
 from shared.domain.device_class import DeviceClass, device_class_of
 from shared.domain.errors import InvalidInput
@@ -23,6 +24,8 @@ from shared.domain.update_id import UpdateId
 
 DEFAULT_GROUP = "$default"
 GROUP_TAG = "ADUGroup"
+LOGS = "logs"
+"""What a twin change says of uploads of logs."""
 BUCKETS = 256
 """Device buckets of an instance, the same for every fleet size, so that none ever moves."""
 
@@ -44,9 +47,10 @@ class DeviceState(StrEnum):
 class TwinChange:
     """One change of a twin, cut down to what the service keeps.
 
-    `version` counts the whole twin. `content` has `tags` (the group tag) and `agent` (the reported
-    agent section); with `is_whole` it is all there is. `at` is the hub's time, ISO 8601 in UTC;
-    empty for a twin that was just read.
+    `version` counts the whole twin. `content` has `tags` (the group tag), `agent` (the reported
+    agent section) and `logs` (the result of an upload of logs); with `is_whole` it is all there is.
+    `at` is the hub's time, ISO 8601 in UTC; empty for a twin that was just read. `is_connected` is
+    known of whole twins only.
     """
 
     device_id: str
@@ -55,6 +59,7 @@ class TwinChange:
     content: Mapping[str, Any]
     is_whole: bool
     at: str
+    is_connected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +134,9 @@ def bucket_of(device_id: str) -> int:
 
 
 def kept_content(twin: Mapping[str, Any]) -> dict[str, Any]:
-    """What the service keeps of a twin: the group tag and the agent's reported section."""
+    """What the service keeps of a twin: the group tag, the agent's reported section and the result
+    of an upload of logs. The acknowledgement of an upload may hold a secret and is not among it.
+    """
     content: dict[str, Any] = {}
     tags = twin.get("tags")
     if isinstance(tags, Mapping) and GROUP_TAG in tags:
@@ -139,7 +146,17 @@ def kept_content(twin: Mapping[str, Any]) -> dict[str, Any]:
     component = reported.get("deviceUpdate") if isinstance(reported, Mapping) else None
     if isinstance(component, Mapping) and "agent" in component:
         content["agent"] = component["agent"]
+    if (logs := _log_report(reported)) is not None:
+        content[LOGS] = logs
     return content
+
+
+def _log_report(reported: object) -> dict[str, Any] | None:
+    component = reported.get(DIAGNOSTIC_INFORMATION) if isinstance(reported, Mapping) else None
+    report = parse_log_report(component.get("agent") if isinstance(component, Mapping) else None)
+    if report is None:
+        return None
+    return {OPERATION_ID: report.operation_id, RESULT_CODE: report.result_code}
 
 
 def fold(record: DeviceRecord, change: TwinChange) -> DeviceRecord:

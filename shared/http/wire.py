@@ -11,6 +11,7 @@ from shared.domain.compliance import Compliance, StateCounts
 from shared.domain.deployment import Deployment, RollbackPolicy
 from shared.domain.device import DEFAULT_GROUP, DeviceRecord, view
 from shared.domain.health import Health
+from shared.domain.log_collection import LogCollection
 from shared.domain.operation import Failure, Operation
 from shared.domain.scan import Verdict
 from shared.domain.update import Update, UpdateFile
@@ -151,6 +152,43 @@ def device_health(record: DeviceRecord, health: Health) -> models.DeviceHealth:
         health_checks=[
             models.HealthCheck(check.name, "success" if check.is_passed else "userError")
             for check in health.checks
+        ],
+    )
+
+
+def log_collection(item: LogCollection) -> models.LogCollection:
+    """A log collection."""
+    return models.LogCollection(
+        operation_id=item.collection_id,
+        device_list=[
+            models.DeviceRef(device.device_id, device.module_id) for device in item.devices
+        ],
+        description=item.description,
+        created_date_time=item.created_at,
+        last_action_date_time=item.changed_at,
+        status=item.status.value,
+    )
+
+
+def log_collection_details(
+    item: LogCollection, locations: Mapping[str, str]
+) -> models.LogCollectionDetailedStatus:
+    """A log collection, device by device; `locations` are those of the logs by device."""
+    return models.LogCollectionDetailedStatus(
+        operation_id=item.collection_id,
+        created_date_time=item.created_at,
+        last_action_date_time=item.changed_at,
+        status=item.status.value,
+        description=item.description,
+        device_status=[
+            models.LogCollectionDeviceStatus(
+                device_id=device.device_id,
+                module_id=device.module_id,
+                status=device.status.value,
+                result_code=None if device.result_code is None else str(device.result_code),
+                log_location=locations[device.key],
+            )
+            for device in item.devices
         ],
     )
 

@@ -19,6 +19,7 @@ from shared.domain.errors import DependencyFailed, DeviceUpdateError
 from shared.domain.operation import Operation, OperationStatus, Stage
 from shared.ports import Clock, Devices, Hub, Operations, Queues, TwinSource
 from shared.services.imports import operation_id
+from shared.services.log_collections import CollectLogs
 from shared.services.observe import ObserveDevices
 from shared.services.pacing import DEFAULT_PUSH_BACK_SECONDS, Pacer
 
@@ -39,6 +40,7 @@ class ImportDevices:
     devices: Devices
     hub: Hub
     observe: ObserveDevices
+    logs: CollectLogs
     queues: Queues
     reads: Pacer
     clock: Clock
@@ -168,6 +170,7 @@ class ImportDevices:
             await self.observe.twin_changes(
                 instance, bucket, changes, seen_by=operation.operation_id, seeds=seeds
             )
+            await self.logs.reported(instance, changes)
 
     async def _present(
         self,

@@ -1,0 +1,91 @@
+"""REST: collections of diagnostic logs, and the trigger that asks the devices."""
+
+from http import HTTPStatus
+from typing import Any
+
+import azure.functions as func
+
+from functions.api import Api, Call
+from shared.container import container
+from shared.domain.access import Action
+from shared.domain.errors import InvalidInput
+from shared.domain.log_collection import DeviceLog
+from shared.domain.topology import STATE_CONNECTION
+from shared.http import models, wire
+from shared.ports import Page
+
+api = Api()
+bp = func.Blueprint()
+
+_COLLECTIONS = "management/deviceDiagnostics/logCollections"
+_ONE = _COLLECTIONS + "/{operationId}"
+_UNKNOWN = (HTTPStatus.NOT_FOUND,)
+
+
+@api.operation(
+    "PUT",
+    _ONE,
+    Action.MANAGEMENT_WRITE,
+    status=HTTPStatus.CREATED,
+    answer=models.LogCollection,
+    body=models.LogCollection,
+    statuses=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+)
+async def start_log_collection(call: Call) -> models.LogCollection:
+    """Have devices upload their diagnostic logs."""
+    body = call.body(models.LogCollection)
+    identity = call.part("operationId")
+    if body.operation_id not in (None, identity):
+        raise InvalidInput("'operationId' must be the one of the path.", target="operationId")
+    devices = [DeviceLog(item.device_id, item.module_id) for item in body.device_list]
+    return wire.log_collection(
+        await call.app.collect_logs.start(call.instance, identity, devices, body.description)
+    )
+
+
+@api.operation(
+    "GET",
+    _COLLECTIONS,
+    Action.MANAGEMENT_READ,
+    answer=models.Page[models.LogCollection],
+    is_paged=True,
+)
+async def list_log_collections(call: Call) -> Any:
+    """List log collections by their ids."""
+    page = await call.app.log_collections.list(
+        call.instance, call.page_token(), size=call.page_size()
+    )
+    now = call.app.clock.now()
+    items = [wire.log_collection(item.as_of(now)) for item in page.items]
+    return call.page(items, Page(items, page.token))
+
+
+@api.operation("GET", _ONE, Action.MANAGEMENT_READ, answer=models.LogCollection, statuses=_UNKNOWN)
+async def get_log_collection(call: Call) -> models.LogCollection:
+    """Read a log collection."""
+    return wire.log_collection(
+        await call.app.collect_logs.get(call.instance, call.part("operationId"))
+    )
+
+
+@api.operation(
+    "GET",
+    _ONE + "/detailedStatus",
+    Action.MANAGEMENT_READ,
+    answer=models.LogCollectionDetailedStatus,
+    statuses=_UNKNOWN,
+)
+async def get_log_collection_detailed_status(call: Call) -> models.LogCollectionDetailedStatus:
+    """Read how far a log collection is, device by device."""
+    service = call.app.collect_logs
+    found = await service.get(call.instance, call.part("operationId"))
+    return wire.log_collection_details(
+        found, {item.key: service.location(found, item) for item in found.devices}
+    )
+
+
+@bp.queue_trigger(arg_name="message", queue_name="logs", connection=STATE_CONNECTION)
+async def ask_for_logs(message: func.QueueMessage) -> None:
+    """Ask the devices of a log collection."""
+    order = message.get_json()
+    await container().collect_logs.run(order["instance"], order["collection"])
