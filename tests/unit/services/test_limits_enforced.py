@@ -1,0 +1,84 @@
+"""Limits that services enforce, told by name and value."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.domain.errors import LimitExceeded
+from shared.domain.import_request import ImportItem
+from shared.domain.limits import Limits, TooManyRequests
+from shared.domain.update_id import UpdateId
+from shared.services.deploy import Deploy, DeploymentRequest
+from shared.services.imports import Imports
+from tests.memory import (
+    FixedClock,
+    MemoryBlobs,
+    MemoryDeployments,
+    MemoryFleet,
+    MemoryOperations,
+    MemoryQueues,
+    MemorySealer,
+    MemoryUpdates,
+)
+from tests.unit.domain.builders import a_deployment
+
+ITEM = ImportItem("https://example.com/m.json", 10, "", None, ())
+DAY_SECONDS = 24 * 3600.0
+
+
+def imports(clock: FixedClock, running: int) -> Imports:
+    return Imports(
+        MemoryOperations(),
+        MemoryBlobs(),
+        MemoryQueues(),
+        MemorySealer(),
+        clock,
+        Limits(running_operations=running),
+    )
+
+
+async def test_an_import_too_many_is_refused_until_another_has_ended() -> None:
+    service = imports(FixedClock(), 2)
+    first = await service.start("one", [ITEM], "t")
+    await service.start("one", [ITEM], "t")
+
+    with pytest.raises(TooManyRequests) as caught:
+        await service.start("one", [ITEM], "t")
+
+    assert "the limit running_operations is 2" in caught.value.message
+    await service.start("two", [ITEM], "t")
+    await service.fail("one", first, LimitExceeded("gone"))
+    await service.start("one", [ITEM], "t")
+
+
+async def test_an_import_stuck_since_yesterday_takes_no_room() -> None:
+    clock = FixedClock()
+    service = imports(clock, 1)
+    await service.start("one", [ITEM], "t")
+    clock.advance(DAY_SECONDS)
+
+    await service.start("one", [ITEM], "t")
+
+
+async def test_a_deployment_too_many_is_refused_but_one_that_exists_is_not() -> None:
+    clock, deployments = FixedClock(), MemoryDeployments()
+    service = Deploy(
+        deployments,
+        MemoryUpdates(),
+        MemoryFleet(clock),
+        MemoryQueues(),
+        clock,
+        1.0,
+        Limits(deployments_per_group=2),
+    )
+    for identity in ("a", "b"):
+        await deployments.add("one", a_deployment(deployment_id=identity, group_id="g"))
+
+    def asked(identity: str) -> DeploymentRequest:
+        return DeploymentRequest(identity, "g", UpdateId("acme", "kiosk", "1.0"), clock.now())
+
+    with pytest.raises(LimitExceeded, match="the limit deployments_per_group is 2"):
+        await service.create("one", asked("c"))
+    with pytest.raises(Exception, match="does not exist") as caught:
+        await service.create("one", asked("a"))
+    assert not isinstance(caught.value, LimitExceeded)
