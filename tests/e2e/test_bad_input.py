@@ -425,7 +425,7 @@ async def test_deployment_is_refused_when_its_id_is_not_allowed(api: Api, identi
     )
 
     assert answer.status == 400
-    assert answer.error["target"] == "deploymentId"
+    assert answer.error["target"].removeprefix("/") == "deploymentId"
 
 
 @pytest.mark.parametrize(
