@@ -111,7 +111,6 @@ def _whole(twin: Any) -> TwinChange:
         content=kept_content({"tags": twin.tags or {}, "properties": {"reported": reported}}),
         is_whole=True,
         at=_last_updated(twin.properties),
-        is_connected=twin.connection_state == "Connected",
     )
 
 

@@ -49,8 +49,7 @@ class TwinChange:
 
     `version` counts the whole twin. `content` has `tags` (the group tag), `agent` (the reported
     agent section) and `logs` (the result of an upload of logs); with `is_whole` it is all there is.
-    `at` is the hub's time, ISO 8601 in UTC; empty for a twin that was just read. `is_connected` is
-    known of whole twins only.
+    `at` is the hub's time, ISO 8601 in UTC; empty for a twin that was just read.
     """
 
     device_id: str
@@ -59,7 +58,6 @@ class TwinChange:
     content: Mapping[str, Any]
     is_whole: bool
     at: str
-    is_connected: bool = False
 
 
 @dataclass(frozen=True, slots=True)

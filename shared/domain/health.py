@@ -38,8 +38,9 @@ class Health:
 def health_of(record: DeviceRecord, seen: DeviceView | None = None) -> Health | None:
     """The health of a device; None if it has no update agent, or is gone.
 
-    The checks: its agent has named a contract model, what it reports makes a device class, it is
-    connected, and its last deployment has not failed.
+    The checks: its agent has named a contract model, what it reports makes a device class, its last
+    deployment has not failed, and it is connected. The last is left out as long as the hub has not
+    told of its connection: it does so only of devices that send telemetry or take messages.
 
     Args:
         record: The device.
@@ -52,12 +53,11 @@ def health_of(record: DeviceRecord, seen: DeviceView | None = None) -> Health | 
         return None
     seen = seen or view(record)
     model = record.registers.get(_MODEL_ID, (0, None))[1]
-    return Health(
-        model if isinstance(model, str) else None,
-        (
-            Check("contract model known", isinstance(model, str)),
-            Check("device class known", seen.device_class is not None),
-            Check("connected", record.is_connected),
-            Check("last deployment not failed", seen.state is not DeviceState.FAILED),
-        ),
-    )
+    checks = [
+        Check("contract model known", isinstance(model, str)),
+        Check("device class known", seen.device_class is not None),
+        Check("last deployment not failed", seen.state is not DeviceState.FAILED),
+    ]
+    if record.connection_sequence:
+        checks.append(Check("connected", record.is_connected))
+    return Health(model if isinstance(model, str) else None, tuple(checks))

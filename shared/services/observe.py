@@ -162,15 +162,11 @@ class ObserveDevices:
         record: DeviceRecord,
         seeds: dict[str, TwinChange | None],
     ) -> DeviceRecord | None:
-        """A new record starts from the whole twin: what came before its first event counts too."""
+        """A new record starts from the whole twin: a tag set before its first event counts too."""
         if key not in seeds:
             seeds[key] = await self.hub.read_twin(instance, record.device_id, record.module_id)
         seed = seeds[key]
-        if seed is None:
-            return None
-        if not record.connection_sequence:
-            record = replace(record, is_connected=seed.is_connected)
-        return fold(record, seed)
+        return fold(record, seed) if seed is not None else None
 
     async def _note(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
         for group, device_class in {
