@@ -1,0 +1,365 @@
+metadata description = 'Open Device Update: everything it needs in one resource group, except the event subscriptions, which need the deployed code (modules/events.bicep).'
+
+targetScope = 'subscription'
+
+@minLength(1)
+@maxLength(20)
+@description('Name of this deployment. It is part of the names of the resource group and of the resources.')
+param environmentName string
+
+@description('Region of every resource.')
+param location string
+
+@description('Object id of the person or group that holds the key ceremony; gets the data roles that it needs. Empty: nobody does.')
+param operatorPrincipalId string = ''
+
+@allowed(['User', 'Group', 'ServicePrincipal'])
+@description('What the operator is.')
+param operatorPrincipalType string = 'User'
+
+@description('Id of the instance of Device Update, as callers of the API name it.')
+param instanceId string = 'main'
+
+@description('Version of Python that runs the app.')
+param pythonVersion string = '3.13'
+
+@description('Tier of the IoT hub. Basic tiers have no twins; F1 is free and small.')
+@allowed(['F1', 'S1', 'S2', 'S3'])
+param hubSku string = 'S1'
+
+@minValue(1)
+@description('Units of the IoT hub.')
+param hubUnits int = 1
+
+@description('Whether the hub refuses shared access keys of services. Device Provisioning Service links to a hub by such a key: set false to use it.')
+param hubDisableLocalAuth bool = true
+
+@minValue(1)
+@maxValue(32)
+@description('Partitions of the stream of twin changes; cannot be changed later in the Standard tier.')
+param twinPartitions int = 4
+
+@allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GZRS'])
+@description('Redundancy of both storage accounts.')
+param storageSku string = 'Standard_ZRS'
+
+@minValue(7)
+@maxValue(30)
+@description('Days that deleted blobs can be brought back.')
+param softDeleteDays int = 14
+
+@minValue(40)
+@maxValue(1000)
+@description('Most instances of the app.')
+param maximumInstances int = 100
+
+@allowed([512, 2048, 4096])
+@description('Memory of an instance of the app, in MB.')
+param instanceMemory int = 2048
+
+@minValue(0)
+@description('Instances that are always there for the import pipeline (blob triggers). With 0 the first import after a pause waits for a start.')
+param alwaysReadyImports int = 0
+
+@description('Whether the state account, the key vault and the stream of twin changes are reached over a private network only. Content stays public: devices download it by signed links.')
+param privateNetwork bool = false
+
+@description('Whether Microsoft Defender scans what is uploaded to quarantine, beside the scanner of the service. Billed by the gigabyte.')
+param defenderScan bool = false
+
+@minValue(10)
+@description('Most gigabytes that Defender scans a month.')
+param defenderGigabytes int = 100
+
+@description('Address that alerts are mailed to. Empty: alerts are raised and mailed to nobody.')
+param alertMail string = ''
+
+@description('Whether to register the application in Microsoft Entra. Needs the right to write applications; without it, give applicationClientId.')
+param createApplication bool = true
+
+@description('Client id of the registered application, where this deployment does not register it.')
+param applicationClientId string = ''
+
+@description('Optional settings of the app, such as HUB_COMMANDS_PER_SECOND or LIMIT_FILE_BYTES.')
+param optionalSettings object = {}
+
+var suffix = uniqueString(subscription().id, environmentName, location)
+var tags = { 'azd-env-name': environmentName }
+var audience = createApplication ? application!.outputs.clientId : applicationClientId
+
+var queues = [
+  'import'
+  'publish'
+  'delete'
+  'fanout'
+  'reconcile'
+  'rollup'
+  'resign'
+  'registry'
+  'logs'
+]
+var tables = [
+  'Updates'
+  'Operations'
+  'Devices'
+  'Buckets'
+  'Rollups'
+  'Deployments'
+  'DeviceClasses'
+  'Groups'
+  'LogCollections'
+]
+var contentContainers = [
+  'imports'
+  'quarantine'
+  'content'
+  'manifests'
+  'deadletter'
+  'diagnostics'
+]
+var workContainers = ['imports', 'quarantine', 'content', 'diagnostics']
+var packages = 'packages'
+
+var roles = {
+  blobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
+  blobDataContributor: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
+  blobDataReader: '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
+  blobDelegator: 'db58b8e5-c6ad-4a2a-8342-4190687cbf4a'
+  queueDataContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
+  queueDataMessageSender: 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
+  tableDataContributor: '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
+}
+
+resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+  name: 'rg-${environmentName}'
+  location: location
+  tags: tags
+}
+
+module identity 'modules/identity.bicep' = {
+  name: 'identity'
+  scope: group
+  params: { suffix: suffix, location: location, tags: tags }
+}
+
+module application 'modules/application.bicep' = if (createApplication) {
+  name: 'application'
+  scope: group
+  params: { environmentName: environmentName }
+}
+
+module network 'modules/network.bicep' = if (privateNetwork) {
+  name: 'network'
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
+    networkId: subnets!.outputs.networkId
+    subnetId: subnets!.outputs.endpointSubnetId
+    stateAccountId: state.outputs.id
+    vaultId: keyvault.outputs.id
+    eventHubsId: eventhubs.outputs.namespaceId
+  }
+}
+
+module subnets 'modules/subnets.bicep' = if (privateNetwork) {
+  name: 'subnets'
+  scope: group
+  params: { suffix: suffix, location: location, tags: tags }
+}
+
+module state 'modules/storage.bicep' = {
+  name: 'state'
+  scope: group
+  params: {
+    name: 'state${suffix}'
+    location: location
+    tags: tags
+    sku: storageSku
+    isPublic: !privateNetwork
+    softDeleteDays: softDeleteDays
+    containers: [packages]
+    queues: queues
+    tables: tables
+    accountGrants: [
+      { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataOwner }
+      { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.queueDataContributor }
+      { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.tableDataContributor }
+    ]
+    queueGrants: empty(operatorPrincipalId) ? [] : [
+      { queue: 'resign', principalId: operatorPrincipalId, principalType: operatorPrincipalType, roleId: roles.queueDataMessageSender }
+    ]
+  }
+}
+
+module content 'modules/storage.bicep' = {
+  name: 'content'
+  scope: group
+  params: {
+    name: 'content${suffix}'
+    location: location
+    tags: tags
+    sku: storageSku
+    isPublic: true
+    softDeleteDays: softDeleteDays
+    containers: contentContainers
+    expiry: [
+      { container: 'quarantine', days: 7 }
+      { container: 'diagnostics', days: 30 }
+      { container: 'deadletter', days: 90 }
+    ]
+    accountGrants: [
+      { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDelegator }
+      { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.queueDataContributor }
+    ]
+    containerGrants: concat(map(workContainers, container => {
+      container: container
+      principalId: identity.outputs.appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleId: roles.blobDataContributor
+    }), [
+      { container: 'manifests', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataReader }
+      { container: 'deadletter', principalId: identity.outputs.eventsPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
+    ], empty(operatorPrincipalId) ? [] : [
+      { container: 'manifests', principalId: operatorPrincipalId, principalType: operatorPrincipalType, roleId: roles.blobDataContributor }
+      { container: 'imports', principalId: operatorPrincipalId, principalType: operatorPrincipalType, roleId: roles.blobDataContributor }
+    ])
+  }
+}
+
+module eventhubs 'modules/eventhubs.bicep' = {
+  name: 'eventhubs'
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
+    partitions: twinPartitions
+    isPublic: !privateNetwork
+    senderPrincipalId: identity.outputs.hubPrincipalId
+    receiverPrincipalId: identity.outputs.appPrincipalId
+  }
+}
+
+module hub 'modules/hub.bicep' = {
+  name: 'hub'
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
+    sku: hubSku
+    units: hubUnits
+    disableLocalAuth: hubDisableLocalAuth
+    identityId: identity.outputs.hubId
+    eventHubsHost: eventhubs.outputs.host
+    twinsEventHub: eventhubs.outputs.twinsName
+    appPrincipalId: identity.outputs.appPrincipalId
+  }
+}
+
+module eventgrid 'modules/eventgrid.bicep' = {
+  name: 'eventgrid'
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
+    identityId: identity.outputs.eventsId
+    hubId: hub.outputs.id
+    contentAccountId: content.outputs.id
+    appPrincipalId: identity.outputs.appPrincipalId
+  }
+}
+
+module keyvault 'modules/keyvault.bicep' = {
+  name: 'keyvault'
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
+    isPublic: !privateNetwork
+    appPrincipalId: identity.outputs.appPrincipalId
+    operatorPrincipalId: operatorPrincipalId
+    operatorPrincipalType: operatorPrincipalType
+  }
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  name: 'monitoring'
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
+    appPrincipalId: identity.outputs.appPrincipalId
+  }
+}
+
+module alerts 'modules/alerts.bicep' = {
+  name: 'alerts'
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
+    mail: alertMail
+    workspaceId: monitoring.outputs.workspaceId
+    topicId: eventgrid.outputs.topicId
+    eventHubsName: eventhubs.outputs.namespaceName
+    hubName: hub.outputs.name
+  }
+}
+
+module defender 'modules/defender.bicep' = if (defenderScan) {
+  name: 'defender'
+  scope: group
+  params: { accountName: content.outputs.name, gigabytes: defenderGigabytes }
+}
+
+module app 'modules/app.bicep' = {
+  name: 'app'
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
+    pythonVersion: pythonVersion
+    maximumInstances: maximumInstances
+    instanceMemory: instanceMemory
+    alwaysReadyImports: alwaysReadyImports
+    subnetId: privateNetwork ? subnets!.outputs.appSubnetId : ''
+    identityId: identity.outputs.appId
+    identityClientId: identity.outputs.appClientId
+    stateEndpoints: state.outputs.endpoints
+    contentEndpoints: content.outputs.endpoints
+    packageContainer: packages
+    eventHubsHost: eventhubs.outputs.host
+    topicEndpoint: eventgrid.outputs.topicEndpoint
+    vaultUri: keyvault.outputs.uri
+    sourceUrlSecretUri: keyvault.outputs.sourceUrlSecretUri
+    insightsConnection: monitoring.outputs.connection
+    instanceId: instanceId
+    hubName: hub.outputs.name
+    hubHost: hub.outputs.host
+    audience: audience
+    optionalSettings: optionalSettings
+  }
+}
+
+output AZURE_RESOURCE_GROUP string = group.name
+output AZURE_FUNCTION_NAME string = app.outputs.name
+output API_URL string = app.outputs.url
+output API_AUDIENCE string = audience
+output IOT_HUB_NAME string = hub.outputs.name
+output TOPIC_NAME string = eventgrid.outputs.topicName
+output HUB_TOPIC_NAME string = eventgrid.outputs.hubTopicName
+output CONTENT_TOPIC_NAME string = eventgrid.outputs.contentTopicName
+output EVENTS_IDENTITY_ID string = identity.outputs.eventsId
+output CONTENT_ACCOUNT_ID string = content.outputs.id
+output KEY_VAULT_NAME string = keyvault.outputs.name
+output SIGNING_VAULT_URL string = keyvault.outputs.uri
+output CONTENT_BLOB_URI string = content.outputs.endpoints.blob
+output STATE_QUEUE_URI string = state.outputs.endpoints.queue

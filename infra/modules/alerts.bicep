@@ -1,0 +1,177 @@
+metadata description = 'Alerts on what an operator must look at, and a workbook.'
+
+@description('Ending of the names.')
+param suffix string
+
+@description('Region.')
+param location string
+
+@description('Tags.')
+param tags object
+
+@description('Where alerts are mailed to. Empty: to nobody.')
+param mail string
+
+@description('Resource id of the Log Analytics workspace.')
+param workspaceId string
+
+@description('Resource id of the topic of the service.')
+param topicId string
+
+@description('Name of the Event Hubs namespace.')
+param eventHubsName string
+
+@description('Name of the IoT hub.')
+param hubName string
+
+var queries = [
+  {
+    name: 'poison'
+    text: 'A message failed five times and lies in a poison queue.'
+    severity: 1
+    threshold: 0
+    query: 'AppTraces | where Message has "MaxDequeueCount" or Message has "-poison"'
+  }
+  {
+    name: 'failed-imports'
+    text: 'Steps of imports fail.'
+    severity: 2
+    threshold: 0
+    query: 'AppRequests | where Success == false and Name in ("import_dropped", "fetch_import", "scan_quarantined", "publish_import")'
+  }
+  {
+    name: 'throttling'
+    text: 'The hub refuses commands because they come too fast.'
+    severity: 2
+    threshold: 20
+    query: 'AppExceptions | where OuterMessage has "The hub answered 429" or InnermostMessage has "The hub answered 429"'
+  }
+  {
+    name: 'failure-rate'
+    text: 'More than one call in twenty fails.'
+    severity: 1
+    threshold: 0
+    query: 'AppRequests | summarize failed = countif(Success == false), total = count() | where total > 50 and failed * 20 > total'
+  }
+  {
+    name: 'twin-lag'
+    text: 'Twin changes come in and are not read.'
+    severity: 1
+    threshold: 0
+    query: 'AzureMetrics | where ResourceProvider == "MICROSOFT.EVENTHUB" | summarize received = sumif(Total, MetricName == "IncomingMessages"), read = sumif(Total, MetricName == "OutgoingMessages") | where received > 100 and read * 2 < received'
+  }
+]
+
+resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(mail)) {
+  name: 'ag-${suffix}'
+  location: 'global'
+  tags: tags
+  properties: {
+    groupShortName: 'odu'
+    enabled: true
+    emailReceivers: [
+      { name: 'operators', emailAddress: mail, useCommonAlertSchema: true }
+    ]
+  }
+}
+
+resource namespace 'Microsoft.EventHub/namespaces@2024-01-01' existing = {
+  name: eventHubsName
+}
+
+resource hub 'Microsoft.Devices/IotHubs@2023-06-30' existing = {
+  name: hubName
+}
+
+resource streamMetrics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'metrics'
+  scope: namespace
+  properties: {
+    workspaceId: workspaceId
+    metrics: [
+      { category: 'AllMetrics', enabled: true }
+    ]
+  }
+}
+
+resource hubMetrics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'metrics'
+  scope: hub
+  properties: {
+    workspaceId: workspaceId
+    metrics: [
+      { category: 'AllMetrics', enabled: true }
+    ]
+  }
+}
+
+resource byLog 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for item in queries: {
+  name: 'odu-${item.name}-${suffix}'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'Open Device Update: ${item.name}'
+    description: item.text
+    severity: item.severity
+    enabled: true
+    scopes: [workspaceId]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
+    skipQueryValidation: true
+    autoMitigate: true
+    criteria: {
+      allOf: [
+        {
+          query: item.query
+          timeAggregation: 'Count'
+          operator: 'GreaterThan'
+          threshold: item.threshold
+          failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }
+        }
+      ]
+    }
+    actions: { actionGroups: empty(mail) ? [] : [people.id] }
+  }
+}]
+
+resource deadLetters 'Microsoft.Insights/metricAlerts@2018-03-01' = {
+  name: 'odu-dead-letters-${suffix}'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'Event Grid gave up on twin changes; they lie in the container deadletter.'
+    severity: 1
+    enabled: true
+    scopes: [topicId]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+      allOf: [
+        {
+          criterionType: 'StaticThresholdCriterion'
+          name: 'dead-letters'
+          metricName: 'DeadLetteredCount'
+          operator: 'GreaterThan'
+          threshold: 0
+          timeAggregation: 'Total'
+        }
+      ]
+    }
+    actions: empty(mail) ? [] : [{ actionGroupId: people.id }]
+  }
+}
+
+resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
+  name: guid(workspaceId, 'open-device-update')
+  location: location
+  tags: tags
+  kind: 'shared'
+  properties: {
+    displayName: 'Open Device Update'
+    category: 'workbook'
+    sourceId: workspaceId
+    serializedData: loadTextContent('../workbook.json')
+  }
+}
