@@ -104,12 +104,23 @@ def test_operation_answers_as_described(
 
 
 def assert_described(case: Case, status: int, headers: Any, content: bytes) -> None:
-    told = case.as_curl_command()
-    assert status < HTTPStatus.INTERNAL_SERVER_ERROR, told
-    described = case.operation.definition.raw["responses"]
-    assert str(status) in described, f"{status} is not described: {told}"
-    if status >= HTTPStatus.BAD_REQUEST:
+    fault = fault_of(case, status, headers, content)
+    assert fault is None, f"{fault}: {case.as_curl_command()}"
+
+
+def fault_of(case: Case, status: int, headers: Any, content: bytes) -> str | None:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return f"the service failed with {status}"
+    if str(status) not in case.operation.definition.raw["responses"]:
+        return f"{status} is not described"
+    if status < HTTPStatus.BAD_REQUEST:
+        return None
+    try:
         error = msgspec.json.decode(content, type=ErrorResponse).error
-        assert error.code, told
-        assert error.message, told
-        assert ("retry-after" in headers) == (status in PASSING), told
+    except msgspec.MsgspecError:
+        return f"{status} comes without an error: {content[:100]!r}"
+    if not (error.code and error.message):
+        return f"{status} says nothing"
+    if ("retry-after" in headers) != (status in PASSING):
+        return f"{status} and Retry-After do not go together"
+    return None
