@@ -69,6 +69,18 @@ def test_config_is_read_as_the_public_agents(tmp_path: Path) -> None:
     assert set(config.root_keys) == set(root_keys())
 
 
+def test_config_names_the_folders_with_logs(tmp_path: Path) -> None:
+    components = [{"componentName": "adu", "logPath": "log/"}]
+
+    usual = load_config(_write(tmp_path, logComponents=components))
+    greedy = load_config(_write(tmp_path, maxKilobytesToUploadPerLogPath=10**9))
+
+    assert usual.log_components == {"adu": tmp_path / "log"}
+    assert usual.maximum_log_bytes == 50 * 1024
+    assert greedy.log_components == {}
+    assert greedy.maximum_log_bytes == 100_000 * 1024
+
+
 def test_config_shows_no_key(tmp_path: Path) -> None:
     assert "c2VjcmV0" not in repr(load_config(_write(tmp_path)))
 
@@ -90,6 +102,10 @@ def test_config_shows_no_key(tmp_path: Path) -> None:
         ({"agent": {"manufacturer": 7}}, "manufacturer"),
         ({"agent": {"connectionSource": {"connectionType": "AIS"}}}, "connectionType"),
         ({"agent": {"additionalDeviceProperties": {"a": 1}}}, "additionalDeviceProperties"),
+        ({"logComponents": [7]}, "logComponents"),
+        ({"logComponents": [{"componentName": "a/b", "logPath": "log"}]}, "componentName"),
+        ({"logComponents": [{"componentName": "a"}]}, "logPath"),
+        ({"maxKilobytesToUploadPerLogPath": 0}, "maxKilobytesToUploadPerLogPath"),
     ],
 )
 def test_config_is_refused_when_a_setting_is_wrong(
