@@ -1,0 +1,253 @@
+"""One worker process of the import pipeline, played in this process: it can die at any call.
+
+The services are the real ones on a real storage account. A dead worker makes no further call; the
+triggers then behave as the Functions host does: messages come back, blob events are delivered
+until they were handled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+from collections.abc import AsyncGenerator, Awaitable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from shared.adapters.blobs import AzureBlobs
+from shared.adapters.fetch import SafeFetcher, SourceStream
+from shared.adapters.queues import AzureQueues
+from shared.adapters.storage import StorageAccounts
+from shared.adapters.table import Table
+from shared.adapters.table_deployments import TableDeployments
+from shared.adapters.table_fleet import TableFleet
+from shared.adapters.table_operations import TableOperations
+from shared.adapters.table_updates import TableUpdates
+from shared.domain.errors import DeviceUpdateError
+from shared.domain.scan import Verdict
+from shared.domain.source_url import SourcePolicy
+from shared.domain.topology import IMPORT_MANIFEST_SUFFIX, SCAN_REQUEST
+from shared.services.best_updates import BestUpdates
+from shared.services.import_fetch import ImportFetch
+from shared.services.import_publish import ImportPublish
+from shared.services.import_scan import ImportScan
+from shared.services.imports import Imports
+from shared.services.orphans import Orphans
+from shared.services.rollup import RollupBell
+from shared.services.sweep import Sweep
+from tests.memory import MemorySealer, MemorySigning
+
+BLOCK_BYTES = 1 << 16
+PIECE_BYTES = 1 << 16
+_QUEUES = ("import", "publish")
+
+
+class Died(BaseException):
+    """The process is gone."""
+
+
+class Mortality:
+    """Counts the calls of a worker to storage and sources, and ends it before one of them."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._dies_at: int | None = None
+
+    def begin(self, dies_at: int | None = None) -> None:
+        """A new worker, which dies at a call or never."""
+        self.calls, self._dies_at = 0, dies_at
+
+    def step(self, _request: object = None) -> None:
+        self.calls += 1
+        if self._dies_at is not None and self.calls >= self._dies_at:
+            raise Died(f"before call {self._dies_at}")
+
+
+class MortalFetcher:
+    """The real fetcher; each request and each piece is a call."""
+
+    def __init__(self, mortality: Mortality) -> None:
+        self._fetcher = SafeFetcher(SourcePolicy(allow_loopback=True))
+        self._mortality = mortality
+
+    async def read_small(self, url: str, *, max_bytes: int) -> bytes:
+        self._mortality.step()
+        return await self._fetcher.read_small(url, max_bytes=max_bytes)
+
+    def stream(
+        self, url: str, *, size_bytes: int, offset: int = 0, etag: str | None = None
+    ) -> MortalStream:
+        source = self._fetcher.stream(url, size_bytes=size_bytes, offset=offset, etag=etag)
+        return MortalStream(source, self._mortality)
+
+
+class MortalStream:
+    """A source in small pieces, so that little content makes many calls."""
+
+    def __init__(self, source: SourceStream, mortality: Mortality) -> None:
+        self._source, self._mortality = source, mortality
+
+    @property
+    def etag(self) -> str | None:
+        return self._source.etag
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        self._mortality.step()
+        async for chunk in self._source:
+            for at in range(0, len(chunk), PIECE_BYTES):
+                yield chunk[at : at + PIECE_BYTES]
+                self._mortality.step()
+
+    async def aclose(self) -> None:
+        await self._source.aclose()
+
+
+class HashingScanner:
+    """Finds everything clean that is what it should be."""
+
+    async def scan(self, path: Path, *, sha256: str, **_: Any) -> Verdict:
+        content = await asyncio.to_thread(path.read_bytes)
+        digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        return Verdict("clean" if digest == sha256 else "error", "test", "1", "1")
+
+
+class ShiftedClock:
+    """The time, some way ahead."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+        self._ids = iter(range(1 << 20))
+
+    def now(self) -> str:
+        return (datetime.now(UTC) + self.ahead).isoformat(timespec="microseconds")
+
+    def fresh_id(self) -> str:
+        return f"{next(self._ids):032x}"
+
+
+@dataclass(slots=True)
+class Worker:
+    """The services of one process."""
+
+    imports: Imports
+    fetch: ImportFetch
+    scan: ImportScan
+    publish: ImportPublish
+    sweep: Sweep
+
+    async def queued(self, queue: str, order: dict[str, str]) -> None:
+        """What the queue triggers do."""
+        service = self.fetch if queue == "import" else self.publish
+        await service.run(order["instance"], order["operation"])
+
+
+def a_worker(
+    accounts: StorageAccounts, instance: str, clock: ShiftedClock, mortality: Mortality
+) -> Worker:
+    """A worker for one instance; its accounts must count with its mortality."""
+    blobs = AzureBlobs(accounts, 1.0, BLOCK_BYTES)
+    queues = AzureQueues(accounts)
+    operations = TableOperations(Table(accounts, "Operations"))
+    updates = TableUpdates(Table(accounts, "Updates"))
+    names: Any = ("Buckets", "Groups", "DeviceClasses", "Rollups")
+    fleet = TableFleet(*(Table(accounts, name) for name in names), clock)
+    sealer = MemorySealer()
+    best = BestUpdates(fleet, updates)
+    imports = Imports(operations, blobs, queues, sealer, clock)
+    fetcher: Any = MortalFetcher(mortality)
+    signing: Any = MemorySigning()
+    return Worker(
+        imports,
+        ImportFetch(imports, operations, updates, blobs, queues, fetcher, sealer, clock, 3600.0),
+        ImportScan(imports, operations, blobs, queues, HashingScanner(), clock),
+        ImportPublish(imports, operations, updates, blobs, signing, best, clock),
+        Sweep(
+            [instance],
+            operations,
+            TableDeployments(Table(accounts, "Deployments")),
+            fleet,
+            best,
+            blobs,
+            queues,
+            RollupBell(queues, 0.0),
+            clock,
+            imports,
+            Orphans(imports, updates, blobs, clock),
+        ),
+    )
+
+
+@dataclass(slots=True)
+class Host:
+    """The triggers of one instance: they outlive every worker."""
+
+    bare: StorageAccounts
+    instance: str
+    handled: set[str] = field(default_factory=set)
+
+    async def run(self, worker: Worker) -> None:
+        """Deliver until nothing is left.
+
+        Raises:
+            Died: The worker died; what it had taken will be delivered again.
+        """
+        while await self._messages(worker) or await self._events(worker):
+            pass
+
+    async def _messages(self, worker: Worker) -> bool:
+        found = False
+        for name in _QUEUES:
+            queue = self.bare.queues.get_queue_client(name)
+            async for message in queue.receive_messages(visibility_timeout=600, max_messages=8):
+                found = True
+                order = json.loads(base64.b64decode(message.content))
+                done = False
+                try:
+                    done = await _survived(worker.queued(name, order))
+                finally:
+                    if not done:
+                        await queue.update_message(message, visibility_timeout=0)
+                if done:
+                    await queue.delete_message(message)
+        return found
+
+    async def _events(self, worker: Worker) -> bool:
+        found = False
+        for container, ending, handle in (
+            ("imports", IMPORT_MANIFEST_SUFFIX, self._dropped),
+            ("quarantine", "/" + SCAN_REQUEST, self._scanned),
+        ):
+            client = self.bare.blobs.get_container_client(container)
+            async for blob in client.list_blobs(name_starts_with=f"{self.instance}/"):
+                if not blob.name.endswith(ending) or blob.etag in self.handled:
+                    continue
+                found = True
+                assert blob.last_modified is not None
+                created = blob.last_modified.isoformat()
+                if await _survived(handle(worker, blob.name, blob.etag, created)):
+                    self.handled.add(blob.etag)
+        return found
+
+    async def _dropped(self, worker: Worker, name: str, etag: str, created: str) -> None:
+        await worker.imports.start_from_drop(self.instance, name, etag, created)
+
+    async def _scanned(self, worker: Worker, name: str, _etag: str, _created: str) -> None:
+        await worker.scan.run(self.instance, name.split("/")[1])
+
+
+async def _survived(work: Awaitable[None]) -> bool:
+    """Whether an invocation ended well; a dead process ends the test's host as well."""
+    try:
+        await work
+    except DeviceUpdateError as error:
+        if not error.retryable:
+            raise
+        return False
+    except BaseExceptionGroup as group:
+        if group.subgroup(Died) is not None:
+            raise Died from group
+        raise
+    return True
