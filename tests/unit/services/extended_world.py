@@ -1,0 +1,102 @@
+"""The world with what operators remove, read again and collect."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from shared.domain.log_collection import LogCollection
+from shared.ports import Page, Stored
+from shared.services.delete_update import DeleteUpdate
+from shared.services.fleet_changes import FleetChanges
+from shared.services.import_devices import ImportDevices
+from shared.services.log_collections import CollectLogs
+from shared.services.pacing import Pacer
+from tests.memory import Rows
+from tests.unit.services.world import INSTANCE, World
+
+
+class MemoryLogCollections:
+    def __init__(self) -> None:
+        self._rows = Rows[tuple[str, str], LogCollection]()
+
+    async def add(self, instance: str, collection: LogCollection) -> bool:
+        await asyncio.sleep(0)
+        return self._rows.insert((instance, collection.collection_id), collection)
+
+    async def get(self, instance: str, collection_id: str) -> Stored[LogCollection] | None:
+        await asyncio.sleep(0)
+        return self._rows.get((instance, collection_id))
+
+    async def save(self, instance: str, collection: LogCollection, etag: str) -> None:
+        await asyncio.sleep(0)
+        self._rows.replace((instance, collection.collection_id), collection, etag)
+
+    async def list(self, instance: str, token: str | None, *, size: int) -> Page[LogCollection]:
+        raise NotImplementedError
+
+    async def waiting(self, instance: str) -> Sequence[LogCollection]:
+        await asyncio.sleep(0)
+        return [row.value for _, row in self._rows.items() if row.value.waiting]
+
+
+class ExtendedWorld(World):
+    """Everything of one instance."""
+
+    def __init__(self) -> None:
+        self.log_collections = MemoryLogCollections()
+        super().__init__()
+
+    def _build(self) -> None:
+        super()._build()
+        around = self.faults.around
+        operations, devices, hub = (
+            around(self.operations),
+            around(self.devices),
+            around(self.hub),
+        )
+        queues, blobs, fleet = around(self.queues), around(self.blobs), around(self.fleet)
+        deployments, updates = around(self.deployments), around(self.updates)
+        self.delete_update = DeleteUpdate(
+            operations,
+            updates,
+            deployments,
+            fleet,
+            blobs,
+            queues,
+            self.publish.best_updates,
+            self.clock,
+        )
+        self.fleet_changes = FleetChanges(fleet, deployments, self.rollup, self.bell, self.clock)
+        self.collect_logs = CollectLogs(
+            [INSTANCE],
+            around(self.log_collections),
+            devices,
+            hub,
+            blobs,
+            queues,
+            Pacer(100_000.0),
+            self.clock,
+        )
+        self.import_devices = ImportDevices(
+            operations,
+            devices,
+            hub,
+            self.observe,
+            self.collect_logs,
+            queues,
+            Pacer(100_000.0),
+            self.clock,
+            6.0,
+        )
+
+    def _triggers(self) -> Mapping[str, Callable[[Mapping[str, Any]], Awaitable[None]]]:
+        return {
+            **super()._triggers(),
+            "delete": lambda order: self.delete_update.run(order["instance"], order["operation"]),
+            "registry": lambda order: self.import_devices.run(
+                order["instance"], order["operation"], order["step"]
+            ),
+            "logs": lambda order: self.collect_logs.run(order["instance"], order["collection"]),
+        }
