@@ -117,7 +117,6 @@ var contentContainers = [
   'deadletter'
   'diagnostics'
 ]
-var workContainers = ['imports', 'quarantine', 'content', 'diagnostics']
 var packages = 'packages'
 
 var roles = {
@@ -213,12 +212,11 @@ module content 'modules/storage.bicep' = {
       { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDelegator }
       { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.queueDataContributor }
     ]
-    containerGrants: concat(map(workContainers, container => {
-      container: container
-      principalId: identity.outputs.appPrincipalId
-      principalType: 'ServicePrincipal'
-      roleId: roles.blobDataContributor
-    }), [
+    containerGrants: concat([
+      { container: 'imports', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
+      { container: 'quarantine', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
+      { container: 'content', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
+      { container: 'diagnostics', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
       { container: 'manifests', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataReader }
       { container: 'deadletter', principalId: identity.outputs.eventsPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
     ], empty(operatorPrincipalId) ? [] : [

@@ -47,7 +47,7 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
 // only keys that a root key vouches for.
 resource signingKey 'Microsoft.KeyVault/vaults/keys@2024-11-01' = {
   parent: vault
-  name: 'manifest-signing'
+  name: 'update-signing'
   properties: {
     kty: 'RSA'
     keySize: 3072

@@ -1,0 +1,98 @@
+"""Where the event subscriptions of the templates and those of the program disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shared.domain.topology import CONTAINERS, EVENT_SUBSCRIPTIONS, EventSubscription
+from tests.infra import program
+from tests.infra.site import Site
+from tests.infra.values import SECRET_MARK, Resource
+
+_TOPICS = {"topic": "evgt-", "iothub": "evgs-hub-", "storage": "evgs-content-"}
+_SCHEMAS = {"CloudEvent": "CloudEventSchemaV1_0", "EventGridEvent": "EventGridSchema"}
+_SUBSCRIPTION_TYPES = (
+    "Microsoft.EventGrid/topics/eventSubscriptions",
+    "Microsoft.EventGrid/systemTopics/eventSubscriptions",
+)
+
+
+def subscriptions(site: Site) -> Iterator[str]:
+    """What does not fit."""
+    found = {item.name: item for kind in _SUBSCRIPTION_TYPES for item in site.events.of(kind)}
+    wanted = {item.name: item for item in EVENT_SUBSCRIPTIONS}
+    for name in sorted(wanted.keys() - found.keys()):
+        yield f"subscription missing: {name}"
+    for name in sorted(found.keys() - wanted.keys()):
+        yield f"subscription surplus: {name}"
+    for name in sorted(wanted.keys() & found.keys()):
+        for what, (right, is_now) in _facts(site, wanted[name], found[name]).items():
+            if right != is_now:
+                yield f"subscription {name}: {what} should be {right!r}, is {is_now!r}"
+    yield from _topics(site)
+
+
+def _facts(
+    site: Site, wanted: EventSubscription, found: Resource
+) -> dict[str, tuple[object, object]]:
+    """What each fact of a subscription should be, and what it is."""
+    properties = found.properties
+    destination, events = properties["destination"], properties["filter"]
+    letters = properties["deadLetterWithResourceIdentity"]["deadLetterDestination"]["properties"]
+    trigger = next((item for item in program.triggers() if item.function == wanted.function), None)
+    assert trigger is not None, f"{wanted.function} is no function"
+    kind = "eventGridTrigger" if wanted.kind == "event_grid" else "blobTrigger"
+    topic = found.parent.name if found.parent else ""
+    return {
+        "trigger": (kind, trigger.kind),
+        "topic": (f"{_TOPICS[wanted.source]}abcdefghijklm", topic),
+        "destination": (
+            _destination(site, wanted),
+            (destination["endpointType"], _end(destination)),
+        ),
+        "event types": (set(wanted.event_types), set(events["includedEventTypes"])),
+        "begin": (wanted.subject_begins_with, events.get("subjectBeginsWith", "")),
+        "end": (wanted.subject_ends_with, events.get("subjectEndsWith", "")),
+        "schema": (
+            _SCHEMAS.get(trigger.event, "EventGridSchema"),
+            properties["eventDeliverySchema"],
+        ),
+        "dead letters": (True, letters["blobContainerName"] in CONTAINERS),
+        "dead letter account": (
+            site.account(site.settings["CONTENT__blobServiceUri"]).id,
+            letters["resourceId"],
+        ),
+        "is one event a delivery": (1, destination["properties"]["maxEventsPerBatch"]),
+    }
+
+
+def _destination(site: Site, wanted: EventSubscription) -> tuple[str, str]:
+    if wanted.kind == "event_grid":
+        return "AzureFunction", f"{site.app.id}/functions/{wanted.function}"
+    host = f"https://{site.app.id}.properties.defaultHostName"
+    name = f"Host.Functions.{wanted.function}"
+    return "WebHook", f"{host}/runtime/webhooks/blobs?functionName={name}&code={SECRET_MARK}"
+
+
+def _end(destination: Mapping[str, Any]) -> str:
+    properties = destination["properties"]
+    return str(properties.get("endpointUrl") or properties.get("resourceId"))
+
+
+def _topics(site: Site) -> Iterator[str]:
+    owners = {
+        "Microsoft.Devices.IoTHubs": site.main.one("Microsoft.Devices/IotHubs").id,
+        "Microsoft.Storage.StorageAccounts": site.account(
+            site.settings["CONTENT__blobServiceUri"]
+        ).id,
+    }
+    for topic in site.main.of("Microsoft.EventGrid/systemTopics"):
+        kind = topic.properties["topicType"]
+        if topic.properties["source"] != owners.get(kind):
+            yield f"system topic {topic.name} is of {topic.properties['source']}"
+    topic = site.main.one("Microsoft.EventGrid/topics")
+    if site.settings.get("EVENTS_TOPIC_ENDPOINT") != f"{topic.id}.properties.endpoint":
+        yield "EVENTS_TOPIC_ENDPOINT is not that of the topic"
+    if topic.properties["inputSchema"] != _SCHEMAS["CloudEvent"]:
+        yield "the topic does not take CloudEvents"
