@@ -84,7 +84,7 @@ def _connections(site: Site) -> Iterator[str]:
 
 def _stores(site: Site) -> Iterator[str]:
     """Each connection leads to the account that holds what the program looks for in it."""
-    wanted = {
+    wanted: dict[str, dict[str, set[str]]] = {
         STATE_CONNECTION: {
             "queue": set(QUEUES),
             "table": set(TABLES),
@@ -173,7 +173,7 @@ def _names(site: Site) -> Iterator[str]:
 
 
 def _secrets(site: Site) -> Iterator[str]:
-    shown = {**site.settings, **site.main.outputs, **site.events.outputs}
+    shown = {**site.settings, **site.main.shown, **site.events.shown}
     for name, value in shown.items():
         for secret in _SECRETS:
             if secret in str(value):

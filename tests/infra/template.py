@@ -62,6 +62,9 @@ class Template:
             name: self._expressions.value(node.named_children[-1], {})
             for name, node in self._outputs.items()
         }
+        self._deployment.shown |= {
+            f"output {name} of {self._file}": value for name, value in outputs.items()
+        }
         self._deployment.unused += [
             f"{self._file}: {name}"
             for name, (kind, _) in self._declared.items()

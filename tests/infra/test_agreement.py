@@ -149,7 +149,7 @@ MISTAKES = (
         "modules/storage.bicep",
         "output name string = account.name",
         "output name string = account.listKeys().keys[0].value",
-        "secret in",
+        "secret in output name of modules/storage.bicep",
     ),
     Mistake(
         "secret in a setting",

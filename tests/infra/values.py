@@ -79,6 +79,8 @@ class Deployment:
 
     resources: list[Resource] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
+    shown: dict[str, Any] = field(default_factory=dict)
+    """The outputs of all files: they stay readable in the history of deployments."""
     unused: list[str] = field(default_factory=list)
 
     def of(self, kind: str) -> list[Resource]:
