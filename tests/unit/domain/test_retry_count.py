@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shared.domain.counters import moved_on
+from shared.domain.deployment import Subgroup
+from shared.domain.device import view
+from shared.domain.reconcile import wanted
+from tests.unit.domain.builders import LONG_AGO, a_change, a_deployment, a_record, failed, started
+
+
+def test_each_retry_of_a_failed_device_counts_and_stays_in_its_history() -> None:
+    record = a_record(a_change(1, started()))
+    deployment = a_deployment()
+    first = wanted(record, [deployment], LONG_AGO)
+    assert first is not None
+    assert first.retry_count == 0
+    seen = view(record).device_class
+    assert seen is not None
+
+    retried = replace(deployment, subgroups={seen.class_id: Subgroup(retry_timestamp="t1")})
+    record = a_record(a_change(1, started()), a_change(2, failed()), commanded=first)
+    second = wanted(record, [retried], LONG_AGO)
+    assert second is not None
+    assert second.retry_count == 1
+
+    again = replace(deployment, subgroups={seen.class_id: Subgroup(retry_timestamp="t2")})
+    record = a_record(
+        a_change(1, started()), a_change(2, failed(retry_timestamp="t1")), commanded=second
+    )
+    third = wanted(record, [again], LONG_AGO)
+    assert third is not None
+    assert third.retry_count == 2
+    history = moved_on(replace(record, commanded=third), replace(record, commanded=None))
+    assert history is not None
+    assert history.retry_count == 2
