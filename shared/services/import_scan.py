@@ -18,6 +18,7 @@ from shared.domain.topology import SCAN_REQUEST
 from shared.ports import Blobs, Clock, Operations, Queues, Scanner
 from shared.services.import_try import Try
 from shared.services.imports import Imports, quarantine_prefix
+from shared.services.progress import Progress
 
 VERDICTS = "verdicts.json"
 _BYTES_PER_SECOND = 20 << 20
@@ -72,14 +73,15 @@ class ImportScan:
             raise NotFound("The quarantined content is gone; import again.")
         entries = msgspec.json.decode(request, type=list[ScanEntry])
         scanned: dict[str, ScannedFile] = {}
+        progress = Progress(attempt)
         async with attempt.kept_alive():
             for entry in entries:
                 scanned[entry.blob] = await self._scan(entry)
-                await attempt.save(files_scanned=len(scanned))
+                await progress.scanned(len(scanned))
         await self.blobs.write(
             "quarantine", prefix + VERDICTS, json.dumps(msgspec.to_builtins(scanned)).encode()
         )
-        await attempt.save(stage=Stage.PUBLISH, tries=0)
+        await attempt.save(stage=Stage.PUBLISH, tries=0, files_scanned=len(scanned))
         await self.queues.put(
             "publish",
             {"instance": attempt.instance, "operation": attempt.operation.operation_id},

@@ -1,4 +1,4 @@
-"""Keeps the bytes done of an import readable in its operation while it runs."""
+"""Keeps how far an import is readable in its operation while it runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SECONDS_BETWEEN_WRITES = 1.0
 
 
 class Progress:
-    """Adds up how far the files are and writes the sum down about once a second.
+    """Adds up how far the files are and writes it down about once a second.
 
     A file that has to be begun anew takes nothing back: the sum waits until it is reached again.
     """
@@ -18,7 +18,7 @@ class Progress:
     def __init__(self, attempt: Try) -> None:
         self._try = attempt
         self._reached: dict[str, int] = {}
-        self._due_at = 0.0
+        self._due_at = time.monotonic() + _SECONDS_BETWEEN_WRITES
 
     async def begin(self, total: int) -> None:
         """Say how many bytes there are in all."""
@@ -29,6 +29,11 @@ class Progress:
         self._reached[name] = size
         if time.monotonic() >= self._due_at:
             await self._write()
+
+    async def scanned(self, files: int) -> None:
+        """So many files are scanned."""
+        if time.monotonic() >= self._due_at:
+            await self._write(files_scanned=files)
 
     async def end(self) -> None:
         """Everything is done."""

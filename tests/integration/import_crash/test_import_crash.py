@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -95,6 +95,7 @@ class Case:
 
     async def drop(self, package: Package) -> None:
         """Put a package into the drop container, files first."""
+        self.host.has_drops = True
         folder = f"{self.instance}/{package.update_id['name']}"
         for file, content in package.files.items():
             blob = self.bare.blobs.get_blob_client("imports", f"{folder}/{file}")
@@ -200,7 +201,7 @@ def child() -> Package:
 
 
 def parent() -> Package:
-    package = make_package("model", name="parent", files={"install.sh": SMALL})
+    package = make_package("model", name="parent", files={"install.sh": SMALL, "large.bin": LARGE})
     reference = {"type": "reference", "updateId": child().update_id}
     package.document["instructions"]["steps"].append(reference)
     return package
@@ -221,28 +222,59 @@ async def one_by_drop(case: Case) -> None:
 async def parent_by_drop(case: Case) -> None:
     """Its child was imported before."""
     case.import_by_url(child())
-    await case.run()
+    assert case.ask is not None
+    case.storage.mortality.begin()
+    worker = a_worker(case.storage.counted, case.instance, case.clock, case.storage.mortality)
+    await case.ask(worker)
+    await case.host.run(worker)
     case.ask = None
     await case.drop(parent())
 
 
-@pytest.mark.parametrize(
-    "prepare", [one_by_url, parent_and_child_by_url, one_by_drop, parent_by_drop]
-)
-async def test_import_is_complete_wherever_its_worker_dies(
-    a_case: Callable[[], Case], prepare: Callable[[Case], Awaitable[None]]
+async def crash_at(
+    a_case: Callable[[], Case],
+    prepare: Callable[[Case], Awaitable[None]],
+    choose: Callable[[int, int], Iterable[int]],
 ) -> None:
+    """Import without a crash, then with one at each of the calls chosen of those of the fetch stage
+    and of all.
+    """
     whole = a_case()
     await prepare(whole)
     calls = await whole.run()
     await whole.assert_published()
-    assert calls > 20
+    assert calls > whole.host.calls_of_fetch > 10
 
-    for call in range(1, calls + 1):
+    for call in choose(whole.host.calls_of_fetch, calls):
         case = a_case()
         await prepare(case)
         await case.run(call)
         await case.assert_published()
+
+
+async def test_import_of_parent_and_child_is_complete_wherever_its_worker_dies(
+    a_case: Callable[[], Case],
+) -> None:
+    await crash_at(a_case, parent_and_child_by_url, lambda _, calls: range(1, calls + 1))
+
+
+async def test_dropped_parent_is_complete_wherever_its_worker_dies_in_the_fetch(
+    a_case: Callable[[], Case],
+) -> None:
+    """What follows the fetch knows no drop but in its report, made by the last calls."""
+    await crash_at(
+        a_case,
+        parent_by_drop,
+        lambda fetch, calls: [*range(1, fetch + 1), *range(calls - 12, calls + 1)],
+    )
+
+
+@pytest.mark.parametrize("prepare", [one_by_url, one_by_drop])
+async def test_import_of_one_is_complete_after_a_crash(
+    a_case: Callable[[], Case], prepare: Callable[[Case], Awaitable[None]]
+) -> None:
+    """All its calls are among those of a parent and its child."""
+    await crash_at(a_case, prepare, lambda _, calls: range(3, calls + 1, 9))
 
 
 async def test_import_that_must_fail_fails_once_wherever_its_worker_dies(

@@ -11,7 +11,7 @@ import asyncio
 import base64
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,7 +42,9 @@ from tests.memory import MemorySealer, MemorySigning
 
 BLOCK_BYTES = 1 << 16
 PIECE_BYTES = 1 << 16
-_QUEUES = ("import", "publish")
+
+
+type Handler = Callable[[Worker, str, str, str], Awaitable[None]]
 
 
 class Died(BaseException):
@@ -132,6 +134,7 @@ class ShiftedClock:
 class Worker:
     """The services of one process."""
 
+    mortality: Mortality
     imports: Imports
     fetch: ImportFetch
     scan: ImportScan
@@ -152,14 +155,20 @@ def a_worker(
     queues = AzureQueues(accounts)
     operations = TableOperations(Table(accounts, "Operations"))
     updates = TableUpdates(Table(accounts, "Updates"))
-    names: Any = ("Buckets", "Groups", "DeviceClasses", "Rollups")
-    fleet = TableFleet(*(Table(accounts, name) for name in names), clock)
+    fleet = TableFleet(
+        Table(accounts, "Buckets"),
+        Table(accounts, "Groups"),
+        Table(accounts, "DeviceClasses"),
+        Table(accounts, "Rollups"),
+        clock,
+    )
     sealer = MemorySealer()
     best = BestUpdates(fleet, updates)
     imports = Imports(operations, blobs, queues, sealer, clock)
     fetcher: Any = MortalFetcher(mortality)
     signing: Any = MemorySigning()
     return Worker(
+        mortality,
         imports,
         ImportFetch(imports, operations, updates, blobs, queues, fetcher, sealer, clock, 3600.0),
         ImportScan(imports, operations, blobs, queues, HashingScanner(), clock),
@@ -186,6 +195,9 @@ class Host:
 
     bare: StorageAccounts
     instance: str
+    has_drops: bool = False
+    calls_of_fetch: int = 0
+    """Calls of the worker until it was first asked to scan."""
     handled: set[str] = field(default_factory=set)
 
     async def run(self, worker: Worker) -> None:
@@ -194,47 +206,48 @@ class Host:
         Raises:
             Died: The worker died; what it had taken will be delivered again.
         """
-        while await self._messages(worker) or await self._events(worker):
-            pass
+        found = True
+        while found:
+            found = self.has_drops and await self._events("imports", self._dropped, worker)
+            found |= await self._messages("import", worker)
+            found |= await self._events("quarantine", self._scanned, worker)
+            found |= await self._messages("publish", worker)
 
-    async def _messages(self, worker: Worker) -> bool:
+    async def _messages(self, name: str, worker: Worker) -> bool:
         found = False
-        for name in _QUEUES:
-            queue = self.bare.queues.get_queue_client(name)
-            async for message in queue.receive_messages(visibility_timeout=600, max_messages=8):
-                found = True
-                order = json.loads(base64.b64decode(message.content))
-                done = False
-                try:
-                    done = await _survived(worker.queued(name, order))
-                finally:
-                    if not done:
-                        await queue.update_message(message, visibility_timeout=0)
-                if done:
-                    await queue.delete_message(message)
+        queue = self.bare.queues.get_queue_client(name)
+        async for message in queue.receive_messages(visibility_timeout=600, max_messages=8):
+            found = True
+            order = json.loads(base64.b64decode(message.content))
+            done = False
+            try:
+                done = await _survived(worker.queued(name, order))
+            finally:
+                if not done:
+                    await queue.update_message(message, visibility_timeout=0)
+            if done:
+                await queue.delete_message(message)
         return found
 
-    async def _events(self, worker: Worker) -> bool:
+    async def _events(self, container: str, handle: Handler, worker: Worker) -> bool:
         found = False
-        for container, ending, handle in (
-            ("imports", IMPORT_MANIFEST_SUFFIX, self._dropped),
-            ("quarantine", "/" + SCAN_REQUEST, self._scanned),
-        ):
-            client = self.bare.blobs.get_container_client(container)
-            async for blob in client.list_blobs(name_starts_with=f"{self.instance}/"):
-                if not blob.name.endswith(ending) or blob.etag in self.handled:
-                    continue
-                found = True
-                assert blob.last_modified is not None
-                created = blob.last_modified.isoformat()
-                if await _survived(handle(worker, blob.name, blob.etag, created)):
-                    self.handled.add(blob.etag)
+        client = self.bare.blobs.get_container_client(container)
+        async for blob in client.list_blobs(name_starts_with=f"{self.instance}/"):
+            is_watched = blob.name.endswith((IMPORT_MANIFEST_SUFFIX, "/" + SCAN_REQUEST))
+            if not is_watched or blob.etag in self.handled:
+                continue
+            found = True
+            assert blob.last_modified is not None
+            created = blob.last_modified.isoformat()
+            if await _survived(handle(worker, blob.name, blob.etag, created)):
+                self.handled.add(blob.etag)
         return found
 
     async def _dropped(self, worker: Worker, name: str, etag: str, created: str) -> None:
         await worker.imports.start_from_drop(self.instance, name, etag, created)
 
     async def _scanned(self, worker: Worker, name: str, _etag: str, _created: str) -> None:
+        self.calls_of_fetch = self.calls_of_fetch or worker.mortality.calls
         await worker.scan.run(self.instance, name.split("/")[1])
 
 
