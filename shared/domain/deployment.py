@@ -106,7 +106,7 @@ class Commanded:
     """What a device was last asked to do, and as member of which group and class.
 
     `file_ids` are those whose links stand in the twin since. `retry_count` is how often it was
-    asked again after a failure.
+    asked again after a failure, `precedence` that of the deployment.
     """
 
     workflow_id: str
@@ -119,6 +119,7 @@ class Commanded:
     file_ids: tuple[str, ...] = ()
     issue: Issue = Issue()
     retry_count: int = 0
+    precedence: tuple[str, str, str] = ("", "", "")
 
     @property
     def workflow_on_device(self) -> str:
@@ -156,7 +157,7 @@ def in_force(
         now: ISO 8601, UTC, comparable as text with the deployments' times.
     """
     started = [item for item in deployments if item.starts_at <= now and item.targets(device_class)]
-    return max(started, key=_precedence, default=None)
+    return max(started, key=precedence, default=None)
 
 
 def state_for(
@@ -166,7 +167,7 @@ def state_for(
     if deployment.subgroup(device_class.class_id).is_canceled:
         return DeploymentState.CANCELED
     newest = in_force(deployments, device_class, now)
-    superseded = newest is not None and _precedence(newest) > _precedence(deployment)
+    superseded = newest is not None and precedence(newest) > precedence(deployment)
     return DeploymentState.INACTIVE if superseded else DeploymentState.ACTIVE
 
 
@@ -229,13 +230,17 @@ def renewed(deployment: Deployment, edition: int, revoked_edition: int) -> Deplo
     return replace(deployment, issue=issue, is_fanned_out=False)
 
 
-def _precedence(deployment: Deployment) -> tuple[str, str, str]:
+def precedence(deployment: Deployment) -> tuple[str, str, str]:
     """What makes a deployment newer than another; the last part only settles a tie."""
     return deployment.starts_at, deployment.created_at, deployment.workflow_id
 
 
 def delete(deployment: Deployment, class_id: str) -> Deployment:
-    """The deployment without one class; an older one may come into force for it again."""
+    """The deployment without one class.
+
+    An older one may come into force for the class again, but only for devices that were asked for
+    nothing newer: see `reconcile.wanted`.
+    """
     return _with_subgroup(
         deployment, class_id, replace(deployment.subgroup(class_id), is_deleted=True)
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from shared.contract.codes import Erc
-from shared.domain.deployment import Commanded, Deployment, Issue, in_force
+from shared.domain.deployment import Commanded, Deployment, Issue, in_force, precedence
 from shared.domain.device import DeviceRecord, DeviceState, evidence_of, view
 
 
@@ -35,6 +35,8 @@ def wanted(record: DeviceRecord, deployments: Iterable[Deployment], now: str) ->
         return _cancelled(record, current) if is_current else None
     if is_current and current is not None:
         return _again(record, current, subgroup.retry_timestamp, deployment.issue)
+    if _has_gone_further(current, deployment, class_id):
+        return None
     return Commanded(
         workflow_id=deployment.workflow_id,
         retry_timestamp=None,
@@ -44,7 +46,15 @@ def wanted(record: DeviceRecord, deployments: Iterable[Deployment], now: str) ->
         class_id=class_id,
         update_id=deployment.update_id,
         issue=deployment.issue,
+        precedence=precedence(deployment),
     )
+
+
+def _has_gone_further(current: Commanded | None, deployment: Deployment, class_id: str) -> bool:
+    """Whether a newer deployment, forgotten since, took the device beyond this one."""
+    if current is None or (current.group_id, current.class_id) != (deployment.group_id, class_id):
+        return False
+    return current.precedence > precedence(deployment)
 
 
 def _again(

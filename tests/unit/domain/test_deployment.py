@@ -272,3 +272,16 @@ def test_deployment_id_is_refused_when_illegal(identity: str) -> None:
         check_deployment_id(identity)
 
     assert refused.value.target == "deploymentId"
+
+
+def test_device_is_not_sent_back_when_the_newer_deployment_is_forgotten() -> None:
+    older = a_deployment("older", starts_at=at_second(1))
+    newer = a_deployment("newer", starts_at=at_second(2))
+    fresh = a_record(a_change(2, started()))
+    updated = replace(fresh, commanded=wanted(fresh, [older, newer], NOW))
+
+    back = wanted(updated, [older], NOW)
+
+    assert updated.commanded is not None
+    assert back is None
+    assert wanted(fresh, [older], NOW) is not None
