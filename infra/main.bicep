@@ -97,6 +97,7 @@ var queues = [
   'resign'
   'registry'
   'logs'
+  'replay'
 ]
 var tables = [
   'Updates'

@@ -14,11 +14,30 @@ var roles = [
   { id: 'bfbb6eee-ba5c-439d-9306-93ac7b53f2d4', value: 'DeviceUpdateDeploymentsReader', text: 'Reads deployments and devices.' }
 ]
 
+var userScope = 'd27add98-03bc-4726-8721-764752d9ebbb'
+var azureCli = '04b07795-8ddb-461a-bbee-02f9e1bf7b46'
+
 resource application 'Microsoft.Graph/applications@v1.0' = {
   uniqueName: 'open-device-update-${environmentName}'
   displayName: 'Open Device Update (${environmentName})'
   signInAudience: 'AzureADMyOrg'
-  api: { requestedAccessTokenVersion: 2 }
+  api: {
+    requestedAccessTokenVersion: 2
+    oauth2PermissionScopes: [
+      {
+        id: userScope
+        value: 'user_impersonation'
+        type: 'User'
+        adminConsentDisplayName: 'Use Open Device Update'
+        adminConsentDescription: 'Use Open Device Update in the name of the user, with the roles of the user.'
+        isEnabled: true
+      }
+    ]
+    // so that people can use ./odu after az login
+    preAuthorizedApplications: [
+      { appId: azureCli, delegatedPermissionIds: [userScope] }
+    ]
+  }
   appRoles: [for role in roles: {
     id: role.id
     value: role.value
