@@ -8,11 +8,13 @@ import azure.functions as func
 from shared.container import container
 from shared.domain.instant import instant
 from shared.domain.topology import (
+    STATE_CONNECTION,
     TWINS_CONNECTION,
     TWINS_CONSUMER_GROUP,
     TWINS_EVENT_HUB,
     EventType,
 )
+from shared.services.dead_letters import blob_of
 from shared.services.relay import HubEvent, read_chunk
 
 bp = func.Blueprint()
@@ -46,27 +48,49 @@ async def relay_twin_changes(events: typing.List[func.EventHubEvent]) -> None:  
 @bp.event_grid_trigger(arg_name="event")
 async def apply_twin_changes(event: func.CloudEvent) -> None:
     """Fold the twin changes of one device bucket."""
-    chunk = read_chunk(event.get_json())
-    app = container()
-    await app.observe.twin_changes(chunk.instance, chunk.bucket, chunk.changes)
-    await app.collect_logs.reported(chunk.instance, chunk.changes)
+    await _fold_twin_changes(event.get_json())
 
 
 @bp.event_grid_trigger(arg_name="event")
 async def apply_device_event(event: func.EventGridEvent) -> None:
     """Fold a device's creation, deletion, connection or disconnection."""
+    at = event.event_time
+    await _fold_device_event(event.event_type, event.get_json(), at.isoformat() if at else "")
+
+
+@bp.queue_trigger(arg_name="message", queue_name="replay", connection=STATE_CONNECTION)
+async def replay_events(message: func.QueueMessage) -> None:
+    """Handle events that Event Grid has given up delivering, as if it had delivered them."""
+    name = message.get_json()["blob"]
+    letters = container().dead_letters
+    for event in await letters.read(name):
+        blob = blob_of(event.subject)
+        if event.kind == EventType.TWIN_CHANGES:
+            await _fold_twin_changes(event.data)
+        elif blob is not None:
+            await letters.raise_again(*blob)
+        else:
+            await _fold_device_event(event.kind, event.data, event.at)
+    await letters.remove(name)
+
+
+async def _fold_twin_changes(data: object) -> None:
+    chunk = read_chunk(data)
     app = container()
-    data = event.get_json()
+    await app.observe.twin_changes(chunk.instance, chunk.bucket, chunk.changes)
+    await app.collect_logs.reported(chunk.instance, chunk.changes)
+
+
+async def _fold_device_event(kind: str, data: typing.Any, at: str) -> None:
+    app = container()
     instance = app.relay.instances.get(data.get("hubName", ""))
     device_id = data.get("deviceId")
     if instance is None or not isinstance(device_id, str):
         log.warning("refused a device event: foreign or malformed")
         return
     module_id = data.get("moduleId") or None
-    kind = event.event_type
     if kind == EventType.DEVICE_DELETED:
-        at = event.event_time
-        when = instant(at.isoformat()) if at else app.clock.now()
+        when = instant(at) if at else app.clock.now()
         await app.observe.deleted(instance, device_id, module_id, when)
     elif kind in (EventType.DEVICE_CONNECTED, EventType.DEVICE_DISCONNECTED):
         await app.observe.connection(

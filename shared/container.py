@@ -29,6 +29,7 @@ from shared.domain.topology import Table as TableName
 from shared.ports import Signer
 from shared.services.best_updates import BestUpdates
 from shared.services.command import Commands
+from shared.services.dead_letters import DeadLetters
 from shared.services.delete_update import DeleteUpdate
 from shared.services.deploy import Deploy
 from shared.services.deployment_lists import DeploymentLists
@@ -367,6 +368,11 @@ class Container:
     def update_lists(self) -> UpdateLists:
         """Lists of updates."""
         return UpdateLists(self.updates)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        """Events that were given up."""
+        return DeadLetters(self.blobs)
 
     @cached_property
     def sweep(self) -> Sweep:

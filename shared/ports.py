@@ -141,6 +141,42 @@ class Queues(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class DeadMessage:
+    """A message that failed for good. `content` is as it is stored, `text` its body."""
+
+    queue: str
+    identity: str
+    receipt: str
+    content: str
+    text: str
+    inserted_at: str
+
+
+class PoisonQueues(Protocol):
+    """Where the host puts messages that failed as often as it delivers them."""
+
+    async def peek(self, queue: str) -> Sequence[DeadMessage]:
+        """The first messages, left where they are."""
+        ...
+
+    async def count(self, queue: str) -> int:
+        """About how many there are."""
+        ...
+
+    async def take(self, queue: str) -> DeadMessage | None:
+        """One message, hidden from others for a minute."""
+        ...
+
+    async def put_back(self, queue: Queue, message: DeadMessage) -> None:
+        """Put a message into a work queue again."""
+        ...
+
+    async def delete(self, message: DeadMessage) -> None:
+        """Delete a taken message."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Staged:
     """The beginning of a blob that was never finished.
 

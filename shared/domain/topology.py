@@ -11,7 +11,16 @@ from enum import StrEnum
 from typing import Literal, get_args
 
 Queue = Literal[
-    "import", "publish", "delete", "fanout", "reconcile", "rollup", "resign", "registry", "logs"
+    "import",
+    "publish",
+    "delete",
+    "fanout",
+    "reconcile",
+    "rollup",
+    "resign",
+    "registry",
+    "logs",
+    "replay",
 ]
 Table = Literal[
     "Updates",
