@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -16,9 +15,9 @@ def registry(stack: Stack) -> Any:
     """The service SDK's registry client for the stack's hub."""
     from azure.iot.hub import IoTHubRegistryManager
 
-    # the only way to name a certificate authority that the SDK's sessions read
-    os.environ["REQUESTS_CA_BUNDLE"] = stack.ca_file
-    return IoTHubRegistryManager.from_connection_string(stack.iot_hub_connection_string)
+    client = IoTHubRegistryManager.from_connection_string(stack.iot_hub_connection_string)
+    client.protocol.config.connection.verify = stack.ca_file
+    return client
 
 
 def register(stack: Stack, devices: Sequence[SimulatedDevice]) -> dict[str, str]:
