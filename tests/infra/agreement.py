@@ -19,6 +19,7 @@ from shared.domain.topology import (
     TWINS_EVENT_HUB,
 )
 from tests.infra import program
+from tests.infra.blob_use import roles_on_containers
 from tests.infra.flex import FORBIDDEN_SETTINGS, FORBIDDEN_SITE_CONFIG
 from tests.infra.roles import NEEDED, OPERATOR_NEEDED, ROLES
 from tests.infra.site import STORAGE, Site
@@ -151,7 +152,12 @@ def _stream(site: Site) -> Iterator[str]:
 def _grants(site: Site) -> Iterator[str]:
     found = {(who, ROLES.get(role, role), where) for who, role, where in site.grants()}
     has_operator = any(who == "operator" for who, _, _ in found)
-    yield from difference("role", NEEDED | (OPERATOR_NEEDED if has_operator else set()), found)
+    used = {
+        ("app", role, f"{CONTENT_CONNECTION.lower()}/{container}")
+        for container, role in roles_on_containers().items()
+    }
+    needed = NEEDED | used | (OPERATOR_NEEDED if has_operator else set())
+    yield from difference("role", needed, found)
 
 
 def _names(site: Site) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """Built-in roles of Azure, and which of them each identity needs, for what.
 
+The roles of the app on containers are read from the program, see `blob_use`.
+
 The ids are those of https://learn.microsoft.com/azure/role-based-access-control/built-in-roles.
 """
 
@@ -35,13 +37,6 @@ NEEDED = {
     ("app", "Storage Blob Delegator", "content"),
     # the poison queue of blob triggers
     ("app", "Storage Queue Data Contributor", "content"),
-    # shared.adapters.blobs, container by container
-    ("app", "Storage Blob Data Contributor", "content/imports"),
-    ("app", "Storage Blob Data Contributor", "content/quarantine"),
-    ("app", "Storage Blob Data Contributor", "content/content"),
-    ("app", "Storage Blob Data Contributor", "content/diagnostics"),
-    # the keyring: the operators of keys alone may write it
-    ("app", "Storage Blob Data Reader", "content/manifests"),
     # relay_twin_changes
     ("app", "Azure Event Hubs Data Receiver", "evh-/twins"),
     # shared.adapters.events
