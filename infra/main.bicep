@@ -99,25 +99,8 @@ var queues = [
   'logs'
   'replay'
 ]
-var tables = [
-  'Updates'
-  'Operations'
-  'Devices'
-  'Buckets'
-  'Rollups'
-  'Deployments'
-  'DeviceClasses'
-  'Groups'
-  'LogCollections'
-]
-var contentContainers = [
-  'imports'
-  'quarantine'
-  'content'
-  'manifests'
-  'deadletter'
-  'diagnostics'
-]
+var tables = ['Updates', 'Operations', 'Devices', 'Buckets', 'Rollups', 'Deployments', 'DeviceClasses', 'Groups', 'LogCollections']
+var contentContainers = ['imports', 'quarantine', 'content', 'manifests', 'deadletter', 'diagnostics']
 var packages = 'packages'
 
 var roles = {

@@ -102,7 +102,7 @@ MISTAKES = (
     Mistake(
         "missing container",
         "main.bicep",
-        "  'diagnostics'\n]",
+        ", 'diagnostics']",
         "]",
         "container of CONTENT missing: diagnostics",
     ),
