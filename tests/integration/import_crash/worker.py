@@ -56,13 +56,20 @@ class Mortality:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.blocks = 0
+        """Blocks that were written."""
         self._dies_at: int | None = None
 
     def begin(self, dies_at: int | None = None) -> None:
         """A new worker, which dies at a call or never."""
         self.calls, self._dies_at = 0, dies_at
 
-    def step(self, _request: object = None) -> None:
+    def on_request(self, request: Any) -> None:
+        """A request to storage is about to be sent."""
+        self.blocks += "comp=block&" in request.http_request.url
+        self.step()
+
+    def step(self) -> None:
         self.calls += 1
         if self._dies_at is not None and self.calls >= self._dies_at:
             raise Died(f"before call {self._dies_at}")
