@@ -1,0 +1,218 @@
+"""Reads by REST with 1,000 and with 100,000 device rows: a page of devices, compliance, status.
+
+Both fleets are groups of one instance, read in turns through the running stack; the ceiling of a
+read with the large one is the same read with the small one, for a report must not cost more when
+the fleet grows. Storage requests are counted where the same services run in this process.
+`host_requests` has eight callers at once ask for compliance; its ceiling is an anonymous function
+that stores nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from bench.harness import Measure, Options, Result, compared, in_turns, percentile
+from local.demo.publisher import build
+from local.file_server import FileServer
+from local.rest import Rest
+from local.stack.running import Stack, start
+from shared.adapters.clock import SystemClock
+from shared.adapters.storage import StorageAccounts
+from shared.adapters.table import Table
+from shared.adapters.table_deployments import TableDeployments
+from shared.adapters.table_devices import TableDevices
+from shared.adapters.table_fleet import TableFleet
+from shared.contract.twin import startup_report
+from shared.domain.counters import total
+from shared.domain.device import (
+    BUCKETS,
+    DeviceRecord,
+    TwinChange,
+    bucket_of,
+    fold,
+    kept_content,
+    view,
+)
+from shared.domain.filters import DeviceFilter
+from shared.ports import DeviceWrite, Rollup
+from shared.services.device_lists import DeviceLists
+from shared.services.report import Reports
+from shared.settings import Connection
+
+_FLEETS = {"small": 1_000, "large": 100_000}
+_QUICK_FLEETS = {"small": 200, "large": 2_000}
+_ROUNDS, _QUICK_ROUNDS = 60, 20
+_WRITERS = 6
+_REPORTED_AT = "2026-01-01T00:00:00.000000+00:00"
+_CALLERS, _CALLS = 8, 40
+
+
+async def run(options: Options) -> Sequence[Result]:
+    """Measure in milliseconds, and requests a second."""
+    fleets = _QUICK_FLEETS if options.quick else _FLEETS
+    rounds = _QUICK_ROUNDS if options.quick else _ROUNDS
+    options.say("starting the stack")
+    with start() as stack:
+        async with _Storage(stack) as storage, Rest(stack, patience=5) as rest:
+            for group, count in fleets.items():
+                options.say(f"writing {count:,} devices")
+                await storage.write(group, count)
+            update = await _import(rest)
+            deployments = {group: await rest.deploy(group, update) for group in fleets}
+            results = []
+            for name, path in _PATHS.items():
+                counted = await storage.requests(name, deployments)
+                results.append(
+                    await _compare(name, path, rest, deployments, rounds, options, counted)
+                )
+            results.append(await _rate(rest, rounds // 10, options))
+            return results
+
+
+_PATHS: Mapping[str, str] = {
+    "read_compliance": "management/groups/{group}/updateCompliance",
+    "read_status": "management/groups/{group}/deployments/{deployment}/status",
+    "read_devices": "management/devices?filter=groupId%20eq%20'{group}'",
+}
+
+
+async def _compare(
+    name: str,
+    path: str,
+    rest: Rest,
+    deployments: Mapping[str, str],
+    rounds: int,
+    options: Options,
+    counted: Mapping[str, int],
+) -> Result:
+    def read(group: str) -> Measure:
+        address = path.format(group=group, deployment=deployments[group])
+
+        async def measured() -> float:
+            started = time.perf_counter()
+            await rest.get(address)
+            return (time.perf_counter() - started) * 1000
+
+        return measured
+
+    samples = await in_turns(rounds, {group: read(group) for group in deployments}, options.say)
+    notes: dict[str, Any] = {
+        f"p{percent}": {group: percentile(samples[group], percent) for group in deployments}
+        for percent in (50, 95)
+    }
+    notes["storage requests"] = dict(counted)
+    return compared(name, "ms", samples["large"], samples["small"], better="lower", notes=notes)
+
+
+async def _rate(rest: Rest, rounds: int, options: Options) -> Result:
+    async def rate(path: str) -> float:
+        async def call() -> None:
+            for _ in range(_CALLS):
+                await rest.get(path)
+
+        started = time.perf_counter()
+        await asyncio.gather(*(call() for _ in range(_CALLERS)))
+        return _CALLERS * _CALLS / (time.perf_counter() - started)
+
+    samples = await in_turns(
+        max(3, rounds),
+        {
+            "figure": lambda: rate(_PATHS["read_compliance"].format(group="large")),
+            "ceiling": lambda: rate("/openapi.json"),
+        },
+        options.say,
+    )
+    return compared("host_requests", "requests/s", samples["figure"], samples["ceiling"])
+
+
+async def _import(rest: Rest) -> Mapping[str, str]:
+    package = build("1.0")
+    async with FileServer() as server:
+        operation = await rest.import_update([package.offered(server)])
+        await rest.finished(operation)
+    return package.update_id
+
+
+class _Storage:
+    """The tables of the stack, written and read by the service's own adapters."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._instance = stack.instance
+        self._count = 0
+        connection = Connection(connection_string=stack.storage_connection_string)
+        self._accounts = StorageAccounts(connection, connection, lambda: None, self._counted)
+        clock = SystemClock()
+        self._devices = TableDevices(Table(self._accounts, "Devices"))
+        self._fleet = TableFleet(
+            Table(self._accounts, "Buckets"),
+            Table(self._accounts, "Groups"),
+            Table(self._accounts, "DeviceClasses"),
+            Table(self._accounts, "Rollups"),
+            clock,
+        )
+        deployments = TableDeployments(Table(self._accounts, "Deployments"))
+        self._reports = Reports(self._fleet, deployments, clock)
+        self._lists = DeviceLists(self._devices, self._fleet, deployments)
+        self._clock = clock
+
+    def _counted(self, _: object) -> None:
+        self._count += 1
+
+    async def __aenter__(self) -> _Storage:
+        """Nothing is opened before it is used."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connections."""
+        await self._accounts.close()
+
+    async def write(self, group: str, count: int) -> None:
+        """Devices of one class in a group, spread over the buckets, and their roll-up."""
+        by_bucket: dict[int, list[DeviceRecord]] = {}
+        for number in range(count):
+            record = _device(f"{group}-{number}", group)
+            by_bucket.setdefault(bucket_of(record.device_id), []).append(record)
+        limit = asyncio.Semaphore(_WRITERS)
+
+        async def fill(bucket: int, records: Sequence[DeviceRecord]) -> None:
+            async with limit:
+                device_class = view(records[0]).device_class
+                assert device_class is not None
+                await self._fleet.note(self._instance, group, bucket, device_class)
+                writes = [DeviceWrite(None, record) for record in records]
+                await self._devices.commit(self._instance, bucket, writes)
+
+        await asyncio.gather(*(fill(bucket, records) for bucket, records in by_bucket.items()))
+        counts = [
+            await self._devices.counts(self._instance, bucket, group) for bucket in range(BUCKETS)
+        ]
+        rollup = Rollup(total(counts), self._clock.now())
+        await self._fleet.save_rollup(self._instance, group, rollup)
+
+    async def requests(self, name: str, deployments: Mapping[str, str]) -> dict[str, int]:
+        """Storage requests of one read, by group."""
+        reads: Mapping[str, Callable[[str], Awaitable[Any]]] = {
+            "read_compliance": lambda group: self._reports.compliance(self._instance, group),
+            "read_status": lambda group: self._reports.status(
+                self._instance, group, deployments[group]
+            ),
+            "read_devices": lambda group: self._lists.page(
+                self._instance, DeviceFilter(group=group), token=None, size=100
+            ),
+        }
+        found = {}
+        for group in deployments:
+            self._count = 0
+            await reads[name](group)
+            found[group] = self._count
+        return found
+
+
+def _device(device_id: str, group: str) -> DeviceRecord:
+    reported = startup_report("contoso", "toaster")
+    content = kept_content({"tags": {"ADUGroup": group}, "properties": {"reported": reported}})
+    change = TwinChange(device_id, None, 1, content, is_whole=True, at=_REPORTED_AT)
+    return fold(DeviceRecord(device_id), change)
