@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobBlock
     from azure.storage.blob.aio import BlobClient
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 8 << 20
 _SOURCE = "source"
 _NUMBER_DIGITS = 8
 
@@ -45,16 +45,16 @@ class BlockBlobSink:
         self._is_begun = staged is not None
         self._blocks = list(staged.blocks) if staged else []
         self._staged_blocks = len(self._blocks)
-        self._buffer = bytearray()
+        self._pieces: list[bytes] = []
+        self._held_bytes = 0
         self._upload: asyncio.Task[None] | None = None
 
     async def write(self, chunk: bytes) -> None:
         """See the port."""
-        self._buffer += chunk
-        while len(self._buffer) >= self._block_bytes:
-            block = bytes(self._buffer[: self._block_bytes])
-            del self._buffer[: self._block_bytes]
-            await self._stage(block)
+        self._pieces.append(chunk)
+        self._held_bytes += len(chunk)
+        while self._held_bytes >= self._block_bytes:
+            await self._stage(self._take(self._block_bytes))
 
     async def commit(self, metadata: Mapping[str, str]) -> None:
         """See the port."""
@@ -62,12 +62,11 @@ class BlockBlobSink:
         if not self._is_begun:
             async with translated():
                 await self._blob.upload_blob(
-                    bytes(self._buffer), overwrite=True, metadata=dict(metadata)
+                    self._take(self._held_bytes), overwrite=True, metadata=dict(metadata)
                 )
             return
-        if self._buffer:
-            await self._stage(bytes(self._buffer))
-            self._buffer.clear()
+        if self._held_bytes:
+            await self._stage(self._take(self._held_bytes))
         await self._settled()
         if len(self._blocks) > self._staged_blocks:
             await commit(self._blob, self._blocks, metadata)
@@ -81,6 +80,17 @@ class BlockBlobSink:
             await asyncio.wait({self._upload})
             if not self._upload.cancelled():
                 self._upload.exception()  # whoever closes early has an error of its own
+
+    def _take(self, size: int) -> bytes:
+        """The first bytes held, copied once; all pieces but the last are among them."""
+        beyond = self._held_bytes - size
+        rest: list[bytes] = []
+        if beyond:
+            last = self._pieces[-1]
+            self._pieces[-1], rest = last[:-beyond], [last[-beyond:]]
+        taken = b"".join(self._pieces)
+        self._pieces, self._held_bytes = rest, beyond
+        return taken
 
     async def _stage(self, block: bytes) -> None:
         """Upload a block while the next one is being read."""

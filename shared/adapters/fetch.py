@@ -200,18 +200,19 @@ class SourceStream(AsyncIterator[bytes]):
 
 
 async def _body(response: ClientResponse, most: int, pace: Pace) -> AsyncIterator[bytes]:
-    buffer = bytearray()
-    received = 0
+    pieces: list[bytes] = []
+    held = received = 0
     while data := await pace.read(response):
         received += len(data)
         if received > most:
             raise _too_large()
-        buffer += data
-        if len(buffer) >= CHUNK_BYTES:
-            yield bytes(buffer)
-            buffer.clear()
-    if buffer:
-        yield bytes(buffer)
+        pieces.append(data)
+        held += len(data)
+        if held >= CHUNK_BYTES:
+            yield b"".join(pieces)
+            pieces, held = [], 0
+    if pieces:
+        yield b"".join(pieces)
 
 
 def _range_headers(stream: SourceStream) -> dict[str, str]:

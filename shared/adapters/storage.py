@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from azure.storage.queue.aio import QueueServiceClient
 
 
+_RANGES: dict[str, Any] = {"max_single_get_size": 8 << 20, "max_chunk_get_size": 8 << 20}
+"""Bytes of a blob that are asked for at once: what one download holds in memory."""
+
+
 class StorageAccounts:
     """Tables and queues of the state account, blobs of the content account.
 
@@ -77,10 +81,10 @@ class StorageAccounts:
 
         if self._content.connection_string:
             return BlobServiceClient.from_connection_string(
-                self._content.connection_string, max_single_get_size=4 << 20, **self._options
+                self._content.connection_string, **_RANGES, **self._options
             )
         return BlobServiceClient(
-            self._content.blob_uri or "", credential=self._credential(), **self._options
+            self._content.blob_uri or "", credential=self._credential(), **_RANGES, **self._options
         )
 
     async def close(self) -> None:
