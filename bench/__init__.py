@@ -6,5 +6,12 @@ of the two means something on a slow or busy machine too. Nothing here passes or
 
 from __future__ import annotations
 
-BENCHMARKS = ("cold_import", "import_throughput", "twin_events", "report_lag", "reads")
+BENCHMARKS = (
+    "cold_import",
+    "import_throughput",
+    "import_load",
+    "twin_events",
+    "report_lag",
+    "reads",
+)
 """Modules of this package that have `run`; the first line of each docstring says what it does."""

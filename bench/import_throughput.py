@@ -1,7 +1,7 @@
 """Import of a large file through the running stack, from the REST call to the published update.
 
 The ceiling copies a file of the same size from the same loopback server into the same Azurite in
-one pass: hash, stage blocks of 4 MiB, one of them on its way while the next is read, commit. An
+one pass: hash, stage blocks of 8 MiB, one of them on its way while the next is read, commit. An
 import does that (the fetch stage), then reads the bytes again for the scan, and has them copied
 once more from quarantine.
 """
@@ -31,7 +31,7 @@ from local.stack.running import Stack, start
 
 _MIB = 1 << 20
 _SIZE, _QUICK_SIZE = 256 * _MIB, 32 * _MIB
-_BLOCK_BYTES = 4 * _MIB
+_BLOCK_BYTES = 8 * _MIB
 _ROUNDS = 3
 _POLL_SECONDS = 0.05
 _CONTAINER = "bench"
@@ -41,20 +41,20 @@ async def run(options: Options) -> Sequence[Result]:
     """Measure in MiB per second."""
     options.say("starting the stack")
     with start() as stack:
-        async with serving() as source, Rest(stack) as rest, _container(stack) as container:
+        async with serving() as source, Rest(stack) as rest, bench_container(stack) as container:
             options.say("importing a small file first")
-            await _Import(stack, rest, source, _MIB).whole()
+            await LargeImport(stack, rest, source, _MIB).whole()
             size = _QUICK_SIZE if options.quick else _SIZE
-            imports = _Import(stack, rest, source, size)
-            copies = _Copy(container, source, size)
-            _forget_peak(imports.host)
-            memory_before = _memory(imports.host, "VmRSS")
+            imports = LargeImport(stack, rest, source, size)
+            copies = Copy(container, source, size)
+            forget_peak(imports.host)
+            memory_before = memory_of(imports.host, "VmRSS")
             samples = await in_turns(
                 _ROUNDS, {"figure": imports.whole, "ceiling": copies.once}, options.say
             )
             memory = {
                 "Functions host, MiB before": memory_before,
-                "Functions host, MiB at most": _memory(imports.host, "VmHWM"),
+                "Functions host, MiB at most": memory_of(imports.host, "VmHWM"),
             }
     notes = {"MiB a file": size // _MIB, **memory, "seconds in stage": imports.stages()}
     return [
@@ -64,7 +64,7 @@ async def run(options: Options) -> Sequence[Result]:
 
 
 @dataclass(slots=True)
-class _Import:
+class LargeImport:
     """Imports files of one size, each with bytes of its own."""
 
     stack: Stack
@@ -86,7 +86,7 @@ class _Import:
         Raises:
             StackError: The import failed.
         """
-        item = await self._item(uuid.uuid4().hex)
+        item = await self.item(uuid.uuid4().hex)
         started = time.perf_counter()
         operation = await self.rest.import_update([item])
         ends: dict[str, float] = {}
@@ -118,14 +118,14 @@ class _Import:
         self._stages.append(seconds)
         self.fetches.append(self.size / _MIB / seconds["fetch"])
 
-    async def _item(self, name: str) -> dict[str, Any]:
+    async def item(self, name: str) -> dict[str, Any]:
         """The import request of an update with one file."""
         file = {
             "filename": "image.bin",
             "sizeInBytes": self.size,
             "hashes": {"sha256": await asyncio.to_thread(_digest, name, self.size)},
         }
-        manifest = json.dumps(_manifest(name, file)).encode()
+        manifest = json.dumps(manifest_of(name, file)).encode()
         url = f"{self.source}/documents/{name}"
         async with aiohttp.ClientSession(raise_for_status=True) as session:
             await session.put(url, data=manifest)
@@ -143,7 +143,8 @@ def _digest(name: str, size: int) -> str:
     return base64.b64encode(digest.digest()).decode()
 
 
-def _manifest(name: str, file: Mapping[str, Any]) -> dict[str, Any]:
+def manifest_of(name: str, file: Mapping[str, Any]) -> dict[str, Any]:
+    """An import manifest of one file."""
     return {
         "manifestVersion": "5.0",
         "updateId": {"provider": "contoso", "name": f"bench-{name}", "version": "1.0"},
@@ -163,7 +164,7 @@ def _manifest(name: str, file: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class _Copy:
+class Copy:
     """Copies a file from the server into a blob with nothing but hash and storage SDK."""
 
     container: Any
@@ -197,7 +198,8 @@ class _Copy:
 
 
 @asynccontextmanager
-async def _container(stack: Stack) -> AsyncIterator[Any]:
+async def bench_container(stack: Stack) -> AsyncIterator[Any]:
+    """A container of the stack's storage for the ceilings."""
     from azure.storage.blob.aio import BlobServiceClient
 
     async with BlobServiceClient.from_connection_string(
@@ -206,12 +208,12 @@ async def _container(stack: Stack) -> AsyncIterator[Any]:
         yield await service.create_container(_CONTAINER)
 
 
-def _forget_peak(pid: int) -> None:
+def forget_peak(pid: int) -> None:
     """Have the kernel count the peak of a process's memory anew."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
-def _memory(pid: int, name: str) -> float:
+def memory_of(pid: int, name: str) -> float:
     """A figure of a process's memory in MiB."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(name + ":"):

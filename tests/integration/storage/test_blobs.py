@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from shared.adapters.blobs import AzureBlobs
+from shared.adapters.block_blob import BLOCK_BYTES
 from shared.adapters.storage import StorageAccounts
 from shared.domain.errors import LimitExceeded, NotFound
 
@@ -50,7 +51,9 @@ async def test_read_is_bounded(blobs: AzureBlobs, instance: str) -> None:
     assert refused.value.target == f"{instance}/a"
 
 
-@pytest.mark.parametrize("size", [0, 1, 4 * MIB - 1, 4 * MIB, 4 * MIB + 1, 9 * MIB + 5])
+@pytest.mark.parametrize(
+    "size", [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 2 * BLOCK_BYTES + 5]
+)
 async def test_large_blob_is_written_in_blocks(
     blobs: AzureBlobs, accounts: StorageAccounts, instance: str, tmp_path: Path, size: int
 ) -> None:
@@ -71,12 +74,12 @@ async def test_large_blob_is_written_in_blocks(
     assert (tmp_path / "large").read_bytes() == content
     client = accounts.blobs.get_blob_client("content", f"{instance}/large")
     committed, _ = await client.get_block_list()
-    assert len(committed) == (-(-size // (4 * MIB)) if size >= 4 * MIB else 0)
+    assert len(committed) == (-(-size // BLOCK_BYTES) if size >= BLOCK_BYTES else 0)
 
 
 async def test_abandoned_blob_does_not_mix_with_the_next(blobs: AzureBlobs, instance: str) -> None:
     abandoned = blobs.open_write("content", f"{instance}/a")
-    await abandoned.write(b"x" * (5 * MIB))
+    await abandoned.write(b"x" * (BLOCK_BYTES + MIB))
     await abandoned.close()
 
     second = blobs.open_write("content", f"{instance}/a")
