@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.harness import Options, Result, compared
+from bench.harness import Options, Result, compared, in_turns
 from bench.import_throughput import Copy, LargeImport, bench_container, forget_peak, memory_of
 from bench.source import serving
 from local.rest import Rest
@@ -18,6 +19,7 @@ from local.stack.running import Stack, start
 
 _MIB = 1 << 20
 _PARALLEL_STORES = 16
+_ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ async def run(options: Options) -> Sequence[Result]:
     """Measure on a stack of its own."""
     sizes = _QUICK if options.quick else _FULL
     options.say("starting the stack")
+    # the stack's parts inherit it
+    os.environ["LIMIT_RUNNING_OPERATIONS"] = str(2 * sizes.imports)
     with start() as stack:
         async with serving() as source, Rest(stack) as rest, bench_container(stack) as container:
             bench = _Bench(stack, rest, source, container, options)
@@ -60,17 +64,17 @@ class _Bench:
     async def large(self, size: int) -> Result:
         """MiB per second of one large file, beside the bare pass."""
         imports = self._import(size)
+        copies = Copy(self.container, self.source, size)
         self.options.say(f"importing {size // _MIB} MiB")
-        figure = await imports.whole()
-        ceiling = await Copy(self.container, self.source, size).once()
-        fetch = imports.fetches[0]
-        notes = {
-            "MiB/s of the fetch stage": fetch,
-            "its ratio": fetch / ceiling,
-            "seconds in stage": imports.stages(),
-        }
+        samples = await in_turns(
+            _ROUNDS, {"figure": imports.whole, "ceiling": copies.once}, self.options.say
+        )
+        ratios = [
+            one / other for one, other in zip(imports.fetches, samples["ceiling"], strict=True)
+        ]
+        notes = {"ratios of the fetch stage": ratios, "seconds in stage": imports.stages()}
         name = f"import_load, {size // _MIB} MiB"
-        return compared(name, "MiB/s", [figure], [ceiling], notes=notes)
+        return compared(name, "MiB/s", samples["figure"], samples["ceiling"], notes=notes)
 
     async def memory(self, least: int, most: int) -> Result:
         """Peak memory of the host with a large file, beside that with a small one."""

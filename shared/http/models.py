@@ -145,7 +145,11 @@ class ImportUpdateInputItem(Model):
 
 
 class Operation(Model):
-    """A long-running operation; `stage`, `bytesDone` and `bytesTotal` are additional."""
+    """A long-running operation; what follows `error` is additional.
+
+    `filesScanned` counts up while an import is scanned; `missingFiles` are those that a dropped
+    manifest waits for.
+    """
 
     operation_id: str
     status: Literal["NotStarted", "Running", "Succeeded", "Failed"]
@@ -159,6 +163,8 @@ class Operation(Model):
     stage: str | None = None
     bytes_done: int | None = None
     bytes_total: int | None = None
+    files_scanned: int | None = None
+    missing_files: list[str] | None = None
 
 
 class StepResult(Model):

@@ -124,6 +124,8 @@ def operation(instance: str, stored: Stored[Operation], api_version: str) -> mod
         stage=item.stage.value,
         bytes_done=item.bytes_done,
         bytes_total=item.bytes_total,
+        files_scanned=item.files_scanned,
+        missing_files=list(item.missing) or None,
     )
 
 
