@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from local.stack.running import Stack
     from tests.sources import Sources
 
-EXAMPLES = int(os.environ.get("ODU_FUZZ_EXAMPLES") or (200 if "CI" in os.environ else 20))
+EXAMPLES = int(os.environ.get("ODU_FUZZ_EXAMPLES") or 20)
 SCHEMA = schemathesis.openapi.from_dict(document(routes()))
 OPERATIONS = [result.ok() for result in SCHEMA.get_all_operations()]
 PASSING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
