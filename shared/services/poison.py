@@ -6,13 +6,13 @@ Each is explained in the words of the service, and can be set going again once i
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from shared.domain.errors import InvalidInput
 from shared.domain.operation import Operation
-from shared.domain.source_url import redact
 from shared.domain.topology import QUEUES, Queue
 from shared.ports import Blobs, DeadMessage, Operations, PoisonQueues, Queues
 from shared.services.dead_letters import DeadEvent, DeadLetters, blob_of
@@ -35,6 +35,7 @@ _WORK = {
     "logs": "follow a collection of logs",
     "replay": "handle an event that was given up",
 }
+_WORDS = re.compile(r"[A-Za-z ,.]{1,100}")
 _ABOUT = ("instance", "operation", "group", "deployment", "bucket", "devices", "blob")
 
 
@@ -205,5 +206,7 @@ def _of_event(event: DeadEvent) -> PoisonItem:
     blob = blob_of(event.subject)
     if blob is not None:
         what, about = _of_blob(*blob)
-    reason = f"{event.reason} after {event.attempts} attempts: {redact(event.outcome)}"
+    # anything but plain words may hold the address of the webhook, with its key
+    outcome = event.outcome if _WORDS.fullmatch(event.outcome) else "…"
+    reason = f"{event.reason} after {event.attempts} attempts: {outcome}"
     return PoisonItem(EVENTS, what, about, event.at, reason)

@@ -205,21 +205,24 @@ async def test_event_that_was_given_up_is_explained_and_replayed(site: Site) -> 
         "time": NOW,
         "data": chunk,
     }
+    plain = changes | facts | {"lastdeliveryoutcome": "NotFound"}
     drop = {
         "eventType": "Microsoft.Storage.BlobCreated",
         "subject": "/blobServices/default/containers/imports/blobs/a/it.importmanifest.json",
         "eventTime": NOW,
         "data": {},
     }
-    letters = json.dumps([changes | facts, drop]).encode()
+    letters = json.dumps([changes | facts, drop, plain]).encode()
     await site.blobs.write("deadletter", "TOPIC/SUB/1.json", letters)
 
-    first, second = await site.listed("events")
+    first, second, third = await site.listed("events")
 
     assert first.about == {"instance": "factory", "bucket": 3}
     assert first.reason is not None
     assert "MaxDeliveryAttemptsExceeded after 30 attempts" in first.reason
     assert "CANARY" not in first.reason
+    assert third.reason is not None
+    assert third.reason.endswith("NotFound")
     assert second.what == "start the import of a dropped manifest"
     assert await site.poison.count("events") == 1
     assert await site.replayed("events") == [Replayed("events", 1, 0)]
