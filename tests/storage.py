@@ -69,8 +69,12 @@ class Storage:
         with QueueServiceClient.from_connection_string(self._connection) as service:
             service.get_queue_client(queue).send_message(text)
 
-    async def recount(self) -> tuple[dict[Any, dict[str, int]], dict[Any, dict[str, int]]]:
-        """The counters of all buckets, and the same counted from the device rows."""
+    async def recount(
+        self, group: str | None = None
+    ) -> tuple[dict[Any, dict[str, int]], dict[Any, dict[str, int]]]:
+        """The counters of all buckets, and the same counted from the device rows; of one group if
+        asked, where other tests have done damage to their own devices.
+        """
         stored, counted = [], []
         for row in await self.rows("Devices"):
             match row["RowKey"].split(".")[0]:
@@ -81,8 +85,14 @@ class Storage:
                     counted.append(contribution(unpack(row, DeviceRecord)))
                 case "h":
                     counted.append(history_contribution(unpack(row, History)))
-        return _without_empty(total(stored)), _without_empty(total(counted))
+        return _of_group(total(stored), group), _of_group(total(counted), group)
 
 
-def _without_empty(counts: Mapping[Any, Mapping[str, int]]) -> dict[Any, dict[str, int]]:
-    return {key: dict(cells) for key, cells in counts.items() if any(cells.values())}
+def _of_group(
+    counts: Mapping[Any, Mapping[str, int]], group: str | None
+) -> dict[Any, dict[str, int]]:
+    return {
+        key: dict(cells)
+        for key, cells in counts.items()
+        if any(cells.values()) and group in (None, key[0])
+    }

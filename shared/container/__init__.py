@@ -1,0 +1,56 @@
+"""The composition root: the one place that chooses adapters for the services."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+
+from shared.container.deployments import DeploymentServices
+from shared.services.dead_letters import DeadLetters
+from shared.services.orphans import Orphans
+from shared.services.sweep import Sweep
+from shared.services.throttle import Throttle
+from shared.settings import read_settings
+
+__all__ = ["Container", "container"]
+
+
+class Container(DeploymentServices):
+    """The services, each made when first asked for."""
+
+    @cached_property
+    def throttle(self) -> Throttle:
+        """Budgets of requests."""
+        return Throttle(self.settings.budget, time.monotonic)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        """Events that were given up."""
+        return DeadLetters(self.blobs)
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """Finds work that was lost on the way."""
+        return Sweep(
+            self.settings.instances,
+            self.operations,
+            self.deployments,
+            self.fleet,
+            self.best_updates,
+            self.blobs,
+            self.queues,
+            self.bell,
+            self.clock,
+            self.imports,
+            Orphans(self.imports, self.updates, self.blobs, self.clock),
+        )
+
+
+_containers: list[Container] = []
+
+
+def container() -> Container:
+    """The container of this process, made from the app settings at the first call."""
+    if not _containers:
+        _containers.append(Container(read_settings()))
+    return _containers[0]

@@ -1,0 +1,121 @@
+"""The adapters: storage, hubs, keys, tokens."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from shared.adapters.blobs import AzureBlobs
+from shared.adapters.clock import SystemClock
+from shared.adapters.hub import IoTHubs
+from shared.adapters.keys import FernetSealer, FileSigner
+from shared.adapters.queues import AzureQueues
+from shared.adapters.storage import StorageAccounts
+from shared.adapters.table import Table
+from shared.adapters.table_deployments import TableDeployments
+from shared.adapters.table_devices import TableDevices
+from shared.adapters.table_fleet import TableFleet
+from shared.adapters.table_log_collections import TableLogCollections
+from shared.adapters.table_operations import TableOperations
+from shared.adapters.table_updates import TableUpdates
+from shared.adapters.tokens import TokenValidator
+from shared.adapters.vault import KeyVaultSigner
+from shared.domain.topology import Table as TableName
+from shared.ports import Signer
+from shared.settings import Settings
+
+
+class Adapters:
+    """The adapters: storage, hubs, keys, tokens."""
+
+    def __init__(self, settings: Settings, accounts: StorageAccounts | None = None) -> None:
+        self.settings = settings
+        self.accounts = accounts or StorageAccounts(
+            settings.state, settings.content, self._credential
+        )
+        self.clock = SystemClock()
+
+    @staticmethod
+    def _credential() -> Any:
+        """The app's identity in Azure."""
+        from azure.identity.aio import DefaultAzureCredential
+
+        return DefaultAzureCredential()
+
+    @staticmethod
+    def _blocking_credential() -> Any:
+        """The app's identity, for the hub's synchronous SDK."""
+        from azure.identity import DefaultAzureCredential
+
+        return DefaultAzureCredential()
+
+    def _table(self, name: TableName) -> Table:
+        return Table(self.accounts, name)
+
+    @cached_property
+    def blobs(self) -> AzureBlobs:
+        """Blob containers."""
+        return AzureBlobs(self.accounts, self.settings.link_hours)
+
+    @cached_property
+    def queues(self) -> AzureQueues:
+        """Work queues."""
+        return AzureQueues(self.accounts)
+
+    @cached_property
+    def operations(self) -> TableOperations:
+        """Long-running operations."""
+        return TableOperations(self._table("Operations"))
+
+    @cached_property
+    def updates(self) -> TableUpdates:
+        """Published updates."""
+        return TableUpdates(self._table("Updates"))
+
+    @cached_property
+    def devices(self) -> TableDevices:
+        """Devices and their counters."""
+        return TableDevices(self._table("Devices"))
+
+    @cached_property
+    def fleet(self) -> TableFleet:
+        """Groups, classes and roll-ups."""
+        return TableFleet(
+            self._table("Buckets"),
+            self._table("Groups"),
+            self._table("DeviceClasses"),
+            self._table("Rollups"),
+            self.clock,
+        )
+
+    @cached_property
+    def deployments(self) -> TableDeployments:
+        """Deployments."""
+        return TableDeployments(self._table("Deployments"))
+
+    @cached_property
+    def log_collections(self) -> TableLogCollections:
+        """Log collections."""
+        return TableLogCollections(self._table("LogCollections"))
+
+    @cached_property
+    def hub(self) -> IoTHubs:
+        """IoT hubs."""
+        return IoTHubs(self.settings.instances, self._blocking_credential)
+
+    @cached_property
+    def tokens(self) -> TokenValidator:
+        """Bearer tokens."""
+        return TokenValidator(self.settings.tokens)
+
+    @cached_property
+    def signer(self) -> Signer:
+        """Private signing keys: in files or in a vault."""
+        if self.settings.signing_directory is not None:
+            return FileSigner(self.settings.signing_directory)
+        return KeyVaultSigner(self.settings.signing_vault_url or "", self._credential)
+
+    @cached_property
+    def sealer(self) -> FernetSealer:
+        """Seals source URLs."""
+        return FernetSealer(self.settings.source_url_key)

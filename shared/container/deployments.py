@@ -1,0 +1,48 @@
+"""How deployments reach devices."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from shared.container.devices import DeviceServices
+from shared.services.command import Commands
+from shared.services.deploy import Deploy
+from shared.services.deployment_lists import DeploymentLists
+from shared.services.reconcile import Reconcile
+
+ROOT_KEYS_PATH = "/deviceUpdate/{instance}/rootKeys/rootkeys.json"
+
+
+class DeploymentServices(DeviceServices):
+    """How deployments reach devices."""
+
+    @cached_property
+    def reconcile(self) -> Reconcile:
+        """Twins as they should be."""
+        return Reconcile(
+            self.devices,
+            self.deployments,
+            self.hub,
+            Commands(self.updates, self.blobs, self.settings.public_url + ROOT_KEYS_PATH),
+            self.pacer,
+            self.bell,
+            self.clock,
+        )
+
+    @cached_property
+    def deploy(self) -> Deploy:
+        """Deployments."""
+        return Deploy(
+            self.deployments,
+            self.updates,
+            self.fleet,
+            self.queues,
+            self.clock,
+            self.settings.hub_commands_per_second,
+            self.settings.limits,
+        )
+
+    @cached_property
+    def deployment_lists(self) -> DeploymentLists:
+        """Lists of deployments."""
+        return DeploymentLists(self.deployments)

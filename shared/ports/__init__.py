@@ -1,0 +1,49 @@
+"""What the services need of the outside, as protocols; the adapters implement them."""
+
+from shared.ports.blobs import BlobFacts, Blobs, BlobSink, Staged
+from shared.ports.common import ByteStream, Clock, Page, Stored
+from shared.ports.deployments import Deployments
+from shared.ports.devices import DeviceQuery, Devices, DeviceWrite
+from shared.ports.events import Events
+from shared.ports.fetching import Fetcher, SourceBytes
+from shared.ports.fleet import Fleet, KnownClass, KnownGroup, Rollup
+from shared.ports.hub import Hub, TwinSource
+from shared.ports.keys import Sealer, Signer
+from shared.ports.log_collections import LogCollections
+from shared.ports.operations import Operations
+from shared.ports.queues import DeadMessage, PoisonQueues, Queues
+from shared.ports.scanning import Scanner
+from shared.ports.updates import Updates
+
+__all__ = [
+    "BlobFacts",
+    "BlobSink",
+    "Blobs",
+    "ByteStream",
+    "Clock",
+    "DeadMessage",
+    "Deployments",
+    "DeviceQuery",
+    "DeviceWrite",
+    "Devices",
+    "Events",
+    "Fetcher",
+    "Fleet",
+    "Hub",
+    "KnownClass",
+    "KnownGroup",
+    "LogCollections",
+    "Operations",
+    "Page",
+    "PoisonQueues",
+    "Queues",
+    "Rollup",
+    "Scanner",
+    "Sealer",
+    "Signer",
+    "SourceBytes",
+    "Staged",
+    "Stored",
+    "TwinSource",
+    "Updates",
+]

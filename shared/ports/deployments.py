@@ -1,0 +1,45 @@
+"""Deployments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from shared.domain.deployment import Deployment
+from shared.ports.common import Page, Stored
+
+
+class Deployments(Protocol):
+    """Deployments of an instance's groups."""
+
+    async def add(self, instance: str, deployment: Deployment) -> bool:
+        """Store a new one; False if the group has one of that id."""
+        ...
+
+    async def get(
+        self, instance: str, group: str, deployment_id: str
+    ) -> Stored[Deployment] | None: ...
+
+    async def save(self, instance: str, deployment: Deployment, etag: str) -> None:
+        """Replace, guarded. Raises ConcurrentUpdate."""
+        ...
+
+    async def of_group(self, instance: str, group: str) -> Sequence[Stored[Deployment]]: ...
+
+    async def page(
+        self, instance: str, group: str, *, token: str | None, size: int
+    ) -> Page[Stored[Deployment]]:
+        """One page of a group's, in the order of their ids."""
+        ...
+
+    async def starts(self, instance: str, group: str) -> Sequence[tuple[str, str]]:
+        """Start and id of each of a group's."""
+        ...
+
+    async def count(self, instance: str, group: str, up_to: int) -> int:
+        """How many a group has, counted no further than `up_to`."""
+        ...
+
+    async def of_instance(self, instance: str) -> Sequence[Stored[Deployment]]: ...
+
+    async def delete(self, instance: str, group: str, deployment_id: str) -> None: ...

@@ -1,0 +1,102 @@
+"""Device rows with the counters beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+from shared.domain.counters import Counts, History
+from shared.domain.device import DeviceRecord, DeviceView, view
+from shared.ports.common import Page, Stored
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceQuery:
+    """Which rows of devices to read; None is any.
+
+    `state` is the one within the last deployment, empty for devices that never had one. With a
+    device id, the modules of the device come with it, and so may devices whose id begins alike.
+    `health` is a state of `shared.domain.health`.
+    """
+
+    group: str | None = None
+    class_id: str | None = None
+    deployment_id: str | None = None
+    state: str | None = None
+    device_id: str | None = None
+    health: str | None = None
+
+
+@dataclass(frozen=True)  # no slots: it keeps what it has worked out
+class DeviceWrite:
+    """A device row to write: what was read (None if absent), what it becomes, what it leaves
+    behind.
+    """
+
+    before: Stored[DeviceRecord] | None
+    after: DeviceRecord
+    history: History | None = None
+
+    @cached_property
+    def was(self) -> DeviceView | None:
+        """What the device was before."""
+        return view(self.before.value) if self.before else None
+
+    @cached_property
+    def becomes(self) -> DeviceView:
+        """What the device is after."""
+        return view(self.after)
+
+
+class Devices(Protocol):
+    """Device rows with the counters beside them, by bucket."""
+
+    async def load(
+        self, instance: str, bucket: int, keys: Sequence[str]
+    ) -> Mapping[str, Stored[DeviceRecord]]:
+        """The rows of these devices, without those that have none."""
+        ...
+
+    async def commit(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
+        """Write rows, histories and counters, all or nothing for each device.
+
+        The history row of a device that takes up a deployment again goes.
+
+        Raises:
+            ConcurrentUpdate: Something changed since it was read; read again and retry.
+        """
+        ...
+
+    async def of_bucket(
+        self, instance: str, bucket: int, *, group: str | None = None, token: str | None = None
+    ) -> Page[Stored[DeviceRecord]]:
+        """The rows of a bucket, of one group if asked."""
+        ...
+
+    async def find(
+        self, instance: str, bucket: int, query: DeviceQuery, *, after: str, size: int
+    ) -> Sequence[Stored[DeviceRecord]]:
+        """The next `size` rows of devices with a class, or all that are left, after a device's
+        key (empty: from the first), in storage's order.
+        """
+        ...
+
+    async def history(
+        self,
+        instance: str,
+        bucket: int,
+        workflow_id: str,
+        *,
+        after: str = "",
+        size: int | None = None,
+    ) -> Sequence[History]:
+        """Devices of the bucket that have moved on from the deployment with the workflow; those
+        after a device's key, and no more than `size`, if asked.
+        """
+        ...
+
+    async def counts(self, instance: str, bucket: int, group: str) -> Counts:
+        """The counters of one group in one bucket."""
+        ...

@@ -1,0 +1,105 @@
+"""Groups, device classes and roll-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.domain.counters import Counts
+from shared.domain.device_class import DeviceClass
+from shared.domain.update_id import UpdateId
+from shared.ports.common import Page
+
+
+@dataclass(frozen=True, slots=True)
+class KnownClass:
+    """A device class that devices of the instance have reported."""
+
+    device_class: DeviceClass
+    created_at: str
+    friendly_name: str | None = None
+    best_update: UpdateId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownGroup:
+    """A group that devices of the instance belong or belonged to."""
+
+    group_id: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """Counters of a group summed over its buckets, by group and class, as of a time."""
+
+    counts: Counts
+    as_of: str
+
+
+class Fleet(Protocol):
+    """Groups, classes and the buckets that a group has devices in; all derived from devices."""
+
+    async def note(self, instance: str, group: str, bucket: int, device_class: DeviceClass) -> bool:
+        """Make group, class and bucket known before a device of theirs is written; True if new."""
+        ...
+
+    async def buckets(self, instance: str, group: str) -> Sequence[int]:
+        """Every bucket that has or had a device of the group."""
+        ...
+
+    async def groups(
+        self, instance: str, *, with_deleted: bool = False
+    ) -> Sequence[KnownGroup]: ...
+
+    async def classes(
+        self, instance: str, *, with_deleted: bool = False
+    ) -> Sequence[KnownClass]: ...
+
+    async def rename_class(self, instance: str, class_id: str, friendly_name: str) -> None: ...
+
+    async def delete_class(self, instance: str, class_id: str) -> None:
+        """Hide a class until `revive` finds devices of it."""
+        ...
+
+    async def delete_group(self, instance: str, group: str) -> None:
+        """Hide a group and drop its roll-up until `revive` finds devices of it."""
+        ...
+
+    async def delete_subgroup(self, instance: str, group: str, class_id: str) -> None:
+        """Hide a class of a group until `revive` finds devices of it."""
+        ...
+
+    async def revive(self, instance: str, group: str, present: Set[str]) -> Set[str] | None:
+        """Bring back what was deleted and has devices again, without its history.
+
+        Args:
+            instance: The instance.
+            group: A group.
+            present: Ids of the classes that it has devices of.
+
+        Returns:
+            The classes that stay deleted in the group; None if the group itself does.
+        """
+        ...
+
+    async def class_page(
+        self, instance: str, friendly_name: str | None, *, token: str | None, size: int
+    ) -> Page[KnownClass]:
+        """One page of the classes, or of those with a friendly name."""
+        ...
+
+    async def set_best_update(
+        self, instance: str, class_id: str, best: UpdateId | None
+    ) -> None: ...
+
+    async def save_rollup(self, instance: str, group: str, rollup: Rollup) -> None:
+        """Store a roll-up, unless a newer one is there. Raises ConcurrentUpdate."""
+        ...
+
+    async def rollups(self, instance: str, group: str | None = None) -> Mapping[str, Rollup]:
+        """Roll-ups by group: of one, or of all."""
+        ...
+
+    async def drop_rollup(self, instance: str, group: str) -> None: ...

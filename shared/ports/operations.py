@@ -1,0 +1,40 @@
+"""Long-running operations."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from shared.domain.operation import Operation
+from shared.ports.common import Page, Stored
+
+
+class Operations(Protocol):
+    """Long-running operations of an instance."""
+
+    async def add(self, instance: str, operation: Operation) -> bool:
+        """Store a new one; False if it exists already."""
+        ...
+
+    async def get(self, instance: str, operation_id: str) -> Stored[Operation] | None: ...
+
+    async def save(self, instance: str, operation: Operation, etag: str) -> str:
+        """Replace, guarded; the new ETag. Raises ConcurrentUpdate."""
+        ...
+
+    async def list(
+        self,
+        instance: str,
+        token: str | None,
+        *,
+        size: int = 100,
+        kind: str | None = None,
+        is_running: bool = False,
+    ) -> Page[Stored[Operation]]:
+        """Newest first; of one kind, or only those that have not ended, if asked."""
+        ...
+
+    async def count_running(self, instance: str, *, newer_than: str, up_to: int) -> int:
+        """How many with an id that is newer than another have not ended, counted no further than
+        `up_to`.
+        """
+        ...
