@@ -39,3 +39,4 @@ async def sweep(timer: func.TimerRequest) -> None:
     app = container()
     await app.sweep.run()
     await app.collect_logs.sweep()
+    await app.announcements.sweep()

@@ -31,6 +31,7 @@ from shared.domain.counters import CounterKey, Counts, History, apply, differenc
 from shared.domain.deployment import Deployment
 from shared.domain.device import DeviceRecord, TwinChange, kept_content, view
 from shared.domain.device_class import DeviceClass
+from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import (
     ConcurrentUpdate,
     DependencyFailed,
@@ -347,6 +348,7 @@ class MemoryOperations:
         size: int = 100,
         kind: str | None = None,
         is_running: bool = False,
+        is_unsettled: bool = False,
     ) -> Page[Stored[Operation]]:
         await asyncio.sleep(0)
         found = [
@@ -355,6 +357,7 @@ class MemoryOperations:
             if place[0] == instance
             and kind in (None, row.value.kind)
             and not (is_running and row.value.is_finished)
+            and not (is_unsettled and row.value.is_finished and not row.value.events)
         ]
         return _page(found, token, min(size, self._page_size))
 
@@ -452,6 +455,7 @@ class MemoryDevices:
         self.rows = Rows[tuple[str, int, str], DeviceRecord]()
         self._history: dict[tuple[str, int, str, str], History] = {}
         self._counts: dict[tuple[str, int, CounterKey], dict[str, int]] = {}
+        self._events: dict[tuple[str, int, str], DomainEvent] = {}
         self._page_size = page_size
 
     async def load(
@@ -481,6 +485,8 @@ class MemoryDevices:
         self.rows.put((instance, bucket, after.key), after)
         for item in made:
             self._history[instance, bucket, item.workflow_id, after.key] = item
+        for event in write.events:
+            self._events[instance, bucket, event.identity] = event
 
     async def of_bucket(
         self, instance: str, bucket: int, *, group: str | None = None, token: str | None = None
@@ -522,6 +528,21 @@ class MemoryDevices:
             if place[:3] == wanted and place[3] > after
         ]
         return found[:size]
+
+    async def events(self, instance: str, bucket: int, size: int) -> Sequence[DomainEvent]:
+        await asyncio.sleep(0)
+        rows = sorted(self._events.items(), key=_key)
+        return [item for place, item in rows if place[:2] == (instance, bucket)][:size]
+
+    async def forget_events(
+        self, instance: str, bucket: int, events: Sequence[DomainEvent]
+    ) -> None:
+        await asyncio.sleep(0)
+        places = [(instance, bucket, item.identity) for item in events]
+        if any(place not in self._events for place in places):
+            raise ConcurrentUpdate("A row is gone.")
+        for place in places:
+            del self._events[place]
 
     async def counts(self, instance: str, bucket: int, group: str) -> Counts:
         await asyncio.sleep(0)
@@ -781,6 +802,20 @@ class MemoryEvents:
     ) -> None:
         await asyncio.sleep(0)
         self.published.append((event_type, subject, list(payloads)))
+
+
+class MemoryCustomerTopic:
+    """Remembers what customers were told; refuses it with the errors that are prepared."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, DomainEvent]] = []
+        self.refusals: list[DeviceUpdateError] = []
+
+    async def publish(self, instance: str, events: Sequence[DomainEvent]) -> None:
+        await asyncio.sleep(0)
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.published += [(instance, event) for event in events]
 
 
 class MemoryStream:

@@ -73,6 +73,11 @@ class Site:
         return f"{self.url('eventgrid')}/topics/topic/api/events"
 
     @property
+    def customer_topic_endpoint(self) -> str:
+        """Where the service tells customers what has happened."""
+        return f"{self.url('eventgrid')}/topics/customers/api/events"
+
+    @property
     def hub_connection_string(self) -> str:
         """The owner's access to the hub."""
         return (
@@ -152,6 +157,8 @@ def app_settings(site: Site, storage: str) -> dict[str, str]:
         "TWINS": twins,
         "EVENTS_TOPIC_ENDPOINT": site.topic_endpoint,
         "EVENTS_TOPIC_KEY": site.credentials.event_grid,
+        "CUSTOMER_TOPIC_ENDPOINT": site.customer_topic_endpoint,
+        "CUSTOMER_TOPIC_KEY": site.credentials.event_grid,
         "INSTANCES": json.dumps([instance]),
         "IOTHUB": site.hub_connection_string,
         "TOKEN_ISSUER": site.token_issuer,

@@ -2,7 +2,8 @@
 
 Partition = bucket and instance (bucket first, so that load spreads). Rows: `d.<device>` a device,
 `c.<group>.<class>` counters, `h.<workflow>.<device>` what a device leaves behind in a deployment
-it moved on from. A change of devices and the counters it changes are one entity-group transaction.
+it moved on from, `e.<event>` what is to be told to customers. A change of devices and the counters
+it changes are one entity-group transaction.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from shared.adapters.table import (
     Table,
     change,
     create,
+    drop,
     etag_of,
     key,
     pack,
@@ -31,6 +33,7 @@ from shared.adapters.table import (
 )
 from shared.domain.counters import CounterKey, Counts, History, apply, difference, net, taken_up
 from shared.domain.device import DeviceRecord
+from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import ConcurrentUpdate
 from shared.domain.health import health_of
 from shared.ports import DeviceQuery, DeviceWrite, Page, Stored
@@ -62,7 +65,8 @@ class _Change:
     @property
     def rows(self) -> int:
         """Rows it needs in a transaction, counters apart."""
-        return 1 + (self.write.history is not None) + (self.forgotten is not None)
+        rows = (self.write.history, self.forgotten, *self.write.events)
+        return 1 + sum(row is not None for row in rows)
 
 
 @dataclass(slots=True)
@@ -194,6 +198,18 @@ class TableDevices:
         counters = [unpack(row, _CounterRow) for row in rows]
         return {(row.group, row.class_id): row.cells for row in counters}
 
+    async def events(self, instance: str, bucket: int, size: int) -> Sequence[DomainEvent]:
+        """See the port."""
+        rows = await self.table.first(*_range(_partition(instance, bucket), "e"), size)
+        return [unpack(row, DomainEvent) for row in rows]
+
+    async def forget_events(
+        self, instance: str, bucket: int, events: Sequence[DomainEvent]
+    ) -> None:
+        """See the port."""
+        partition = _partition(instance, bucket)
+        await self.table.transact([drop(partition, key("e", item.identity)) for item in events])
+
     async def _counter(
         self, partition: str, place: CounterKey
     ) -> tuple[dict[str, int], str | None]:
@@ -284,4 +300,5 @@ def _device(partition: str, item: _Change) -> list[Operation]:
     if item.forgotten is not None:
         row = key("h", item.forgotten.value.workflow_id, record.key)
         operations.append(remove(partition, row, item.forgotten.etag))
+    operations += [put(partition, key("e", each.identity), pack(each)) for each in write.events]
     return operations

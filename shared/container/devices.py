@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from shared.adapters.events import EventGridTopic
+from shared.adapters.events import EventGridCustomerTopic, EventGridTopic
 from shared.container.updates import UpdateServices
+from shared.services.announce import Announcements
+from shared.services.completions import Completions
 from shared.services.device_lists import DeviceLists
 from shared.services.fleet_changes import FleetChanges
 from shared.services.group_lists import GroupLists
@@ -51,7 +53,13 @@ class DeviceServices(UpdateServices):
     def observe(self) -> ObserveDevices:
         """Events of devices."""
         return ObserveDevices(
-            self.devices, self.fleet, self.hub, self.queues, self.bell, self.best_updates
+            self.devices,
+            self.fleet,
+            self.hub,
+            self.queues,
+            self.bell,
+            self.best_updates,
+            self.announcer,
         )
 
     @cached_property
@@ -88,12 +96,33 @@ class DeviceServices(UpdateServices):
     def rollup(self) -> RollUp:
         """Roll-ups."""
         rollbacks = Rollbacks(self.deployments, self.updates, self.fleet, self.queues, self.clock)
-        return RollUp(self.devices, self.fleet, rollbacks, self.clock)
+        completions = Completions(self.deployments, self.fleet, self.announcer, self.clock)
+        return RollUp(self.devices, self.fleet, rollbacks, self.clock, completions)
+
+    @cached_property
+    def announcements(self) -> Announcements:
+        """What customers are told."""
+        return Announcements(
+            self.settings.instances,
+            self.devices,
+            self.operations,
+            self.deployments,
+            EventGridCustomerTopic(
+                self.settings.customer_topic_endpoint or "",
+                self.settings.customer_topic_key,
+                self._credential,
+            ),
+            self.queues,
+            self.announcer,
+            self.clock,
+        )
 
     @cached_property
     def fleet_changes(self) -> FleetChanges:
         """What operators change of classes and groups."""
-        return FleetChanges(self.fleet, self.deployments, self.rollup, self.bell, self.clock)
+        return FleetChanges(
+            self.fleet, self.deployments, self.rollup, self.bell, self.clock, self.announcer
+        )
 
     @cached_property
     def reports(self) -> Reports:

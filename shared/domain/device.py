@@ -8,7 +8,7 @@ of "in progress" overwrites in the twin what an earlier "succeeded" said.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -30,6 +30,7 @@ BUCKETS = 256
 """Device buckets of an instance, the same for every fleet size, so that none ever moves."""
 
 _KEPT_WORKFLOWS = 4
+_KEPT_INSTALLED = 3
 _IDLE, _FAILED = int(AgentState.IDLE), int(AgentState.FAILED)
 _CANCELED_CODES = (-1, 200)
 
@@ -61,11 +62,20 @@ class TwinChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Installed:
+    """An update that an idle report named as installed, and the first report that did."""
+
+    update_id: UpdateId
+    version: int
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What a device has reported about one workflow.
 
-    `report` is the newest; `installed` is the update that an idle report named as installed, which
-    a later report does not take back.
+    `version` and what follows is of the newest report. `installed` is what any report named as
+    installed, which a later one does not take back.
     """
 
     workflow_id: str
@@ -75,8 +85,16 @@ class Evidence:
     result_code: int | None
     extended_result_codes: tuple[int, ...]
     result_details: str | None
-    installed: UpdateId | None
-    installed_version: int = 0
+    at: str = ""
+    installed: tuple[Installed, ...] = ()
+
+    def has_installed(self, update_id: UpdateId) -> bool:
+        """Whether the device has said that it has the update."""
+        return any(item.update_id == update_id for item in self.installed)
+
+    def installed_at(self, update_id: UpdateId) -> str:
+        """When the device first said so; empty if it never did."""
+        return next((item.at for item in self.installed if item.update_id == update_id), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +244,7 @@ def deployment_state(record: DeviceRecord) -> DeviceState | None:
     if commanded is None:
         return None
     known = evidence_of(record)
-    if known is not None and known.installed == commanded.update_id:
+    if known is not None and known.has_installed(commanded.update_id):
         return DeviceState.SUCCEEDED
     outcome = DeviceState.IN_PROGRESS if known is None else _outcome(known)
     if commanded.is_cancel and outcome is not DeviceState.FAILED:
@@ -268,6 +286,7 @@ def _with_evidence(evidence: tuple[Evidence, ...], change: TwinChange) -> tuple[
     report = parse_agent_report(agent)
     if report.state is None or report.workflow_id is None:
         return evidence
+    installed = _installed(report) if report.state == _IDLE else None
     fresh = Evidence(
         workflow_id=report.workflow_id,
         retry_timestamp=report.retry_timestamp,
@@ -276,21 +295,51 @@ def _with_evidence(evidence: tuple[Evidence, ...], change: TwinChange) -> tuple[
         result_code=report.result_code,
         extended_result_codes=report.extended_result_codes,
         result_details=report.result_details,
-        installed=_installed(report) if report.state == _IDLE else None,
-        installed_version=change.version if report.state == _IDLE else 0,
+        at=change.at,
+        installed=(Installed(installed, change.version, change.at),) if installed else (),
     )
     same = [item for item in evidence if _names_same_workflow(item, fresh)]
     others = [item for item in evidence if not _names_same_workflow(item, fresh)]
     for known in same:
         fresh = _join(known, fresh)
-    kept = sorted([*others, fresh], key=lambda item: item.version, reverse=True)
-    return tuple(kept[:_KEPT_WORKFLOWS])
+    return _bounded([*others, fresh])
+
+
+def _bounded(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """The newest few workflows, and of them nothing that is older than they are together: so that
+    what is left does not depend on the order in which the reports came.
+    """
+    kept = sorted(evidence, key=lambda item: item.version, reverse=True)[:_KEPT_WORKFLOWS]
+    if len(kept) < _KEPT_WORKFLOWS:
+        return tuple(kept)
+    oldest = kept[-1].version
+    return tuple(
+        replace(item, installed=tuple(each for each in item.installed if each.version >= oldest))
+        for item in kept
+    )
 
 
 def _join(one: Evidence, other: Evidence) -> Evidence:
-    newer = max(one, other, key=lambda item: item.version)
-    witness = max(one, other, key=lambda item: (item.installed is not None, item.installed_version))
-    return replace(newer, installed=witness.installed, installed_version=witness.installed_version)
+    newer = max(one, other, key=_completeness)
+    first: dict[UpdateId, Installed] = {}
+    for item in (*one.installed, *other.installed):
+        known = first.get(item.update_id)
+        if known is None or (item.version, item.at) < (known.version, known.at):
+            first[item.update_id] = item
+    earliest = sorted(first.values(), key=lambda item: (item.version, item.update_id))
+    return replace(newer, installed=tuple(earliest[:_KEPT_INSTALLED]))
+
+
+def _completeness(item: Evidence) -> tuple[Any, ...]:
+    """Orders reports; a change and the whole twin of the same version differ in what they say."""
+    return (
+        item.version,
+        item.result_code is not None,
+        item.result_code or 0,
+        item.extended_result_codes,
+        item.result_details or "",
+        item.at,
+    )
 
 
 def _names_same_workflow(one: Evidence, other: Evidence) -> bool:

@@ -4,7 +4,7 @@ from shared.ports.blobs import BlobFacts, Blobs, BlobSink, Staged
 from shared.ports.common import ByteStream, Clock, Page, Stored
 from shared.ports.deployments import Deployments
 from shared.ports.devices import DeviceQuery, Devices, DeviceWrite
-from shared.ports.events import Events
+from shared.ports.events import CustomerTopic, Events
 from shared.ports.fetching import Fetcher, SourceBytes
 from shared.ports.fleet import Fleet, KnownClass, KnownGroup, Rollup
 from shared.ports.hub import Hub, TwinSource
@@ -21,6 +21,7 @@ __all__ = [
     "Blobs",
     "ByteStream",
     "Clock",
+    "CustomerTopic",
     "DeadMessage",
     "Deployments",
     "DeviceQuery",

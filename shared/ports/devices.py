@@ -9,6 +9,7 @@ from typing import Protocol
 
 from shared.domain.counters import Counts, History
 from shared.domain.device import DeviceRecord, DeviceView, view
+from shared.domain.domain_event import DomainEvent
 from shared.ports.common import Page, Stored
 
 
@@ -32,12 +33,13 @@ class DeviceQuery:
 @dataclass(frozen=True)  # no slots: it keeps what it has worked out
 class DeviceWrite:
     """A device row to write: what was read (None if absent), what it becomes, what it leaves
-    behind.
+    behind, what is to be told to customers.
     """
 
     before: Stored[DeviceRecord] | None
     after: DeviceRecord
     history: History | None = None
+    events: tuple[DomainEvent, ...] = ()
 
     @cached_property
     def was(self) -> DeviceView | None:
@@ -60,7 +62,7 @@ class Devices(Protocol):
         ...
 
     async def commit(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
-        """Write rows, histories and counters, all or nothing for each device.
+        """Write rows, histories, events and counters, all or nothing for each device.
 
         The history row of a device that takes up a deployment again goes.
 
@@ -99,4 +101,18 @@ class Devices(Protocol):
 
     async def counts(self, instance: str, bucket: int, group: str) -> Counts:
         """The counters of one group in one bucket."""
+        ...
+
+    async def events(self, instance: str, bucket: int, size: int) -> Sequence[DomainEvent]:
+        """Events of devices of the bucket that are written down; no more than `size`."""
+        ...
+
+    async def forget_events(
+        self, instance: str, bucket: int, events: Sequence[DomainEvent]
+    ) -> None:
+        """Remove events, at most a hundred.
+
+        Raises:
+            ConcurrentUpdate: Some of them were removed meanwhile.
+        """
         ...

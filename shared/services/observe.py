@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from shared.domain.counters import moved_on
 from shared.domain.device import (
@@ -16,6 +16,7 @@ from shared.domain.device import (
     fold_deletion,
 )
 from shared.ports import Devices, DeviceWrite, Fleet, Hub, Queues, Stored
+from shared.services.announce import Announcer
 from shared.services.best_updates import BestUpdates
 from shared.services.retrying import until_uncontended
 from shared.services.rollup import RollupBell
@@ -33,6 +34,7 @@ class ObserveDevices:
     queues: Queues
     bell: RollupBell
     best_updates: BestUpdates
+    announcer: Announcer = field(default_factory=Announcer)
 
     async def twin_changes(
         self,
@@ -114,7 +116,7 @@ class ObserveDevices:
             if before is None:
                 return []
             present = await self.hub.read_twin(instance, device_id, module_id)
-            write = _write(before, fold_deletion(before.value, at, present))
+            write = self._write(instance, before, fold_deletion(before.value, at, present))
             return await self._committed(instance, bucket, [write] if write else [])
 
         await self._announce(instance, bucket, await until_uncontended(cycle), [key])
@@ -140,7 +142,7 @@ class ObserveDevices:
                     start = await self._seeded(instance, key, start, seeds)
                     if start is None:
                         continue
-                write = _write(before, folded(start))
+                write = self._write(instance, before, folded(start))
                 if write is not None:
                     writes.append(write)
             return await self._committed(instance, bucket, writes)
@@ -193,12 +195,17 @@ class ObserveDevices:
             )
         for group in {group for write in writes for group in _groups(write)}:
             await self.bell.ring(instance, group)
+        if any(write.events for write in writes) or len(written) < len(set(heard_of)):
+            await self.announcer.bucket(instance, bucket)
 
-
-def _write(before: Stored[DeviceRecord] | None, after: DeviceRecord) -> DeviceWrite | None:
-    if before is not None and after == before.value:
-        return None
-    return DeviceWrite(before, after, moved_on(before.value if before else None, after))
+    def _write(
+        self, instance: str, before: Stored[DeviceRecord] | None, after: DeviceRecord
+    ) -> DeviceWrite | None:
+        known = before.value if before else None
+        if known is not None and after == known:
+            return None
+        events = self.announcer.of_change(instance, known, after)
+        return DeviceWrite(before, after, moved_on(known, after), events)
 
 
 def _has_moved(write: DeviceWrite) -> bool:

@@ -93,6 +93,13 @@ MISTAKES = (
         "subscription twin-changes: schema",
     ),
     Mistake(
+        "customers' events on the topic of the service",
+        "main.bicep",
+        "customers!.outputs.endpoint",
+        "eventgrid.outputs.topicEndpoint",
+        "CUSTOMER_TOPIC_ENDPOINT is not that of the topic",
+    ),
+    Mistake(
         "missing subscription",
         "modules/events.bicep",
         "name: 'import-drop'",
@@ -189,7 +196,8 @@ def test_agreement_is_refused_when_a_template_has_a_mistake(mistake: Mistake) ->
     changed = source.replace(mistake.right, mistake.wrong, 1)
     assert changed != source
 
-    found = disagreements(site(parameters("dev"), {mistake.file: changed}))
+    given = parameters("dev") | {"customerEvents": True}
+    found = disagreements(site(given, {mistake.file: changed}))
 
     assert any(mistake.complaint in text for text in found), found
 
