@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
+
+import msgspec
 
 from shared.domain.compliance import Compliance, StateCounts
 from shared.domain.deployment import Deployment, RollbackPolicy
@@ -32,8 +35,16 @@ def path(instance: str, *segments: str, **query: str) -> str:
 
 def etag(stored: Stored[Any]) -> str:
     """An ETag as the API has it: short, quoted, and without what it is made of."""
-    digest = hashlib.sha256(stored.etag.encode()).hexdigest()[:16]
-    return f'"{digest}"'
+    return _tag(stored.etag.encode())
+
+
+def _operation_etag(item: Operation) -> str:
+    """That customers were told of its end changes nothing of an operation."""
+    return _tag(msgspec.json.encode(replace(item, events=())))
+
+
+def _tag(content: bytes) -> str:
+    return f'"{hashlib.sha256(content).hexdigest()[:16]}"'
 
 
 def error(failure: Failure, occurred_at: str | None = None) -> models.Error:
@@ -120,7 +131,7 @@ def operation(instance: str, stored: Stored[Operation], api_version: str) -> mod
         trace_id=item.trace_id,
         last_action_date_time=item.changed_at,
         created_date_time=item.created_at,
-        etag=etag(stored),
+        etag=_operation_etag(item),
         stage=item.stage.value,
         bytes_done=item.bytes_done,
         bytes_total=item.bytes_total,
