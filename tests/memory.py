@@ -31,6 +31,7 @@ from shared.domain.counters import CounterKey, Counts, History, apply, differenc
 from shared.domain.deployment import Deployment
 from shared.domain.device import DeviceRecord, TwinChange, kept_content, view
 from shared.domain.device_class import DeviceClass
+from shared.domain.device_history import Installation
 from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import (
     ConcurrentUpdate,
@@ -456,6 +457,7 @@ class MemoryDevices:
         self._history: dict[tuple[str, int, str, str], History] = {}
         self._counts: dict[tuple[str, int, CounterKey], dict[str, int]] = {}
         self._events: dict[tuple[str, int, str], DomainEvent] = {}
+        self._past: dict[tuple[str, int, str, str], Installation] = {}
         self._page_size = page_size
 
     async def load(
@@ -470,6 +472,10 @@ class MemoryDevices:
         for write in writes:
             etag = write.before.etag if write.before else None
             self.rows.check((instance, bucket, write.after.key), etag)
+            for item in write.revisions:
+                place = (instance, bucket, item.before.value.workflow_id, write.after.key)
+                if self._history.get(place) != item.before.value:
+                    raise ConcurrentUpdate("The history changed meanwhile.")
         for write in writes:
             self._write(instance, bucket, write)
 
@@ -477,14 +483,17 @@ class MemoryDevices:
         before, after = write.before.value if write.before else None, write.after
         workflow_id = taken_up(before, after) or ""
         gone = self._history.pop((instance, bucket, workflow_id, after.key), None)
-        made = [write.history] if write.history else []
-        changes = difference([before], [after], made, [gone] if gone else [])
+        made = [*([write.history] if write.history else []), *(r.after for r in write.revisions)]
+        lost = [*([gone] if gone else []), *(item.before.value for item in write.revisions)]
+        changes = difference([before], [after], made, lost)
         for place, cells in changes.items():
             row = (instance, bucket, place)
             self._counts[row] = apply(self._counts.get(row, {}), cells)
         self.rows.put((instance, bucket, after.key), after)
         for item in made:
             self._history[instance, bucket, item.workflow_id, after.key] = item
+        for past in write.installations:
+            self._past[instance, bucket, after.key, past.position] = past
         for event in write.events:
             self._events[instance, bucket, event.identity] = event
 
@@ -528,6 +537,21 @@ class MemoryDevices:
             if place[:3] == wanted and place[3] > after
         ]
         return found[:size]
+
+    async def past(
+        self, instance: str, bucket: int, workflow_id: str, device: str
+    ) -> Stored[History] | None:
+        await asyncio.sleep(0)
+        found = self._history.get((instance, bucket, workflow_id, device))
+        return Stored(found, "") if found else None
+
+    async def installations(
+        self, instance: str, bucket: int, device: str, *, after: str = "", size: int
+    ) -> Sequence[Installation]:
+        await asyncio.sleep(0)
+        rows = sorted(self._past.items(), key=_key)
+        wanted = (instance, bucket, device)
+        return [item for place, item in rows if place[:3] == wanted and place[3] > after][:size]
 
     async def events(self, instance: str, bucket: int, size: int) -> Sequence[DomainEvent]:
         await asyncio.sleep(0)
@@ -742,6 +766,8 @@ class MemoryHub:
         self.twins: dict[tuple[str, str | None], Twin] = {}
         self.patches: list[tuple[str, Mapping[str, Any]]] = []
         self.throttled: set[str] = set()
+        self.refused: dict[str, tuple[str, str | None]] = {}
+        """Commands that the whole twins of devices show to be refused."""
         self.indexed: list[TwinChange] | None = None
         """What queries find; by default every twin as it is."""
 
@@ -766,7 +792,15 @@ class MemoryHub:
         if twin is None:
             return None
         content = kept_content({"tags": twin.tags, "properties": {"reported": twin.reported}})
-        return TwinChange(device_id, module_id, twin.version, content, is_whole=True, at="")
+        return TwinChange(
+            device_id,
+            module_id,
+            twin.version,
+            content,
+            is_whole=True,
+            at="",
+            refused=self.refused.get(device_id),
+        )
 
     async def query_twins(
         self, instance: str, source: TwinSource, token: str | None

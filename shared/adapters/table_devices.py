@@ -2,8 +2,9 @@
 
 Partition = bucket and instance (bucket first, so that load spreads). Rows: `d.<device>` a device,
 `c.<group>.<class>` counters, `h.<workflow>.<device>` what a device leaves behind in a deployment
-it moved on from, `e.<event>` what is to be told to customers. A change of devices and the counters
-it changes are one entity-group transaction.
+it moved on from, `i.<device>.<position>` the same and other updates by device, `e.<event>` what is
+to be told to customers. A change of devices and the counters it changes are one entity-group
+transaction.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from shared.adapters.table import (
 )
 from shared.domain.counters import CounterKey, Counts, History, apply, difference, net, taken_up
 from shared.domain.device import DeviceRecord
+from shared.domain.device_history import Installation
 from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import ConcurrentUpdate
 from shared.domain.health import health_of
@@ -65,8 +67,9 @@ class _Change:
     @property
     def rows(self) -> int:
         """Rows it needs in a transaction, counters apart."""
-        rows = (self.write.history, self.forgotten, *self.write.events)
-        return 1 + sum(row is not None for row in rows)
+        write = self.write
+        several = len(write.events) + len(write.installations) + len(write.revisions)
+        return 1 + several + (write.history is not None) + (self.forgotten is not None)
 
 
 @dataclass(slots=True)
@@ -198,6 +201,23 @@ class TableDevices:
         counters = [unpack(row, _CounterRow) for row in rows]
         return {(row.group, row.class_id): row.cells for row in counters}
 
+    async def past(
+        self, instance: str, bucket: int, workflow_id: str, device: str
+    ) -> Stored[History] | None:
+        """See the port."""
+        row = await self.table.get(_partition(instance, bucket), key("h", workflow_id, device))
+        return stored(row, History) if row else None
+
+    async def installations(
+        self, instance: str, bucket: int, device: str, *, after: str = "", size: int
+    ) -> Sequence[Installation]:
+        """See the port."""
+        condition, parameters = _range(_partition(instance, bucket), "i", device)
+        if after:
+            parameters["from"] = key("i", device, after)
+        rows = await self.table.first(condition, parameters, size)
+        return [unpack(row, Installation) for row in rows]
+
     async def events(self, instance: str, bucket: int, size: int) -> Sequence[DomainEvent]:
         """See the port."""
         rows = await self.table.first(*_range(_partition(instance, bucket), "e"), size)
@@ -254,8 +274,11 @@ def _change(write: DeviceWrite, forgotten: Stored[History] | None) -> _Change:
     counters = difference(
         [write.before.value if write.before else None],
         [write.after],
-        [write.history] if write.history else [],
-        [forgotten.value] if forgotten else [],
+        [*([write.history] if write.history else []), *(item.after for item in write.revisions)],
+        [
+            *([forgotten.value] if forgotten else []),
+            *(item.before.value for item in write.revisions),
+        ],
     )
     return _Change(write, forgotten, counters)
 
@@ -300,5 +323,12 @@ def _device(partition: str, item: _Change) -> list[Operation]:
     if item.forgotten is not None:
         row = key("h", item.forgotten.value.workflow_id, record.key)
         operations.append(remove(partition, row, item.forgotten.etag))
+    for past in write.revisions:
+        row = key("h", past.after.workflow_id, record.key)
+        operations.append(change(partition, row, pack(past.after), past.before.etag))
+    operations += [
+        put(partition, key("i", record.key, each.position), pack(each))
+        for each in write.installations
+    ]
     operations += [put(partition, key("e", each.identity), pack(each)) for each in write.events]
     return operations

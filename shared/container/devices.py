@@ -36,6 +36,11 @@ class DeviceServices(UpdateServices):
         return Pacer(self.settings.hub_commands_per_second)
 
     @cached_property
+    def reads(self) -> Pacer:
+        """Pace of reads of twins."""
+        return Pacer(self.settings.hub_reads_per_second)
+
+    @cached_property
     def collect_logs(self) -> CollectLogs:
         """Uploads of logs by devices."""
         return CollectLogs(
@@ -60,6 +65,7 @@ class DeviceServices(UpdateServices):
             self.bell,
             self.best_updates,
             self.announcer,
+            self.reads,
         )
 
     @cached_property
@@ -77,7 +83,7 @@ class DeviceServices(UpdateServices):
             self.observe,
             self.collect_logs,
             self.queues,
-            Pacer(self.settings.hub_reads_per_second),
+            self.reads,
             self.clock,
             60 / self.settings.hub_queries_per_minute,
         )

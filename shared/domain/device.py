@@ -8,7 +8,7 @@ of "in progress" overwrites in the twin what an earlier "succeeded" said.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -50,7 +50,9 @@ class TwinChange:
 
     `version` counts the whole twin. `content` has `tags` (the group tag), `agent` (the reported
     agent section) and `logs` (the result of an upload of logs); with `is_whole` it is all there is.
-    `at` is the hub's time, ISO 8601 in UTC; empty for a twin that was just read.
+    `at` is the hub's time, ISO 8601 in UTC; empty for a twin that was just read. Of a twin that was
+    read, `heard_at` is when the device last reported anything, and `refused` the workflow and retry
+    timestamp of a command that it has refused without naming it.
     """
 
     device_id: str
@@ -59,6 +61,8 @@ class TwinChange:
     content: Mapping[str, Any]
     is_whole: bool
     at: str
+    heard_at: str = ""
+    refused: tuple[str, str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ class DeviceRecord:
 
     `deleted_at` is when it was last deleted: it may have been created again since, and what comes
     late from before is not of this device. `seen_by` is the last re-read of the hub's registry that
-    found it.
+    found it. `heard_at` is when it last reported something, as far as the service heard.
     """
 
     device_id: str
@@ -116,6 +120,7 @@ class DeviceRecord:
     changed_at: str = ""
     deleted_at: str = ""
     seen_by: str = ""
+    heard_at: str = ""
 
     @property
     def key(self) -> str:
@@ -188,7 +193,15 @@ def fold(record: DeviceRecord, change: TwinChange) -> DeviceRecord:
         registers=registers,
         evidence=evidence,
         changed_at=max(record.changed_at, change.at),
+        heard_at=max(record.heard_at, _heard_at(change)),
     )
+
+
+def _heard_at(change: TwinChange) -> str:
+    """When the device itself spoke: a change of the tag alone is an operator's."""
+    if change.is_whole:
+        return change.heard_at
+    return change.at if change.content.keys() & {"agent", LOGS} else ""
 
 
 def fold_connection(
@@ -268,6 +281,15 @@ def evidence_of(record: DeviceRecord) -> Evidence | None:
     )
 
 
+def is_unexplained(record: DeviceRecord) -> bool:
+    """Whether the device reports a failure of something else than what it should be doing: its
+    whole twin may show that it has refused just that.
+    """
+    if deployment_state(record) is not DeviceState.IN_PROGRESS:
+        return False
+    return bool(record.registers.get("agent.state", (0, None))[1] == _FAILED)
+
+
 def _outcome(evidence: Evidence) -> DeviceState:
     code = evidence.result_code
     if evidence.state not in (_IDLE, _FAILED):
@@ -284,12 +306,13 @@ def _with_evidence(evidence: tuple[Evidence, ...], change: TwinChange) -> tuple[
     if not isinstance(agent, Mapping):
         return evidence
     report = parse_agent_report(agent)
-    if report.state is None or report.workflow_id is None:
+    workflow_id, retry_timestamp = change.refused or (report.workflow_id, report.retry_timestamp)
+    if report.state is None or workflow_id is None:
         return evidence
     installed = _installed(report) if report.state == _IDLE else None
     fresh = Evidence(
-        workflow_id=report.workflow_id,
-        retry_timestamp=report.retry_timestamp,
+        workflow_id=workflow_id,
+        retry_timestamp=retry_timestamp,
         version=change.version,
         state=int(report.state),
         result_code=report.result_code,
@@ -302,21 +325,8 @@ def _with_evidence(evidence: tuple[Evidence, ...], change: TwinChange) -> tuple[
     others = [item for item in evidence if not _names_same_workflow(item, fresh)]
     for known in same:
         fresh = _join(known, fresh)
-    return _bounded([*others, fresh])
-
-
-def _bounded(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    """The newest few workflows, and of them nothing that is older than they are together: so that
-    what is left does not depend on the order in which the reports came.
-    """
-    kept = sorted(evidence, key=lambda item: item.version, reverse=True)[:_KEPT_WORKFLOWS]
-    if len(kept) < _KEPT_WORKFLOWS:
-        return tuple(kept)
-    oldest = kept[-1].version
-    return tuple(
-        replace(item, installed=tuple(each for each in item.installed if each.version >= oldest))
-        for item in kept
-    )
+    kept = sorted([*others, fresh], key=lambda item: item.version, reverse=True)
+    return tuple(kept[:_KEPT_WORKFLOWS])
 
 
 def _join(one: Evidence, other: Evidence) -> Evidence:

@@ -3,7 +3,7 @@
 from shared.ports.blobs import BlobFacts, Blobs, BlobSink, Staged
 from shared.ports.common import ByteStream, Clock, Page, Stored
 from shared.ports.deployments import Deployments
-from shared.ports.devices import DeviceQuery, Devices, DeviceWrite
+from shared.ports.devices import DeviceQuery, Devices, DeviceWrite, Revision
 from shared.ports.events import CustomerTopic, Events
 from shared.ports.fetching import Fetcher, SourceBytes
 from shared.ports.fleet import Fleet, KnownClass, KnownGroup, Rollup
@@ -38,6 +38,7 @@ __all__ = [
     "Page",
     "PoisonQueues",
     "Queues",
+    "Revision",
     "Rollup",
     "Scanner",
     "Sealer",

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from shared.domain.counters import Counts, History
 from shared.domain.device import DeviceRecord, DeviceView, view
+from shared.domain.device_history import Installation
 from shared.domain.domain_event import DomainEvent
 from shared.ports.common import Page, Stored
 
@@ -30,16 +31,26 @@ class DeviceQuery:
     health: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A history that a late report of its device changes."""
+
+    before: Stored[History]
+    after: History
+
+
 @dataclass(frozen=True)  # no slots: it keeps what it has worked out
 class DeviceWrite:
     """A device row to write: what was read (None if absent), what it becomes, what it leaves
-    behind, what is to be told to customers.
+    behind, what is to be told to customers, what it adds to or changes in the device's history.
     """
 
     before: Stored[DeviceRecord] | None
     after: DeviceRecord
     history: History | None = None
     events: tuple[DomainEvent, ...] = ()
+    installations: tuple[Installation, ...] = ()
+    revisions: tuple[Revision, ...] = ()
 
     @cached_property
     def was(self) -> DeviceView | None:
@@ -96,6 +107,20 @@ class Devices(Protocol):
     ) -> Sequence[History]:
         """Devices of the bucket that have moved on from the deployment with the workflow; those
         after a device's key, and no more than `size`, if asked.
+        """
+        ...
+
+    async def past(
+        self, instance: str, bucket: int, workflow_id: str, device: str
+    ) -> Stored[History] | None:
+        """What a device of that key has left behind in the deployment with the workflow."""
+        ...
+
+    async def installations(
+        self, instance: str, bucket: int, device: str, *, after: str = "", size: int
+    ) -> Sequence[Installation]:
+        """What was installed on a device before, the newest first, after a position; what it was
+        last asked for stands in its row alone.
         """
         ...
 

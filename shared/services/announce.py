@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from shared.domain.counters import History
 from shared.domain.device import BUCKETS, DeviceRecord
 from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import DeviceUpdateError
@@ -48,6 +49,15 @@ class Announcer:
     ) -> tuple[DomainEvent, ...]:
         """What a change of a device has to tell, to be written down with it."""
         event = device_ended(instance, before, after) if self.is_on else None
+        return (event,) if event else ()
+
+    def of_revision(
+        self, instance: str, record: DeviceRecord, before: History, after: History
+    ) -> tuple[DomainEvent, ...]:
+        """What a late report about a deployment that the device has moved on from has to tell."""
+        if not self.is_on or before.state is after.state:
+            return ()
+        event = device_ended(instance, None, replace(record, commanded=after.commanded))
         return (event,) if event else ()
 
     async def bucket(self, instance: str, bucket: int) -> None:

@@ -37,7 +37,16 @@ _WORK = {
     "announce": "tell customers what has happened",
 }
 _WORDS = re.compile(r"[A-Za-z ,.]{1,100}")
-_ABOUT = ("instance", "operation", "group", "deployment", "bucket", "devices", "blob")
+_ABOUT = (
+    "instance",
+    "operation",
+    "group",
+    "deployment",
+    "bucket",
+    "devices",
+    "unexplained",
+    "blob",
+)
 
 
 @dataclass(frozen=True, slots=True)

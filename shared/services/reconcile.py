@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from itertools import batched
 from typing import Any
 
-from shared.domain.counters import moved_on
 from shared.domain.deployment import Commanded, Deployment
 from shared.domain.device import DeviceRecord, view
 from shared.domain.errors import DependencyFailed, NotFound
@@ -18,6 +17,7 @@ from shared.domain.update_id import UpdateId
 from shared.ports import Clock, Deployments, Devices, DeviceWrite, Hub, Stored
 from shared.services.announce import Announcer
 from shared.services.command import Commands
+from shared.services.device_write import device_write
 from shared.services.pacing import Pacer
 from shared.services.retrying import until_uncontended
 from shared.services.rollup import RollupBell
@@ -79,9 +79,10 @@ class Reconcile:
                 return_exceptions=True,
             )
             writes = [
-                self._write(instance, row, result)
+                write
                 for (row, _), result in zip(due, results, strict=True)
                 if isinstance(result, Commanded)
+                and (write := self._write(instance, row, result)) is not None
             ]
             if writes:
                 await self.devices.commit(instance, bucket, writes)
@@ -134,7 +135,8 @@ class Reconcile:
             raise
         return command
 
-    def _write(self, instance: str, row: Stored[DeviceRecord], command: Commanded) -> DeviceWrite:
+    def _write(
+        self, instance: str, row: Stored[DeviceRecord], command: Commanded
+    ) -> DeviceWrite | None:
         after = replace(row.value, commanded=command)
-        events = self.announcer.of_change(instance, row.value, after)
-        return DeviceWrite(row, after, moved_on(row.value, after), events)
+        return device_write(self.announcer, instance, row, after)

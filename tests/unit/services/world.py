@@ -204,7 +204,9 @@ class World:
         }
 
     async def _reconcile(self, order: Mapping[str, Any]) -> None:
-        if "devices" in order:
+        if "unexplained" in order:
+            await self.observe.look_again(order["instance"], order["bucket"], order["unexplained"])
+        elif "devices" in order:
             await self.reconcile.some(order["instance"], order["bucket"], order["devices"])
         else:
             await self.reconcile.of_group(order["instance"], order["bucket"], order["group"])
