@@ -8,6 +8,7 @@ from shared.adapters.events import EventGridCustomerTopic, EventGridTopic
 from shared.container.updates import UpdateServices
 from shared.services.announce import Announcements
 from shared.services.completions import Completions
+from shared.services.device_history import DeviceHistory
 from shared.services.device_lists import DeviceLists
 from shared.services.fleet_changes import FleetChanges
 from shared.services.group_lists import GroupLists
@@ -134,6 +135,11 @@ class DeviceServices(UpdateServices):
     def reports(self) -> Reports:
         """Reads of compliance and deployment status."""
         return Reports(self.fleet, self.deployments, self.clock)
+
+    @cached_property
+    def device_history(self) -> DeviceHistory:
+        """Histories of devices."""
+        return DeviceHistory(self.devices)
 
     @cached_property
     def device_lists(self) -> DeviceLists:

@@ -33,6 +33,8 @@ type Counts = Mapping[CounterKey, Mapping[Cell, int]]
 TOTAL = "total"
 CONNECTED = "connected"
 DISCONNECTED = "disconnected"
+FAILED = "failed:"
+"""Begins the cells of failures within deployments."""
 NOTHING_INSTALLED = "-"
 _DAY = len("2026-01-31")
 
@@ -49,7 +51,7 @@ def deployment_cell(workflow_id: str, state: DeviceState) -> Cell:
 
 def failure_cell(workflow_id: str, code: str) -> Cell:
     """Devices that have failed with this code within the deployment that has the workflow."""
-    return f"failed:{code}:{workflow_id}"
+    return f"{FAILED}{code}:{workflow_id}"
 
 
 def failing_cell(code: str) -> Cell:

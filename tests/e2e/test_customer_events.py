@@ -95,6 +95,7 @@ async def test_customer_hears_of_everything_that_happens(stack: Stack, product: 
                 return [item for item in webhook.events if _is_about(item, update_id, refused)]
 
             await product.eventually(finished)
+            await assert_reported(product, group, class_id, deployment, f"{model}-2")
             await product.rest.request("POST", f"{base}/{deployment}:cancel")
         await recall(stack, UpdateId(**update_id))
 
@@ -115,6 +116,33 @@ async def test_customer_hears_of_everything_that_happens(stack: Stack, product: 
     assert failure["data"]["nextStep"]
     shown = await asyncio.to_thread(lambda: list(published(stack, follow=False)))
     assert facts.keys() <= {event["id"] for event in shown}
+
+
+async def assert_reported(
+    product: Product, group: str, class_id: str, deployment: str, sick: str
+) -> None:
+    """The API says the same as the events: who failed, why, and what to do about it."""
+    rest, base = product.rest, f"management/groups/{group}"
+    device = await rest.get(f"management/devices/{sick}")
+    failure = device["failure"]
+    assert failure.keys() == {"code", "message", "nextStep"}
+    assert device["lastContactDateTime"]
+    states = f"{base}/deviceClassSubgroups/{class_id}/deployments/{deployment}/devicestates"
+    found = {item["deviceId"]: item async for item in rest.items(states)}
+    assert [item.get("failure") for item in found.values()].count(None) == 2
+    assert found[sick]["failure"] == failure
+    status = await rest.get(f"{base}/deployments/{deployment}/status")
+    (subgroup,) = status["subgroupStatus"]
+    (counted,) = subgroup["failures"]
+    assert counted["deviceCount"] == subgroup["devicesCompletedFailedCount"] == 1
+    assert (await rest.get(f"{base}/failures"))["value"] == [counted]
+    (entry,) = (await rest.get(f"management/devices/{sick}/updateHistory"))["value"]
+    assert (entry["state"], entry["deploymentId"]) == ("Failed", deployment)
+    assert entry["failure"] == failure
+    assert entry["startedDateTime"] <= entry["endedDateTime"]
+    health = await rest.get(f"{base}/connectionHealth")
+    kinds = ("connectedDeviceCount", "disconnectedDeviceCount", "unknownDeviceCount")
+    assert sum(health[name] for name in kinds) == health["totalDeviceCount"] == 3
 
 
 def _is_about(event: dict[str, Any], update_id: Mapping[str, str], operation: Any) -> bool:
