@@ -314,11 +314,11 @@ class MemoryBlobs:
         await asyncio.sleep(0)
         return f"{_ADDRESS}{container}/{name}?filename={filename}"
 
-    async def upload_link(self, container: Container, hours: float) -> str:
+    async def upload_link(self, container: str, hours: float) -> str:
         await asyncio.sleep(0)
         return f"{_ADDRESS}{container}?hours={hours}"
 
-    def address(self, container: Container, name: str) -> str:
+    def address(self, container: str, name: str) -> str:
         return f"{_ADDRESS}{container}/{name}"
 
 

@@ -251,7 +251,7 @@ class AzureBlobs:
             )
         return f"{self._blob(container, name).url}?{token}"
 
-    async def upload_link(self, container: Container, hours: float) -> str:
+    async def upload_link(self, container: str, hours: float) -> str:
         """See the port."""
         from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 
@@ -272,9 +272,9 @@ class AzureBlobs:
             )
         return f"{service.get_container_client(container).url}?{token}"
 
-    def address(self, container: Container, name: str) -> str:
+    def address(self, container: str, name: str) -> str:
         """See the port."""
-        return str(self._blob(container, name).url)
+        return str(self._accounts.blobs.get_blob_client(container, name).url)
 
 
 def _is_whole(properties: BlobProperties) -> bool:

@@ -70,7 +70,7 @@ class ExtendedWorld(World):
         )
         self.fleet_changes = FleetChanges(fleet, deployments, self.rollup, self.bell, self.clock)
         self.collect_logs = CollectLogs(
-            [INSTANCE],
+            {INSTANCE: "diagnostics"},
             around(self.log_collections),
             devices,
             hub,
