@@ -357,6 +357,7 @@ class MemoryOperations:
         size: int = 100,
         kind: str | None = None,
         is_running: bool = False,
+        newer_than: str | None = None,
     ) -> Page[Stored[Operation]]:
         await asyncio.sleep(0)
         found = [
@@ -365,6 +366,7 @@ class MemoryOperations:
             if place[0] == instance
             and kind in (None, row.value.kind)
             and not (is_running and row.value.is_finished)
+            and (newer_than is None or place[1] < newer_than)
         ]
         return _page(found, token, min(size, self._page_size))
 
