@@ -90,22 +90,7 @@ var suffix = uniqueString(subscription().id, environmentName, location)
 var tags = { 'azd-env-name': environmentName }
 var audience = createApplication ? application!.outputs.clientId : applicationClientId
 
-var queues = [
-  'import'
-  'publish'
-  'delete'
-  'fanout'
-  'reconcile'
-  'rollup'
-  'resign'
-  'registry'
-  'logs'
-  'replay'
-  'announce'
-]
-var tables = ['Updates', 'Operations', 'Devices', 'Buckets', 'Rollups', 'Deployments', 'DeviceClasses', 'Groups', 'LogCollections']
-var contentContainers = ['imports', 'quarantine', 'content', 'manifests', 'deadletter', 'diagnostics']
-var packages = 'packages'
+var stores = loadJsonContent('stores.json')
 
 var roles = {
   blobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
@@ -166,9 +151,9 @@ module state 'modules/storage.bicep' = {
     sku: storageSku
     isPublic: !privateNetwork
     softDeleteDays: softDeleteDays
-    containers: [packages]
-    queues: queues
-    tables: tables
+    containers: stores.state.containers
+    queues: stores.state.queues
+    tables: stores.state.tables
     accountGrants: [
       { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataOwner }
       { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.queueDataContributor }
@@ -190,12 +175,8 @@ module content 'modules/storage.bicep' = {
     sku: storageSku
     isPublic: true
     softDeleteDays: softDeleteDays
-    containers: contentContainers
-    expiry: [
-      { container: 'quarantine', days: 7 }
-      { container: 'diagnostics', days: 30 }
-      { container: 'deadletter', days: 90 }
-    ]
+    containers: stores.content.containers
+    expiry: stores.content.expiry
     accountGrants: [
       { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDelegator }
       { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.queueDataContributor }
@@ -333,7 +314,7 @@ module app 'modules/app.bicep' = {
     identityClientId: identity.outputs.appClientId
     stateEndpoints: state.outputs.endpoints
     contentEndpoints: content.outputs.endpoints
-    packageContainer: packages
+    packageContainer: stores.state.containers[0]
     eventHubsHost: eventhubs.outputs.host
     topicEndpoint: eventgrid.outputs.topicEndpoint
     customerTopicEndpoint: customerEvents ? customers!.outputs.endpoint : ''

@@ -152,25 +152,40 @@ class ObserveDevices:
     ) -> list[DeviceWrite]:
 
         async def cycle() -> list[DeviceWrite]:
-            known = await self.devices.load(instance, bucket, list(folds))
-            writes = []
-            for key, folded in folds.items():
-                before = known.get(key)
-                start = before.value if before else fresh.get(key)
-                if start is None:
-                    continue
-                if not start.registers:
-                    start = await self._seeded(instance, key, start, seeds)
-                    if start is None:
-                        continue
-                after = folded(start)
-                revisions = await self._revisions(instance, bucket, before, after)
-                write = device_write(self.announcer, instance, before, after, revisions)
-                if write is not None:
-                    writes.append(write)
-            return await self._committed(instance, bucket, writes)
+            at_hand = self.devices.remembered(instance, bucket, folds)
+            writes = await self._writes(instance, folds, at_hand, {}, seeds)
+            # that nothing changes is certain only of a row that was just read
+            rest = {key: folded for key, folded in folds.items() if key not in writes}
+            if rest:
+                known = await self.devices.load(instance, bucket, list(rest))
+                writes |= await self._writes(instance, rest, known, fresh, seeds)
+            return await self._committed(instance, bucket, list(writes.values()))
 
         return await until_uncontended(cycle)
+
+    async def _writes(
+        self,
+        instance: str,
+        folds: Mapping[str, Fold],
+        known: Mapping[str, Stored[DeviceRecord]],
+        fresh: Mapping[str, DeviceRecord],
+        seeds: dict[str, TwinChange | None],
+    ) -> dict[str, DeviceWrite]:
+        """What the folds make of rows that are known, or of new records, where that differs."""
+        writes = {}
+        for key, folded in folds.items():
+            before = known.get(key)
+            start = before.value if before else fresh.get(key)
+            if start is not None and not start.registers:
+                start = await self._seeded(instance, key, start, seeds)
+            if start is None:
+                continue
+            after = folded(start)
+            revisions = await self._revisions(instance, before, after)
+            write = device_write(self.announcer, instance, before, after, revisions)
+            if write is not None:
+                writes[key] = write
+        return writes
 
     async def _committed(
         self, instance: str, bucket: int, writes: list[DeviceWrite]
@@ -226,7 +241,7 @@ class ObserveDevices:
             await self.announcer.bucket(instance, bucket)
 
     async def _revisions(
-        self, instance: str, bucket: int, before: Stored[DeviceRecord] | None, after: DeviceRecord
+        self, instance: str, before: Stored[DeviceRecord] | None, after: DeviceRecord
     ) -> list[Revision]:
         """What a late report changes in deployments that the device has moved on from."""
         if before is None or after.commanded is None:
@@ -236,6 +251,7 @@ class ObserveDevices:
             workflow_id = item.workflow_id.partition(".")[0]
             if workflow_id == after.commanded.workflow_id or item in before.value.evidence:
                 continue
+            bucket = bucket_of(after.device_id)
             past = await self.devices.past(instance, bucket, workflow_id, after.key)
             if past is None:
                 continue
