@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
+import sys
 from collections import Counter
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from jsonschema import Draft202012Validator
 
-from local.cli.events import published
 from shared.adapters.queues import AzureQueues
 from shared.adapters.storage import StorageAccounts
 from shared.domain.domain_event import EventKind
@@ -114,8 +115,11 @@ async def test_customer_hears_of_everything_that_happens(stack: Stack, product: 
     assert failure["subject"] == f"management/devices/{model}-2"
     assert failure["data"]["message"]
     assert failure["data"]["nextStep"]
-    shown = await asyncio.to_thread(lambda: list(published(stack, follow=False)))
-    assert facts.keys() <= {event["id"] for event in shown}
+    command = [sys.executable, "-m", "local.cli", "events", "--state", stack.state, "--json"]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    assert facts.keys() <= {json.loads(line)["id"] for line in output.splitlines()}
 
 
 async def assert_reported(
