@@ -26,7 +26,7 @@ from shared.services.retrying import until_uncontended
 from shared.services.rollup import RollupBell
 
 _SUCCEEDED = DeviceState.SUCCEEDED
-_LOOK_AFTER_SECONDS = 15.0
+_LOOK_AFTER_SECONDS = 10.0
 """An agent acknowledges a command it has refused just after it has reported the failure."""
 
 type Fold = Callable[[DeviceRecord], DeviceRecord]
