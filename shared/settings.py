@@ -62,6 +62,8 @@ class Settings:
 
     Signing keys are either files in `signing_directory` or keys of the vault `signing_vault_url`.
     Without `customer_topic_endpoint` no events are published for customers.
+    A source that sends less than `fetch_min_bytes_per_second` for `fetch_rate_window_seconds` is
+    left.
     """
 
     state: Connection
@@ -77,6 +79,8 @@ class Settings:
     source_url_key: str = field(repr=False)
     public_url: str
     allow_loopback_sources: bool = False
+    fetch_min_bytes_per_second: float = 64 * 1024.0
+    fetch_rate_window_seconds: float = 60.0
     hub_commands_per_second: float = 5.7
     hub_reads_per_second: float = 20.0
     hub_queries_per_minute: float = 10.0
@@ -114,6 +118,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         source_url_key=reader.required("SOURCE_URL_KEY"),
         public_url=reader.required("PUBLIC_URL").rstrip("/"),
         allow_loopback_sources=environment.get("FETCH_ALLOW_LOOPBACK", "").lower() == "true",
+        fetch_min_bytes_per_second=reader.positive("FETCH_MIN_BYTES_PER_SECOND", 64 * 1024.0),
+        fetch_rate_window_seconds=reader.positive("FETCH_RATE_WINDOW_SECONDS", 60.0),
         hub_commands_per_second=reader.positive("HUB_COMMANDS_PER_SECOND", 5.7),
         hub_reads_per_second=reader.positive("HUB_READS_PER_SECOND", 20.0),
         hub_queries_per_minute=reader.positive("HUB_QUERIES_PER_MINUTE", 10.0),

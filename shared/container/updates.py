@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from shared.adapters.fetch import SafeFetcher
+from shared.adapters.fetch import FetchLimits, SafeFetcher
 from shared.adapters.scanning.scanner import YaraXScanner
 from shared.container.adapters import Adapters
 from shared.domain.source_url import SourcePolicy
@@ -73,12 +73,20 @@ class UpdateServices(Adapters):
             self.updates,
             self.blobs,
             self.queues,
-            SafeFetcher(SourcePolicy(allow_loopback=self.settings.allow_loopback_sources)),
+            self._fetcher(),
             self.sealer,
             self.clock,
             self.settings.drop_wait_seconds,
             self.settings.limits,
         )
+
+    def _fetcher(self) -> SafeFetcher:
+        limits = FetchLimits(
+            min_bytes_per_second=self.settings.fetch_min_bytes_per_second,
+            rate_window_seconds=self.settings.fetch_rate_window_seconds,
+        )
+        policy = SourcePolicy(allow_loopback=self.settings.allow_loopback_sources)
+        return SafeFetcher(policy, limits)
 
     @cached_property
     def import_scan(self) -> ImportScan:
