@@ -99,8 +99,8 @@ var queues = [
   'logs'
   'replay'
 ]
-var tables = ['Updates', 'Operations', 'Devices', 'Buckets', 'Rollups', 'Deployments', 'DeviceClasses', 'Groups', 'LogCollections']
-var contentContainers = ['imports', 'quarantine', 'content', 'manifests', 'deadletter', 'diagnostics']
+var tables = ['Updates', 'Operations', 'Devices', 'Buckets', 'Rollups', 'Deployments', 'DeviceClasses', 'Groups', 'LogCollections', 'Verdicts']
+var contentContainers = ['imports', 'quarantine', 'content', 'manifests', 'rules', 'deadletter', 'diagnostics']
 var packages = 'packages'
 
 var roles = {
@@ -202,10 +202,12 @@ module content 'modules/storage.bicep' = {
       { container: 'content', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
       { container: 'diagnostics', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
       { container: 'deadletter', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
+      { container: 'rules', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
       { container: 'manifests', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataReader }
       { container: 'deadletter', principalId: identity.outputs.eventsPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
     ], empty(operatorPrincipalId) ? [] : [
       { container: 'manifests', principalId: operatorPrincipalId, principalType: operatorPrincipalType, roleId: roles.blobDataContributor }
+      { container: 'rules', principalId: operatorPrincipalId, principalType: operatorPrincipalType, roleId: roles.blobDataContributor }
       { container: 'imports', principalId: operatorPrincipalId, principalType: operatorPrincipalType, roleId: roles.blobDataContributor }
     ])
   }

@@ -20,7 +20,7 @@ resource scan 'Microsoft.Security/defenderForStorageSettings@2025-06-01' = {
       onUpload: {
         isEnabled: true
         capGBPerMonth: gigabytes
-        filters: { excludeBlobsWithPrefix: ['imports/', 'content/', 'manifests/', 'deadletter/', 'diagnostics/'] }
+        filters: { excludeBlobsWithPrefix: ['imports/', 'content/', 'manifests/', 'rules/', 'deadletter/', 'diagnostics/'] }
       }
       blobScanResultsOptions: 'blobIndexTags'
     }

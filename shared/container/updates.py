@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 from shared.adapters.fetch import SafeFetcher
-from shared.adapters.scanning.scanner import YaraXScanner
+from shared.adapters.scanning.scanner import ClamdScanner, YaraXScanner
 from shared.container.adapters import Adapters
 from shared.domain.source_url import SourcePolicy
+from shared.ports import Scanner
 from shared.services.best_updates import BestUpdates
 from shared.services.delete_update import DeleteUpdate
 from shared.services.import_fetch import ImportFetch
@@ -15,8 +17,11 @@ from shared.services.import_publish import ImportPublish
 from shared.services.import_scan import ImportScan
 from shared.services.imports import Imports
 from shared.services.resign import Resign
+from shared.services.scan_rules import ScanRules
+from shared.services.scanning import Scanning
 from shared.services.signing import Signing
 from shared.services.update_lists import UpdateLists
+from shared.settings import CLAMD, YARA_X
 
 
 class UpdateServices(Adapters):
@@ -74,10 +79,25 @@ class UpdateServices(Adapters):
         )
 
     @cached_property
+    def scanning(self) -> Scanning:
+        """Malware scanners."""
+        chosen, yara = self.settings.scan, YaraXScanner()
+        known: dict[str, Callable[[], Scanner]] = {
+            YARA_X: lambda: yara,
+            CLAMD: lambda: ClamdScanner(chosen.clamd_address, chosen.clamd_max_bytes),
+        }
+        return Scanning(
+            [known[name]() for name in chosen.engines],
+            self.verdicts,
+            self.clock,
+            ScanRules(self.blobs, yara, self.clock) if YARA_X in chosen.engines else None,
+        )
+
+    @cached_property
     def import_scan(self) -> ImportScan:
         """Second stage of imports."""
         return ImportScan(
-            self.imports, self.operations, self.blobs, self.queues, YaraXScanner(), self.clock
+            self.imports, self.operations, self.blobs, self.queues, self.scanning, self.clock
         )
 
     @cached_property

@@ -32,8 +32,11 @@ Table = Literal[
     "DeviceClasses",
     "Groups",
     "LogCollections",
+    "Verdicts",
 ]
-Container = Literal["imports", "quarantine", "content", "manifests", "deadletter", "diagnostics"]
+Container = Literal[
+    "imports", "quarantine", "content", "manifests", "rules", "deadletter", "diagnostics"
+]
 
 QUEUES: tuple[Queue, ...] = get_args(Queue)
 TABLES: tuple[Table, ...] = get_args(Table)

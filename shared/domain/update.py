@@ -36,7 +36,7 @@ class UpdateFile:
     properties: Mapping[str, Any] | None = None
     related_files: tuple[UpdateFile, ...] = ()
     download_handler: str | None = None
-    verdict: Verdict | None = None
+    verdicts: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +104,14 @@ class PreparedUpdate:
 def prepare(
     source: ImportManifest,
     children: Sequence[Update],
-    verdicts: Mapping[str, Verdict],
+    verdicts: Mapping[str, tuple[Verdict, ...]],
 ) -> PreparedUpdate:
     """Make the update manifest of an import manifest.
 
     Args:
         source: The validated import manifest.
         children: The published updates that its reference steps name.
-        verdicts: Scan verdicts by file name.
+        verdicts: Scan verdicts of every engine by file name.
     """
     files = tuple(_file(source.update_id, entry, verdicts) for entry in source.files)
     ids = {file.filename: file.file_id for file in files}
@@ -158,7 +158,9 @@ def file_id_of(update_id: UpdateId, filename: str, sha256: str) -> str:
 
 
 def _file(
-    update_id: UpdateId, entry: FileEntry | RelatedFile, verdicts: Mapping[str, Verdict]
+    update_id: UpdateId,
+    entry: FileEntry | RelatedFile,
+    verdicts: Mapping[str, tuple[Verdict, ...]],
 ) -> UpdateFile:
     related = entry.related_files if isinstance(entry, FileEntry) else ()
     return UpdateFile(
@@ -170,7 +172,7 @@ def _file(
         properties=entry.properties or None,
         related_files=tuple(_file(update_id, item, verdicts) for item in related),
         download_handler=entry.download_handler if isinstance(entry, FileEntry) else None,
-        verdict=verdicts.get(entry.filename),
+        verdicts=verdicts.get(entry.filename, ()),
     )
 
 

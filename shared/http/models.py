@@ -95,14 +95,29 @@ class Update(Model):
     scan_result: str | None = None
 
 
+class ScanVerdict(Model):
+    """What one malware scanner said of a file. Additional."""
+
+    engine: str
+    engine_version: str
+    rules_version: str
+    result: str
+    members_scanned: Count
+    bytes_scanned: Count
+    names: list[str] | None = None
+    member_path: str | None = None
+    reason: str | None = None
+
+
 class UpdateFileBase(Model):
-    """A related file of an update's file."""
+    """A related file of an update's file. `scanVerdicts` is additional."""
 
     file_name: str
     size_in_bytes: int
     hashes: dict[str, str]
     scan_result: str | None = None
     scan_details: str | None = None
+    scan_verdicts: list[ScanVerdict] | None = None
     properties: dict[str, str] | None = None
 
 

@@ -5,24 +5,23 @@ closed.
 from __future__ import annotations
 
 import json
-import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
+from shared.contract.encoding import unb64
 from shared.domain.errors import DependencyFailed, InvalidInput, NotFound
 from shared.domain.operation import Stage
-from shared.domain.scan import Verdict
+from shared.domain.scan import Knowledge, Verdict, worst
 from shared.domain.topology import SCAN_REQUEST
-from shared.ports import Blobs, Clock, Operations, Queues, Scanner
+from shared.ports import Blobs, Clock, Operations, Queues, Sample
 from shared.services.import_try import Try
 from shared.services.imports import Imports, quarantine_prefix
 from shared.services.progress import Progress
+from shared.services.scanning import Judged, Scanning
 
 VERDICTS = "verdicts.json"
-_BYTES_PER_SECOND = 20 << 20
-_LEAST_SECONDS = 120.0
 _CODES = {
     "malicious": "SourceFileMalwareDetected",
     "unscannable": "SourceFileUnscannable",
@@ -40,13 +39,6 @@ class ScanEntry(msgspec.Struct, frozen=True, rename="camel"):
     is_related: bool = False
 
 
-class ScannedFile(msgspec.Struct, frozen=True):
-    """The verdict on a file, and the ETag of the blob that it is about."""
-
-    etag: str
-    verdict: Verdict
-
-
 @dataclass(slots=True)
 class ImportScan:
     """Scans what an import brought into quarantine."""
@@ -55,7 +47,7 @@ class ImportScan:
     operations: Operations
     blobs: Blobs
     queues: Queues
-    scanner: Scanner
+    scanning: Scanning
     clock: Clock
 
     async def run(self, instance: str, identity: str) -> None:
@@ -72,11 +64,12 @@ class ImportScan:
         if request is None:
             raise NotFound("The quarantined content is gone; import again.")
         entries = msgspec.json.decode(request, type=list[ScanEntry])
-        scanned: dict[str, ScannedFile] = {}
+        scanned: dict[str, Judged] = {}
         progress = Progress(attempt)
         async with attempt.kept_alive():
+            knowledge = await self.scanning.knowledge()
             for entry in entries:
-                scanned[entry.blob] = await self._scan(entry)
+                scanned[entry.blob] = await self._scan(attempt.instance, entry, knowledge)
                 await progress.scanned(len(scanned))
         await self.blobs.write(
             "quarantine", prefix + VERDICTS, json.dumps(msgspec.to_builtins(scanned)).encode()
@@ -87,42 +80,54 @@ class ImportScan:
             {"instance": attempt.instance, "operation": attempt.operation.operation_id},
         )
 
-    async def _scan(self, entry: ScanEntry) -> ScannedFile:
-        """The verdict on a file, which is good.
+    async def _scan(
+        self, instance: str, entry: ScanEntry, knowledge: Sequence[Knowledge]
+    ) -> Judged:
+        """The verdicts on a file, none of which is bad.
 
         Raises:
-            InvalidInput: It is not.
-            DependencyFailed: There is none.
+            InvalidInput: One is.
+            DependencyFailed: An engine failed.
         """
-        etag, verdict = await self._verdict(entry)
+        judged = await self._judge(instance, entry, knowledge)
+        verdict = worst(judged.verdicts)
         if verdict.status == "error":
             raise DependencyFailed(
-                f"File '{entry.filename}' could not be scanned.",
+                f"File '{entry.filename}' could not be scanned: {verdict.engine}: "
+                f"{verdict.findings}.",
                 code=_CODES["error"],
                 target=entry.filename,
             )
         if verdict.status != "clean":
             raise _refusal(entry, verdict)
-        return ScannedFile(etag, verdict)
+        return judged
 
-    async def _verdict(self, entry: ScanEntry) -> tuple[str, Verdict]:
-        with tempfile.TemporaryDirectory(prefix="odu-scan-") as folder:
-            path = Path(folder) / "content"
-            etag = await self.blobs.download("quarantine", entry.blob, path)
-            return etag, await self.scanner.scan(
-                path,
-                sha256=entry.sha256,
-                size_bytes=entry.size_bytes,
-                deadline_seconds=_LEAST_SECONDS + entry.size_bytes / _BYTES_PER_SECOND,
-                name=entry.filename,
-                opaque=entry.is_related,
-            )
+    async def _judge(
+        self, instance: str, entry: ScanEntry, knowledge: Sequence[Knowledge]
+    ) -> Judged:
+        known = await self.blobs.metadata("quarantine", entry.blob)
+        if known is None:
+            raise NotFound("The quarantined content is gone; import again.")
+        # what has another hash is scanned, and found out by that
+        is_verified = known.get("sha256") == unb64(entry.sha256).hex()
+        return await self.scanning.judge(
+            instance,
+            Sample(
+                entry.sha256,
+                entry.size_bytes,
+                entry.filename,
+                is_opaque=entry.is_related,
+                blob=entry.blob,
+                etag=known["etag"],
+            ),
+            lambda path: self.blobs.download("quarantine", entry.blob, path),
+            knowledge=knowledge if is_verified else (),
+        )
 
 
 def _refusal(entry: ScanEntry, verdict: Verdict) -> InvalidInput:
     place = f" at '{verdict.member_path}'" if verdict.member_path else ""
-    reason = ", ".join(verdict.names) or verdict.reason
-    found = f": {reason}" if reason else ""
+    found = f": {verdict.findings}" if verdict.findings else ""
     what = "holds malware" if verdict.status == "malicious" else "cannot be scanned"
     message = f"File '{entry.filename}' {what}{place}{found}."
     return InvalidInput(

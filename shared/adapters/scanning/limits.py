@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 MIB = 1 << 20
 GIB = 1 << 30
+WALKER_VERSION = 1
+"""Raised when the walker sees more than before, so that content found clean is looked at again."""
 
 
 class Unscannable(Exception):
@@ -19,6 +21,10 @@ class TreeLimit(Unscannable):
 
 class OutOfTime(Exception):
     """The deadline has passed."""
+
+
+class EngineFailed(Exception):
+    """The engine cannot be asked; the message says why, in words for an operator."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from shared.adapters.scanning.limits import Budget, OutOfTime, WalkLimits
 from shared.adapters.scanning.walker import Findings, Walker
-from tests.unit.scanning.archives import EICAR, EVIL, a_cpio, a_deb, a_tar, a_zip, an_ar
+from tests.unit.scanning.archives import EICAR, EVIL, a_cpio, a_deb, a_tar, a_zip, an_ar, zstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,10 +60,6 @@ def walk(tmp_path: Path) -> Callable[..., Findings]:
 def place(findings: Findings) -> str | None:
     assert findings.unscannable is None
     return findings.member_path
-
-
-def zstd(data: bytes) -> bytes:
-    return zstandard.ZstdCompressor(level=3).compress(data)
 
 
 @pytest.mark.parametrize(

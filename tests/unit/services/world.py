@@ -30,6 +30,7 @@ from shared.services.reconcile import Reconcile
 from shared.services.report import Reports
 from shared.services.rollback import Rollbacks
 from shared.services.rollup import RollUp, RollupBell
+from shared.services.scanning import Scanning
 from shared.services.sweep import Sweep
 from tests.memory import (
     Crash,
@@ -47,6 +48,7 @@ from tests.memory import (
     MemorySealer,
     MemorySigning,
     MemoryUpdates,
+    MemoryVerdicts,
     Message,
     Twin,
     merge_patch,
@@ -70,6 +72,7 @@ class World:
         self.devices, self.fleet = MemoryDevices(), MemoryFleet(self.clock)
         self.deployments, self.hub = MemoryDeployments(), MemoryHub()
         self.fetcher, self.scanner = MemoryFetcher(), MemoryScanner()
+        self.verdicts = MemoryVerdicts()
         self._build()
 
     def _build(self) -> None:
@@ -93,9 +96,8 @@ class World:
             self.clock,
             DROP_WAIT_SECONDS,
         )
-        self.scan = ImportScan(
-            self.imports, operations, blobs, queues, around(self.scanner), self.clock
-        )
+        self.scanning = Scanning([around(self.scanner)], around(self.verdicts), self.clock)
+        self.scan = ImportScan(self.imports, operations, blobs, queues, self.scanning, self.clock)
         self.publish = ImportPublish(
             self.imports, operations, updates, blobs, around(MemorySigning()), best, self.clock
         )
