@@ -80,7 +80,7 @@ async def get_log_collection_detailed_status(call: Call) -> models.LogCollection
     service = call.app.collect_logs
     found = await service.get(call.instance, call.part("operationId"))
     return wire.log_collection_details(
-        found, {item.key: service.location(found, item) for item in found.devices}
+        found, {item.key: service.location(call.instance, found, item) for item in found.devices}
     )
 
 

@@ -87,21 +87,7 @@ var suffix = uniqueString(subscription().id, environmentName, location)
 var tags = { 'azd-env-name': environmentName }
 var audience = createApplication ? application!.outputs.clientId : applicationClientId
 
-var queues = [
-  'import'
-  'publish'
-  'delete'
-  'fanout'
-  'reconcile'
-  'rollup'
-  'resign'
-  'registry'
-  'logs'
-  'replay'
-]
-var tables = ['Updates', 'Operations', 'Devices', 'Buckets', 'Rollups', 'Deployments', 'DeviceClasses', 'Groups', 'LogCollections', 'Verdicts']
-var contentContainers = ['imports', 'quarantine', 'content', 'manifests', 'rules', 'deadletter', 'diagnostics']
-var packages = 'packages'
+var stores = loadJsonContent('stores.json')
 
 var roles = {
   blobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
@@ -162,9 +148,9 @@ module state 'modules/storage.bicep' = {
     sku: storageSku
     isPublic: !privateNetwork
     softDeleteDays: softDeleteDays
-    containers: [packages]
-    queues: queues
-    tables: tables
+    containers: stores.state.containers
+    queues: stores.state.queues
+    tables: stores.state.tables
     accountGrants: [
       { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataOwner }
       { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.queueDataContributor }
@@ -186,12 +172,8 @@ module content 'modules/storage.bicep' = {
     sku: storageSku
     isPublic: true
     softDeleteDays: softDeleteDays
-    containers: contentContainers
-    expiry: [
-      { container: 'quarantine', days: 7 }
-      { container: 'diagnostics', days: 30 }
-      { container: 'deadletter', days: 90 }
-    ]
+    containers: stores.content.containers
+    expiry: stores.content.expiry
     accountGrants: [
       { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDelegator }
       { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.queueDataContributor }
@@ -320,7 +302,7 @@ module app 'modules/app.bicep' = {
     identityClientId: identity.outputs.appClientId
     stateEndpoints: state.outputs.endpoints
     contentEndpoints: content.outputs.endpoints
-    packageContainer: packages
+    packageContainer: stores.state.containers[0]
     eventHubsHost: eventhubs.outputs.host
     topicEndpoint: eventgrid.outputs.topicEndpoint
     vaultUri: keyvault.outputs.uri

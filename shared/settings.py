@@ -18,6 +18,7 @@ YARA_X, CLAMD = "yara-x", "clamd"
 SCAN_ENGINES = (YARA_X, CLAMD)
 _CLAMD_ADDRESS = re.compile(r"tcp://[^/]+:[0-9]{1,5}|unix:///.+")
 _MAX_DIGITS = 18
+_INSTANCE_ID = re.compile("[A-Za-z0-9](-?[A-Za-z0-9]){2,35}")
 MAX_PAGE_SIZE = 500
 """Most items of a page of any list: storage answers at most a thousand rows at once."""
 
@@ -34,16 +35,18 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class InstanceSettings:
-    """One instance of Device Update: its id and its IoT hub.
+    """One instance of Device Update: its id, its IoT hub and the container of its devices' logs.
 
     `hub_name` is what the hub calls itself in events. Without a connection string the hub is
-    reached with the app's identity.
+    reached with the app's identity. Instances share none of these: a device may write to the whole
+    container.
     """
 
     instance_id: str
     hub_host: str
     hub_name: str
     hub_connection_string: str | None = field(repr=False, default=None)
+    diagnostics_container: str = "diagnostics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,15 +231,29 @@ class _Reader:
     def instances(self, name: str) -> dict[str, InstanceSettings]:
         try:
             text = self.required(name)
-            found = {item["id"]: self._instance(item) for item in json.loads(text or "[]")}
-        except (ValueError, TypeError, KeyError) as error:
+            found = [self._instance(item) for item in json.loads(text or "[]")]
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             self._wrong.append(
                 f"{name} must be a JSON array of objects with id and iotHub ({error!r})"
             )
             return {}
         if text and not found:
             self._wrong.append(f"{name} must name at least one instance")
-        return found
+        self._wrong += [
+            f"{name}: {item.instance_id!r} is no id of an instance: 3 to 36 letters, digits, dashes"
+            for item in found
+            if not _INSTANCE_ID.fullmatch(item.instance_id)
+        ]
+        self._wrong += [
+            f"{name}: two instances have the same {what}"
+            for what, values in {
+                "id": [item.instance_id for item in found],
+                "hubName": [item.hub_name for item in found],
+                "diagnosticsContainer": [item.diagnostics_container for item in found],
+            }.items()
+            if len(set(values)) < len(values)
+        ]
+        return {item.instance_id: item for item in found}
 
     def _instance(self, entry: Mapping[str, str]) -> InstanceSettings:
         setting = entry.get("connectionSetting")
@@ -246,6 +263,7 @@ class _Reader:
             hub_host=host,
             hub_name=entry.get("hubName") or host.partition(".")[0],
             hub_connection_string=self.required(setting) if setting else None,
+            diagnostics_container=entry.get("diagnosticsContainer") or "diagnostics",
         )
 
     def finish(self) -> None:

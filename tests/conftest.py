@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+SECOND = "second"
+"""An instance of the shared stack besides the first one, with a hub of its own."""
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with start(tmp_path_factory.mktemp("shared-stack")) as running:
+    with start(tmp_path_factory.mktemp("shared-stack"), options=["--instance", SECOND]) as running:
         yield running
 
 

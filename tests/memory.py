@@ -15,10 +15,12 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Iterable,
     Mapping,
     Sequence,
     Set,
 )
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import wraps
@@ -27,7 +29,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared.domain.counters import CounterKey, Counts, History, apply, difference, taken_up
+from shared.domain.counters import (
+    CounterKey,
+    Counts,
+    History,
+    apply,
+    contribution,
+    difference,
+    taken_up,
+)
 from shared.domain.deployment import Deployment
 from shared.domain.device import DeviceRecord, TwinChange, kept_content, view
 from shared.domain.device_class import DeviceClass
@@ -100,9 +110,9 @@ class Rows[K, V]:
         self.put(key, value)
         return True
 
-    def put(self, key: K, value: V) -> str:
+    def put(self, key: K, value: V) -> Stored[V]:
         self._rows[key] = Stored(value, f"etag-{next(_etags)}")
-        return self._rows[key].etag
+        return self._rows[key]
 
     def check(self, key: K, etag: str | None) -> None:
         known = self._rows.get(key)
@@ -111,7 +121,7 @@ class Rows[K, V]:
 
     def replace(self, key: K, value: V, etag: str) -> str:
         self.check(key, etag)
-        return self.put(key, value)
+        return self.put(key, value).etag
 
     def delete(self, key: K) -> None:
         self._rows.pop(key, None)
@@ -316,11 +326,11 @@ class MemoryBlobs:
         await asyncio.sleep(0)
         return f"{_ADDRESS}{container}/{name}?filename={filename}"
 
-    async def upload_link(self, container: Container, hours: float) -> str:
+    async def upload_link(self, container: str, hours: float) -> str:
         await asyncio.sleep(0)
         return f"{_ADDRESS}{container}?hours={hours}"
 
-    def address(self, container: Container, name: str) -> str:
+    def address(self, container: str, name: str) -> str:
         return f"{_ADDRESS}{container}/{name}"
 
 
@@ -349,6 +359,7 @@ class MemoryOperations:
         size: int = 100,
         kind: str | None = None,
         is_running: bool = False,
+        newer_than: str | None = None,
     ) -> Page[Stored[Operation]]:
         await asyncio.sleep(0)
         found = [
@@ -357,6 +368,7 @@ class MemoryOperations:
             if place[0] == instance
             and kind in (None, row.value.kind)
             and not (is_running and row.value.is_finished)
+            and (newer_than is None or place[1] < newer_than)
         ]
         return _page(found, token, min(size, self._page_size))
 
@@ -454,35 +466,55 @@ class MemoryDevices:
         self.rows = Rows[tuple[str, int, str], DeviceRecord]()
         self._history: dict[tuple[str, int, str, str], History] = {}
         self._counts: dict[tuple[str, int, CounterKey], dict[str, int]] = {}
+        self._memory: dict[tuple[str, int, str], Stored[DeviceRecord]] = {}
         self._page_size = page_size
+
+    def of_another_process(self) -> MemoryDevices:
+        """The same rows as another process sees them, which remembers others."""
+        other = copy(self)
+        other._memory = {}
+        return other
+
+    def remembered(
+        self, instance: str, bucket: int, keys: Iterable[str]
+    ) -> Mapping[str, Stored[DeviceRecord]]:
+        found = {key: self._memory.get((instance, bucket, key)) for key in keys}
+        return {key: row for key, row in found.items() if row is not None}
 
     async def load(
         self, instance: str, bucket: int, keys: Sequence[str]
     ) -> Mapping[str, Stored[DeviceRecord]]:
         await asyncio.sleep(0)
         found = {key: self.rows.get((instance, bucket, key)) for key in keys}
-        return {key: row for key, row in found.items() if row is not None}
+        known = {key: row for key, row in found.items() if row is not None}
+        self._memory |= {(instance, bucket, key): row for key, row in known.items()}
+        return known
 
     async def commit(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
         await asyncio.sleep(0)
-        for write in writes:
-            etag = write.before.etag if write.before else None
-            self.rows.check((instance, bucket, write.after.key), etag)
-        for write in writes:
+        places = [(instance, bucket, write.after.key) for write in writes]
+        try:
+            for place, write in zip(places, writes, strict=True):
+                self.rows.check(place, write.before.etag if write.before else None)
+        except ConcurrentUpdate:
+            for place in places:
+                self._memory.pop(place, None)
+            raise
+        for place, write in zip(places, writes, strict=True):
             self._write(instance, bucket, write)
+            self._memory[place] = self.rows.put(place, write.after)
 
     def _write(self, instance: str, bucket: int, write: DeviceWrite) -> None:
         before, after = write.before.value if write.before else None, write.after
         workflow_id = taken_up(before, after) or ""
         gone = self._history.pop((instance, bucket, workflow_id, after.key), None)
-        made = [write.history] if write.history else []
-        changes = difference([before], [after], made, [gone] if gone else [])
+        was = contribution(before) if before else {}
+        changes = difference(was, contribution(after), write.history, gone)
         for place, cells in changes.items():
             row = (instance, bucket, place)
             self._counts[row] = apply(self._counts.get(row, {}), cells)
-        self.rows.put((instance, bucket, after.key), after)
-        for item in made:
-            self._history[instance, bucket, item.workflow_id, after.key] = item
+        if write.history is not None:
+            self._history[instance, bucket, write.history.workflow_id, after.key] = write.history
 
     async def of_bucket(
         self, instance: str, bucket: int, *, group: str | None = None, token: str | None = None

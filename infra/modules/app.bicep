@@ -139,7 +139,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnection
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
     EVENTS_TOPIC_ENDPOINT: topicEndpoint
-    INSTANCES: string([{ id: instanceId, iotHub: hubHost, hubName: hubName }])
+    INSTANCES: string([{ hubName: hubName, id: instanceId, iotHub: hubHost }])
     TOKEN_ISSUER: '${login}${tenant().tenantId}/v2.0'
     TOKEN_JWKS_URI: '${login}${tenant().tenantId}/discovery/v2.0/keys'
     TOKEN_AUDIENCE: audience

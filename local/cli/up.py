@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import select
 import shutil
 import subprocess
@@ -75,6 +76,14 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     up.add_argument("--units", type=_positive, default=1, metavar="N", help="units of the hub")
     up.add_argument("--throttle", action="store_true", help="enforce the hub's throttling limits")
+    up.add_argument(
+        "--instance",
+        type=_instance,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further instance besides 'local', with a hub of its own; may be repeated",
+    )
     up.add_argument("--leash", action="store_true", help=argparse.SUPPRESS)
     up.add_argument("--remove-state", action="store_true", help=argparse.SUPPRESS)
     return up.parse_args(arguments)
@@ -87,12 +96,21 @@ def _positive(text: str) -> int:
     return number
 
 
+def _instance(text: str) -> str:
+    if not re.fullmatch("[a-z0-9](-?[a-z0-9]){2,35}", text) or text == "local":
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not 3 to 36 lower-case letters, digits and dashes, or is taken"
+        )
+    return text
+
+
 def _run(given: argparse.Namespace, state: StateDirectory) -> int:
     from local.cli.progress import ProgressLines  # here, so that --help need not wait for these
     from local.stack.parts import Options
     from local.stack.supervisor import run
 
-    options = Options(given.sku, given.units, given.throttle, given.port)
+    further = tuple(dict.fromkeys(given.instance))
+    options = Options(given.sku, given.units, given.throttle, given.port, further)
     try:
         run(state, options, ProgressLines(), _announce, leash=given.leash)
     except StackError as error:
@@ -112,6 +130,7 @@ def _detach(given: argparse.Namespace, state: StateDirectory) -> int:
     options = ["--sku", given.sku, "--units", str(given.units)]
     options += ["--throttle"] if given.throttle else []
     options += ["--remove-state"] if given.remove_state else []
+    options += [word for name in given.instance for word in ("--instance", name)]
     options += [] if given.port is None else ["--port", str(given.port)]
     log = state.log / "supervisor.log"
     with log.open("ab") as writer, log.open("rb") as reader:

@@ -80,7 +80,6 @@ class Fleet:
         from odu_agent.agent import Agent
         from odu_agent.config import AgentConfig, load_root_keys
 
-        port = self._stack.ports["iothub"]
         logs = self._folder / device.device_id / "log"
         logs.mkdir(parents=True, exist_ok=True)
         (logs / "agent.log").write_text(f"{device.device_id}: {device.model} has started\n")
@@ -95,7 +94,7 @@ class Fleet:
                 data_folder=self._folder / device.device_id,
                 ca_file=Path(self._stack.ca_file),
                 # the device SDK knows one port only; the hub stand-in tunnels to itself
-                proxy=("127.0.0.1", port),
+                proxy=("127.0.0.1", self._stack.hub_port),
                 simulator={},
                 log_components={"agent": logs},
             )

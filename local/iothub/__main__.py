@@ -1,8 +1,9 @@
 """Command line of the hub: `python -m local.iothub --state DIR --tls-cert FILE --tls-key FILE ...`.
 
 Environment: `IOTHUB_OWNER_KEY` and `IOTHUB_SERVICE_KEY` are the base64 keys of the policies
-`iothubowner` and `service`; `EVENT_GRID_KEY` opens the Event Grid topic; `SSL_CERT_FILE` names the
-authorities that outgoing TLS trusts.
+`iothubowner` and `service`; `EVENT_GRID_KEY` opens the Event Grid topic; `TWINS_ROUTE` is the
+connection string of the event hub of another stand-in, where messages are routed to;
+`SSL_CERT_FILE` names the authorities that outgoing TLS trusts.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ def main() -> None:
         route_connection_state=args.route_connection_state,
         event_grid_endpoint=args.event_grid_endpoint,
         event_grid_key=os.environ.get("EVENT_GRID_KEY", ""),
+        route=os.environ.get("TWINS_ROUTE", ""),
     )
 
     async def start(sock: socket.socket, context: ssl.SSLContext) -> Callable[[], Awaitable[None]]:

@@ -25,6 +25,7 @@ from local.iothub.store import timestamp
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
     from local.iothub.records import Key, Record
     from local.iothub.store import Store, Transaction
@@ -89,6 +90,12 @@ class Outlet:
             )
         data: Json = {"deviceConnectionStateEventInfo": {"sequenceNumber": number}}
         self._grid(tx, key, "DeviceConnected" if connected else "DeviceDisconnected", data)
+
+    def receive(self, tx: Transaction, messages: Sequence[Message]) -> None:
+        """Append what another hub has routed here."""
+        for message in messages:
+            partition = self.partition_of(message.partition_key)
+            self._append(tx, partition, msgspec.msgpack.encode(message))
 
     def end_waiting(self) -> None:
         """Let all who wait for messages go on, now and in future."""

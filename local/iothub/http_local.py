@@ -1,7 +1,9 @@
-"""Operations the real hub does not have: reading the routed messages, and switches for tests."""
+"""Operations the real hub does not have: routed messages as an event hub, switches for tests."""
 
 from __future__ import annotations
 
+from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,7 +11,7 @@ import msgspec
 from local.iothub import limits
 from local.iothub.auth import Right
 from local.iothub.errors import invalid
-from local.iothub.events import read_events
+from local.iothub.events import Message, read_events
 from local.iothub.http_api import Call, Route, answer
 from local.iothub.http_twins import get_twin
 from local.iothub.limits import Meter
@@ -50,6 +52,16 @@ async def _events(call: Call) -> web.Response:
     )
 
 
+async def _receive(call: Call) -> web.Response:
+    try:
+        messages = msgspec.convert(await call.json(), list[Message])
+    except msgspec.ValidationError as error:
+        raise invalid(f"The messages are malformed: {error}.") from error
+    hub = call.hub
+    await hub.store.write(partial(hub.outlet.receive, messages=messages))
+    return answer({}, HTTPStatus.CREATED)
+
+
 async def _set_faults(call: Call) -> web.Response:
     try:
         body = msgspec.convert(await call.json(), _FaultsBody)
@@ -76,5 +88,6 @@ ROUTES = (
         Right.SERVICE_CONNECT,
         versioned=False,
     ),
+    Route("POST", "/twins/messages", _receive, Right.SERVICE_CONNECT, versioned=False),
     Route("PUT", "/local/faults", _set_faults, Right.ADMINISTER, versioned=False),
 )

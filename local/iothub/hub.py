@@ -38,6 +38,8 @@ class Settings:
     route_connection_state: bool = False
     event_grid_endpoint: str = ""
     event_grid_key: str = field(default="", repr=False)
+    route: str = field(default="", repr=False)
+    """Connection string of an event hub that messages are routed to; empty to keep them here."""
 
 
 @dataclass(frozen=True, slots=True)

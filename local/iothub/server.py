@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import WSMsgType, web
 
+from local.functions_host.event_hub_endpoint import parse_endpoint
 from local.iothub import (
     http_configurations,
     http_jobs,
@@ -29,6 +30,7 @@ from local.iothub.event_grid import Sender
 from local.iothub.http_api import add_routes, new_application
 from local.iothub.hub import Hub, Settings, open_hub
 from local.iothub.jobs import JobRunner
+from local.iothub.route import Router
 
 if TYPE_CHECKING:
     import ssl
@@ -91,6 +93,9 @@ class Server:
                 settings.event_grid_key,
             )
             self._spawn(self._background, sender.run())
+        if settings.route:
+            router = Router(self._hub.store, self._hub.outlet, parse_endpoint(settings.route))
+            self._spawn(self._background, router.run())
 
     async def stop(self) -> None:
         """Close all connections and end the background work."""

@@ -5,11 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from local.stack.errors import StackError
 from local.stack.state import StateDirectory, write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def _key() -> str:
@@ -25,12 +29,23 @@ def _fernet_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
 
+class HubKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """The keys of a hub's access policies."""
+
+    owner: str = msgspec.field(default_factory=_key)
+    service: str = msgspec.field(default_factory=_key)
+
+    def __repr__(self) -> str:
+        """Keep the secrets out of logs."""
+        return "HubKeys(...)"
+
+
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     """The secrets of one stack; the host keys are those of the Functions host."""
 
     storage: str = msgspec.field(default_factory=_key)
-    iothub_owner: str = msgspec.field(default_factory=_key)
-    iothub_service: str = msgspec.field(default_factory=_key)
+    hubs: dict[str, HubKeys] = msgspec.field(default_factory=dict)
+    """By instance."""
     event_grid: str = msgspec.field(default_factory=_key)
     event_grid_admin: str = msgspec.field(default_factory=_url_safe_key)
     identity_admin: str = msgspec.field(default_factory=_url_safe_key)
@@ -44,8 +59,12 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
         """Keep the secrets out of logs."""
         return "Credentials(...)"
 
+    def hub(self, instance: str) -> HubKeys:
+        """Return the keys of an instance's hub."""
+        return self.hubs[instance]
 
-def ensure_credentials(state: StateDirectory) -> Credentials:
+
+def ensure_credentials(state: StateDirectory, instances: Iterable[str]) -> Credentials:
     """Return the stack's credentials and write the host's key file; make what is missing.
 
     Raises:
@@ -58,6 +77,8 @@ def ensure_credentials(state: StateDirectory) -> Credentials:
         stored = Credentials()
     except msgspec.DecodeError as error:
         raise StackError(f"{path} is damaged: {error}") from error
+    for instance in instances:
+        stored.hubs.setdefault(instance, HubKeys())
     write_private(path, msgspec.json.encode(stored))
     write_private(state.host_keys, json.dumps(_host_keys(stored), indent=2).encode())
     return stored

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local.identity.tokens import LOCAL_TENANT
-from local.stack.parts import IMPORT_DROP_CONTAINER, INSTANCE, TOKEN_AUDIENCE, Site
-from local.stack.running import Stack
+from local.stack.parts import IMPORT_DROP_CONTAINER, INSTANCE, TOKEN_AUDIENCE, Site, hub_part
+from local.stack.running import Hub, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ def describe(site: Site, storage: str, ports: Mapping[str, int], pids: Mapping[s
         endpoint=site.url("host"),
         instance=INSTANCE,
         ca_file=str(site.state.ca),
-        iot_hub_connection_string=site.hub_connection_string,
+        iot_hub_connection_string=site.hub_connection_string(INSTANCE),
         storage_connection_string=storage,
         event_grid_topic_endpoint=site.topic_endpoint,
         event_grid_topic_key=site.credentials.event_grid,
@@ -35,4 +35,8 @@ def describe(site: Site, storage: str, ports: Mapping[str, int], pids: Mapping[s
         event_grid_admin_key=site.credentials.event_grid_admin,
         host_master_key=site.credentials.host_master,
         identity_admin_key=site.credentials.identity_admin,
+        hubs={
+            instance: Hub(site.hub_connection_string(instance), site.port(hub_part(instance)))
+            for instance in site.options.instances
+        },
     )

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from local.stack.state import StateDirectory
 
 REPOSITORY = Path(__file__).parents[2]
-SERVERS = ("identity", "eventgrid", "iothub", "host")
-HUB_NAME = "odu-local"
 INSTANCE = "local"
+"""The instance that every stack has."""
 IMPORT_DROP_CONTAINER = "imports"
 TOKEN_AUDIENCE = "https://api.adu.microsoft.com/"  # noqa: S105 (the API's name, no secret)
 EVENT_GRID_TIME_SCALE = 0.05
@@ -42,6 +41,33 @@ class Options:
     throttle: bool = False
     port: int | None = None
     """Port of the REST API."""
+    further_instances: tuple[str, ...] = ()
+    """Instances besides `local`, each with a hub of its own."""
+
+    @property
+    def instances(self) -> tuple[str, ...]:
+        """Every instance; the hub of the first holds the log that all hubs route to."""
+        return (INSTANCE, *self.further_instances)
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """Names of the Python parts."""
+        return ("identity", "eventgrid", *map(hub_part, self.instances), "host")
+
+
+def hub_part(instance: str) -> str:
+    """Return the name of the part that is an instance's hub, and of its state's folder."""
+    return "iothub" if instance == INSTANCE else f"iothub-{instance}"
+
+
+def hub_name(instance: str) -> str:
+    """Return what an instance's hub calls itself in events."""
+    return f"odu-{instance}"
+
+
+def diagnostics_container(instance: str) -> str:
+    """Return the container that an instance's devices write their logs to."""
+    return "diagnostics" if instance == INSTANCE else f"diagnostics-{instance}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +85,12 @@ class Site:
     """Process group of the parts."""
 
     def port(self, server: str) -> int:
-        """Return the port of one of `SERVERS`."""
+        """Return the port of one of the Python parts."""
         port: int = self.sockets[server].getsockname()[1]
         return port
 
     def url(self, server: str) -> str:
-        """Return the base URL of one of `SERVERS`, without a slash at its end."""
+        """Return the base URL of one of the Python parts, without a slash at its end."""
         return f"https://localhost:{self.port(server)}"
 
     @property
@@ -72,12 +98,20 @@ class Site:
         """Where the service publishes its own events."""
         return f"{self.url('eventgrid')}/topics/topic/api/events"
 
-    @property
-    def hub_connection_string(self) -> str:
-        """The owner's access to the hub."""
+    def hub_connection_string(self, instance: str) -> str:
+        """Return the owner's access to an instance's hub."""
         return (
-            f"HostName=localhost:{self.port('iothub')};SharedAccessKeyName=iothubowner;"
-            f"SharedAccessKey={self.credentials.iothub_owner}"
+            f"HostName=localhost:{self.port(hub_part(instance))};SharedAccessKeyName=iothubowner;"
+            f"SharedAccessKey={self.credentials.hub(instance).owner}"
+        )
+
+    @property
+    def twins_connection_string(self) -> str:
+        """Access to the event hub that every hub routes twin changes to: the first one's log."""
+        return (
+            f"Endpoint=sb://localhost:{self.port(hub_part(INSTANCE))}/;"
+            f"SharedAccessKeyName=service;"
+            f"SharedAccessKey={self.credentials.hub(INSTANCE).service};EntityPath=twins"
         )
 
     @property
@@ -111,19 +145,22 @@ def eventgrid_part(site: Site, storage: str) -> Part:
     return _server(site, "eventgrid", options, settings)
 
 
-def iothub_part(site: Site) -> Part:
-    """Return how to run the IoT Hub stand-in."""
-    options = ["--state", str(site.state.path / "iothub"), "--name", HUB_NAME]
+def iothub_part(site: Site, instance: str) -> Part:
+    """Return how to run the IoT Hub stand-in of an instance."""
+    name, keys = hub_part(instance), site.credentials.hub(instance)
+    options = ["--state", str(site.state.path / name), "--name", hub_name(instance)]
     options += ["--sku", site.options.sku, "--units", str(site.options.units)]
     options += ["--throttle"] if site.options.throttle else []
     options += ["--event-grid-endpoint", f"{site.url('eventgrid')}/topics/iothub/api/events"]
     settings = {
-        "IOTHUB_OWNER_KEY": site.credentials.iothub_owner,
-        "IOTHUB_SERVICE_KEY": site.credentials.iothub_service,
+        "IOTHUB_OWNER_KEY": keys.owner,
+        "IOTHUB_SERVICE_KEY": keys.service,
         "EVENT_GRID_KEY": site.credentials.event_grid,
         "SSL_CERT_FILE": str(site.state.ca),
     }
-    return _server(site, "iothub", options, settings)
+    if instance != INSTANCE:
+        settings["TWINS_ROUTE"] = site.twins_connection_string
+    return _server(site, name, options, settings, "iothub")
 
 
 def host_part(site: Site, storage: str) -> Part:
@@ -135,25 +172,31 @@ def host_part(site: Site, storage: str) -> Part:
 
 def app_settings(site: Site, storage: str) -> dict[str, str]:
     """Return the service's app settings, as a deployment sets them in Azure."""
-    twins = (
-        f"Endpoint=sb://localhost:{site.port('iothub')}/;SharedAccessKeyName=service;"
-        f"SharedAccessKey={site.credentials.iothub_service};EntityPath=twins"
-    )
-    instance = {
-        "id": INSTANCE,
-        "iotHub": f"localhost:{site.port('iothub')}",
-        "hubName": HUB_NAME,
-        "connectionSetting": "IOTHUB",
-    }
+    instances = site.options.instances
+    hub_settings = [hub_part(instance).upper().replace("-", "_") for instance in instances]
     return {
         "AzureWebJobsStorage": storage,
         "STATE": storage,
         "CONTENT": storage,
-        "TWINS": twins,
+        "TWINS": site.twins_connection_string,
         "EVENTS_TOPIC_ENDPOINT": site.topic_endpoint,
         "EVENTS_TOPIC_KEY": site.credentials.event_grid,
-        "INSTANCES": json.dumps([instance]),
-        "IOTHUB": site.hub_connection_string,
+        "INSTANCES": json.dumps(
+            [
+                {
+                    "id": instance,
+                    "iotHub": f"localhost:{site.port(hub_part(instance))}",
+                    "hubName": hub_name(instance),
+                    "connectionSetting": setting,
+                    "diagnosticsContainer": diagnostics_container(instance),
+                }
+                for instance, setting in zip(instances, hub_settings, strict=True)
+            ]
+        ),
+        **{
+            setting: site.hub_connection_string(instance)
+            for instance, setting in zip(instances, hub_settings, strict=True)
+        },
         "TOKEN_ISSUER": site.token_issuer,
         "TOKEN_JWKS_URI": f"{site.url('identity')}/{LOCAL_TENANT}/discovery/v2.0/keys",
         "TOKEN_AUDIENCE": TOKEN_AUDIENCE,

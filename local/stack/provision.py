@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.data.tables import TableServiceClient
@@ -12,20 +13,23 @@ from azure.storage.queue import QueueServiceClient
 from local.stack.errors import StackError
 from shared.domain.topology import CONTAINERS, QUEUES, TABLES
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-def provision(connection_string: str) -> None:
-    """Create what is missing of `shared.domain.topology` in a storage account.
+
+def provision(connection_string: str, further_containers: Iterable[str] = ()) -> None:
+    """Create what is missing of `shared.domain.topology` and further containers in an account.
 
     Raises:
         StackError: the account refuses it or does not answer.
     """
     try:
-        _create_all(connection_string)
+        _create_all(connection_string, {*CONTAINERS, *further_containers})
     except AzureError as error:
         raise StackError(f"the storage cannot be provisioned: {error}") from error
 
 
-def _create_all(connection_string: str) -> None:
+def _create_all(connection_string: str, containers: Iterable[str]) -> None:
     with TableServiceClient.from_connection_string(connection_string) as tables:
         for table in TABLES:
             tables.create_table_if_not_exists(table)
@@ -34,6 +38,6 @@ def _create_all(connection_string: str) -> None:
             with suppress(ResourceExistsError):
                 queues.create_queue(queue)
     with BlobServiceClient.from_connection_string(connection_string) as blobs:
-        for container in CONTAINERS:
+        for container in containers:
             with suppress(ResourceExistsError):
                 blobs.create_container(container)

@@ -25,6 +25,17 @@ STOP_SECONDS = 60.0
 """Longest that an orderly stop takes; the supervisor itself is killed after it."""
 
 
+class Hub(msgspec.Struct, frozen=True):
+    """The hub of one instance."""
+
+    connection_string: str
+    port: int
+
+    def __repr__(self) -> str:
+        """Keep the secrets out of logs."""
+        return f"Hub(port {self.port})"
+
+
 class Stack(msgspec.Struct, frozen=True, kw_only=True):
     """What `stack.json` says of a running stack. Holds secrets: never print it."""
 
@@ -54,6 +65,8 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     event_grid_admin_key: str
     host_master_key: str
     identity_admin_key: str
+    hubs: dict[str, Hub]
+    """By instance."""
 
     def __repr__(self) -> str:
         """Keep the secrets out of logs."""
@@ -72,6 +85,18 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
             raise NotRunning(f"no stack is up in {state}; start one: ./odu up") from None
         except msgspec.DecodeError as error:
             raise NotRunning(f"{state / 'stack.json'} is damaged: {error}") from error
+
+    def of(self, instance: str) -> Self:
+        """Return the same stack, seen from another of its instances."""
+        hub = self.hubs[instance]
+        return msgspec.structs.replace(
+            self, instance=instance, iot_hub_connection_string=hub.connection_string
+        )
+
+    @property
+    def hub_port(self) -> int:
+        """The port of the instance's hub."""
+        return self.hubs[self.instance].port
 
     def to_json(self) -> bytes:
         """Return the content of `stack.json`."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from local.stack.child import Part
 
-STOP_ORDER = (("host",), ("iothub", "eventgrid", "identity"), ("azurite",))
+FIRST_TO_STOP, LAST_TO_STOP = "host", "azurite"
 ORPHAN_SECONDS = 5.0
 """Time that the parts get to end by themselves once the supervisor was killed."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -78,9 +78,9 @@ def _prepare(
 ) -> parts.Site:
     started = time.monotonic()
     demanded = {} if options.port is None else {"host": options.port}
-    sockets = open_sockets(parts.SERVERS, remembered_ports(state), demanded, progress.note)
+    sockets = open_sockets(options.servers, remembered_ports(state), demanded, progress.note)
     certificate = ensure_certificates(state)
-    credentials = ensure_credentials(state)
+    credentials = ensure_credentials(state, options.instances)
     progress.done("certificates", time.monotonic() - started, str(state.ca))
     return parts.Site(state, options, credentials, certificate, sockets, parts_lock, group)
 
@@ -156,8 +156,10 @@ class Supervisor:
         starting = {
             "azurite": asyncio.create_task(self._start_storage()),
             "identity": self._start(parts.identity_part(site), site.url("identity")),
-            "iothub": self._start(parts.iothub_part(site), site.url("iothub")),
         }
+        for instance in site.options.instances:
+            part = parts.iothub_part(site, instance)
+            starting[part.name] = self._start(part, site.url(part.name))
         await self._in_thread("signing keys", lambda: ensure_keys(site.state.keys))
         await asyncio.to_thread(importlib.import_module, "local.stack.provision")  # takes long
         await starting["azurite"]
@@ -215,7 +217,8 @@ class Supervisor:
     def _provision(self) -> None:
         from local.stack.provision import provision
 
-        provision(self._storage)
+        instances = self._site.options.instances
+        provision(self._storage, map(parts.diagnostics_container, instances))
         publish_keyring(self._site.state.keys, self._storage)
 
     def _subscribe(self) -> None:
@@ -223,7 +226,8 @@ class Supervisor:
         register(site.url("eventgrid"), site.url("host"), site.credentials, site.state.ca)
 
     def _ports(self) -> dict[str, int]:
-        return {name: self._site.port(name) for name in parts.SERVERS} | self._storage_ports
+        servers = self._site.options.servers
+        return {name: self._site.port(name) for name in servers} | self._storage_ports
 
     def _describe(self) -> None:
         """Write down what is where, and which processes run now."""
@@ -236,6 +240,7 @@ class Supervisor:
         self._site.state.description.unlink(missing_ok=True)
         if self._keepers:
             self._progress.note("stopping")
-        for names in STOP_ORDER:
+        between = self._keepers.keys() - {FIRST_TO_STOP, LAST_TO_STOP}
+        for names in ({FIRST_TO_STOP}, between, {LAST_TO_STOP}):
             keepers = (self._keepers[name] for name in names if name in self._keepers)
             await asyncio.gather(*(keeper.stop() for keeper in keepers))

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _COPY_POLL_SECONDS = 0.2
 _PAGE = 500
+_PARALLEL_RANGES = 4
+"""Ranges of a large blob that a download to a file has on their way: each is held in memory."""
 _CLOCK_SKEW = timedelta(minutes=5)
 
 
@@ -146,13 +148,14 @@ class AzureBlobs:
 
         async with translated():
             try:
-                download = await self._blob(container, name).download_blob()
+                download = await self._blob(container, name).download_blob(
+                    max_concurrency=_PARALLEL_RANGES
+                )
             except ResourceNotFoundError:
                 raise NotFound(f"Blob '{name}' does not exist.", target=name) from None
             # the SDK asks for every further range of this very version
             with path.open("wb") as file:
-                async for chunk in download.chunks():
-                    await asyncio.to_thread(file.write, chunk)
+                await download.readinto(file)
         return str(download.properties.etag)
 
     async def copy(
@@ -251,7 +254,7 @@ class AzureBlobs:
             )
         return f"{self._blob(container, name).url}?{token}"
 
-    async def upload_link(self, container: Container, hours: float) -> str:
+    async def upload_link(self, container: str, hours: float) -> str:
         """See the port."""
         from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 
@@ -272,9 +275,9 @@ class AzureBlobs:
             )
         return f"{service.get_container_client(container).url}?{token}"
 
-    def address(self, container: Container, name: str) -> str:
+    def address(self, container: str, name: str) -> str:
         """See the port."""
-        return str(self._blob(container, name).url)
+        return str(self._accounts.blobs.get_blob_client(container, name).url)
 
 
 def _is_whole(properties: BlobProperties) -> bool:

@@ -40,12 +40,18 @@ class TableOperations:
         size: int = 100,
         kind: str | None = None,
         is_running: bool = False,
+        newer_than: str | None = None,
     ) -> Page[Stored[Operation]]:
         """See the port."""
         condition = "PartitionKey eq @partition"
+        condition += "" if newer_than is None else " and RowKey lt @oldest"
         condition += "" if kind is None else " and kind eq @kind"
         condition += _RUNNING if is_running else ""
-        parameters = {"partition": key(instance), "kind": kind or ""}
+        parameters = {
+            "partition": key(instance),
+            "kind": kind or "",
+            "oldest": key(newer_than or ""),
+        }
         page = await self.table.page(condition, parameters, token=token, size=size)
         return Page([stored(row, Operation) for row in page.items], page.token)
 

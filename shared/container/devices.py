@@ -37,7 +37,7 @@ class DeviceServices(UpdateServices):
     def collect_logs(self) -> CollectLogs:
         """Uploads of logs by devices."""
         return CollectLogs(
-            self.settings.instances,
+            {key: item.diagnostics_container for key, item in self.settings.instances.items()},
             self.log_collections,
             self.devices,
             self.hub,

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from shared.domain.device import DeviceRecord, DeviceState, view
+from shared.domain.device import DeviceRecord, DeviceState, DeviceView, view
 
 type CounterKey = tuple[str, str]
 """Group id and device class id: one row of counters in each bucket."""
@@ -53,9 +53,16 @@ class History:
     retry_count: int = 0
 
 
-def contribution(record: DeviceRecord) -> dict[CounterKey, Counter[Cell]]:
-    """What one device adds to the counters."""
-    seen = view(record)
+def contribution(
+    record: DeviceRecord, seen: DeviceView | None = None
+) -> dict[CounterKey, Counter[Cell]]:
+    """What one device adds to the counters.
+
+    Args:
+        record: The device.
+        seen: What the record adds up to, where that is known already.
+    """
+    seen = seen or view(record)
     cells: dict[CounterKey, Counter[Cell]] = {}
     if seen.device_class is not None:
         busy = seen.state is DeviceState.IN_PROGRESS
@@ -107,34 +114,33 @@ def taken_up(old: DeviceRecord | None, new: DeviceRecord) -> str | None:
 
 
 def difference(
-    before: Iterable[DeviceRecord | None],
-    after: Iterable[DeviceRecord],
-    history: Iterable[History],
-    forgotten: Iterable[History] = (),
+    before: Counts, after: Counts, history: History | None = None, forgotten: History | None = None
 ) -> dict[CounterKey, dict[Cell, int]]:
-    """What a set of changed devices changes in the counters; cells that stay are left out.
+    """What a change of a device changes in the counters; cells that stay are left out.
+
+    A row is named even if all its cells stay, as long as other rows add up to them than before: by
+    an unchanged row of counters a recount knows that nothing it sums has changed meanwhile.
 
     Args:
-        before: The devices as they were; None for a new one.
-        after: As they become.
-        history: History rows that are added.
-        forgotten: History rows that go.
+        before: What the device contributed; nothing if it is new.
+        after: What it contributes now.
+        history: The history row that is added.
+        forgotten: The history row that goes.
     """
     sums: dict[CounterKey, Counter[Cell]] = {}
-    for record in after:
-        _add(sums, contribution(record), 1)
-    for moved in history:
-        _add(sums, history_contribution(moved), 1)
-    for moved in forgotten:
-        _add(sums, history_contribution(moved), -1)
-    for old in before:
-        if old is not None:
-            _add(sums, contribution(old), -1)
+    changed = {
+        place for place in before.keys() | after.keys() if before.get(place) != after.get(place)
+    }
+    for counts, sign in ((after, 1), (before, -1)):
+        _add(sums, {place: counts[place] for place in changed & counts.keys()}, sign)
+    for row, sign in ((history, 1), (forgotten, -1)):
+        if row is not None:
+            _add(sums, history_contribution(row), sign)
     return _changed(sums)
 
 
 def net(changes: Iterable[Counts]) -> dict[CounterKey, dict[Cell, int]]:
-    """Several changes of counters as one; cells that stay are left out."""
+    """Several changes of counters as one; cells that stay are left out, rows are not."""
     return _changed(total(changes))
 
 
@@ -161,7 +167,6 @@ def _add(sums: dict[CounterKey, Counter[Cell]], counts: Counts, sign: int) -> No
 
 
 def _changed(sums: Counts) -> dict[CounterKey, dict[Cell, int]]:
-    cells_by_key = {
+    return {
         key: {cell: count for cell, count in cells.items() if count} for key, cells in sums.items()
     }
-    return {key: cells for key, cells in cells_by_key.items() if cells}

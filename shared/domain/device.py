@@ -11,10 +11,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from shared.contract.codes import AgentState
 from shared.contract.diagnostics import OPERATION_ID, RESULT_CODE, parse_log_report
+from shared.contract.manifest import ManifestUpdateId
 from shared.contract.twin import DIAGNOSTIC_INFORMATION, AgentReport, parse_agent_report
 from shared.domain.deployment import Commanded
 from shared.domain.device_class import DeviceClass, device_class_of
@@ -299,8 +301,11 @@ def _names_same_workflow(one: Evidence, other: Evidence) -> bool:
 
 def _installed(report: AgentReport) -> UpdateId | None:
     named = report.installed_update_id
-    if named is None:
-        return None
+    return _update_named(named) if named is not None else None
+
+
+@lru_cache(maxsize=1024)
+def _update_named(named: ManifestUpdateId) -> UpdateId | None:
     try:
         return UpdateId(named.provider, named.name, named.version)
     except InvalidInput:

@@ -140,10 +140,10 @@ class Blobs(Protocol):
         """A time-limited read-only address of a blob for devices."""
         ...
 
-    async def upload_link(self, container: Container, hours: float) -> str:
+    async def upload_link(self, container: str, hours: float) -> str:
         """An address of a container with which blobs can be written, not read, for some hours."""
         ...
 
-    def address(self, container: Container, name: str) -> str:
+    def address(self, container: str, name: str) -> str:
         """The address of a blob or of the blobs below a name; it opens nothing by itself."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -57,6 +57,16 @@ class Devices(Protocol):
         self, instance: str, bucket: int, keys: Sequence[str]
     ) -> Mapping[str, Stored[DeviceRecord]]:
         """The rows of these devices, without those that have none."""
+        ...
+
+    def remembered(
+        self, instance: str, bucket: int, keys: Iterable[str]
+    ) -> Mapping[str, Stored[DeviceRecord]]:
+        """The rows of these devices that this process has at hand, as it saw them last.
+
+        A write over a stale one is refused, and the row is no longer at hand; that nothing is to be
+        written can only be told from a row that was loaded.
+        """
         ...
 
     async def commit(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:

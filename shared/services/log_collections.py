@@ -7,7 +7,7 @@ it is sent and kept nowhere else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import batched
@@ -35,9 +35,9 @@ _STALLED_AFTER = timedelta(minutes=2)
 
 @dataclass(slots=True)
 class CollectLogs:
-    """Log collections of every instance."""
+    """Log collections of every instance. `containers` are those of their logs, by instance."""
 
-    instances: Iterable[str]
+    containers: Mapping[str, str]
     collections: LogCollections
     devices: Devices
     hub: Hub
@@ -93,9 +93,9 @@ class CollectLogs:
             )
         return stored.value.as_of(self.clock.now())
 
-    def location(self, collection: LogCollection, device: DeviceLog) -> str:
+    def location(self, instance: str, collection: LogCollection, device: DeviceLog) -> str:
         """Where a device's logs lie; reading them takes access to the storage account."""
-        return self.blobs.address("diagnostics", collection.folder(device))
+        return self.blobs.address(self.containers[instance], collection.folder(device))
 
     async def run(self, instance: str, collection_id: str) -> None:
         """Ask the devices that have not been asked yet, paced.
@@ -109,7 +109,7 @@ class CollectLogs:
         waiting = stored.value.as_of(self.clock.now()).waiting
         if not waiting:
             return
-        link = await self.blobs.upload_link("diagnostics", LINK_HOURS)
+        link = await self.blobs.upload_link(self.containers[instance], LINK_HOURS)
         for chunk in batched(waiting, _CHUNK, strict=False):
             await self._ask_all(instance, collection_id, chunk, link)
 
@@ -126,7 +126,7 @@ class CollectLogs:
     async def sweep(self) -> None:
         """Take up again the collections whose message was lost."""
         oldest = datetime.fromisoformat(self.clock.now()) - _STALLED_AFTER
-        for instance in self.instances:
+        for instance in self.containers:
             for item in await self.collections.waiting(instance):
                 is_open = item.as_of(self.clock.now()).waiting
                 if is_open and datetime.fromisoformat(item.changed_at) < oldest:

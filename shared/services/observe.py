@@ -129,23 +129,36 @@ class ObserveDevices:
     ) -> list[DeviceWrite]:
 
         async def cycle() -> list[DeviceWrite]:
-            known = await self.devices.load(instance, bucket, list(folds))
-            writes = []
-            for key, folded in folds.items():
-                before = known.get(key)
-                start = before.value if before else fresh.get(key)
-                if start is None:
-                    continue
-                if not start.registers:
-                    start = await self._seeded(instance, key, start, seeds)
-                    if start is None:
-                        continue
-                write = _write(before, folded(start))
-                if write is not None:
-                    writes.append(write)
-            return await self._committed(instance, bucket, writes)
+            at_hand = self.devices.remembered(instance, bucket, folds)
+            writes = await self._writes(instance, folds, at_hand, {}, seeds)
+            # that nothing changes is certain only of a row that was just read
+            rest = {key: folded for key, folded in folds.items() if key not in writes}
+            if rest:
+                known = await self.devices.load(instance, bucket, list(rest))
+                writes |= await self._writes(instance, rest, known, fresh, seeds)
+            return await self._committed(instance, bucket, list(writes.values()))
 
         return await until_uncontended(cycle)
+
+    async def _writes(
+        self,
+        instance: str,
+        folds: Mapping[str, Fold],
+        known: Mapping[str, Stored[DeviceRecord]],
+        fresh: Mapping[str, DeviceRecord],
+        seeds: dict[str, TwinChange | None],
+    ) -> dict[str, DeviceWrite]:
+        """What the folds make of rows that are known, or of new records, where that differs."""
+        writes = {}
+        for key, folded in folds.items():
+            before = known.get(key)
+            start = before.value if before else fresh.get(key)
+            if start is not None and not start.registers:
+                start = await self._seeded(instance, key, start, seeds)
+            write = _write(before, folded(start)) if start is not None else None
+            if write is not None:
+                writes[key] = write
+        return writes
 
     async def _committed(
         self, instance: str, bucket: int, writes: list[DeviceWrite]

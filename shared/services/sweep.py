@@ -53,8 +53,8 @@ class Sweep:
             resumed += await self._operations(instance)
             removed += await self.orphans.sweep(instance)
             await self._fan_outs(instance)
-            for known in await self.fleet.classes(instance):
-                await self.best_updates.refresh(instance, known.device_class)
+            classes = await self.fleet.classes(instance)
+            await self.best_updates.refresh(instance, *(known.device_class for known in classes))
             for group in await self.fleet.groups(instance, with_deleted=True):
                 await self.bell.ring(instance, group.group_id)
         if resumed or removed != Removed():

@@ -14,6 +14,7 @@ import pytest
 from local.rest import Rest
 from local.stack.running import Stack, start
 from tests.conformance.sdk import Sdk, sdk
+from tests.conftest import SECOND
 from tests.packages import MANUFACTURER, Package, make_package, unique
 from tests.product import Product
 from tests.waiting import eventually
@@ -32,7 +33,7 @@ COUNT = 5
 def small_pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with (
         patch.dict(os.environ, {"API_PAGE_SIZE": str(SIZE)}),
-        start(tmp_path_factory.mktemp("small-pages")) as running,
+        start(tmp_path_factory.mktemp("small-pages"), options=["--instance", SECOND]) as running,
     ):
         yield running
 
@@ -209,6 +210,9 @@ async def test_a_token_opens_no_other_list_query_or_page(content: Content) -> No
     ):
         refused = await product.error_of(path)
         assert (refused.status, refused.error["target"]) == (400, "token")
+
+    refused = await product.error_of(first["nextLink"].replace(product.stack.instance, SECOND, 1))
+    assert (refused.status, refused.error["target"]) == (400, "token")
 
     found = (await product.rest.get(f"updates?filter={quote('isDeployable eq true')}"))["nextLink"]
     other = found.replace("true", "false")

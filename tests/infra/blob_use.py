@@ -46,5 +46,8 @@ def _uses(tree: ast.Module) -> Iterator[tuple[str, bool]]:
                 target = _TARGET.get(method, 0)
                 for index, argument in enumerate(node.args[: target + 1]):
                     named = argument.elts[0] if isinstance(argument, ast.Tuple) else argument
+                    is_written = method in _WRITES and index == target
                     if isinstance(named, ast.Constant) and named.value in CONTAINERS:
-                        yield str(named.value), method in _WRITES and index == target
+                        yield str(named.value), is_written
+                    elif isinstance(named, ast.Subscript):  # what the instance's settings name
+                        yield "diagnostics", is_written

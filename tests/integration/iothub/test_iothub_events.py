@@ -246,3 +246,31 @@ async def test_stopping_does_not_wait_for_readers(
 
         assert await asyncio.wait_for(hub.server.stop(), 5) == 0
         assert await (await reading).json() == {"events": []}
+
+
+async def test_messages_are_routed_to_the_event_hub_of_another_hub(
+    hub: Hub, own_hub: Callable[..., AbstractAsyncContextManager[Hub]]
+) -> None:
+    target = (
+        f"Endpoint=sb://localhost:{hub.server.port}/;SharedAccessKeyName=service;"
+        f"SharedAccessKey={SERVICE_KEY};EntityPath=twins"
+    )
+    environment = {"TWINS_ROUTE": target, "SSL_CERT_FILE": str(hub.certificates.authority)}
+
+    async def arrived(device_id: str, own: list[dict[str, Any]]) -> bool:
+        there = await hub.events(device_id)
+        kept = ("properties", "systemProperties", "partitionKey", "body")
+        return [{key: one[key] for key in kept} for one in there] == [
+            {key: one[key] for key in kept} for one in own
+        ]
+
+    async with own_hub("--name", "routing", env=environment) as first:
+        device_id = await first.new_device("routed")
+        await first.patch(device_id, tags={"t": 1})
+        own = await first.events(device_id)
+        await eventually(lambda: arrived(device_id, own))
+        assert {one["properties"]["hubName"] for one in own} == {"routing"}
+    async with own_hub("--name", "routing", env=environment) as again:
+        await again.patch(device_id, tags={"t": 2})
+        own = await again.events(device_id)
+        await eventually(lambda: arrived(device_id, own))

@@ -22,7 +22,12 @@ def environment(**changes: str | None) -> dict[str, str]:
         "INSTANCES": json.dumps(
             [
                 {"id": "factory", "iotHub": "hub.example:443", "connectionSetting": "HUB"},
-                {"id": "shop", "iotHub": "shop.azure-devices.example", "hubName": "shop-hub"},
+                {
+                    "id": "shop",
+                    "iotHub": "shop.azure-devices.example",
+                    "hubName": "shop-hub",
+                    "diagnosticsContainer": "shop-logs",
+                },
             ]
         ),
         "TOKEN_ISSUER": "https://issuer.example",
@@ -51,6 +56,8 @@ def test_settings_are_read_with_their_defaults() -> None:
     assert settings.instances["factory"].hub_connection_string == SECRETS["HUB"]
     assert settings.instances["shop"].hub_connection_string is None
     assert [item.hub_name for item in settings.instances.values()] == ["hub", "shop-hub"]
+    logs = [item.diagnostics_container for item in settings.instances.values()]
+    assert logs == ["diagnostics", "shop-logs"]
     assert settings.public_url == "https://du.example"
     assert settings.allow_loopback_sources is False
     assert settings.hub_commands_per_second == 5.7
@@ -115,6 +122,27 @@ def test_every_wrong_setting_is_named_at_once() -> None:
 )
 def test_malformed_instances_are_refused(value: str) -> None:
     assert "INSTANCES" in refusal(INSTANCES=value)
+
+
+@pytest.mark.parametrize("identity", ["", "ab", "a/b", "a.b", "ä12", "-abc", "a--b", "a" * 37])
+def test_ids_that_are_no_instance_are_refused(identity: str) -> None:
+    entry = {"id": identity, "iotHub": "hub.example"}
+    assert "3 to 36 letters" in refusal(INSTANCES=json.dumps([entry]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"id": "factory"}, "id"),
+        ({"iotHub": "hub.elsewhere"}, "hubName"),
+        ({"diagnosticsContainer": "diagnostics"}, "diagnosticsContainer"),
+    ],
+)
+def test_instances_share_nothing(changes: dict[str, str], what: str) -> None:
+    first = {"id": "factory", "iotHub": "hub.example"}
+    second = {"id": "shop", "iotHub": "shop.example", "diagnosticsContainer": "shop-logs"}
+    message = refusal(INSTANCES=json.dumps([first, {**second, **changes}]))
+    assert f"two instances have the same {what}" in message
 
 
 def test_state_with_identity_needs_both_of_its_services() -> None:

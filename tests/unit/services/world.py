@@ -73,9 +73,10 @@ class World:
         self.deployments, self.hub = MemoryDeployments(), MemoryHub()
         self.fetcher, self.scanner = MemoryFetcher(), MemoryScanner()
         self.verdicts = MemoryVerdicts()
-        self._build()
+        self.rebuild()
 
-    def _build(self) -> None:
+    def rebuild(self) -> None:
+        """Make the services over the ports as they are now."""
         around = self.faults.around
         queues, blobs = around(self.queues), around(self.blobs)
         operations, updates = around(self.operations), around(self.updates)

@@ -94,10 +94,12 @@ def test_connection_string_names_the_ports_that_azurite_announced() -> None:
 def test_credentials_stay_and_are_private(tmp_path: Path) -> None:
     state = StateDirectory(tmp_path)
 
-    first, second = ensure_credentials(state), ensure_credentials(state)
+    first, second = (ensure_credentials(state, ("local", "second")) for _ in range(2))
 
     assert first == second
+    assert first.hub("local") != first.hub("second")
     assert repr(first) == "Credentials(...)"
+    assert repr(first.hub("local")) == "HubKeys(...)"
     assert json.loads(state.host_keys.read_text())["master"] == first.host_master
     assert {path.stat().st_mode & 0o077 for path in tmp_path.iterdir()} == {0}
 
@@ -106,7 +108,7 @@ def test_credentials_that_are_damaged_are_named(tmp_path: Path) -> None:
     (tmp_path / "credentials.json").write_text("{")
 
     with pytest.raises(StackError, match=r"credentials\.json is damaged"):
-        ensure_credentials(StateDirectory(tmp_path))
+        ensure_credentials(StateDirectory(tmp_path), ())
 
 
 def test_webhooks_name_the_function_and_carry_the_key_of_their_extension() -> None:

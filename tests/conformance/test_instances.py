@@ -1,0 +1,260 @@
+"""Two instances of one service: nothing of one is read, listed, changed or guessed from another."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from functions.resources import routes
+from local.rest import Rest
+from shared.contract.diagnostics import DIAGNOSTIC_INFORMATION, SAS_URL, SERVICE
+from tests.conftest import SECOND
+from tests.packages import MANUFACTURER, Package, make_package, unique
+from tests.product import Product
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from local.stack.running import Stack
+    from shared.http.route import Route
+    from tests.sources import Sources
+
+
+ABSENT = ("get_device_module", "get_device_operation")
+"""What the second instance has none of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """One of everything in the second instance, and its names by path parameter."""
+
+    product: Product
+    package: Package
+    names: dict[str, str]
+    content_link: str
+    log_link: str
+
+    async def state(self) -> str:
+        """Everything that the operations below could have changed."""
+        names = self.names
+        group = f"management/groups/{names['groupId']}"
+        paths = [
+            self.package.path,
+            f"management/devices/{names['deviceId']}",
+            f"management/deviceClasses/{names['deviceClassId']}",
+            group,
+            f"{group}/deployments/{names['deploymentId']}",
+            f"{group}/deployments/{names['deploymentId']}/status",
+            "management/deviceDiagnostics/logCollections",
+            "updates/operations",
+            "management/operations",
+        ]
+        return json.dumps([await self.product.rest.get(path) for path in paths], indent=1)
+
+
+@pytest.fixture(scope="module")
+async def elsewhere(
+    stack: Stack, sources: Sources, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Elsewhere]:
+    there = stack.of(SECOND)
+    group, model, logs = unique("group"), unique("model"), unique("logs")
+    package = make_package(model)
+    async with Rest(there) as rest:
+        product = Product(there, rest, sources, tmp_path_factory.mktemp("devices"))
+        operation = await product.publish(package)
+        device = f"{model}-0"
+        async with product.fleet(group, model):
+            await product.seen(group, 1)
+            deployment = await rest.deploy(group, package.update_id)
+            await product.until_counts(group, deployment, succeeded=1)
+            path = f"management/deviceDiagnostics/logCollections/{logs}"
+            await rest.request("PUT", path, {"deviceList": [{"deviceId": device}]})
+
+            async def collected() -> None:
+                assert (await rest.get(path))["status"] == "Succeeded"
+
+            await product.eventually(collected)
+            desired = (await product.twin(device)).properties.desired
+        (file_id,) = (await rest.get(f"{package.path}/files"))["value"]
+        yield Elsewhere(
+            product,
+            package,
+            {
+                **package.update_id,
+                "fileId": file_id,
+                "operationId": operation["operationId"],
+                "groupId": group,
+                "deviceId": device,
+                "moduleId": "module",
+                "deviceClassId": await product.class_of(device),
+                "deploymentId": deployment,
+                "logs": logs,
+            },
+            next(iter(desired["deviceUpdate"]["service"]["fileUrls"].values())),
+            desired[DIAGNOSTIC_INFORMATION][SERVICE][SAS_URL],
+        )
+
+
+def body_of(route: Route, names: dict[str, str]) -> Any:
+    """What fits the operation and names the same things as its path."""
+    match route.name:
+        case "create_or_update_deployment":
+            update_id = {part: names[part] for part in ("provider", "name", "version")}
+            return {
+                "deploymentId": names["deploymentId"],
+                "groupId": names["groupId"],
+                "startDateTime": "2020-01-01T00:00:00Z",
+                "update": {"updateId": update_id},
+            }
+        case "update_device_class":
+            return {"friendlyName": "mine"}
+        case "start_log_collection":
+            return {"deviceList": [{"deviceId": names["deviceId"]}]}
+    return None
+
+
+def address(route: Route, names: dict[str, str], instance: str) -> str:
+    """An address with some names in it."""
+    given = {**names, "instanceId": instance}
+    if "logCollections" in route.path:
+        given["operationId"] = names["logs"]
+    below = re.sub(r"\{(\w+)\}", lambda found: quote(given[found[1]], safe=""), route.path)
+    if route.name == "list_health_of_devices":
+        below += f"?filter=deviceId%20eq%20'{names['deviceId']}'"
+    separator = "&" if "?" in below else "?"
+    return f"/deviceUpdate/{instance}/{below}{separator}api-version=2022-10-01"
+
+
+@pytest.fixture(scope="module")
+async def http(stack: Stack) -> AsyncIterator[aiohttp.ClientSession]:
+    context = ssl.create_default_context(cafile=stack.ca_file)
+    connector = aiohttp.TCPConnector(ssl=context, limit=16)
+    async with aiohttp.ClientSession(stack.endpoint, connector=connector) as session:
+        yield session
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Somebody with a token who knows or guesses names."""
+
+    http: aiohttp.ClientSession
+    token: str
+
+    async def learns(self, route: Route, names: dict[str, str], instance: str) -> tuple[int, str]:
+        """Status and body of an answer, without the names that were given and the time."""
+        kind = "merge-patch+json" if route.method == "PATCH" else "json"
+        body = body_of(route, names)
+        headers = {
+            "Authorization": f"Bearer {self.token}",
+            **({} if body is None else {"Content-Type": f"application/{kind}"}),
+        }
+        async with self.http.request(
+            route.method,
+            URL(address(route, names, instance), encoded=True),
+            data=None if body is None else json.dumps(body),
+            headers=headers,
+        ) as response:
+            text = re.sub(r'"occurredDateTime":"[^"]+"', "", await response.text())
+            for name in sorted(names.values(), key=len, reverse=True):
+                text = text.replace(name, "*")
+            return response.status, text
+
+
+async def test_foreign_and_missing_things_are_answered_alike_by_every_operation(
+    stack: Stack, http: aiohttp.ClientSession, elsewhere: Elsewhere
+) -> None:
+    administrator = Asker(http, stack.token())
+    invented = {name: value[::-1] for name, value in elsewhere.names.items()}
+    before = await elsewhere.state()
+
+    for route in routes():
+        if "{" in route.path:
+            foreign = await administrator.learns(route, elsewhere.names, stack.instance)
+            missing = await administrator.learns(route, invented, stack.instance)
+            assert foreign == missing, route.name
+            assert foreign[0] == 404 or route.is_paged, (route.name, foreign)
+        elif route.method == "GET":
+            status, text = await administrator.learns(route, elsewhere.names, stack.instance)
+            assert status == 200
+            assert "*" not in text.replace(MANUFACTURER, ""), route.name
+
+    assert await elsewhere.state() == before
+
+
+async def test_role_on_one_instance_shows_nothing_of_another_not_even_that_it_is_there(
+    stack: Stack, http: aiohttp.ClientSession, elsewhere: Elsewhere
+) -> None:
+    here = Asker(http, stack.token("Administrator", instance=stack.instance))
+    there = Asker(http, stack.token("Administrator", instance=SECOND))
+
+    for route in routes():
+        status, text = await here.learns(route, elsewhere.names, SECOND)
+        other_status, other_text = await here.learns(route, elsewhere.names, SECOND[::-1])
+        assert (status, other_status) == (403, 403), route.name
+        assert text.replace(SECOND, "*") == other_text.replace(SECOND[::-1], "*")
+    for route in routes():
+        if route.method == "GET" and route.name not in ABSENT:
+            status, text = await there.learns(route, elsewhere.names, SECOND)
+            assert status == 200, (route.name, text)
+
+
+async def test_devices_of_one_name_in_two_instances_are_two_devices(
+    product: Product, elsewhere: Elsewhere
+) -> None:
+    device, group = elsewhere.names["deviceId"], unique("group")
+    before = await elsewhere.state()
+
+    async with product.fleet(group, device.removesuffix("-0")):
+        await product.seen(group, 1)
+        package = make_package(device.removesuffix("-0"), name=elsewhere.package.update_id["name"])
+        await product.publish(package)
+        deployment = await product.rest.deploy(group, package.update_id)
+        await product.until_counts(group, deployment, succeeded=1)
+
+    assert (await product.rest.get(f"management/devices/{device}"))["groupId"] == group
+    assert await elsewhere.state() == before
+
+
+async def test_links_open_nothing_of_another_instance(
+    product: Product, stack: Stack, elsewhere: Elsewhere
+) -> None:
+    package = make_package(unique("model"))
+    await product.publish(package)
+    digest = hashlib.sha256(next(iter(package.files.values()))).hexdigest()
+    link, query = elsewhere.content_link.split("?")
+    assert f"/content/{SECOND}/" in link
+    own = re.sub(f"/content/{SECOND}/.*", f"/content/{stack.instance}/{digest}", link)
+    container, right = elsewhere.log_link.split("?")
+    assert container.endswith(f"/diagnostics-{SECOND}")
+
+    async with aiohttp.ClientSession() as session:
+
+        async def status(method: str, url: str, query: str) -> int:
+            headers = {"x-ms-blob-type": "BlockBlob"} if method == "PUT" else {}
+            async with session.request(
+                method, URL(f"{url}?{query}", encoded=True), headers=headers
+            ) as response:
+                return response.status
+
+        assert await status("GET", link, query) == 200
+        assert await status("GET", own, query) == 403
+        assert await status("PUT", f"{container}/some/name", right) == 201
+        assert await status("PUT", f"{container.removesuffix(f'-{SECOND}')}/some", right) == 403
+        assert await status("GET", f"{container}/some/name", right) == 403
+    collected = f"{elsewhere.names['deviceId']}/{elsewhere.names['logs']}"
+    assert await product.storage.blobs(f"diagnostics-{SECOND}", collected)
+    assert not await product.storage.blobs("diagnostics", collected)
+
+    item = product.sources.offer(make_package(unique("model")))
+    item["files"][0]["url"] = link
+    ended = await product.import_items(item)
+    assert ended["error"]["innererror"]["code"] == "ContentFileCannotDownload", ended
