@@ -10,6 +10,7 @@ from functions import (
     fleet,
     fleet_changes,
     log_collections,
+    scanning,
     subgroup_deployments,
     update_deletion,
     updates,
@@ -20,6 +21,7 @@ from shared.http.route import Route
 RESOURCES: tuple[Api, ...] = (
     updates.api,
     update_deletion.api,
+    scanning.api,
     fleet.api,
     fleet_changes.api,
     device_import.api,

@@ -283,7 +283,11 @@ module alerts 'modules/alerts.bicep' = {
 module defender 'modules/defender.bicep' = if (defenderScan) {
   name: 'defender'
   scope: group
-  params: { accountName: content.outputs.name, gigabytes: defenderGigabytes }
+  params: {
+    accountName: content.outputs.name
+    topicId: eventgrid.outputs.scanTopicId
+    gigabytes: defenderGigabytes
+  }
 }
 
 module app 'modules/app.bicep' = {
@@ -312,7 +316,7 @@ module app 'modules/app.bicep' = {
     hubName: hub.outputs.name
     hubHost: hub.outputs.host
     audience: audience
-    optionalSettings: optionalSettings
+    optionalSettings: defenderScan ? union({ SCAN_ENGINES: 'yara-x,defender' }, optionalSettings) : optionalSettings
   }
 }
 
@@ -322,6 +326,7 @@ output API_URL string = app.outputs.url
 output API_AUDIENCE string = audience
 output IOT_HUB_NAME string = hub.outputs.name
 output TOPIC_NAME string = eventgrid.outputs.topicName
+output SCAN_TOPIC_NAME string = eventgrid.outputs.scanTopicName
 output HUB_TOPIC_NAME string = eventgrid.outputs.hubTopicName
 output CONTENT_TOPIC_NAME string = eventgrid.outputs.contentTopicName
 output EVENTS_IDENTITY_ID string = identity.outputs.eventsId

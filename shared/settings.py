@@ -14,8 +14,7 @@ from shared.domain.errors import InvalidInput
 from shared.domain.limits import Budget, Limits
 from shared.domain.topology import CONTENT_CONNECTION, STATE_CONNECTION
 
-YARA_X, CLAMD = "yara-x", "clamd"
-SCAN_ENGINES = (YARA_X, CLAMD)
+YARA_X, CLAMD, DEFENDER = SCAN_ENGINES = ("yara-x", "clamd", "defender")
 _CLAMD_ADDRESS = re.compile(r"tcp://[^/]+:[0-9]{1,5}|unix:///.+")
 _MAX_DIGITS = 18
 _INSTANCE_ID = re.compile("[A-Za-z0-9](-?[A-Za-z0-9]){2,35}")
@@ -65,12 +64,14 @@ class ScanSettings:
 
     `engines` are some of `SCAN_ENGINES`. `clamd_address` is `tcp://HOST:PORT` or `unix:///PATH`;
     `clamd_max_bytes` is the largest file, or member of an archive, that it is given: at most its
-    own `MaxFileSize`, `MaxScanSize` and `StreamMaxLength`.
+    own `MaxFileSize`, `MaxScanSize` and `StreamMaxLength`. Microsoft Defender tells its verdicts by
+    events; an import that lacks one after `defender_wait_seconds` fails.
     """
 
     engines: tuple[str, ...] = (YARA_X,)
     clamd_address: str = ""
     clamd_max_bytes: int = 25 << 20
+    defender_wait_seconds: float = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,12 @@ class _Reader:
         address = self._environment.get("CLAMD_ADDRESS", "")
         if CLAMD in engines and not _CLAMD_ADDRESS.fullmatch(address):
             self._wrong.append("CLAMD_ADDRESS must be tcp://HOST:PORT or unix:///PATH")
-        return ScanSettings(engines, address, self.whole("CLAMD_MAX_BYTES", 25 << 20))
+        return ScanSettings(
+            engines,
+            address,
+            self.whole("CLAMD_MAX_BYTES", 25 << 20),
+            self.positive("DEFENDER_WAIT_SECONDS", 1800.0),
+        )
 
     def directory(self, name: str, alternative: str) -> Path | None:
         text = self._environment.get(name)

@@ -412,7 +412,7 @@ class MemoryUpdates:
             if owner == instance
             and provider in (None, item.provider)
             and name in (None, item.name)
-            and is_deployable in (None, row.value.is_deployable)
+            and is_deployable in (None, row.value.is_deployable and row.value.recall is None)
         ]
         return _page(found, token, min(size, self._page_size))
 

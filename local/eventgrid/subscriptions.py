@@ -13,9 +13,11 @@ from local.eventgrid.events import Schema
 if TYPE_CHECKING:
     from local.eventgrid.events import Event
 
-Topic = Literal["topic", "iothub", "storage"]
+Topic = Literal["topic", "iothub", "storage", "defender"]
 TOPICS: tuple[Topic, ...] = get_args(Topic)
-"""The custom topic and the system topics of the hub and of the content storage account."""
+"""The custom topic, the system topics of the hub and of the content storage account, and the custom
+topic of Microsoft Defender.
+"""
 
 _NAME = re.compile(r"[A-Za-z0-9-]{3,64}")
 

@@ -12,8 +12,11 @@ from typing import Literal, get_args
 
 Queue = Literal[
     "import",
+    "scan",
     "publish",
     "delete",
+    "recall",
+    "rescan",
     "fanout",
     "reconcile",
     "rollup",
@@ -67,19 +70,22 @@ class EventType(StrEnum):
     DEVICE_CONNECTED = "Microsoft.Devices.DeviceConnected"
     DEVICE_DISCONNECTED = "Microsoft.Devices.DeviceDisconnected"
     BLOB_CREATED = "Microsoft.Storage.BlobCreated"
+    MALWARE_SCANNED = "Microsoft.Security.MalwareScanningResult"
 
 
 @dataclass(frozen=True, slots=True)
 class EventSubscription:
     """One Event Grid subscription that feeds a function.
 
-    `source` is the topic: the service's own custom topic, or the system topic of the hub or of the
-    content storage account. `kind` says through which webhook of the Functions host it is
+    `source` is the topic: the service's own custom topic, the system topic of the hub or of the
+    content storage account, or the custom topic that Microsoft Defender publishes its results to.
+
+    `kind` says through which webhook of the Functions host it is
     delivered.
     """
 
     name: str
-    source: Literal["topic", "iothub", "storage"]
+    source: Literal["topic", "iothub", "storage", "defender"]
     kind: Literal["event_grid", "blob"]
     function: str
     event_types: tuple[EventType, ...]
@@ -120,5 +126,12 @@ EVENT_SUBSCRIPTIONS = (
         (EventType.BLOB_CREATED,),
         "/blobServices/default/containers/quarantine/blobs/",
         SCAN_REQUEST,
+    ),
+    EventSubscription(
+        "malware-scanned",
+        "defender",
+        "event_grid",
+        "apply_malware_result",
+        (EventType.MALWARE_SCANNED,),
     ),
 )

@@ -50,13 +50,21 @@ class GeneratedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Recall:
+    """Why and when (ISO 8601, UTC) an update was taken back."""
+
+    reason: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Update:
     """A published update.
 
     `manifest` is the exact text that devices hash, `signature` the nested JWS over it. `content`
     maps every file id that a device may ask for, those of children included, to the hexadecimal
     SHA-256 of its content, which names the blob. `operation_id` is the import that made it. An
-    update that is being deleted can no longer be deployed or referred to.
+    update that is being deleted, or recalled, can no longer be deployed or referred to.
     """
 
     update_id: UpdateId
@@ -79,6 +87,12 @@ class Update:
     referenced_by: tuple[UpdateId, ...] = ()
     is_being_deleted: bool = False
     signature_record: SignatureRecord | None = None
+    recall: Recall | None = None
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether it may be deployed."""
+        return self.is_deployable and not self.is_being_deleted and self.recall is None
 
     @property
     def signature_edition(self) -> int:

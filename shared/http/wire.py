@@ -77,7 +77,7 @@ def update(stored: Stored[Update]) -> models.Update:
         update_id=update_id(item.update_id),
         description=item.description,
         friendly_name=item.friendly_name,
-        is_deployable=item.is_deployable,
+        is_deployable=item.is_deployable and item.recall is None,
         compatibility=[dict(entry) for entry in item.compatibility],
         instructions=models.Instructions(steps=[dict(step) for step in item.steps]),
         referenced_by=[update_id(parent) for parent in item.referenced_by] or None,
@@ -86,6 +86,11 @@ def update(stored: Stored[Update]) -> models.Update:
         imported_date_time=item.imported_at,
         created_date_time=item.created_at,
         etag=etag(stored),
+        recall=(
+            models.UpdateRecall(reason=item.recall.reason, recalled_date_time=item.recall.at)
+            if item.recall
+            else None
+        ),
     )
 
 
@@ -126,6 +131,7 @@ def operation(instance: str, stored: Stored[Operation], api_version: str) -> mod
         bytes_total=item.bytes_total,
         files_scanned=item.files_scanned,
         missing_files=list(item.missing) or None,
+        awaited_files=list(item.awaited) or None,
     )
 
 
@@ -274,6 +280,7 @@ def deployment(
         is_retried=any(one.retry_timestamp is not None for one in chosen),
         rollback_policy=_rollback_policy(item.rollback_policy) if item.rollback_policy else None,
         is_cloud_initiated_rollback=item.is_rollback,
+        recall_reason=item.recall_reason,
     )
 
 

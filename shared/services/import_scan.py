@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 
@@ -22,6 +23,8 @@ from shared.services.progress import Progress
 from shared.services.scanning import Judged, Scanning
 
 VERDICTS = "verdicts.json"
+_FIRST_LOOK_SECONDS = 1.0
+_LOOK_SECONDS = 30.0
 _CODES = {
     "malicious": "SourceFileMalwareDetected",
     "unscannable": "SourceFileUnscannable",
@@ -49,6 +52,7 @@ class ImportScan:
     queues: Queues
     scanning: Scanning
     clock: Clock
+    wait_seconds: float = 1800.0
 
     async def run(self, instance: str, identity: str) -> None:
         """Scan; on a clean verdict for every file ask for publishing, else end the import.
@@ -71,19 +75,50 @@ class ImportScan:
             for entry in entries:
                 scanned[entry.blob] = await self._scan(attempt.instance, entry, knowledge)
                 await progress.scanned(len(scanned))
+        awaited = [item.filename for item in entries if _is_awaited(scanned[item.blob])]
+        if awaited:
+            await self._wait(attempt, awaited)
+            return
         await self.blobs.write(
             "quarantine", prefix + VERDICTS, json.dumps(msgspec.to_builtins(scanned)).encode()
         )
-        await attempt.save(stage=Stage.PUBLISH, tries=0, files_scanned=len(scanned))
+        await attempt.save(stage=Stage.PUBLISH, tries=0, files_scanned=len(scanned), awaited=())
         await self.queues.put(
             "publish",
             {"instance": attempt.instance, "operation": attempt.operation.operation_id},
         )
 
+    async def _wait(self, attempt: Try, awaited: Sequence[str]) -> None:
+        """Look again later for the verdicts of an engine that tells them in its own time.
+
+        Raises:
+            DependencyFailed: They were waited for long enough.
+        """
+        operation, now = attempt.operation, self.clock.now()
+        since = operation.awaited_since or now
+        waited = datetime.fromisoformat(now) - datetime.fromisoformat(since)
+        left = self.wait_seconds - waited.total_seconds()
+        if left <= 0:
+            raise DependencyFailed(
+                f"Within {self.wait_seconds:g} s no scanner's verdict came on "
+                f"{', '.join(awaited)}; import again.",
+                code=_CODES["error"],
+                target=awaited[0],
+                retryable=False,
+            )
+        # a verdict that came before this is written has called nobody: the first look is soon
+        soon = _FIRST_LOOK_SECONDS if operation.awaited_since is None else _LOOK_SECONDS
+        await attempt.save(awaited=tuple(awaited), awaited_since=since, tries=0)
+        await self.queues.put(
+            "scan",
+            {"instance": attempt.instance, "operation": operation.operation_id},
+            delay_seconds=min(soon, left),
+        )
+
     async def _scan(
         self, instance: str, entry: ScanEntry, knowledge: Sequence[Knowledge]
     ) -> Judged:
-        """The verdicts on a file, none of which is bad.
+        """The verdicts on a file: all clean, or not told yet.
 
         Raises:
             InvalidInput: One is.
@@ -98,7 +133,7 @@ class ImportScan:
                 code=_CODES["error"],
                 target=entry.filename,
             )
-        if verdict.status != "clean":
+        if verdict.status not in ("clean", "pending"):
             raise _refusal(entry, verdict)
         return judged
 
@@ -123,6 +158,10 @@ class ImportScan:
             lambda path: self.blobs.download("quarantine", entry.blob, path),
             knowledge=knowledge if is_verified else (),
         )
+
+
+def _is_awaited(judged: Judged) -> bool:
+    return worst(judged.verdicts).status == "pending"
 
 
 def _refusal(entry: ScanEntry, verdict: Verdict) -> InvalidInput:

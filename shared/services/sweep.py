@@ -92,6 +92,8 @@ class Sweep:
         message = {"instance": instance, "operation": operation.operation_id}
         if operation.kind == "devices":
             await self.queues.put("registry", {**message, "step": operation.step})
+        elif operation.kind == "rescan":
+            await self.queues.put("rescan", {**message, "step": operation.step})
         elif operation.stage is Stage.SCAN:
             await self._scan_again(instance, operation)
         else:

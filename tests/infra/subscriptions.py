@@ -10,7 +10,12 @@ from tests.infra import program
 from tests.infra.site import SUFFIX, Site
 from tests.infra.values import SECRET_MARK, Resource
 
-_TOPICS = {"topic": "evgt-", "iothub": "evgs-hub-", "storage": "evgs-content-"}
+_TOPICS = {
+    "topic": "evgt-",
+    "iothub": "evgs-hub-",
+    "storage": "evgs-content-",
+    "defender": "evgt-scan-",
+}
 _SCHEMAS = {"CloudEvent": "CloudEventSchemaV1_0", "EventGridEvent": "EventGridSchema"}
 SUBSCRIPTION_TYPES = (
     "Microsoft.EventGrid/topics/eventSubscriptions",
@@ -91,7 +96,9 @@ def _topics(site: Site) -> Iterator[str]:
         kind = topic.properties["topicType"]
         if topic.properties["source"] != owners.get(kind):
             yield f"system topic {topic.name} is of {topic.properties['source']}"
-    topic = site.one("Microsoft.EventGrid/topics")
+    topic = next(
+        item for item in site.of("Microsoft.EventGrid/topics") if item.name == f"evgt-{SUFFIX}"
+    )
     if site.settings.get("EVENTS_TOPIC_ENDPOINT") != f"{topic.id}.properties.endpoint":
         yield "EVENTS_TOPIC_ENDPOINT is not that of the topic"
     if topic.properties["inputSchema"] != _SCHEMAS["CloudEvent"]:
