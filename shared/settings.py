@@ -65,13 +65,17 @@ class ScanSettings:
     `engines` are some of `SCAN_ENGINES`. `clamd_address` is `tcp://HOST:PORT` or `unix:///PATH`;
     `clamd_max_bytes` is the largest file, or member of an archive, that it is given: at most its
     own `MaxFileSize`, `MaxScanSize` and `StreamMaxLength`. Microsoft Defender tells its verdicts by
-    events; an import that lacks one after `defender_wait_seconds` fails.
+    events; an import that lacks one after `defender_wait_seconds` fails. A file with more than
+    `max_members` in its archives, or with one that unpacks to more than `max_ratio` times its size,
+    is unscannable.
     """
 
     engines: tuple[str, ...] = (YARA_X,)
     clamd_address: str = ""
     clamd_max_bytes: int = 25 << 20
     defender_wait_seconds: float = 1800.0
+    max_members: int = 12_000
+    max_ratio: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +212,8 @@ class _Reader:
             address,
             self.whole("CLAMD_MAX_BYTES", 25 << 20),
             self.positive("DEFENDER_WAIT_SECONDS", 1800.0),
+            self.whole("SCAN_MAX_MEMBERS", 12_000, at_most=10_000_000),
+            self.whole("SCAN_MAX_RATIO", 200, at_most=1_000_000),
         )
 
     def directory(self, name: str, alternative: str) -> Path | None:

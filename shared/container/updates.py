@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 
 from shared.adapters.fetch import SafeFetcher
+from shared.adapters.scanning.limits import WalkLimits
 from shared.adapters.scanning.scanner import ClamdScanner, YaraXScanner
 from shared.container.adapters import Adapters
 from shared.domain.source_url import SourcePolicy
@@ -84,10 +85,14 @@ class UpdateServices(Adapters):
     @cached_property
     def scanning(self) -> Scanning:
         """Malware scanners."""
-        chosen, yara = self.settings.scan, YaraXScanner()
+        chosen = self.settings.scan
+        limits = WalkLimits(members=chosen.max_members, ratio=chosen.max_ratio)
+        yara = YaraXScanner(limits=limits)
         known: dict[str, Callable[[], Scanner]] = {
             YARA_X: lambda: yara,
-            CLAMD: lambda: ClamdScanner(chosen.clamd_address, chosen.clamd_max_bytes),
+            CLAMD: lambda: ClamdScanner(
+                chosen.clamd_address, chosen.clamd_max_bytes, limits=limits
+            ),
             DEFENDER: lambda: DefenderScanner(self.blobs),
         }
         return Scanning(

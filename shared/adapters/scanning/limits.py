@@ -31,12 +31,12 @@ class EngineFailed(Exception):
 class WalkLimits:
     """Bounds on one file with all that is nested in it. Sizes in bytes.
 
-    A ratio above 200 is usual for disk images full of zeros: raise `ratio` for an instance that
-    imports them.
+    A ratio above 200 is usual for disk images full of zeros, and a root file system may have more
+    members: both are settings.
     """
 
     depth: int = 8
-    members: int = 20_000
+    members: int = 12_000
     tree_factor: int = 20
     tree_base_bytes: int = 64 * MIB
     tree_bytes: int = 8 * GIB

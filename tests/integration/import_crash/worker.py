@@ -181,7 +181,8 @@ def a_worker(
     sealer = MemorySealer()
     best = BestUpdates(fleet, updates)
     imports = Imports(operations, blobs, queues, sealer, clock)
-    scanning = Scanning([HashingScanner()], TableVerdicts(Table(accounts, "Verdicts")), clock)
+    verdicts = TableVerdicts(Table(accounts, "Verdicts"))
+    scanning = Scanning([HashingScanner()], verdicts, clock)
     fetcher: Any = MortalFetcher(mortality)
     signing: Any = MemorySigning()
     return Worker(
@@ -201,7 +202,7 @@ def a_worker(
             RollupBell(queues, 0.0),
             clock,
             imports,
-            Orphans(imports, updates, blobs, clock),
+            Orphans(imports, updates, blobs, verdicts, clock),
         ),
     )
 

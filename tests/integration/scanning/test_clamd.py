@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.adapters.scanning.scanner import ClamdScanner
+from shared.adapters.scanning.scanner import ClamdScanner, YaraXScanner
+from shared.domain.scan import worst
+from shared.ports import Sample
+from shared.services.scanning import Scanning
 from tests.clamd import LIMIT_BYTES, NAME, Daemon, start_clamd
-from tests.integration.scanning.test_scanner import CLEAN, verdict_on
+from tests.integration.scanning.test_scanner import CLEAN, OWN_RULES, verdict_on
+from tests.memory import FixedClock, MemoryVerdicts
+from tests.packages import sha256
 from tests.unit.scanning.archives import EICAR, EVIL, a_cpio, a_deb, a_tar, a_zip, zstd
 
 if TYPE_CHECKING:
@@ -83,6 +88,28 @@ async def test_clamd_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     assert (stuck.status, stuck.reason) == ("error", "the scan took too long")
     assert gone.status == "error"
     assert "cannot be reached" in str(gone.reason)
+
+
+async def test_worst_verdict_of_several_engines_counts(daemon: Daemon, tmp_path: Path) -> None:
+    """YARA-X has rules of its own here, and clamd one signature: each finds what it knows."""
+    yara, clamd = YaraXScanner(), ClamdScanner(daemon.unix, SMALL)
+    await yara.load(OWN_RULES)
+    scanning = Scanning([yara, clamd], MemoryVerdicts(), FixedClock())
+
+    async def statuses(data: bytes) -> tuple[str, list[str]]:
+        async def download(path: Path) -> str:
+            await asyncio.to_thread(path.write_bytes, data)
+            return "etag"
+
+        sample = Sample(sha256(data), len(data), "update.bin")
+        judged = await scanning.judge("i", sample, download, knowledge=await scanning.knowledge())
+        return worst(judged.verdicts).status, [item.status for item in judged.verdicts]
+
+    assert await statuses(b"nothing") == ("clean", ["clean", "clean"])
+    assert await statuses(CLEAN) == ("malicious", ["malicious", "clean"])
+    assert await statuses(EICAR) == ("malicious", ["clean", "malicious"])
+    assert await statuses(b"x" * SMALL + b"y") == ("unscannable", ["clean", "unscannable"])
+    await asyncio.gather(yara.close(), clamd.close())
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import base64
 import gzip
 import hashlib
 import os
+import random
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,16 @@ async def test_scanner_finds_malware_in_a_member_that_does_not_fit_in_memory(
 
     assert (verdict.status, verdict.member_path) == ("malicious", "update.bin!data")
     await scanner.close()
+
+
+async def test_scanner_finds_malware_behind_a_large_file(
+    scanner: YaraXScanner, tmp_path: Path
+) -> None:
+    large = random.Random(3).randbytes(64 << 20)
+
+    verdict = await verdict_on(scanner, tmp_path, large + EICAR, name="image.bin")
+
+    assert (verdict.status, verdict.member_path) == ("malicious", "image.bin")
 
 
 async def test_scanner_says_unscannable_with_a_reason(

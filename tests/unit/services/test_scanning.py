@@ -416,6 +416,30 @@ async def test_verdict_is_not_lost_when_its_receiver_dies(call: int) -> None:
     assert (await world.operation(identity)).status is OperationStatus.SUCCEEDED
 
 
+async def test_verdicts_are_kept_as_long_as_their_content_or_for_a_month() -> None:
+    world = await published()
+    refused = b"#!/bin/sh\nworm\n"
+    world.scanner.verdicts[refused] = BAD
+    manifest = a_source_manifest({"w.sh": refused}, updateId=CHILD.to_wire())
+    item = offer(world, manifest, {"w.sh": refused})
+    await world.imports.start(INSTANCE, [item], "trace")
+    await world.drain()
+
+    async def known() -> list[bool]:
+        found = [
+            await world.verdicts.on(INSTANCE, sha256(each), is_opaque=False)
+            for each in (SCRIPT, refused)
+        ]
+        return [bool(each) for each in found]
+
+    await world.sweep.run()
+    young = await known()
+    world.clock.advance(31 * 24 * 3600)
+    await world.sweep.run()
+
+    assert (young, await known()) == ([True, True], [True, False])
+
+
 async def test_verdicts_show_the_name_that_the_content_has_this_time() -> None:
     verdict = Verdict("malicious", "memory", "1", "1", ("W",), "a.zip!x")
 

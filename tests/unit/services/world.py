@@ -117,7 +117,7 @@ class World:
         self.rollup = RollUp(devices, fleet, rollbacks, self.clock)
         self.reports = Reports(fleet, deployments, self.clock)
         self.device_lists = DeviceLists(devices, fleet, deployments)
-        self.orphans = Orphans(self.imports, updates, blobs, self.clock)
+        self.orphans = Orphans(self.imports, updates, blobs, around(self.verdicts), self.clock)
         self.sweep = Sweep(
             [INSTANCE],
             operations,
