@@ -69,7 +69,9 @@ async def answer(http: aiohttp.ClientSession, stack: Stack, route: Route, token:
 
 
 def test_the_api_has_the_fifty_operations_of_device_update() -> None:
-    assert len(routes()) == 50
+    published = [route for route in routes() if not route.summary.endswith("Additional.")]
+
+    assert len(published) == 50
 
 
 @pytest.mark.parametrize("role", MAY, ids=lambda role: role or "no role")
