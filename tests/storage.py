@@ -31,6 +31,12 @@ class Storage:
     def __init__(self, stack: Stack) -> None:
         self._connection = stack.storage_connection_string
 
+    @property
+    def blob_endpoint(self) -> str:
+        """Address of the account's blob service, without a slash at its end."""
+        with BlobServiceClient.from_connection_string(self._connection) as service:
+            return str(service.url).rstrip("/")
+
     async def blobs(self, container: str, prefix: str = "") -> list[str]:
         """Names of blobs."""
         return await asyncio.to_thread(self._blobs, container, prefix)

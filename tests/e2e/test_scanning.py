@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import ssl
+import uuid
 from typing import TYPE_CHECKING, Any
+
+import aiohttp
 
 from local.rest import deployment_path
 from shared.adapters.scanning.rules import BUILT_IN, rule_sources
+from shared.domain.topology import EventType
 from shared.services.scan_rules import RULES, STATUS
 from tests.e2e.test_cli import done, odu, words
 from tests.packages import make_package, unique
@@ -87,6 +92,53 @@ async def refused_rules(product: Product) -> None:
     status = json.loads(await product.storage.read_blob("rules", STATUS))
     assert status["status"] == "refused"
     assert "syntax error" in status["reason"]
+
+
+async def test_result_of_defender_reaches_the_import_that_it_is_about(product: Product) -> None:
+    """Through the topic, its subscription and the webhook of the host."""
+    item = product.sources.offer(make_package(unique("model")))
+    gate = product.sources.hold(item["files"][0]["url"])
+    location = await product.rest.import_update([item])
+    await gate.asked.wait()
+    operation = (await product.rest.get(location))["operationId"]
+    prefix = f"{product.stack.instance}/{operation}/"
+    account = product.storage.blob_endpoint
+    for file, etag in (("0/0", "0x1"), ("0/0", "0x1"), ("0/manifest.json", "0x2")):
+        await publish_result(product, f"{account}/quarantine/{prefix}{file}", etag)
+    await publish_result(product, f"{account}/content/{prefix}0/0", "0x3")
+
+    async def look() -> list[str]:
+        found = await product.storage.blobs("quarantine", f"{prefix}defender/")
+        assert found
+        return found
+
+    kept = await product.eventually(look)
+    gate.opened.set()
+    ended = await product.ended(location)
+
+    assert kept == [f"{prefix}defender/0/0/0x1/clean.json"]
+    assert ended["status"] == "Succeeded"
+    assert await product.storage.blobs("quarantine", prefix) == []
+
+
+async def publish_result(product: Product, uri: str, etag: str) -> None:
+    stack = product.stack
+    event = {
+        "id": uuid.uuid4().hex,
+        "subject": uri,
+        "eventType": EventType.MALWARE_SCANNED.value,
+        "eventTime": "2026-01-01T00:00:00Z",
+        "data": {"blobUri": uri, "eTag": etag, "scanResultType": "No threats found"},
+        "dataVersion": "1.0",
+    }
+    context = ssl.create_default_context(cafile=stack.ca_file)
+    async with (
+        aiohttp.ClientSession(headers={"aeg-sas-key": stack.event_grid_topic_key}) as session,
+        session.post(
+            f"{stack.event_grid_endpoint}/topics/defender/api/events", json=[event], ssl=context
+        ) as response,
+    ):
+        assert response.status == 200, await response.text()
 
 
 async def test_operator_recalls_an_update(product: Product) -> None:
