@@ -97,6 +97,8 @@ class Sweep:
             await self._give_up(instance, stored)
         elif operation.kind == "devices":
             await self.queues.put("registry", {**message, "step": operation.step})
+        elif operation.kind == "rescan":
+            await self.queues.put("rescan", {**message, "step": operation.step})
         elif operation.stage is Stage.SCAN:
             await self._scan_again(instance, operation)
         else:
