@@ -15,9 +15,11 @@ from typing import Any
 from shared.domain import deployment as rules
 from shared.domain.deployment import Deployment
 from shared.domain.errors import NotFound
+from shared.domain.event_catalog import update_recalled
 from shared.domain.update import Recall, Update
 from shared.domain.update_id import UpdateId
 from shared.ports import Clock, Deployments, Queues, Stored, Updates
+from shared.services.announce import Announcer
 from shared.services.best_updates import BestUpdates
 from shared.services.references import parents_of
 from shared.services.retrying import until_uncontended
@@ -33,6 +35,7 @@ class RecallUpdates:
     deployments: Deployments
     queues: Queues
     best_updates: BestUpdates
+    announcer: Announcer
     clock: Clock
 
     async def start(self, instance: str, update_id: UpdateId, reason: str) -> Stored[Update]:
@@ -59,7 +62,8 @@ class RecallUpdates:
         stored = await self._marked(instance, update_id, order["madeBy"], order["reason"])
         if stored is None or stored.value.recall is None:
             return
-        reason = stored.value.recall.reason
+        reason, at = stored.value.recall.reason, stored.value.recall.at
+        await self.announcer.send(instance, [update_recalled(instance, update_id, reason, at)])
         await self.best_updates.published(instance, stored.value)
         for item in await self.deployments.of_instance(instance):
             if item.value.update_id == update_id:

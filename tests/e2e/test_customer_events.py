@@ -14,14 +14,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from jsonschema import Draft202012Validator
 
-from shared.adapters.queues import AzureQueues
-from shared.adapters.storage import StorageAccounts
 from shared.domain.domain_event import EventKind
-from shared.domain.event_catalog import update_recalled
 from shared.domain.event_schema import schema
-from shared.domain.update_id import UpdateId
-from shared.services.announce import Announcer
-from shared.settings import Connection
 from tests.integration.eventgrid.webhook import Webhook, start_webhook
 from tests.packages import make_package, unique
 
@@ -60,16 +54,6 @@ async def customer(stack: Stack) -> AsyncIterator[Webhook]:
         await session.delete(address)
 
 
-async def recall(stack: Stack, update_id: UpdateId) -> None:
-    """Have customers told of a recall, as whoever decides it does."""
-    state = Connection(stack.storage_connection_string)
-    accounts = StorageAccounts(state, state, lambda: None)
-    at = "2026-01-01T00:00:00.000000+00:00"
-    event = update_recalled(stack.instance, update_id, "It drains batteries.", at)
-    await Announcer(AzureQueues(accounts)).send(stack.instance, [event])
-    await accounts.close()
-
-
 async def test_customer_hears_of_everything_that_happens(stack: Stack, product: Product) -> None:
     model, group = unique("model"), unique("group")
     package, broken = make_package(model), make_package(model)
@@ -98,7 +82,8 @@ async def test_customer_hears_of_everything_that_happens(stack: Stack, product: 
             await product.eventually(finished)
             await assert_reported(product, group, class_id, deployment, f"{model}-2")
             await product.rest.request("POST", f"{base}/{deployment}:cancel")
-        await recall(stack, UpdateId(**update_id))
+        version = "updates/providers/{provider}/names/{name}/versions/{version}".format(**update_id)
+        await product.rest.request("POST", f"{version}:recall", {"reason": "It drains batteries."})
 
         async def heard() -> None:
             assert {event["type"] for event in ours()} == set(EventKind)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shared.domain.domain_event import EventKind
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.operation import Operation, OperationStatus
 from shared.domain.scan import Verdict
@@ -47,7 +48,12 @@ class ScanWorld(World):
         self.scan.wait_seconds = WAIT_SECONDS
         self.results = DefenderResults(blobs, operations, queues)
         self.recalls = RecallUpdates(
-            updates, deployments, queues, self.publish.best_updates, self.clock
+            updates,
+            deployments,
+            queues,
+            self.publish.best_updates,
+            self.announcer,
+            self.clock,
         )
         self.rescan = Rescan(
             [INSTANCE],
@@ -362,6 +368,12 @@ async def test_recall_of_a_part_takes_its_parent_along() -> None:
     assert part.reason == "burns the flash"
     assert whole.reason == f"It holds the recalled update '{CHILD}': burns the flash"
     assert again.value.recall == part
+    told = {
+        event.subject
+        for _, event in world.topic.published
+        if event.kind is EventKind.UPDATE_RECALLED
+    }
+    assert len(told) == 2
     failure = (await world.operation(late)).failure
     assert failure is not None
     assert failure.inner is not None
