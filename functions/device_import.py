@@ -32,7 +32,7 @@ _LAST_DELIVERY = 5
     is_long_running=True,
 )
 async def import_devices(call: Call) -> Reply:
-    """Start to read devices, modules or all again from the hub."""
+    """Start to read devices, modules or all again from the hub; one that runs answers for it."""
     kind = call.body(_KIND)
     identity = await call.app.import_devices.start(call.instance, kind, call.app.clock.fresh_id())
     location = call.path("management", "operations", identity)

@@ -71,6 +71,9 @@ param defenderScan bool = false
 @description('Most gigabytes that Defender scans a month.')
 param defenderGigabytes int = 100
 
+@description('Whether there is a topic on which the service tells the systems of its customers what has happened.')
+param customerEvents bool = false
+
 @description('Address that alerts are mailed to. Empty: alerts are raised and mailed to nobody.')
 param alertMail string = ''
 
@@ -238,6 +241,17 @@ module eventgrid 'modules/eventgrid.bicep' = {
   }
 }
 
+module customers 'modules/customers.bicep' = if (customerEvents) {
+  name: 'customers'
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
+    appPrincipalId: identity.outputs.appPrincipalId
+  }
+}
+
 module keyvault 'modules/keyvault.bicep' = {
   name: 'keyvault'
   scope: group
@@ -303,6 +317,7 @@ module app 'modules/app.bicep' = {
     packageContainer: stores.state.containers[0]
     eventHubsHost: eventhubs.outputs.host
     topicEndpoint: eventgrid.outputs.topicEndpoint
+    customerTopicEndpoint: customerEvents ? customers!.outputs.endpoint : ''
     vaultUri: keyvault.outputs.uri
     sourceUrlSecretUri: keyvault.outputs.sourceUrlSecretUri
     insightsConnection: monitoring.outputs.connection
@@ -320,6 +335,7 @@ output API_URL string = app.outputs.url
 output API_AUDIENCE string = audience
 output IOT_HUB_NAME string = hub.outputs.name
 output TOPIC_NAME string = eventgrid.outputs.topicName
+output CUSTOMER_TOPIC_NAME string = customerEvents ? customers!.outputs.name : ''
 output HUB_TOPIC_NAME string = eventgrid.outputs.hubTopicName
 output CONTENT_TOPIC_NAME string = eventgrid.outputs.contentTopicName
 output EVENTS_IDENTITY_ID string = identity.outputs.eventsId

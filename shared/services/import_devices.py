@@ -27,6 +27,7 @@ type ImportType = Literal["Devices", "Modules", "All"]
 
 GIVE_UP_AFTER = timedelta(hours=1)
 """How long the hub may be out of reach before the operation fails."""
+_LONGEST = timedelta(days=1)
 _PARALLEL_BUCKETS = 8
 _BUCKETS_A_MESSAGE = 32
 _SOURCES: dict[Stage, TwinSource] = {Stage.DEVICES: "devices", Stage.MODULES: "devices.modules"}
@@ -47,8 +48,14 @@ class ImportDevices:
     seconds_a_query: float
 
     async def start(self, instance: str, kind: ImportType, trace_id: str) -> str:
-        """Begin a re-read; the id of its operation."""
+        """Begin a re-read, unless one that covers it is running; the id of its operation.
+
+        One that began more than a day ago is taken for dead.
+        """
         now = self.clock.now()
+        running = await self._running(instance, kind, now)
+        if running is not None:
+            return running
         operation = Operation(
             operation_id=operation_id(now, self.clock.fresh_id()),
             kind="devices",
@@ -62,6 +69,19 @@ class ImportDevices:
         await self.operations.add(instance, operation)
         await self._enqueue(instance, operation, 0)
         return operation.operation_id
+
+    async def _running(self, instance: str, kind: ImportType, now: str) -> str | None:
+        day = datetime.fromisoformat(now) - _LONGEST
+        page = await self.operations.list(
+            instance,
+            None,
+            kind="devices",
+            is_running=True,
+            newer_than=operation_id(day.isoformat(), ""),
+        )
+        covering = (item.value for item in page.items if item.value.subject in (kind, "All"))
+        found = next(covering, None)
+        return None if found is None else found.operation_id
 
     async def run(self, instance: str, identity: str, step: int) -> None:
         """Do one step and ask for the next; a message of a step that is done changes nothing."""

@@ -6,21 +6,16 @@ time. Most go to things that exist, so that they get past the first look-up.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
-import requests
-import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
-from schemathesis import Case, GenerationMode
 
 from functions.resources import routes
-from shared.http.models import ErrorResponse
-from shared.http.openapi import document
+from shared.http.route import PREFIX
+from tests.conformance.fuzzing import fault_in
 from tests.packages import make_package, unique
 from tests.product import Product
 
@@ -32,19 +27,8 @@ if TYPE_CHECKING:
     from tests.sources import Sources
 
 EXAMPLES = int(os.environ.get("ODU_FUZZ_EXAMPLES") or 20)
-SCHEMA = schemathesis.openapi.from_dict(document(routes()))
-OPERATIONS = [result.ok() for result in SCHEMA.get_all_operations()]
-PASSING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-LONGEST_ADDRESS = 8000
-"""Servers, Azure's among them, refuse a longer request line before the service sees it."""
-
-
-@pytest.fixture(scope="module")
-def session(stack: Stack) -> Iterator[requests.Session]:
-    with requests.Session() as made:
-        made.trust_env = False
-        made.headers["Authorization"] = f"Bearer {stack.token()}"
-        yield made
+OPERATIONS = [f"{route.method} /{PREFIX}/{route.path}" for route in routes()]
+MODES = ("positive", "negative")
 
 
 @pytest.fixture(scope="module")
@@ -73,54 +57,39 @@ async def existing(
     }
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda item: item.label)
-@pytest.mark.parametrize("mode", GenerationMode, ids=lambda item: item.value)
-@pytest.mark.timeout(600)
+@pytest.fixture(scope="module")
+def faults(
+    request: pytest.FixtureRequest, stack: Stack, existing: Mapping[str, str]
+) -> Iterator[Mapping[tuple[str, str], Future[str | None]]]:
+    """What is found for each operation and mode that is asked for; deletions come last."""
+    wanted = [
+        (item.callspec.params["operation"], item.callspec.params["mode"])
+        for item in request.session.items
+        if isinstance(item, pytest.Function)
+        and item.function is test_operation_answers_as_described
+    ]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max(2, os.cpu_count() or 2), context) as pool:
+        yield {
+            (label, mode): pool.submit(
+                fault_in,
+                label,
+                mode,
+                max(1, EXAMPLES // 2),
+                existing,
+                stack.endpoint,
+                stack.ca_file,
+                stack.token(),
+            )
+            for label, mode in sorted(wanted, key=lambda each: each[0].startswith("DELETE"))
+        }
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.timeout(900)
 def test_operation_answers_as_described(
-    operation: Any,
-    mode: GenerationMode,
-    stack: Stack,
-    existing: Mapping[str, str],
-    session: requests.Session,
+    operation: str, mode: str, faults: Mapping[tuple[str, str], Future[str | None]]
 ) -> None:
-    @settings(
-        max_examples=max(1, EXAMPLES // 2),
-        derandomize=True,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(case=operation.as_strategy(generation_mode=mode), kept=st.integers(0, 9))
-    def check(case: Case, kept: int) -> None:
-        for at, name in enumerate(case.path_parameters):
-            if at != kept and name in existing:
-                case.path_parameters[name] = existing[name]
-        response = case.call(base_url=stack.endpoint, session=session, verify=stack.ca_file)
-        if len(response.request.url or "") <= LONGEST_ADDRESS:
-            assert_described(case, response.status_code, response.headers, response.content)
-
-    check()
-
-
-def assert_described(case: Case, status: int, headers: Any, content: bytes) -> None:
-    fault = fault_of(case, status, headers, content)
-    assert fault is None, f"{fault}: {case.as_curl_command()}"
-
-
-def fault_of(case: Case, status: int, headers: Any, content: bytes) -> str | None:
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return f"the service failed with {status}"
-    if str(status) not in case.operation.definition.raw["responses"]:
-        return f"{status} is not described"
-    if status < HTTPStatus.BAD_REQUEST:
-        return None
-    try:
-        error = msgspec.json.decode(content, type=ErrorResponse).error
-    except msgspec.MsgspecError:
-        return f"{status} comes without an error: {content[:100]!r}"
-    if not (error.code and error.message):
-        return f"{status} says nothing"
-    if ("retry-after" in headers) != (status in PASSING):
-        return f"{status} and Retry-After do not go together"
-    return None
+    assert faults[operation, mode].result() is None

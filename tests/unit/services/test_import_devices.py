@@ -35,6 +35,22 @@ async def read_again(world: ExtendedWorld, kind: str = "All") -> None:
     assert (await world.operation(identity)).status is OperationStatus.SUCCEEDED
 
 
+async def test_a_running_read_answers_for_those_it_covers_until_it_ends_or_is_a_day_old() -> None:
+    world = ExtendedWorld()
+    start = world.import_devices.start
+    every = await start(INSTANCE, "All", "trace")
+
+    assert await start(INSTANCE, "Devices", "trace") == every
+    assert await start("other", "All", "trace") != every
+    await world.drain()
+    modules = await start(INSTANCE, "Modules", "trace")
+    assert modules != every
+    assert await start(INSTANCE, "Modules", "trace") == modules
+    assert await start(INSTANCE, "Devices", "trace") not in (every, modules)
+    world.clock.advance(25 * 3600)
+    assert await start(INSTANCE, "Modules", "trace") != modules
+
+
 async def test_devices_unknown_so_far_are_brought_in_page_by_page() -> None:
     world = ExtendedWorld()
     for number in range(5):
