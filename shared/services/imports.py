@@ -197,6 +197,7 @@ class Imports:
         except ConcurrentUpdate:
             await self.fail(instance, identity, error)
             return
+        log.warning("import %s failed: %s", identity, error.code)
         await self._finish(instance, operation)
 
     async def _finish(self, instance: str, operation: Operation) -> None:

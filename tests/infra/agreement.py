@@ -32,6 +32,8 @@ _KINDS = {
     "table": f"{STORAGE}/tableServices/tables",
     "container": f"{STORAGE}/blobServices/containers",
 }
+_LOGGED = re.compile(r'Message (?:startswith|contains) "([^"]+)"')
+"""Parts of what the program itself logs; other alerts look for words of the host."""
 _FUNCTION_NAMES = re.compile(r"\bName in \(([^)]*)\)")
 
 
@@ -179,6 +181,9 @@ def _names(site: Site) -> Iterator[str]:
         for names in _FUNCTION_NAMES.findall(query):
             named = set(re.findall(r'"(\w+)"', names))
             yield from difference(f"function of alert {alert.name}", named & functions, named)
+        logged = _LOGGED.findall(query)
+        if not any(all(part in text for part in logged) for text in program.log_texts()):
+            yield f"alert {alert.name} waits for what is never logged: {logged}"
 
 
 def _scanned(site: Site) -> Iterator[str]:

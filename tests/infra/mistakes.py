@@ -276,6 +276,13 @@ MISTAKES: tuple[Mistake, ...] = (
         "blobServices/default: properties.deleteRetentionPolicy.days",
     ),
     Mistake(
+        "alert on what is never logged",
+        "alerts.json",
+        " failed: ",
+        " has failed: ",
+        "odu-failed-imports-abcdefghijklm waits for what is never logged",
+    ),
+    Mistake(
         "other severity in Bicep",
         "modules/alerts.bicep",
         "severity: item.severity",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -88,6 +89,23 @@ def triggers() -> tuple[Trigger, ...]:
 def named(kind: str, fact: str) -> set[str]:
     """What the triggers of a kind name."""
     return {item.facts[fact] for item in triggers() if item.kind == kind}
+
+
+@cache
+def log_texts() -> frozenset[str]:
+    """What the program writes into its log, as formats."""
+    calls = (
+        node
+        for folder in ("functions", "shared")
+        for path in (REPOSITORY / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("log.")
+    )
+    return frozenset(
+        str(call.args[0].value)
+        for call in calls
+        if call.args and isinstance(call.args[0], ast.Constant)
+    )
 
 
 @cache

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+from cryptography.fernet import Fernet
+
 from local.package.build import build
+from tests.infra.bicep.deployment import bicep_site
+from tests.infra.profiles import PROFILES, given_to_bicep
 
 REPOSITORY = Path(__file__).parents[3]
+_ADDRESS = re.compile(r"^/[\w.]+/\S+$")
+_RESOURCE = re.compile(r"/Microsoft\.[\w./-]+")
 _LOAD = """
 import asyncio, json, sys
 from pathlib import Path
@@ -24,28 +32,51 @@ async def load():
     functions = await worker.load(Path.cwd())
     worker.stop()
     import shared
-    print(json.dumps([shared.__file__, sorted(function.name for function in functions)]))
+    from shared.container import container
+    made = [name for name in sys.argv[2].split(",") if getattr(container(), name) is not None]
+    names = sorted(function.name for function in functions)
+    print(json.dumps([shared.__file__, names, made]))
 
 asyncio.run(load())
 """
 
 
-def test_package_is_indexed_by_the_worker_library_in_an_empty_directory(tmp_path: Path) -> None:
+_PARTS = "blobs,queues,updates,fleet,hub,tokens,signer,sealer,relay,imports,reconcile,sweep"
+"""What is made of the settings: every adapter, and services over them."""
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_package_starts_in_an_empty_directory_with_the_settings_of_the_template(
+    tmp_path: Path, profile: str
+) -> None:
     package = build(REPOSITORY, tmp_path / "app.zip")
     folder = tmp_path / "app"
     with zipfile.ZipFile(package.path) as archive:
         archive.extractall(folder)
 
     done = subprocess.run(
-        [sys.executable, "-P", "-c", _LOAD, str(REPOSITORY)],
+        [sys.executable, "-P", "-c", _LOAD, str(REPOSITORY), _PARTS],
         cwd=folder,
-        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+        env={"PATH": os.environ["PATH"], **_settings(profile)},
         capture_output=True,
         text=True,
         check=False,
     )
 
     assert done.returncode == 0, done.stderr
-    place, names = json.loads(done.stdout.splitlines()[-1])
+    place, names, made = json.loads(done.stdout.splitlines()[-1])
     assert Path(place).is_relative_to(folder)
     assert {"import_update", "relay_twin_changes", "scan_quarantined", "sweep"} <= set(names)
+    assert made == _PARTS.split(",")
+
+
+def _settings(profile: str) -> dict[str, str]:
+    """What the platform gives the app: addresses where the template names resources, and the secret
+    that it reads from the vault.
+    """
+    given = {
+        name: _RESOURCE.sub("resource.invalid", _ADDRESS.sub("https://resource.invalid/", value))
+        for name, value in bicep_site(given_to_bicep(profile, is_full=True)).settings.items()
+    }
+    assert given["SOURCE_URL_KEY"].startswith("@Microsoft.KeyVault(")
+    return given | {"SOURCE_URL_KEY": Fernet.generate_key().decode()}
