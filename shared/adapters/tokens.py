@@ -49,7 +49,9 @@ class TokenValidator:
 
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise Unauthorized("Send a bearer token in the Authorization header.")
+            raise Unauthorized(
+                "Send a bearer token in the Authorization header.", target="Authorization"
+            )
         try:
             header = jwt.get_unverified_header(token)
             key = await self._key(str(header.get("kid", "")))
@@ -63,11 +65,11 @@ class TokenValidator:
                 options={"require": ["exp", "nbf", "iss", "aud", "tid"]},
             )
         except jwt.ExpiredSignatureError as error:
-            raise Unauthorized("The token has expired.") from error
+            raise Unauthorized("The token has expired.", target="Authorization") from error
         except jwt.PyJWTError as error:
-            raise Unauthorized("The token is not valid.") from error
+            raise Unauthorized("The token is not valid.", target="Authorization") from error
         if claims["tid"] != self._settings.tenant:
-            raise Unauthorized("The token is of another tenant.")
+            raise Unauthorized("The token is of another tenant.", target="Authorization")
         roles = claims.get("roles", [])
         return Principal(
             object_id=str(claims.get("oid") or claims.get("sub") or ""),
@@ -84,7 +86,9 @@ class TokenValidator:
         try:
             return self._keys[key_id]
         except KeyError:
-            raise Unauthorized("The token is signed by an unknown key.") from None
+            raise Unauthorized(
+                "The token is signed by an unknown key.", target="Authorization"
+            ) from None
 
     async def _fetch(self) -> None:
         import aiohttp
