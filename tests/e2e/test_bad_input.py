@@ -18,7 +18,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from functions.resources import routes
-from local.identity.keys import signing_keys
+from local.identity.keys import roll, signing_keys
 from local.identity.tokens import LOCAL_TENANT, mint
 from tests.packages import Package, make_package, sha256, unique
 from tests.waiting import eventually
@@ -585,3 +585,15 @@ async def test_request_is_answered_401_when_the_token_does_not_hold(
     assert answer.error["target"] == "Authorization"
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
     assert "Retry-After" not in answer.headers
+
+
+async def test_token_of_a_new_key_holds_and_that_of_the_one_before_too(api: Api) -> None:
+    before = api.stack.token()
+    roll(Path(api.stack.state) / "identity")
+    after = api.stack.token()
+
+    async def holds() -> None:
+        for token in (before, after):
+            assert (await api.send("GET", "updates", token=token)).status == 200
+
+    await eventually(holds)
