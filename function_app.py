@@ -4,6 +4,7 @@ import azure.functions as func
 
 from functions import (
     api_description,
+    customer_events,
     device_events,
     device_import,
     import_pipeline,
@@ -24,6 +25,7 @@ for module in (
     log_collections,
     rollout,
     root_keys,
+    customer_events,
     api_description,
 ):
     app.register_functions(module.bp)

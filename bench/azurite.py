@@ -12,7 +12,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from local.stack.azurite import ACCOUNT, SERVICES, announced_ports, connection_string
+from local.stack.azurite import (
+    ACCOUNT,
+    KEEP_ALIVE_SECONDS,
+    SERVICES,
+    announced_ports,
+    connection_string,
+)
 from local.stack.errors import StackError
 from local.stack.provision import provision
 
@@ -35,6 +41,7 @@ async def azurite() -> AsyncIterator[str]:
     argv.append("--skipApiVersionCheck")
     for service in SERVICES:
         argv += [f"--{service}Host", "127.0.0.1", f"--{service}Port", "0"]
+        argv += [f"--{service}KeepAliveTimeout", KEEP_ALIVE_SECONDS]
     with tempfile.TemporaryDirectory(prefix="odu-bench-") as folder:
         process = await asyncio.create_subprocess_exec(
             *argv,

@@ -1,11 +1,12 @@
 """Twin events into the tables: events per second, and storage requests per event.
 
 `ObserveDevices.twin_changes` runs with the real adapters against a real Azurite, eight calls at a
-time, each for another device bucket: chunks of 32 reports of one bucket, as the relay makes them of
-a busy stream, and single reports scattered over the buckets, as on a quiet day. Every report moves
-its device's counters. The ceiling writes the same rows, devices and counters, in as large
-transactions, with the SDK alone: no reads, no rules. Requests have the floor of one point read an
-event besides, for without the row as it was no counter can be moved.
+time, each for another device bucket: batches of 100 and chunks of 32 reports of one bucket, as the
+relay makes them of a busy stream, and single reports scattered over the buckets, as on a quiet day.
+Every report moves its device's counters. The ceiling writes the same rows, devices and counters, in
+as large transactions, with the SDK alone: no reads, no rules. Where the process has forgotten its
+devices ("cold"), requests have the floor of one point read an event besides: without the row as it
+was no counter can be moved.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from bench.azurite import azurite
 from bench.harness import Options, Result, compared, in_turns
 from shared.adapters.clock import SystemClock
 from shared.adapters.queues import AzureQueues
+from shared.adapters.row_memory import RowMemory
 from shared.adapters.storage import StorageAccounts
-from shared.adapters.table import Row, Table
+from shared.adapters.table import Row, Table, key
 from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_updates import TableUpdates
@@ -42,29 +44,38 @@ _INSTANCE = "bench"
 _CEILING = "floor"
 """Of the same length, so that its rows are as long."""
 _LANES = 8
-_CHUNK = 32
-_TRANSACTION = 30
-"""Device rows that the service writes in one transaction."""
+_BATCH, _CHUNK = 100, 32
+_TRANSACTION = 99
+"""Device rows that the service writes in one transaction, beside a row of counters."""
 _ROUNDS, _QUICK_ROUNDS = 7, 3
-_EVENTS, _QUICK_EVENTS = 1024, 256
+_EVENTS, _QUICK_EVENTS = 1600, 800
 _ROLLUP_SECONDS = 1.0
+
+_SERIES = (
+    ("batches of 100", _BATCH, False),
+    ("chunks of 32", _CHUNK, False),
+    ("single", 1, False),
+    ("chunks of 32, cold", _CHUNK, True),
+    ("single, cold", 1, True),
+)
+"""Name, events a call, and whether each call meets a process that knows no device."""
 
 type Work = Callable[[], Awaitable[Any]]
 
 
 async def run(options: Options) -> Sequence[Result]:
-    """Measure chunks and single events."""
+    """Measure batches, chunks and single events, of devices that are remembered or not."""
     options.say("starting Azurite")
     async with azurite() as address, _Bench(address) as bench:
         fleet = _fleet()
-        options.say(f"first events of {_LANES * _CHUNK} devices")
+        options.say(f"first events of {_LANES * _BATCH} devices")
         first = await bench.first_events(fleet)
         rows = await bench.rows(fleet)
         events = _QUICK_EVENTS if options.quick else _EVENTS
         rounds = _QUICK_ROUNDS if options.quick else _ROUNDS
         results = []
-        for name, size in (("chunks of 32", _CHUNK), ("single", 1)):
-            series = _Series(bench, fleet, rows, size, events)
+        for name, size, is_cold in _SERIES:
+            series = _Series(bench, fleet, rows, size, events, is_cold=is_cold)
             samples = await in_turns(
                 rounds,
                 {"figure": series.service, "ceiling": series.transactions},
@@ -83,7 +94,7 @@ async def run(options: Options) -> Sequence[Result]:
                     f"twin_events, {name}: storage requests",
                     "requests/event",
                     series.requests["service"],
-                    [1 + share for share in series.requests["transactions"]],
+                    [is_cold + share for share in series.requests["transactions"]],
                     better="lower",
                     notes=notes,
                 ),
@@ -103,6 +114,7 @@ class _Bench:
     address: str
     counts: Counter[str] = field(default_factory=Counter, init=False)
     accounts: StorageAccounts = field(init=False)
+    memory: RowMemory = field(default_factory=RowMemory, init=False)
     observe: ObserveDevices = field(init=False)
 
     def __post_init__(self) -> None:
@@ -117,7 +129,7 @@ class _Bench:
             clock,
         )
         self.observe = ObserveDevices(
-            TableDevices(Table(self.accounts, "Devices")),
+            TableDevices(Table(self.accounts, "Devices"), self.memory),
             fleet,
             cast("Hub", _Twins()),
             queues,
@@ -131,6 +143,11 @@ class _Bench:
     async def __aexit__(self, *failure: object) -> None:
         await self.accounts.tables.close()
         await self.accounts.queues.close()
+
+    def forget(self, bucket: int, changes: Sequence[TwinChange]) -> None:
+        """Know no row of these devices, as a process that meets them for the first time."""
+        rows = [key("d", change.device_id) for change in changes]
+        self.memory.forget(f"{bucket:02x}.{_INSTANCE}", rows)
 
     def _count(self, request: Any) -> None:
         sent = request.http_request
@@ -169,6 +186,7 @@ class _Series:
     rows: Mapping[int, Sequence[Row]]
     size: int
     events: int
+    is_cold: bool
     requests: dict[str, list[float]] = field(
         default_factory=lambda: {"service": [], "transactions": []}, init=False
     )
@@ -218,7 +236,13 @@ class _Series:
         ]
 
     def _observed(self, call: tuple[int, list[TwinChange]]) -> Work:
-        return _calls(self.bench.observe, *call)
+        work = _calls(self.bench.observe, *call)
+
+        async def forgetful() -> None:
+            self.bench.forget(*call)
+            await work()
+
+        return forgetful if self.is_cold else work
 
     def _written(self, call: tuple[int, list[int]]) -> Work:
         bucket, positions = call
@@ -260,21 +284,24 @@ def kind_of(method: str, url: str) -> str:
 
 
 def _fleet() -> dict[int, list[str]]:
-    """The devices of some buckets spread over all, as many in each as a chunk has changes."""
+    """The devices of some buckets spread over all, as many in each as a batch has changes."""
     wanted = range(0, BUCKETS, BUCKETS // _LANES)
     fleet: dict[int, list[str]] = {bucket: [] for bucket in wanted}
     numbers = itertools.count()
-    while any(len(devices) < _CHUNK for devices in fleet.values()):
+    while any(len(devices) < _BATCH for devices in fleet.values()):
         device = f"device-{next(numbers):06d}"
         devices = fleet.get(bucket_of(device))
-        if devices is not None and len(devices) < _CHUNK:
+        if devices is not None and len(devices) < _BATCH:
             devices.append(device)
     return fleet
 
 
 def _change(device: str, version: int) -> TwinChange:
-    """An agent's report, like the Device Update agent's own; every other names another update."""
-    update = {"provider": "contoso", "name": "appliance", "version": f"1.{version // 2 % 2}"}
+    """An agent's report, like the Device Update agent's own; each of a device's names another
+    update than its last.
+    """
+    turn = version // (_LANES * _BATCH)
+    update = {"provider": "contoso", "name": "appliance", "version": f"1.{turn % 2}"}
     agent = {
         "__t": "c",
         "deviceProperties": {

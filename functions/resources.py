@@ -9,6 +9,7 @@ from functions import (
     device_import,
     fleet,
     fleet_changes,
+    insights,
     log_collections,
     subgroup_deployments,
     update_deletion,
@@ -27,6 +28,7 @@ RESOURCES: tuple[Api, ...] = (
     log_collections.api,
     deployments.api,
     subgroup_deployments.api,
+    insights.api,
 )
 
 

@@ -71,6 +71,9 @@ param defenderScan bool = false
 @description('Most gigabytes that Defender scans a month.')
 param defenderGigabytes int = 100
 
+@description('Whether there is a topic on which the service tells the systems of its customers what has happened.')
+param customerEvents bool = false
+
 @description('Address that alerts are mailed to. Empty: alerts are raised and mailed to nobody.')
 param alertMail string = ''
 
@@ -87,21 +90,7 @@ var suffix = uniqueString(subscription().id, environmentName, location)
 var tags = { 'azd-env-name': environmentName }
 var audience = createApplication ? application!.outputs.clientId : applicationClientId
 
-var queues = [
-  'import'
-  'publish'
-  'delete'
-  'fanout'
-  'reconcile'
-  'rollup'
-  'resign'
-  'registry'
-  'logs'
-  'replay'
-]
-var tables = ['Updates', 'Operations', 'Devices', 'Buckets', 'Rollups', 'Deployments', 'DeviceClasses', 'Groups', 'LogCollections']
-var contentContainers = ['imports', 'quarantine', 'content', 'manifests', 'deadletter', 'diagnostics']
-var packages = 'packages'
+var stores = loadJsonContent('stores.json')
 
 var roles = {
   blobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
@@ -162,9 +151,9 @@ module state 'modules/storage.bicep' = {
     sku: storageSku
     isPublic: !privateNetwork
     softDeleteDays: softDeleteDays
-    containers: [packages]
-    queues: queues
-    tables: tables
+    containers: stores.state.containers
+    queues: stores.state.queues
+    tables: stores.state.tables
     accountGrants: [
       { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataOwner }
       { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.queueDataContributor }
@@ -186,12 +175,8 @@ module content 'modules/storage.bicep' = {
     sku: storageSku
     isPublic: true
     softDeleteDays: softDeleteDays
-    containers: contentContainers
-    expiry: [
-      { container: 'quarantine', days: 7 }
-      { container: 'diagnostics', days: 30 }
-      { container: 'deadletter', days: 90 }
-    ]
+    containers: stores.content.containers
+    expiry: stores.content.expiry
     accountGrants: [
       { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDelegator }
       { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.queueDataContributor }
@@ -252,6 +237,17 @@ module eventgrid 'modules/eventgrid.bicep' = {
     identityId: identity.outputs.eventsId
     hubId: hub.outputs.id
     contentAccountId: content.outputs.id
+    appPrincipalId: identity.outputs.appPrincipalId
+  }
+}
+
+module customers 'modules/customers.bicep' = if (customerEvents) {
+  name: 'customers'
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
     appPrincipalId: identity.outputs.appPrincipalId
   }
 }
@@ -318,9 +314,10 @@ module app 'modules/app.bicep' = {
     identityClientId: identity.outputs.appClientId
     stateEndpoints: state.outputs.endpoints
     contentEndpoints: content.outputs.endpoints
-    packageContainer: packages
+    packageContainer: stores.state.containers[0]
     eventHubsHost: eventhubs.outputs.host
     topicEndpoint: eventgrid.outputs.topicEndpoint
+    customerTopicEndpoint: customerEvents ? customers!.outputs.endpoint : ''
     vaultUri: keyvault.outputs.uri
     sourceUrlSecretUri: keyvault.outputs.sourceUrlSecretUri
     insightsConnection: monitoring.outputs.connection
@@ -338,6 +335,7 @@ output API_URL string = app.outputs.url
 output API_AUDIENCE string = audience
 output IOT_HUB_NAME string = hub.outputs.name
 output TOPIC_NAME string = eventgrid.outputs.topicName
+output CUSTOMER_TOPIC_NAME string = customerEvents ? customers!.outputs.name : ''
 output HUB_TOPIC_NAME string = eventgrid.outputs.hubTopicName
 output CONTENT_TOPIC_NAME string = eventgrid.outputs.contentTopicName
 output EVENTS_IDENTITY_ID string = identity.outputs.eventsId

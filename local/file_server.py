@@ -19,22 +19,25 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-class FileServer:
-    """Serves what it is given, from memory or from disk; an async context manager."""
+class LoopbackServer:
+    """Answers GET requests on loopback while its block lasts; an async context manager.
 
-    def __init__(self) -> None:
-        self._content: dict[str, Path | bytes] = {}
-        self._runner: web.AppRunner | None = None
-        self._base = ""
+    Args:
+        shutdown_seconds: How long answers may go on once the block has ended.
+    """
+
+    def __init__(self, shutdown_seconds: float = 1.0) -> None:
+        self.base = ""
+        """URL of the server, without a slash at its end."""
+        app = web.Application()
+        app.router.add_get("/{name:.+}", self.answer)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=shutdown_seconds)
 
     async def __aenter__(self) -> Self:
         """Start serving."""
-        app = web.Application()
-        app.router.add_get("/{name:.+}", self._serve)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self._base = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.base = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         return self
 
     async def __aexit__(
@@ -44,8 +47,19 @@ class FileServer:
         trace: TracebackType | None,
     ) -> None:
         """Stop serving."""
-        assert self._runner is not None
         await self._runner.cleanup()
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request; its path without the slash is `request.match_info["name"]`."""
+        raise NotImplementedError
+
+
+class FileServer(LoopbackServer):
+    """Serves what it is given, from memory or from disk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._content: dict[str, Path | bytes] = {}
 
     def offer(
         self,
@@ -73,9 +87,10 @@ class FileServer:
 
     def _put(self, folder: str, name: str, content: Path | bytes) -> str:
         self._content[f"{folder}/{name}"] = content
-        return f"{self._base}/{folder}/{quote(name, safe='')}"
+        return f"{self.base}/{folder}/{quote(name, safe='')}"
 
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """See `LoopbackServer`."""
         content = self._content.get(request.match_info["name"])
         if content is None:
             raise web.HTTPNotFound

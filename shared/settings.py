@@ -61,6 +61,7 @@ class Settings:
     """The settings of the function app.
 
     Signing keys are either files in `signing_directory` or keys of the vault `signing_vault_url`.
+    Without `customer_topic_endpoint` no events are published for customers.
     """
 
     state: Connection
@@ -69,6 +70,8 @@ class Settings:
     tokens: TokenSettings
     events_endpoint: str
     events_key: str | None = field(repr=False)
+    customer_topic_endpoint: str | None
+    customer_topic_key: str | None = field(repr=False)
     signing_directory: Path | None
     signing_vault_url: str | None
     source_url_key: str = field(repr=False)
@@ -104,6 +107,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         ),
         events_endpoint=reader.required("EVENTS_TOPIC_ENDPOINT"),
         events_key=environment.get("EVENTS_TOPIC_KEY"),
+        customer_topic_endpoint=environment.get("CUSTOMER_TOPIC_ENDPOINT") or None,
+        customer_topic_key=environment.get("CUSTOMER_TOPIC_KEY"),
         signing_directory=reader.directory("SIGNING_DIRECTORY", "SIGNING_VAULT_URL"),
         signing_vault_url=environment.get("SIGNING_VAULT_URL"),
         source_url_key=reader.required("SOURCE_URL_KEY"),

@@ -38,6 +38,7 @@ async def start_azurite(folder: Path) -> AsyncIterator[Azurite]:
         "--inMemoryPersistence",
         *("--blobHost", "127.0.0.1", "--queueHost", "127.0.0.1", "--tableHost", "127.0.0.1"),
         *("--blobPort", "0", "--queuePort", "0", "--tablePort", "0"),
+        *("--tableKeepAliveTimeout", "60"),
         *("--skipApiVersionCheck", "--disableTelemetry", "--silent"),
         cwd=folder,
         stdin=asyncio.subprocess.DEVNULL,

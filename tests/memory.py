@@ -15,10 +15,12 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Iterable,
     Mapping,
     Sequence,
     Set,
 )
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import wraps
@@ -27,10 +29,20 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared.domain.counters import CounterKey, Counts, History, apply, difference, taken_up
+from shared.domain.counters import (
+    CounterKey,
+    Counts,
+    History,
+    apply,
+    contribution,
+    difference,
+    taken_up,
+)
 from shared.domain.deployment import Deployment
 from shared.domain.device import DeviceRecord, TwinChange, kept_content, view
 from shared.domain.device_class import DeviceClass
+from shared.domain.device_history import Installation
+from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import (
     ConcurrentUpdate,
     DependencyFailed,
@@ -98,9 +110,9 @@ class Rows[K, V]:
         self.put(key, value)
         return True
 
-    def put(self, key: K, value: V) -> str:
+    def put(self, key: K, value: V) -> Stored[V]:
         self._rows[key] = Stored(value, f"etag-{next(_etags)}")
-        return self._rows[key].etag
+        return self._rows[key]
 
     def check(self, key: K, etag: str | None) -> None:
         known = self._rows.get(key)
@@ -109,7 +121,7 @@ class Rows[K, V]:
 
     def replace(self, key: K, value: V, etag: str) -> str:
         self.check(key, etag)
-        return self.put(key, value)
+        return self.put(key, value).etag
 
     def delete(self, key: K) -> None:
         self._rows.pop(key, None)
@@ -347,6 +359,7 @@ class MemoryOperations:
         size: int = 100,
         kind: str | None = None,
         is_running: bool = False,
+        is_unsettled: bool = False,
         newer_than: str | None = None,
     ) -> Page[Stored[Operation]]:
         await asyncio.sleep(0)
@@ -356,6 +369,7 @@ class MemoryOperations:
             if place[0] == instance
             and kind in (None, row.value.kind)
             and not (is_running and row.value.is_finished)
+            and not (is_unsettled and row.value.is_finished and not row.value.events)
             and (newer_than is None or place[1] < newer_than)
         ]
         return _page(found, token, min(size, self._page_size))
@@ -454,35 +468,70 @@ class MemoryDevices:
         self.rows = Rows[tuple[str, int, str], DeviceRecord]()
         self._history: dict[tuple[str, int, str, str], History] = {}
         self._counts: dict[tuple[str, int, CounterKey], dict[str, int]] = {}
+        self._events: dict[tuple[str, int, str], DomainEvent] = {}
+        self._past: dict[tuple[str, int, str, str], Installation] = {}
+        self._memory: dict[tuple[str, int, str], Stored[DeviceRecord]] = {}
         self._page_size = page_size
+
+    def of_another_process(self) -> MemoryDevices:
+        """The same rows as another process sees them, which remembers others."""
+        other = copy(self)
+        other._memory = {}
+        return other
+
+    def remembered(
+        self, instance: str, bucket: int, keys: Iterable[str]
+    ) -> Mapping[str, Stored[DeviceRecord]]:
+        found = {key: self._memory.get((instance, bucket, key)) for key in keys}
+        return {key: row for key, row in found.items() if row is not None}
 
     async def load(
         self, instance: str, bucket: int, keys: Sequence[str]
     ) -> Mapping[str, Stored[DeviceRecord]]:
         await asyncio.sleep(0)
         found = {key: self.rows.get((instance, bucket, key)) for key in keys}
-        return {key: row for key, row in found.items() if row is not None}
+        known = {key: row for key, row in found.items() if row is not None}
+        self._memory |= {(instance, bucket, key): row for key, row in known.items()}
+        return known
 
     async def commit(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
         await asyncio.sleep(0)
-        for write in writes:
-            etag = write.before.etag if write.before else None
-            self.rows.check((instance, bucket, write.after.key), etag)
-        for write in writes:
+        places = [(instance, bucket, write.after.key) for write in writes]
+        try:
+            for place, write in zip(places, writes, strict=True):
+                self.rows.check(place, write.before.etag if write.before else None)
+                self._check_revisions(place, write)
+        except ConcurrentUpdate:
+            for place in places:
+                self._memory.pop(place, None)
+            raise
+        for place, write in zip(places, writes, strict=True):
             self._write(instance, bucket, write)
+            self._memory[place] = self.rows.put(place, write.after)
 
     def _write(self, instance: str, bucket: int, write: DeviceWrite) -> None:
         before, after = write.before.value if write.before else None, write.after
         workflow_id = taken_up(before, after) or ""
         gone = self._history.pop((instance, bucket, workflow_id, after.key), None)
-        made = [write.history] if write.history else []
-        changes = difference([before], [after], made, [gone] if gone else [])
+        was = contribution(before) if before else {}
+        revised = [(item.before.value, item.after) for item in write.revisions]
+        changes = difference(was, contribution(after), write.history, gone, revised)
         for place, cells in changes.items():
             row = (instance, bucket, place)
             self._counts[row] = apply(self._counts.get(row, {}), cells)
-        self.rows.put((instance, bucket, after.key), after)
+        made = [*([write.history] if write.history else []), *(new for _, new in revised)]
         for item in made:
             self._history[instance, bucket, item.workflow_id, after.key] = item
+        for past in write.installations:
+            self._past[instance, bucket, after.key, past.position] = past
+        for event in write.events:
+            self._events[instance, bucket, event.identity] = event
+
+    def _check_revisions(self, place: tuple[str, int, str], write: DeviceWrite) -> None:
+        for item in write.revisions:
+            known = self._history.get((*place[:2], item.before.value.workflow_id, place[2]))
+            if known != item.before.value:
+                raise ConcurrentUpdate("The history changed meanwhile.")
 
     async def of_bucket(
         self, instance: str, bucket: int, *, group: str | None = None, token: str | None = None
@@ -524,6 +573,36 @@ class MemoryDevices:
             if place[:3] == wanted and place[3] > after
         ]
         return found[:size]
+
+    async def past(
+        self, instance: str, bucket: int, workflow_id: str, device: str
+    ) -> Stored[History] | None:
+        await asyncio.sleep(0)
+        found = self._history.get((instance, bucket, workflow_id, device))
+        return Stored(found, "") if found else None
+
+    async def installations(
+        self, instance: str, bucket: int, device: str, *, after: str = "", size: int
+    ) -> Sequence[Installation]:
+        await asyncio.sleep(0)
+        rows = sorted(self._past.items(), key=_key)
+        wanted = (instance, bucket, device)
+        return [item for place, item in rows if place[:3] == wanted and place[3] > after][:size]
+
+    async def events(self, instance: str, bucket: int, size: int) -> Sequence[DomainEvent]:
+        await asyncio.sleep(0)
+        rows = sorted(self._events.items(), key=_key)
+        return [item for place, item in rows if place[:2] == (instance, bucket)][:size]
+
+    async def forget_events(
+        self, instance: str, bucket: int, events: Sequence[DomainEvent]
+    ) -> None:
+        await asyncio.sleep(0)
+        places = [(instance, bucket, item.identity) for item in events]
+        if any(place not in self._events for place in places):
+            raise ConcurrentUpdate("A row is gone.")
+        for place in places:
+            del self._events[place]
 
     async def counts(self, instance: str, bucket: int, group: str) -> Counts:
         await asyncio.sleep(0)
@@ -723,6 +802,8 @@ class MemoryHub:
         self.twins: dict[tuple[str, str | None], Twin] = {}
         self.patches: list[tuple[str, Mapping[str, Any]]] = []
         self.throttled: set[str] = set()
+        self.refused: dict[str, tuple[str, str | None]] = {}
+        """Commands that the whole twins of devices show to be refused."""
         self.indexed: list[TwinChange] | None = None
         """What queries find; by default every twin as it is."""
 
@@ -747,7 +828,15 @@ class MemoryHub:
         if twin is None:
             return None
         content = kept_content({"tags": twin.tags, "properties": {"reported": twin.reported}})
-        return TwinChange(device_id, module_id, twin.version, content, is_whole=True, at="")
+        return TwinChange(
+            device_id,
+            module_id,
+            twin.version,
+            content,
+            is_whole=True,
+            at="",
+            refused=self.refused.get(device_id),
+        )
 
     async def query_twins(
         self, instance: str, source: TwinSource, token: str | None
@@ -783,6 +872,20 @@ class MemoryEvents:
     ) -> None:
         await asyncio.sleep(0)
         self.published.append((event_type, subject, list(payloads)))
+
+
+class MemoryCustomerTopic:
+    """Remembers what customers were told; refuses it with the errors that are prepared."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, DomainEvent]] = []
+        self.refusals: list[DeviceUpdateError] = []
+
+    async def publish(self, instance: str, events: Sequence[DomainEvent]) -> None:
+        await asyncio.sleep(0)
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.published += [(instance, event) for event in events]
 
 
 class MemoryStream:

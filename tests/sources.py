@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from local.file_server import LoopbackServer
 from tests.packages import Package, sha256
 
 if TYPE_CHECKING:
@@ -24,26 +25,16 @@ class Gate:
     opened: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Sources:
-    """Serves what tests offer, each under a path of its own; an async context manager."""
+class Sources(LoopbackServer):
+    """Serves what tests offer, each under a path of its own."""
 
     def __init__(self) -> None:
+        super().__init__(shutdown_seconds=0.1)
         self.requests: list[str] = []
         """Path and query of every request."""
         self._content: dict[str, bytes] = {}
         self._gates: dict[str, Gate] = {}
         self._numbers = itertools.count(1)
-        self._runner: web.AppRunner | None = None
-        self._base = ""
-
-    async def __aenter__(self) -> Self:
-        app = web.Application()
-        app.router.add_get("/{name:.+}", self._serve)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self._base = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
 
     async def __aexit__(
         self,
@@ -51,25 +42,24 @@ class Sources:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._runner is not None
         for gate in self._gates.values():
             gate.opened.set()
-        await self._runner.cleanup()
+        await super().__aexit__(kind, error, trace)
 
     def put(self, content: bytes, name: str = "file") -> str:
         """Serve some bytes; their URL."""
         path = f"{next(self._numbers)}/{name}"
         self._content[path] = content
-        return f"{self._base}/{path}"
+        return f"{self.base}/{path}"
 
     def nowhere(self) -> str:
         """A URL that is answered with 404."""
-        return f"{self._base}/{next(self._numbers)}/missing"
+        return f"{self.base}/{next(self._numbers)}/missing"
 
     def hold(self, url: str) -> Gate:
         """Hold the content of a URL back, after its first half, until the gate is opened."""
         gate = Gate()
-        self._gates[url.removeprefix(self._base + "/")] = gate
+        self._gates[url.removeprefix(self.base + "/")] = gate
         return gate
 
     def offer(self, package: Package, *, query: str = "") -> dict[str, Any]:
@@ -92,7 +82,7 @@ class Sources:
             ],
         }
 
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request.path_qs)
         name = request.match_info["name"]
         content = self._content.get(name)

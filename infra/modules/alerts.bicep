@@ -24,43 +24,7 @@ param eventHubsName string
 @description('Name of the IoT hub.')
 param hubName string
 
-var queries = [
-  {
-    name: 'poison'
-    text: 'A message failed five times and lies in a poison queue.'
-    severity: 1
-    threshold: 0
-    query: 'AppTraces | where Message has "MaxDequeueCount" or Message has "-poison"'
-  }
-  {
-    name: 'failed-imports'
-    text: 'Steps of imports fail.'
-    severity: 2
-    threshold: 0
-    query: 'AppRequests | where Success == false and Name in ("import_dropped", "fetch_import", "scan_quarantined", "publish_import")'
-  }
-  {
-    name: 'throttling'
-    text: 'The hub refuses commands because they come too fast.'
-    severity: 2
-    threshold: 20
-    query: 'AppExceptions | where OuterMessage has "The hub answered 429" or InnermostMessage has "The hub answered 429"'
-  }
-  {
-    name: 'failure-rate'
-    text: 'More than one call in twenty fails.'
-    severity: 1
-    threshold: 0
-    query: 'AppRequests | summarize failed = countif(Success == false), total = count() | where total > 50 and failed * 20 > total'
-  }
-  {
-    name: 'twin-lag'
-    text: 'Twin changes come in and are not read.'
-    severity: 1
-    threshold: 0
-    query: 'AzureMetrics | where ResourceProvider == "MICROSOFT.EVENTHUB" | summarize received = sumif(Total, MetricName == "IncomingMessages"), read = sumif(Total, MetricName == "OutgoingMessages") | where received > 100 and read * 2 < received'
-  }
-]
+var queries = loadJsonContent('../alerts.json')
 
 resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(mail)) {
   name: 'ag-${suffix}'
@@ -152,6 +116,7 @@ resource deadLetters 'Microsoft.Insights/metricAlerts@2018-03-01' = {
         {
           criterionType: 'StaticThresholdCriterion'
           name: 'dead-letters'
+          metricNamespace: 'Microsoft.EventGrid/topics'
           metricName: 'DeadLetteredCount'
           operator: 'GreaterThan'
           threshold: 0

@@ -18,6 +18,8 @@ something fails. Options that are not listed here go to pytest:
 
   ./odu test --only-tests tests/unit -k topology
 """
+_SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
+"""Every worker has a stack of its own: worth it for the whole, not for a few tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,8 @@ def tool(name: str) -> str:
 def checks(pytest_arguments: list[str], *, only_tests: bool) -> list[Check]:
     """Return what is to be run, in order."""
     tests = [sys.executable, "-m", "pytest", "--cov", "--cov-branch", "--cov-report="]
-    pytest = Check("pytest", (*tests, *pytest_arguments))
     if only_tests:
-        return [pytest]
+        return [Check("pytest", (*tests, *pytest_arguments))]
     return [
         Check("format", (tool("ruff"), "format", "--check", ".", "odu")),
         Check("style", (tool("ruff"), "check", ".", "odu")),
@@ -60,7 +61,7 @@ def checks(pytest_arguments: list[str], *, only_tests: bool) -> list[Check]:
             {"MYPYPATH": "agent"},
         ),
         Check("imports", (tool("lint-imports"),)),
-        pytest,
+        Check("pytest", (*tests, *_SIDE_BY_SIDE, *pytest_arguments)),
     ]
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from local.stack.state import StateDirectory
 
 ACCOUNT = "odulocal"
+KEEP_ALIVE_SECONDS = "60"
+"""Longer than a client keeps a connection: else it may send on one that was just closed."""
 SERVICES = ("blob", "queue", "table")
 _LISTENING = re.compile(
     r"Azurite (Blob|Queue|Table) service is successfully listening at http://127\.0\.0\.1:(\d+)"
@@ -43,6 +45,7 @@ def azurite_part(
     argv += ["--location", str(state.path / "azurite")]
     for service in SERVICES:
         argv += [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(ports[service])]
+        argv += [f"--{service}KeepAliveTimeout", KEEP_ALIVE_SECONDS]
     argv += ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
     return Part(
         name="azurite",

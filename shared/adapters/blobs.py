@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _COPY_POLL_SECONDS = 0.2
 _PAGE = 500
+_PARALLEL_RANGES = 4
+"""Ranges of a large blob that a download to a file has on their way: each is held in memory."""
 _CLOCK_SKEW = timedelta(minutes=5)
 
 
@@ -146,13 +148,14 @@ class AzureBlobs:
 
         async with translated():
             try:
-                download = await self._blob(container, name).download_blob()
+                download = await self._blob(container, name).download_blob(
+                    max_concurrency=_PARALLEL_RANGES
+                )
             except ResourceNotFoundError:
                 raise NotFound(f"Blob '{name}' does not exist.", target=name) from None
             # the SDK asks for every further range of this very version
             with path.open("wb") as file:
-                async for chunk in download.chunks():
-                    await asyncio.to_thread(file.write, chunk)
+                await download.readinto(file)
         return str(download.properties.etag)
 
     async def copy(

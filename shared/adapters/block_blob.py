@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobClient
 
 BLOCK_BYTES = 8 << 20
+PARALLEL_BLOCKS = 2
+"""Blocks of one blob on their way while the next is gathered."""
 _SOURCE = "source"
 _NUMBER_DIGITS = 8
 
 
 class BlockBlobSink:
-    """Implements `ports.BlobSink`: memory stays at two blocks, whatever the size.
+    """Implements `ports.BlobSink`: memory stays at three blocks, whatever the size.
 
     Args:
         blob: Where to write.
@@ -47,7 +50,7 @@ class BlockBlobSink:
         self._staged_blocks = len(self._blocks)
         self._pieces: list[bytes] = []
         self._held_bytes = 0
-        self._upload: asyncio.Task[None] | None = None
+        self._uploads: deque[asyncio.Task[None]] = deque()
 
     async def write(self, chunk: bytes) -> None:
         """See the port."""
@@ -58,7 +61,6 @@ class BlockBlobSink:
 
     async def commit(self, metadata: Mapping[str, str]) -> None:
         """See the port."""
-        await self._settled()
         if not self._is_begun:
             async with translated():
                 await self._blob.upload_blob(
@@ -67,7 +69,7 @@ class BlockBlobSink:
             return
         if self._held_bytes:
             await self._stage(self._take(self._held_bytes))
-        await self._settled()
+        await self._room(0)
         if len(self._blocks) > self._staged_blocks:
             await commit(self._blob, self._blocks, metadata)
             return
@@ -76,10 +78,11 @@ class BlockBlobSink:
 
     async def close(self) -> None:
         """See the port."""
-        if self._upload is not None:
-            await asyncio.wait({self._upload})
-            if not self._upload.cancelled():
-                self._upload.exception()  # whoever closes early has an error of its own
+        if self._uploads:
+            await asyncio.wait(self._uploads)
+        for upload in self._uploads:
+            if not upload.cancelled():
+                upload.exception()  # whoever closes early has an error of its own
 
     def _take(self, size: int) -> bytes:
         """The first bytes held, copied once; all pieces but the last are among them."""
@@ -93,23 +96,24 @@ class BlockBlobSink:
         return taken
 
     async def _stage(self, block: bytes) -> None:
-        """Upload a block while the next one is being read."""
-        await self._settled()
-        name = f"{len(self._blocks):0{_NUMBER_DIGITS}d}{self._attempt}"
-        self._blocks.append(name)
-        self._upload = asyncio.create_task(self._put(name, block))
-
-    async def _put(self, name: str, block: bytes) -> None:
+        """Upload a block while the next ones are being read."""
         if not self._is_begun:
             await commit(self._blob, [], source_metadata(self.source))
             self._is_begun = True
+        await self._room(PARALLEL_BLOCKS - 1)
+        name = f"{len(self._blocks):0{_NUMBER_DIGITS}d}{self._attempt}"
+        self._blocks.append(name)
+        self._uploads.append(asyncio.create_task(self._put(name, block)))
+
+    async def _put(self, name: str, block: bytes) -> None:
         async with translated():
             await self._blob.stage_block(name, block, length=len(block))
 
-    async def _settled(self) -> None:
-        if self._upload is not None:
-            await self._upload
-            self._upload = None
+    async def _room(self, most: int) -> None:
+        """Wait until at most so many blocks are on their way."""
+        while len(self._uploads) > most:
+            await self._uploads[0]
+            self._uploads.popleft()
 
 
 async def commit(blob: BlobClient, names: Sequence[str], metadata: Mapping[str, str]) -> None:

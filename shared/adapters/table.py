@@ -59,23 +59,41 @@ def key_parts(text: str) -> list[str]:
     return [unquote(part.replace("~", "%")) for part in text.split(SEPARATOR)]
 
 
-def pack(value: Any) -> dict[str, str]:
-    """A document as string properties, cut where one property would grow too long.
+def document(value: Any) -> str:
+    """A value as the document of a row.
 
     Raises:
         InvalidInput: It is larger than a table row can hold.
     """
     text = msgspec.json.encode(value).decode()
-    chunks = [text[at : at + _CHUNK_CHARACTERS] for at in range(0, len(text), _CHUNK_CHARACTERS)]
-    if len(chunks) > _CHUNKS:
+    if len(text) > _CHUNK_CHARACTERS * _CHUNKS:
         raise InvalidInput("The document is larger than a table row can hold.")
+    return text
+
+
+def columns(text: str) -> dict[str, str]:
+    """A document as string properties, cut where one property would grow too long."""
+    chunks = [text[at : at + _CHUNK_CHARACTERS] for at in range(0, len(text), _CHUNK_CHARACTERS)]
     return {f"{_DOCUMENT}{index}": chunk for index, chunk in enumerate(chunks)}
+
+
+def pack(value: Any) -> dict[str, str]:
+    """A value as the string properties of a row.
+
+    Raises:
+        InvalidInput: It is larger than a table row can hold.
+    """
+    return columns(document(value))
+
+
+def document_of(row: Row) -> str:
+    """The document of a row, as text."""
+    return "".join(row[name] for index in range(_CHUNKS) if (name := f"{_DOCUMENT}{index}") in row)
 
 
 def unpack[T](row: Row, kind: type[T]) -> T:
     """The document of a row."""
-    text = "".join(row[name] for index in range(_CHUNKS) if (name := f"{_DOCUMENT}{index}") in row)
-    return msgspec.json.decode(text, type=kind)
+    return msgspec.json.decode(document_of(row), type=kind)
 
 
 def etag_of(row: Row) -> str:
@@ -244,6 +262,11 @@ def change(partition: str, row: str, properties: Row, etag: str) -> Operation:
         _entity(partition, row, properties),
         {"mode": "replace", "etag": etag, "match_condition": MatchConditions.IfNotModified},
     )
+
+
+def drop(partition: str, row: str) -> Operation:
+    """Part of a transaction: delete a row that must be there."""
+    return ("delete", _entity(partition, row, {}))
 
 
 def remove(partition: str, row: str, etag: str) -> Operation:

@@ -2,17 +2,21 @@
 
 Partition = bucket and instance (bucket first, so that load spreads). Rows: `d.<device>` a device,
 `c.<group>.<class>` counters, `h.<workflow>.<device>` what a device leaves behind in a deployment
-it moved on from. A change of devices and the counters it changes are one entity-group transaction.
+it moved on from, `i.<device>.<position>` the same and other updates by device, `e.<event>` what is
+to be told to customers. A change of devices and the counters it changes are one entity-group
+transaction.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
+from shared.adapters.row_memory import RowMemory
 from shared.adapters.table import (
     AFTER_SEPARATOR,
     MAX_TRANSACTION,
@@ -20,7 +24,11 @@ from shared.adapters.table import (
     Operation,
     Table,
     change,
+    columns,
     create,
+    document,
+    document_of,
+    drop,
     etag_of,
     key,
     pack,
@@ -29,15 +37,25 @@ from shared.adapters.table import (
     stored,
     unpack,
 )
-from shared.domain.counters import CounterKey, Counts, History, apply, difference, net, taken_up
+from shared.domain.counters import (
+    CounterKey,
+    Counts,
+    History,
+    apply,
+    contribution,
+    difference,
+    net,
+    taken_up,
+)
 from shared.domain.device import DeviceRecord
+from shared.domain.device_history import Installation
+from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import ConcurrentUpdate
 from shared.domain.health import health_of
 from shared.ports import DeviceQuery, DeviceWrite, Page, Stored
 
-_WRITES_A_TRANSACTION = 30
-"""Devices written at once; a transaction may hold 4 MiB."""
-_REMEMBERED_COUNTERS = 20_000
+_CHARACTERS_A_TRANSACTION = 600_000
+"""A transaction may hold 4 MiB, and a character may take six bytes in it."""
 _AFTER_MODULES = "~2g"
 """Ends the range of a device's modules, whose keys go on with an escaped slash, `~2f`."""
 _HAS_CLASS = " and class ne ''"
@@ -56,27 +74,33 @@ class _Change:
     """A write, the history row that it makes go, and what both change in the counters."""
 
     write: DeviceWrite
+    document: str
     forgotten: Stored[History] | None
     counters: Counts
 
     @property
+    def row(self) -> str:
+        """Key of the device's row."""
+        return key("d", self.write.after.key)
+
+    @property
     def rows(self) -> int:
         """Rows it needs in a transaction, counters apart."""
-        return 1 + (self.write.history is not None) + (self.forgotten is not None)
+        write = self.write
+        several = len(write.events) + len(write.installations) + len(write.revisions)
+        return 1 + several + (write.history is not None) + (self.forgotten is not None)
 
 
 @dataclass(slots=True)
 class TableDevices:
     """Implements `ports.Devices`.
 
-    Counter rows are remembered with their ETag: a stale one fails the transaction and is read
-    again.
+    Rows of devices and counters are remembered with their ETag: stale ones fail the transaction
+    and are read again.
     """
 
     table: Table
-    _counters: OrderedDict[tuple[str, CounterKey], tuple[dict[str, int], str | None]] = field(
-        default_factory=OrderedDict, init=False
-    )
+    memory: RowMemory = field(default_factory=RowMemory)
 
     async def load(
         self, instance: str, bucket: int, keys: Sequence[str]
@@ -85,15 +109,28 @@ class TableDevices:
         partition = _partition(instance, bucket)
         limit = asyncio.Semaphore(_PARALLEL_READS)
 
-        async def read(device: str) -> Mapping[str, Any] | None:
+        async def read(device: str) -> Stored[DeviceRecord] | None:
             async with limit:
-                return await self.table.get(partition, key("d", device))
+                row = await self.table.get(partition, key("d", device))
+            if row is None:
+                return None
+            text, etag = document_of(row), etag_of(row)
+            self.memory.keep(partition, key("d", device), text, etag)
+            return Stored(msgspec.json.decode(text, type=DeviceRecord), etag)
 
         rows = await asyncio.gather(*(read(device) for device in keys))
+        return {device: row for device, row in zip(keys, rows, strict=True) if row is not None}
+
+    def remembered(
+        self, instance: str, bucket: int, keys: Iterable[str]
+    ) -> Mapping[str, Stored[DeviceRecord]]:
+        """See the port."""
+        partition = _partition(instance, bucket)
+        rows = {device: self.memory.get(partition, key("d", device)) for device in keys}
         return {
-            device: stored(row, DeviceRecord)
-            for device, row in zip(keys, rows, strict=True)
-            if row is not None
+            device: Stored(msgspec.json.decode(seen.document, type=DeviceRecord), seen.etag)
+            for device, seen in rows.items()
+            if seen is not None
         }
 
     async def commit(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
@@ -120,20 +157,26 @@ class TableDevices:
                 strict=True,
             )
         )
-        after = {place: apply(counters[place][0], delta) for place, delta in deltas.items()}
+        after = {
+            key("c", *place): document(_CounterRow(*place, apply(counters[place][0], delta)))
+            for place, delta in deltas.items()
+        }
         operations = [
-            _counter(partition, place, after[place], counters[place][1]) for place in after
+            _put(partition, row, columns(text), counters[place][1])
+            for place, (row, text) in zip(deltas, after.items(), strict=True)
         ]
         for item in changes:
-            operations += _device(partition, item)
+            after[item.row] = item.document
+            operations.append(_device(partition, item))
+        for item in changes:
+            operations += _history(partition, item)
         try:
             etags = await self.table.transact(operations)
         except ConcurrentUpdate:
-            for place in deltas:
-                self._counters.pop((partition, place), None)
+            self.memory.forget(partition, after)
             raise
-        for place, etag in zip(after, etags, strict=False):
-            self._remember(partition, place, after[place], etag)
+        for (row, text), etag in zip(after.items(), etags, strict=False):
+            self.memory.keep(partition, row, text, etag)
 
     async def of_bucket(
         self, instance: str, bucket: int, *, group: str | None = None, token: str | None = None
@@ -194,22 +237,43 @@ class TableDevices:
         counters = [unpack(row, _CounterRow) for row in rows]
         return {(row.group, row.class_id): row.cells for row in counters}
 
+    async def past(
+        self, instance: str, bucket: int, workflow_id: str, device: str
+    ) -> Stored[History] | None:
+        """See the port."""
+        row = await self.table.get(_partition(instance, bucket), key("h", workflow_id, device))
+        return stored(row, History) if row else None
+
+    async def installations(
+        self, instance: str, bucket: int, device: str, *, after: str = "", size: int
+    ) -> Sequence[Installation]:
+        """See the port."""
+        condition, parameters = _range(_partition(instance, bucket), "i", device)
+        if after:
+            parameters["from"] = key("i", device, after)
+        rows = await self.table.first(condition, parameters, size)
+        return [unpack(row, Installation) for row in rows]
+
+    async def events(self, instance: str, bucket: int, size: int) -> Sequence[DomainEvent]:
+        """See the port."""
+        rows = await self.table.first(*_range(_partition(instance, bucket), "e"), size)
+        return [unpack(row, DomainEvent) for row in rows]
+
+    async def forget_events(
+        self, instance: str, bucket: int, events: Sequence[DomainEvent]
+    ) -> None:
+        """See the port."""
+        partition = _partition(instance, bucket)
+        await self.table.transact([drop(partition, key("e", item.identity)) for item in events])
+
     async def _counter(
         self, partition: str, place: CounterKey
     ) -> tuple[dict[str, int], str | None]:
-        known = self._counters.get((partition, place))
+        known = self.memory.get(partition, key("c", *place))
         if known is not None:
-            return known
+            return msgspec.json.decode(known.document, type=_CounterRow).cells, known.etag
         row = await self.table.get(partition, key("c", *place))
         return (unpack(row, _CounterRow).cells, etag_of(row)) if row else ({}, None)
-
-    def _remember(
-        self, partition: str, place: CounterKey, cells: dict[str, int], etag: str
-    ) -> None:
-        self._counters[partition, place] = (cells, etag)
-        self._counters.move_to_end((partition, place))
-        while len(self._counters) > _REMEMBERED_COUNTERS:
-            self._counters.popitem(last=False)
 
 
 def _partition(instance: str, bucket: int) -> str:
@@ -224,11 +288,8 @@ def _range(partition: str, *prefix: str) -> tuple[str, dict[str, str]]:
     )
 
 
-def _counter(
-    partition: str, place: CounterKey, cells: Mapping[str, int], etag: str | None
-) -> Operation:
-    properties = pack(_CounterRow(place[0], place[1], dict(cells)))
-    row = key("c", *place)
+def _put(partition: str, row: str, properties: Mapping[str, Any], etag: str | None) -> Operation:
+    """Write a row that must be as it was read; without an ETag there was none."""
     if etag is None:
         return create(partition, row, properties)
     return change(partition, row, properties, etag)
@@ -236,34 +297,38 @@ def _counter(
 
 def _change(write: DeviceWrite, forgotten: Stored[History] | None) -> _Change:
     counters = difference(
-        [write.before.value if write.before else None],
-        [write.after],
-        [write.history] if write.history else [],
-        [forgotten.value] if forgotten else [],
+        contribution(write.before.value, write.was) if write.before else {},
+        contribution(write.after, write.becomes),
+        write.history,
+        forgotten.value if forgotten else None,
+        [(item.before.value, item.after) for item in write.revisions],
     )
-    return _Change(write, forgotten, counters)
+    return _Change(write, document(write.after), forgotten, counters)
 
 
 def _transactions(changes: Iterable[_Change]) -> Iterator[list[_Change]]:
     """Pieces whose rows, counters included, fit into one transaction."""
     piece: list[_Change] = []
     places: set[CounterKey] = set()
+    rows = characters = 0
     for item in changes:
         grown = places | item.counters.keys()
-        rows = item.rows + sum(each.rows for each in piece) + len(grown)
-        if piece and (rows > MAX_TRANSACTION or len(piece) == _WRITES_A_TRANSACTION):
+        rows, characters = rows + item.rows, characters + len(item.document)
+        if piece and (
+            rows + len(grown) > MAX_TRANSACTION or characters > _CHARACTERS_A_TRANSACTION
+        ):
             yield piece
             piece, grown = [], set(item.counters)
+            rows, characters = item.rows, len(item.document)
         piece.append(item)
         places = grown
     if piece:
         yield piece
 
 
-def _device(partition: str, item: _Change) -> list[Operation]:
+def _device(partition: str, item: _Change) -> Operation:
     write = item.write
-    record, row = write.after, key("d", write.after.key)
-    seen = write.becomes
+    record, seen = write.after, write.becomes
     health = health_of(record, seen)
     properties = {
         "group": seen.group_id if seen.device_class else "",
@@ -271,17 +336,23 @@ def _device(partition: str, item: _Change) -> list[Operation]:
         "deployment": record.commanded.deployment_id if record.commanded else "",
         "state": seen.state.value if seen.state else "",
         "health": health.state if health else "",
-        **pack(record),
+        **columns(item.document),
     }
-    operations = [
-        change(partition, row, properties, write.before.etag)
-        if write.before
-        else create(partition, row, properties)
-    ]
-    if write.history is not None:
-        history = write.history
-        operations.append(put(partition, key("h", history.workflow_id, record.key), pack(history)))
+    return _put(partition, item.row, properties, write.before.etag if write.before else None)
+
+
+def _history(partition: str, item: _Change) -> Iterator[Operation]:
+    device = item.write.after.key
+    if item.write.history is not None:
+        history = item.write.history
+        yield put(partition, key("h", history.workflow_id, device), pack(history))
     if item.forgotten is not None:
-        row = key("h", item.forgotten.value.workflow_id, record.key)
-        operations.append(remove(partition, row, item.forgotten.etag))
-    return operations
+        row = key("h", item.forgotten.value.workflow_id, device)
+        yield remove(partition, row, item.forgotten.etag)
+    for past in item.write.revisions:
+        row = key("h", past.after.workflow_id, device)
+        yield change(partition, row, pack(past.after), past.before.etag)
+    for each in item.write.installations:
+        yield put(partition, key("i", device, each.position), pack(each))
+    for event in item.write.events:
+        yield put(partition, key("e", event.identity), pack(event))

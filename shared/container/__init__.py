@@ -43,6 +43,7 @@ class Container(DeploymentServices):
             self.clock,
             self.imports,
             Orphans(self.imports, self.updates, self.blobs, self.clock),
+            self.announcer,
         )
 
 

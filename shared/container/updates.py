@@ -8,6 +8,7 @@ from shared.adapters.fetch import SafeFetcher
 from shared.adapters.scanning.scanner import YaraXScanner
 from shared.container.adapters import Adapters
 from shared.domain.source_url import SourcePolicy
+from shared.services.announce import Announcer
 from shared.services.best_updates import BestUpdates
 from shared.services.delete_update import DeleteUpdate
 from shared.services.import_fetch import ImportFetch
@@ -46,6 +47,11 @@ class UpdateServices(Adapters):
         )
 
     @cached_property
+    def announcer(self) -> Announcer:
+        """Has customers told, if there is a topic for them."""
+        return Announcer(self.queues if self.settings.customer_topic_endpoint else None)
+
+    @cached_property
     def imports(self) -> Imports:
         """Import operations."""
         return Imports(
@@ -55,6 +61,7 @@ class UpdateServices(Adapters):
             self.sealer,
             self.clock,
             self.settings.limits,
+            self.announcer,
         )
 
     @cached_property

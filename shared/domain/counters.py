@@ -12,9 +12,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from shared.domain.device import DeviceRecord, DeviceState, view
+from shared.domain.deployment import Commanded
+from shared.domain.device import (
+    DeviceRecord,
+    DeviceState,
+    DeviceView,
+    deployment_state,
+    evidence_of,
+    view,
+)
+from shared.domain.failure import counted_as
 
 type CounterKey = tuple[str, str]
 """Group id and device class id: one row of counters in each bucket."""
@@ -24,7 +33,11 @@ type Counts = Mapping[CounterKey, Mapping[Cell, int]]
 
 TOTAL = "total"
 CONNECTED = "connected"
+DISCONNECTED = "disconnected"
+FAILED = "failed:"
+"""Begins the cells of failures within deployments."""
 NOTHING_INSTALLED = "-"
+_DAY = len("2026-01-31")
 
 
 def installed_cell(update: str, *, is_in_progress: bool) -> Cell:
@@ -37,25 +50,71 @@ def deployment_cell(workflow_id: str, state: DeviceState) -> Cell:
     return f"deployment:{state}:{workflow_id}"
 
 
+def failure_cell(workflow_id: str, code: str) -> Cell:
+    """Devices that have failed with this code within the deployment that has the workflow."""
+    return f"{FAILED}{code}:{workflow_id}"
+
+
+def failing_cell(code: str) -> Cell:
+    """Devices that have failed with this code in their last deployment."""
+    return f"failing:{code}"
+
+
+def heard_cell(at: str) -> Cell:
+    """Devices, not known to be connected, whose last report is of that day."""
+    return f"heard:{at[:_DAY]}"
+
+
 @dataclass(frozen=True, slots=True)
 class History:
-    """The last state of a device within a deployment that it has moved on from."""
+    """How a device stands in a deployment that it has moved on from. `ended_at` is empty if it has
+    not ended.
+    """
 
-    workflow_id: str
-    deployment_id: str
     device_id: str
     module_id: str | None
-    group_id: str
-    class_id: str
+    commanded: Commanded
     state: DeviceState
     result_code: int | None
     extended_result_codes: tuple[int, ...]
-    retry_count: int = 0
+    ended_at: str
+
+    @property
+    def workflow_id(self) -> str:
+        """The deployment's."""
+        return self.commanded.workflow_id
+
+    @property
+    def deployment_id(self) -> str:
+        """The deployment's."""
+        return self.commanded.deployment_id
+
+    @property
+    def group_id(self) -> str:
+        """The group as whose member the device took part."""
+        return self.commanded.group_id
+
+    @property
+    def class_id(self) -> str:
+        """The class as whose member the device took part."""
+        return self.commanded.class_id
+
+    @property
+    def retry_count(self) -> int:
+        """How often it was asked again."""
+        return self.commanded.retry_count
 
 
-def contribution(record: DeviceRecord) -> dict[CounterKey, Counter[Cell]]:
-    """What one device adds to the counters."""
-    seen = view(record)
+def contribution(
+    record: DeviceRecord, seen: DeviceView | None = None
+) -> dict[CounterKey, Counter[Cell]]:
+    """What one device adds to the counters.
+
+    Args:
+        record: The device.
+        seen: What the record adds up to, where that is known already.
+    """
+    seen = seen or view(record)
     cells: dict[CounterKey, Counter[Cell]] = {}
     if seen.device_class is not None:
         busy = seen.state is DeviceState.IN_PROGRESS
@@ -65,16 +124,27 @@ def contribution(record: DeviceRecord) -> dict[CounterKey, Counter[Cell]]:
         here[installed_cell(installed, is_in_progress=busy)] += 1
         if record.is_connected:
             here[CONNECTED] += 1
+        else:
+            here[heard_cell(record.heard_at)] += 1
+            if record.connection_sequence:
+                here[DISCONNECTED] += 1
+        if seen.state is DeviceState.FAILED:
+            here[failing_cell(_failure_code(record))] += 1
     if record.commanded is not None and seen.state is not None:
         there = cells.setdefault((record.commanded.group_id, record.commanded.class_id), Counter())
         there[deployment_cell(record.commanded.workflow_id, seen.state)] += 1
+        if seen.state is DeviceState.FAILED:
+            there[failure_cell(record.commanded.workflow_id, _failure_code(record))] += 1
     return cells
 
 
 def history_contribution(history: History) -> dict[CounterKey, Counter[Cell]]:
     """What a device that moved on still adds to the counters of the older deployment."""
-    cell = deployment_cell(history.workflow_id, history.state)
-    return {(history.group_id, history.class_id): Counter({cell: 1})}
+    cells = Counter({deployment_cell(history.workflow_id, history.state): 1})
+    if history.state is DeviceState.FAILED:
+        code = counted_as(history.extended_result_codes)
+        cells[failure_cell(history.workflow_id, code)] += 1
+    return {(history.group_id, history.class_id): cells}
 
 
 def moved_on(old: DeviceRecord | None, new: DeviceRecord) -> History | None:
@@ -83,19 +153,29 @@ def moved_on(old: DeviceRecord | None, new: DeviceRecord) -> History | None:
         return None
     if new.commanded is not None and new.commanded.workflow_id == old.commanded.workflow_id:
         return None
-    seen = view(old)
-    assert seen.state is not None
+    return standing(old, old.commanded)
+
+
+def standing(record: DeviceRecord, commanded: Commanded) -> History:
+    """How a device stands in a deployment that it was once commanded for, by all it has reported
+    about it.
+    """
+    asked = replace(record, commanded=commanded)
+    state, known = deployment_state(asked), evidence_of(asked)
+    assert state is not None
+    ended_at = ""
+    if known is not None and state is not DeviceState.IN_PROGRESS:
+        ended_at = known.at
+        if state is DeviceState.SUCCEEDED:
+            ended_at = known.installed_at(commanded.update_id)
     return History(
-        workflow_id=old.commanded.workflow_id,
-        deployment_id=old.commanded.deployment_id,
-        device_id=old.device_id,
-        module_id=old.module_id,
-        group_id=old.commanded.group_id,
-        class_id=old.commanded.class_id,
-        state=seen.state,
-        result_code=seen.report.result_code,
-        extended_result_codes=seen.report.extended_result_codes,
-        retry_count=old.commanded.retry_count,
+        device_id=record.device_id,
+        module_id=record.module_id,
+        commanded=commanded,
+        state=state,
+        result_code=known.result_code if known else None,
+        extended_result_codes=known.extended_result_codes if known else (),
+        ended_at=ended_at,
     )
 
 
@@ -107,34 +187,41 @@ def taken_up(old: DeviceRecord | None, new: DeviceRecord) -> str | None:
 
 
 def difference(
-    before: Iterable[DeviceRecord | None],
-    after: Iterable[DeviceRecord],
-    history: Iterable[History],
-    forgotten: Iterable[History] = (),
+    before: Counts,
+    after: Counts,
+    history: History | None = None,
+    forgotten: History | None = None,
+    revised: Iterable[tuple[History, History]] = (),
 ) -> dict[CounterKey, dict[Cell, int]]:
-    """What a set of changed devices changes in the counters; cells that stay are left out.
+    """What a change of a device changes in the counters; cells that stay are left out.
+
+    A row is named even if all its cells stay, as long as other rows add up to them than before: by
+    an unchanged row of counters a recount knows that nothing it sums has changed meanwhile.
 
     Args:
-        before: The devices as they were; None for a new one.
-        after: As they become.
-        history: History rows that are added.
-        forgotten: History rows that go.
+        before: What the device contributed; nothing if it is new.
+        after: What it contributes now.
+        history: The history row that is added.
+        forgotten: The history row that goes.
+        revised: History rows that change, before and after.
     """
     sums: dict[CounterKey, Counter[Cell]] = {}
-    for record in after:
-        _add(sums, contribution(record), 1)
-    for moved in history:
-        _add(sums, history_contribution(moved), 1)
-    for moved in forgotten:
-        _add(sums, history_contribution(moved), -1)
-    for old in before:
-        if old is not None:
-            _add(sums, contribution(old), -1)
+    changed = {
+        place for place in before.keys() | after.keys() if before.get(place) != after.get(place)
+    }
+    for counts, sign in ((after, 1), (before, -1)):
+        _add(sums, {place: counts[place] for place in changed & counts.keys()}, sign)
+    rows = [(history, 1), (forgotten, -1)]
+    for old, new in revised:
+        rows += [(new, 1), (old, -1)]
+    for row, sign in rows:
+        if row is not None:
+            _add(sums, history_contribution(row), sign)
     return _changed(sums)
 
 
 def net(changes: Iterable[Counts]) -> dict[CounterKey, dict[Cell, int]]:
-    """Several changes of counters as one; cells that stay are left out."""
+    """Several changes of counters as one; cells that stay are left out, rows are not."""
     return _changed(total(changes))
 
 
@@ -153,6 +240,11 @@ def total(rows: Iterable[Counts]) -> dict[CounterKey, dict[Cell, int]]:
     return {key: dict(cells) for key, cells in sums.items()}
 
 
+def _failure_code(record: DeviceRecord) -> str:
+    known = evidence_of(record)
+    return counted_as(known.extended_result_codes if known else ())
+
+
 def _add(sums: dict[CounterKey, Counter[Cell]], counts: Counts, sign: int) -> None:
     for key, cells in counts.items():
         into = sums.setdefault(key, Counter())
@@ -161,7 +253,6 @@ def _add(sums: dict[CounterKey, Counter[Cell]], counts: Counts, sign: int) -> No
 
 
 def _changed(sums: Counts) -> dict[CounterKey, dict[Cell, int]]:
-    cells_by_key = {
+    return {
         key: {cell: count for cell, count in cells.items() if count} for key, cells in sums.items()
     }
-    return {key: cells for key, cells in cells_by_key.items() if cells}

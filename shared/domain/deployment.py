@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from shared.domain.device_class import DeviceClass, is_compatible
+from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import Conflict, InvalidInput
 from shared.domain.update_id import UpdateId
 
@@ -72,7 +73,8 @@ class Deployment:
 
     `workflow_id` is what devices see; it is new for every deployment, even one that takes the id of
     a deleted one. `starts_at` and `created_at` are ISO 8601 in UTC. A rollback
-    (`is_rollback`) is one that the service made itself, for `only_class_id`.
+    (`is_rollback`) is one that the service made itself, for `only_class_id`. `is_started` and
+    `is_finished` say that this was told to customers, `events` what is still to be told.
     """
 
     deployment_id: str
@@ -88,6 +90,9 @@ class Deployment:
     is_rollback: bool = False
     is_fanned_out: bool = False
     issue: Issue = Issue()
+    is_started: bool = False
+    is_finished: bool = False
+    events: tuple[DomainEvent, ...] = ()
 
     def targets(self, device_class: DeviceClass) -> bool:
         """Whether the update fits the class and nobody deleted the deployment for it."""
@@ -106,7 +111,7 @@ class Commanded:
     """What a device was last asked to do, and as member of which group and class.
 
     `file_ids` are those whose links stand in the twin since. `retry_count` is how often it was
-    asked again after a failure, `precedence` that of the deployment.
+    asked again after a failure, `precedence` that of the deployment, `at` when it was first asked.
     """
 
     workflow_id: str
@@ -120,6 +125,7 @@ class Commanded:
     issue: Issue = Issue()
     retry_count: int = 0
     precedence: tuple[str, str, str] = ("", "", "")
+    at: str = ""
 
     @property
     def workflow_on_device(self) -> str:

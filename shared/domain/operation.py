@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal
 
+from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import DeviceUpdateError
 from shared.domain.update_id import UpdateId
 
@@ -85,6 +86,7 @@ class Operation:
     devices. A re-read goes on at `position`; `step` counts its pages, so that a repeated message
     does nothing. `tries` says how often the present stage was begun, `last_error` why the last try
     failed that is to be repeated. `missing` are the files that a dropped manifest waits for.
+    `events` are still to be told to customers.
     """
 
     operation_id: str
@@ -106,6 +108,7 @@ class Operation:
     last_error: Failure | None = None
     missing: tuple[str, ...] = ()
     files_scanned: int = 0
+    events: tuple[DomainEvent, ...] = ()
 
     @property
     def turn(self) -> tuple[Stage, int]:

@@ -13,6 +13,7 @@ else stood there is gone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 type Register = tuple[int, Any]
@@ -57,11 +58,13 @@ def section(registers: Registers) -> dict[str, Any]:
 
 
 def _put(registers: dict[str, Register], path: str, version: int, value: Any) -> None:
-    if any(registers[above][0] > version for above in _ancestors(path) if above in registers):
-        return
     known = registers.get(path)
     if known is not None and known[0] >= version:
         return
+    above_it = [above for above in _ancestors(path) if above in registers]
+    for above in above_it:
+        if registers[above][0] > version:
+            return
     newer_below = False
     # nothing is below a register that has a value, the usual case: spare the search
     is_leaf = known is not None and known[1] is not None
@@ -70,9 +73,8 @@ def _put(registers: dict[str, Register], path: str, version: int, value: Any) ->
             del registers[below]
         else:
             newer_below = True
-    for above in _ancestors(path):
-        if above in registers:
-            registers[above] = (registers[above][0], None)
+    for above in above_it:
+        registers[above] = (registers[above][0], None)
     registers[path] = (version, None if newer_below else value)
 
 
@@ -85,10 +87,14 @@ def _leaves(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
             yield here, value
 
 
-def _ancestors(path: str) -> Iterator[str]:
+@lru_cache(maxsize=1024)
+def _ancestors(path: str) -> tuple[str, ...]:
+    """The paths above one, the nearest first; a fleet reports few different ones."""
+    above = []
     while path:
         path = path.rpartition(".")[0]
-        yield path
+        above.append(path)
+    return tuple(above)
 
 
 def _is_below(key: str, path: str) -> bool:

@@ -21,6 +21,7 @@ Queue = Literal[
     "registry",
     "logs",
     "replay",
+    "announce",
 ]
 Table = Literal[
     "Updates",

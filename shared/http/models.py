@@ -196,8 +196,66 @@ class InstallResult(Model):
     step_results: list[StepResult] | None = None
 
 
+class DeviceFailure(Model):
+    """Why a device has failed; `code` is its extended result code, eight hexadecimal digits."""
+
+    code: str
+    message: str
+    next_step: str
+
+
+class FailureCount(DeviceFailure, kw_only=True):
+    """How many devices have failed with a code, or with one of its kind."""
+
+    device_count: Count
+
+
+class Installation(Model):
+    """What became of an update on a device.
+
+    Without a deployment the device has merely reported the update as installed.
+    """
+
+    update: UpdateInfo
+    state: DeviceState
+    retry_count: Count
+    deployment_id: str | None = None
+    group_id: str | None = None
+    started_date_time: str | None = None
+    ended_date_time: str | None = None
+    result_code: int | None = None
+    failure: DeviceFailure | None = None
+
+
+class ContactDay(Model):
+    """How many devices reported last on a day (UTC)."""
+
+    date: str
+    device_count: Count
+
+
+class ConnectionHealth(Model):
+    """What is known of connections: the first three add up to the total.
+
+    The hub tells of a connection only if the device sends telemetry or takes messages; one that
+    uses its twin alone counts as unknown. `lastContacts` counts the devices that are not known to
+    be connected by the day of their last report about updates, the newest day first; a device that
+    has nothing to do reports nothing.
+    """
+
+    connected_device_count: Count
+    disconnected_device_count: Count
+    unknown_device_count: Count
+    total_device_count: Count
+    last_contacts: list[ContactDay]
+
+
 class Device(Model):
-    """A device or module whose agent takes updates."""
+    """A device or module whose agent takes updates; what follows `lastInstallResult` is additional.
+
+    `failure` says why it failed in its last deployment, `lastContactDateTime` when it last reported
+    something about updates, `isConnected` whether it is connected, where the hub has told.
+    """
 
     device_id: str
     device_class_id: str
@@ -209,6 +267,9 @@ class Device(Model):
     installed_update: UpdateInfo | None = None
     last_deployment_id: str | None = None
     last_install_result: InstallResult | None = None
+    failure: DeviceFailure | None = None
+    last_contact_date_time: str | None = None
+    is_connected: bool | None = None
 
 
 class ContractModel(Model):
@@ -311,7 +372,7 @@ class Deployment(Model):
 
 
 class SubgroupDeploymentStatus(Model):
-    """How a deployment stands on the devices of one class."""
+    """How a deployment stands on the devices of one class; `failures` is additional."""
 
     group_id: str
     device_class_id: str
@@ -322,6 +383,7 @@ class SubgroupDeploymentStatus(Model):
     devices_completed_succeeded_count: Count
     devices_canceled_count: Count
     error: Error | None = None
+    failures: list[FailureCount] | None = None
 
 
 class DeploymentStatus(Model):
@@ -336,13 +398,14 @@ class DeploymentStatus(Model):
 
 
 class DeploymentDeviceState(Model):
-    """One device within a deployment."""
+    """One device within a deployment; `failure` is additional."""
 
     device_id: str
     retry_count: Count
     moved_on_to_new_deployment: bool
     device_state: DeviceState
     module_id: str | None = None
+    failure: DeviceFailure | None = None
 
 
 class DeviceRef(Model):

@@ -3,8 +3,8 @@
 from shared.ports.blobs import BlobFacts, Blobs, BlobSink, Staged
 from shared.ports.common import ByteStream, Clock, Page, Stored
 from shared.ports.deployments import Deployments
-from shared.ports.devices import DeviceQuery, Devices, DeviceWrite
-from shared.ports.events import Events
+from shared.ports.devices import DeviceQuery, Devices, DeviceWrite, Revision
+from shared.ports.events import CustomerTopic, Events
 from shared.ports.fetching import Fetcher, SourceBytes
 from shared.ports.fleet import Fleet, KnownClass, KnownGroup, Rollup
 from shared.ports.hub import Hub, TwinSource
@@ -21,6 +21,7 @@ __all__ = [
     "Blobs",
     "ByteStream",
     "Clock",
+    "CustomerTopic",
     "DeadMessage",
     "Deployments",
     "DeviceQuery",
@@ -37,6 +38,7 @@ __all__ = [
     "Page",
     "PoisonQueues",
     "Queues",
+    "Revision",
     "Rollup",
     "Scanner",
     "Sealer",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from shared.domain.compliance import best_update
@@ -20,28 +21,41 @@ class BestUpdates:
 
     async def published(self, instance: str, update: Update) -> None:
         """Look at the classes that a new or deleted update fits."""
-        for known in await self.fleet.classes(instance, with_deleted=True):
-            if is_compatible(update.compatibility, known.device_class.properties):
-                await self.refresh(instance, known.device_class)
+        known = [
+            item.device_class for item in await self.fleet.classes(instance, with_deleted=True)
+        ]
+        await self.refresh(
+            instance,
+            *(each for each in known if is_compatible(update.compatibility, each.properties)),
+        )
 
-    async def refresh(self, instance: str, device_class: DeviceClass) -> None:
-        """Find the best update of one class anew."""
-        best = best_update(await self.fitting(instance, device_class))
-        await self.fleet.set_best_update(instance, device_class.class_id, best)
+    async def refresh(self, instance: str, *device_classes: DeviceClass) -> None:
+        """Find the best update of some classes anew; the updates are read once."""
+        if not device_classes:
+            return
+        fitting: dict[str, list[UpdateId]] = {each.class_id: [] for each in device_classes}
+        async for update in self._deployable(instance):
+            for each in device_classes:
+                if is_compatible(update.compatibility, each.properties):
+                    fitting[each.class_id].append(update.update_id)
+        for class_id, found in fitting.items():
+            await self.fleet.set_best_update(instance, class_id, best_update(found))
 
     async def fitting(self, instance: str, device_class: DeviceClass) -> list[UpdateId]:
         """Every deployable update that fits a class."""
-        found: list[UpdateId] = []
+        return [
+            update.update_id
+            async for update in self._deployable(instance)
+            if is_compatible(update.compatibility, device_class.properties)
+        ]
+
+    async def _deployable(self, instance: str) -> AsyncIterator[Update]:
         token: str | None = None
         while True:
             page = await self.updates.list(instance, token=token)
-            found += [
-                item.value.update_id
-                for item in page.items
-                if item.value.is_deployable
-                and not item.value.is_being_deleted
-                and is_compatible(item.value.compatibility, device_class.properties)
-            ]
+            for item in page.items:
+                if item.value.is_deployable and not item.value.is_being_deleted:
+                    yield item.value
             token = page.token
             if token is None:
-                return found
+                return

@@ -52,8 +52,8 @@ class ImportPublish:
                 await self.updates.delete(instance, manifest.update_id)
                 await self.best_updates.published(instance, known.value)
 
-    async def _publish_all(self, instance: str, operation: Operation) -> UpdateId:
-        """Publish all; the id of the first, which the operation then names."""
+    async def _publish_all(self, instance: str, operation: Operation) -> list[UpdateId]:
+        """Publish all; their ids, in the order of the request."""
         prefix = quarantine_prefix(instance, operation.operation_id)
         raw = await self.blobs.read("quarantine", prefix + VERDICTS)
         if raw is None:
@@ -66,7 +66,7 @@ class ImportPublish:
             await self._check_id(instance, operation, manifest.update_id)
         for index, source, manifest in sorted(manifests, key=lambda item: len(item[2].references)):
             await self._publish(instance, operation, source, manifest, f"{prefix}{index}/", scanned)
-        return manifests[0][2].update_id
+        return [manifest.update_id for _, _, manifest in manifests]
 
     async def _manifests(
         self, instance: str, operation: Operation

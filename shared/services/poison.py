@@ -34,9 +34,19 @@ _WORK = {
     "registry": "re-read the registry of a hub",
     "logs": "follow a collection of logs",
     "replay": "handle an event that was given up",
+    "announce": "tell customers what has happened",
 }
 _WORDS = re.compile(r"[A-Za-z ,.]{1,100}")
-_ABOUT = ("instance", "operation", "group", "deployment", "bucket", "devices", "blob")
+_ABOUT = (
+    "instance",
+    "operation",
+    "group",
+    "deployment",
+    "bucket",
+    "devices",
+    "unexplained",
+    "blob",
+)
 
 
 @dataclass(frozen=True, slots=True)

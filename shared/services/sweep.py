@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.domain.errors import NotFound
 from shared.domain.operation import Operation, Stage
 from shared.domain.topology import SCAN_REQUEST, Queue
 from shared.ports import Blobs, Clock, Deployments, Fleet, Operations, Queues, Stored
+from shared.services.announce import Announcer
 from shared.services.best_updates import BestUpdates
 from shared.services.imports import Imports, quarantine_prefix
 from shared.services.orphans import Orphans, Removed
@@ -45,6 +46,7 @@ class Sweep:
     clock: Clock
     imports: Imports
     orphans: Orphans
+    announcer: Announcer = field(default_factory=Announcer)
 
     async def run(self) -> None:
         """Restart stalled operations and fan-outs, refresh derived figures, remove orphans."""
@@ -53,8 +55,8 @@ class Sweep:
             resumed += await self._operations(instance)
             removed += await self.orphans.sweep(instance)
             await self._fan_outs(instance)
-            for known in await self.fleet.classes(instance):
-                await self.best_updates.refresh(instance, known.device_class)
+            classes = await self.fleet.classes(instance)
+            await self.best_updates.refresh(instance, *(known.device_class for known in classes))
             for group in await self.fleet.groups(instance, with_deleted=True):
                 await self.bell.ring(instance, group.group_id)
         if resumed or removed != Removed():
@@ -70,9 +72,11 @@ class Sweep:
         resumed = 0
         token: str | None = None
         for _ in range(_PAGES):
-            page = await self.operations.list(instance, token, is_running=True)
+            page = await self.operations.list(instance, token, is_unsettled=True)
             for stored in page.items:
-                if self._is_stalled(stored.value):
+                if stored.value.is_finished:
+                    await self.announcer.operation(instance, stored.value.operation_id)
+                elif self._is_stalled(stored.value):
                     await self._resume(instance, stored)
                     resumed += 1
             token = page.token
@@ -111,6 +115,10 @@ class Sweep:
         now = self.clock.now()
         for stored in await self.deployments.of_instance(instance):
             deployment = stored.value
+            if deployment.events:
+                await self.announcer.deployment(
+                    instance, deployment.group_id, deployment.deployment_id
+                )
             if not deployment.is_fanned_out and deployment.starts_at <= now:
                 await self.queues.put(
                     "fanout",

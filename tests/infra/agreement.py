@@ -21,7 +21,7 @@ from shared.domain.topology import (
 from tests.infra import program
 from tests.infra.blob_use import roles_on_containers
 from tests.infra.flex import FORBIDDEN_SETTINGS, FORBIDDEN_SITE_CONFIG
-from tests.infra.roles import NEEDED, OPERATOR_NEEDED, ROLES
+from tests.infra.roles import CUSTOMERS_NEEDED, NEEDED, OPERATOR_NEEDED, ROLES
 from tests.infra.site import STORAGE, Site
 from tests.infra.subscriptions import subscriptions
 from tests.infra.values import SECRET_MARK
@@ -45,6 +45,7 @@ def disagreements(site: Site) -> list[str]:
         subscriptions,
         _grants,
         _names,
+        _scanned,
         _secrets,
     )
     return [text for check in checks for text in check(site)]
@@ -117,11 +118,11 @@ def _stores(site: Site) -> Iterator[str]:
 
 
 def _stream(site: Site) -> Iterator[str]:
-    namespace = site.main.one("Microsoft.EventHub/namespaces")
-    stream = site.main.one("Microsoft.EventHub/namespaces/eventhubs")
-    group = site.main.one("Microsoft.EventHub/namespaces/eventhubs/consumergroups")
+    namespace = site.one("Microsoft.EventHub/namespaces")
+    stream = site.one("Microsoft.EventHub/namespaces/eventhubs")
+    group = site.one("Microsoft.EventHub/namespaces/eventhubs/consumergroups")
     host = f"{namespace.name}.servicebus.windows.net"
-    hub = site.main.one("Microsoft.Devices/IotHubs")
+    hub = site.one("Microsoft.Devices/IotHubs")
     routing = hub.properties["routing"]
     ends = {item["name"]: item for item in routing["endpoints"]["eventHubs"]}
     yield from difference(
@@ -156,30 +157,43 @@ def _grants(site: Site) -> Iterator[str]:
         ("app", role, f"{CONTENT_CONNECTION.lower()}/{container}")
         for container, role in roles_on_containers().items()
     }
+    has_customers = bool(site.settings.get("CUSTOMER_TOPIC_ENDPOINT"))
     needed = NEEDED | used | (OPERATOR_NEEDED if has_operator else set())
+    needed |= CUSTOMERS_NEEDED if has_customers else set()
     yield from difference("role", needed, found)
 
 
 def _names(site: Site) -> Iterator[str]:
-    for application in site.main.of("Microsoft.Graph/applications"):
+    for application in site.of("Microsoft.Graph/applications"):
         roles = application.body["appRoles"]
         yield from difference(
             "app role", {str(role) for role in Role}, {item["value"] for item in roles}
         )
         if len({item["id"] for item in roles}) != len(roles):
             yield "two app roles have one id"
-    key = site.main.one("Microsoft.KeyVault/vaults/keys")
+    key = site.one("Microsoft.KeyVault/vaults/keys")
     yield from difference("signing key", {_VAULT_KEY}, {key.name})
     functions = {item.function for item in program.triggers()}
-    for alert in site.main.of("Microsoft.Insights/scheduledQueryRules"):
+    for alert in site.of("Microsoft.Insights/scheduledQueryRules"):
         query = alert.properties["criteria"]["allOf"][0]["query"]
         for names in _FUNCTION_NAMES.findall(query):
             named = set(re.findall(r'"(\w+)"', names))
             yield from difference(f"function of alert {alert.name}", named & functions, named)
 
 
+def _scanned(site: Site) -> Iterator[str]:
+    """Defender, where chosen, looks at what is in quarantine and nowhere else."""
+    for settings in site.of("Microsoft.Security/defenderForStorageSettings"):
+        filters = settings.properties["malwareScanning"]["onUpload"]["filters"]
+        left_out = {prefix.removesuffix("/") for prefix in filters["excludeBlobsWithPrefix"]}
+        for container in sorted(set(CONTAINERS) - left_out - {"quarantine"}):
+            yield f"Defender scans: {container}"
+        if "quarantine" in left_out:
+            yield "Defender does not scan quarantine"
+
+
 def _secrets(site: Site) -> Iterator[str]:
-    shown = {**site.settings, **site.main.shown, **site.events.shown}
+    shown = {**site.settings, **site.shown}
     for name, value in shown.items():
         for secret in _SECRETS:
             if secret in str(value):

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.infra.terraform.module import FOLDER
+from tests.infra.terraform.types import decided
 from tests.infra.values import Resource
 
 _FREE_KEYS = ("tags", "userAssignedIdentities")
@@ -61,15 +63,18 @@ def _paths(value: Any, path: str) -> Iterator[str]:
 
 def wrong(resource: Resource) -> Iterator[str]:
     """What the table does not allow."""
+    is_terraform = resource.file.startswith(f"{FOLDER}/")
     known = table().get(resource.type)
     where = f"{resource.file}: {resource.type}"
     if known is None:
         yield f"{where} is not in the table"
         return
-    if resource.version != known.version:
+    # providers of Terraform choose the version of most resources by themselves
+    if resource.version not in (known.version, *([""] if is_terraform else [])):
         yield f"{where} has version {resource.version}, not {known.version}"
     if resource.is_existing:
         return
     paths = property_paths(resource)
+    left = decided().get(resource.type, frozenset()) if is_terraform else frozenset()
     yield from (f"{where}: unknown {path}" for path in sorted(paths - known.properties))
-    yield from (f"{where}: {path} is missing" for path in sorted(known.required - paths))
+    yield from (f"{where}: {path} is missing" for path in sorted(known.required - paths - left))

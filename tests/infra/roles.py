@@ -55,6 +55,11 @@ NEEDED = {
     ("events", "Storage Blob Data Contributor", "content/deadletter"),
 }
 
+CUSTOMERS_NEEDED = {
+    # shared.adapters.events
+    ("app", "EventGrid Data Sender", "evgt-customers-"),
+}
+
 OPERATOR_NEEDED = {
     # ./odu keys --azure
     ("operator", "Key Vault Crypto Officer", "kv-"),

@@ -7,12 +7,12 @@ from typing import Any
 
 from shared.domain.topology import CONTAINERS, EVENT_SUBSCRIPTIONS, EventSubscription
 from tests.infra import program
-from tests.infra.site import Site
+from tests.infra.site import SUFFIX, Site, place
 from tests.infra.values import SECRET_MARK, Resource
 
 _TOPICS = {"topic": "evgt-", "iothub": "evgs-hub-", "storage": "evgs-content-"}
 _SCHEMAS = {"CloudEvent": "CloudEventSchemaV1_0", "EventGridEvent": "EventGridSchema"}
-_SUBSCRIPTION_TYPES = (
+SUBSCRIPTION_TYPES = (
     "Microsoft.EventGrid/topics/eventSubscriptions",
     "Microsoft.EventGrid/systemTopics/eventSubscriptions",
 )
@@ -20,7 +20,7 @@ _SUBSCRIPTION_TYPES = (
 
 def subscriptions(site: Site) -> Iterator[str]:
     """What does not fit."""
-    found = {item.name: item for kind in _SUBSCRIPTION_TYPES for item in site.events.of(kind)}
+    found = {item.name: item for kind in SUBSCRIPTION_TYPES for item in site.of(kind)}
     wanted = {item.name: item for item in EVENT_SUBSCRIPTIONS}
     for name in sorted(wanted.keys() - found.keys()):
         yield f"subscription missing: {name}"
@@ -46,7 +46,7 @@ def _facts(
     topic = found.parent.name if found.parent else ""
     return {
         "trigger": (kind, trigger.kind),
-        "topic": (f"{_TOPICS[wanted.source]}abcdefghijklm", topic),
+        "topic": (f"{_TOPICS[wanted.source]}{SUFFIX}", topic),
         "destination": (
             _destination(site, wanted),
             (destination["endpointType"], _end(destination)),
@@ -82,17 +82,22 @@ def _end(destination: Mapping[str, Any]) -> str:
 
 def _topics(site: Site) -> Iterator[str]:
     owners = {
-        "Microsoft.Devices.IoTHubs": site.main.one("Microsoft.Devices/IotHubs").id,
+        "Microsoft.Devices.IoTHubs": site.one("Microsoft.Devices/IotHubs").id,
         "Microsoft.Storage.StorageAccounts": site.account(
             site.settings["CONTENT__blobServiceUri"]
         ).id,
     }
-    for topic in site.main.of("Microsoft.EventGrid/systemTopics"):
+    for topic in site.of("Microsoft.EventGrid/systemTopics"):
         kind = topic.properties["topicType"]
         if topic.properties["source"] != owners.get(kind):
             yield f"system topic {topic.name} is of {topic.properties['source']}"
-    topic = site.main.one("Microsoft.EventGrid/topics")
-    if site.settings.get("EVENTS_TOPIC_ENDPOINT") != f"{topic.id}.properties.endpoint":
-        yield "EVENTS_TOPIC_ENDPOINT is not that of the topic"
-    if topic.properties["inputSchema"] != _SCHEMAS["CloudEvent"]:
-        yield "the topic does not take CloudEvents"
+    topics = {place(topic): topic for topic in site.of("Microsoft.EventGrid/topics")}
+    names = {"EVENTS_TOPIC_ENDPOINT": "evgt-"}
+    if site.settings["CUSTOMER_TOPIC_ENDPOINT"]:
+        names["CUSTOMER_TOPIC_ENDPOINT"] = "evgt-customers-"
+    for setting, name in names.items():
+        if site.settings[setting] != f"{topics[name].id}.properties.endpoint":
+            yield f"{setting} is not that of the topic"
+    for name, topic in topics.items():
+        if topic.properties["inputSchema"] != _SCHEMAS["CloudEvent"]:
+            yield f"the topic {name} does not take CloudEvents"

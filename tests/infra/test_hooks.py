@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from tests.infra.site import hook_parameters
-from tests.infra.syntax import INFRA
+from tests.infra.bicep.deployment import hook_parameters
+from tests.infra.files import INFRA
 
 _AZ = f"""#!{sys.executable}
 import json, os, sys

@@ -10,16 +10,14 @@ import pytest
 from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
+from tests.azurite import Azurite, start_azurite
+from tests.certificates import Certificates, make_certificates
 from tests.integration.functions_host.support import (
-    Azurite,
-    Certificates,
     Collector,
     EventLog,
     HostFactory,
     HostProcess,
     client_session,
-    make_certificates,
-    start_azurite,
 )
 
 
@@ -30,10 +28,8 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 @pytest.fixture(scope="session")
 async def azurite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Azurite]:
-    server = await start_azurite(tmp_path_factory.mktemp("azurite"))
-    yield server
-    server.process.kill()
-    await server.process.communicate()
+    async with start_azurite(tmp_path_factory.mktemp("azurite")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -61,9 +57,9 @@ async def hosts(
     event_log: EventLog,
 ) -> AsyncIterator[HostFactory]:
     settings = {
-        "AzureWebJobsStorage": azurite.connection,
-        "STATE": azurite.connection,
-        "CONTENT": azurite.connection,
+        "AzureWebJobsStorage": azurite.connection_string,
+        "STATE": azurite.connection_string,
+        "CONTENT": azurite.connection_string,
         "TWINS": event_log.connection,
         "COLLECTOR": collector.base,
         "WORK_QUEUE": "work",
@@ -96,11 +92,11 @@ async def web_client(certificates: Certificates) -> AsyncIterator[aiohttp.Client
 
 @pytest.fixture(scope="session")
 async def queues(azurite: Azurite) -> AsyncIterator[QueueServiceClient]:
-    async with QueueServiceClient.from_connection_string(azurite.connection) as client:
+    async with QueueServiceClient.from_connection_string(azurite.connection_string) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 async def blobs(azurite: Azurite) -> AsyncIterator[BlobServiceClient]:
-    async with BlobServiceClient.from_connection_string(azurite.connection) as client:
+    async with BlobServiceClient.from_connection_string(azurite.connection_string) as client:
         yield client

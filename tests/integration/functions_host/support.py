@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import datetime
-import ipaddress
 import json
 import os
-import re
-import ssl
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping
@@ -19,97 +15,13 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+
+from tests.certificates import Certificates
 
 REPOSITORY = Path(__file__).parents[3]
-AZURITE = REPOSITORY / "local/node_modules/azurite/dist/src/azurite.js"
 APP = Path(__file__).parent / "app"
 
-ACCOUNT = "devstoreaccount1"
-ACCOUNT_KEY = (
-    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-)
-"""Azurite's published account; it protects nothing."""
-
 PATIENCE_SECONDS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Certificates:
-    """A certificate authority of one test run and a server certificate by it."""
-
-    authority: Path
-    chain: Path
-    key: Path
-
-
-def make_certificates(folder: Path) -> Certificates:
-    authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "functions host tests")])
-    authority = (
-        _certificate(authority_name, authority_name, authority_key.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(sign=True), critical=True)
-        .add_extension(
-            x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), critical=False
-        )
-        .sign(authority_key, hashes.SHA256())
-    )
-    server_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    server = (
-        _certificate(server_name, authority_name, server_key.public_key())
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()),
-            critical=False,
-        )
-        .sign(authority_key, hashes.SHA256())
-    )
-    paths = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
-    paths.authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
-    paths.chain.write_bytes(server.public_bytes(serialization.Encoding.PEM))
-    paths.key.write_bytes(
-        server_key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return paths
-
-
-def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-    )
-
-
-def _usage(*, sign: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=False,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=sign,
-        crl_sign=sign,
-        encipher_only=False,
-        decipher_only=False,
-    )
 
 
 class Collector:
@@ -174,43 +86,6 @@ class Collector:
 
 
 @dataclass(slots=True)
-class Azurite:
-    """A running storage emulator."""
-
-    process: Process
-    blob_port: int
-    queue_port: int
-
-    @property
-    def connection(self) -> str:
-        return (
-            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};"
-            f"BlobEndpoint=http://127.0.0.1:{self.blob_port}/{ACCOUNT};"
-            f"QueueEndpoint=http://127.0.0.1:{self.queue_port}/{ACCOUNT};"
-        )
-
-
-async def start_azurite(folder: Path) -> Azurite:
-    process = await asyncio.create_subprocess_exec(
-        "node",
-        str(AZURITE),
-        *("--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry"),
-        *("--blobPort", "0", "--queuePort", "0", "--tablePort", "0"),
-        cwd=folder,
-        stdout=PIPE,
-    )
-    ports: dict[str, int] = {}
-    assert process.stdout is not None
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(ports) < 3:
-            line = (await process.stdout.readline()).decode()
-            assert line, "Azurite has ended"
-            if match := re.search(r"(Blob|Queue|Table) service is successfully .*:(\d+)", line):
-                ports[match[1]] = int(match[2])
-    return Azurite(process, ports["Blob"], ports["Queue"])
-
-
-@dataclass(slots=True)
 class HostProcess:
     """A running Functions host and what a client needs to talk to it."""
 
@@ -246,8 +121,7 @@ class HostFactory:
         log = self.folder / f"{name}.log"
         arguments = [
             *("--app", str(app), "--keys-file", str(self.folder / f"{name}.keys.json")),
-            *("--tls-cert", str(self.certificates.chain)),
-            *("--tls-key", str(self.certificates.key)),
+            *self.certificates.serving_arguments,
             *options,
         ]
         with log.open("ab") as errors:
@@ -306,7 +180,7 @@ class EventLog:
         app.router.add_get("/{hub}/partitions/{partition}/events", self._read)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        context = server_context(certificates)
+        context = certificates.server_context()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=context)
         await site.start()
         self.port = self._runner.addresses[0][1]
@@ -361,12 +235,5 @@ class EventLog:
         return web.json_response({"events": waiting()})
 
 
-def server_context(certificates: Certificates) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.chain, certificates.key)
-    return context
-
-
 def client_session(certificates: Certificates) -> aiohttp.ClientSession:
-    context = ssl.create_default_context(cafile=str(certificates.authority))
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context))
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=certificates.client_context()))

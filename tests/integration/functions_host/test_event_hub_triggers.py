@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, quote
 
 from azure.storage.blob.aio import BlobServiceClient
 
+from tests.certificates import Certificates
 from tests.integration.functions_host.support import (
-    Certificates,
     Collector,
     EventLog,
     HostFactory,

@@ -4,50 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
-if TYPE_CHECKING:
-    from types import TracebackType
+from local.file_server import LoopbackServer
 
 _RANGE = re.compile(r"bytes=(\d+)-")
 
 
-class RangeServer:
-    """Serves contents by path on loopback; an async context manager."""
+class RangeServer(LoopbackServer):
+    """Serves contents by path."""
 
     def __init__(self) -> None:
+        super().__init__(shutdown_seconds=0.1)
         self.contents: dict[str, bytes] = {}
         self.offsets: list[tuple[str, int]] = []
         """Path and first byte of every request."""
-        self._runner: web.AppRunner | None = None
-        self._base = ""
-
-    async def __aenter__(self) -> Self:
-        app = web.Application()
-        app.router.add_get("/{name:.+}", self._serve)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self._base = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        assert self._runner is not None
-        await self._runner.cleanup()
 
     def put(self, name: str, content: bytes) -> str:
         """Serve some bytes; their URL."""
         self.contents[name] = content
-        return f"{self._base}/{name}"
+        return f"{self.base}/{name}"
 
-    async def _serve(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         content = self.contents[name]
         etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'

@@ -34,9 +34,10 @@ from tests.memory import (
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports that keep state, in memory or in tables."""
+    """The ports that keep state, in memory or in tables; `other_devices` is another process."""
 
     devices: Devices
+    other_devices: Devices
     updates: Updates
     operations: Operations
     deployments: Deployments
@@ -81,8 +82,10 @@ def queues(accounts: StorageAccounts) -> AzureQueues:
 @pytest.fixture(params=["memory", "tables"])
 def ports(request: pytest.FixtureRequest) -> Ports:
     if request.param == "memory":
+        devices = MemoryDevices()
         return Ports(
-            MemoryDevices(),
+            devices,
+            devices.of_another_process(),
             MemoryUpdates(),
             MemoryOperations(),
             MemoryDeployments(),
@@ -98,6 +101,7 @@ def tables_of(accounts: StorageAccounts) -> Ports:
         return Table(accounts, name)
 
     return Ports(
+        TableDevices(table("Devices")),
         TableDevices(table("Devices")),
         TableUpdates(table("Updates")),
         TableOperations(table("Operations")),

@@ -6,7 +6,14 @@ from itertools import starmap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.compliance import StateCounts, compliance, state_counts
+from shared.domain.compliance import (
+    StateCounts,
+    compliance,
+    connections,
+    failing_counts,
+    failure_counts,
+    state_counts,
+)
 from shared.domain.counters import (
     CounterKey,
     Counts,
@@ -55,7 +62,8 @@ class Ledger:
         before = self.devices.get(after.key)
         moved = moved_on(before, after)
         gone = self.history.pop((taken_up(before, after) or "", after.key), None)
-        change = difference([before], [after], [moved] if moved else [], [gone] if gone else [])
+        was = contribution(before) if before else {}
+        change = difference(was, contribution(after), moved, gone)
         for place, cells in change.items():
             self.counts[place] = apply(self.counts.get(place, {}), cells)
         self.devices[after.key] = after
@@ -121,11 +129,18 @@ def test_compliance_and_states_partition_the_devices(
         found = compliance(cells, best)  # type: ignore[arg-type]
         assert found.on_latest + found.new_available + found.in_progress == found.total
         assert 0 <= found.connected <= found.total
+        links = connections([cells])
+        assert links.connected + links.disconnected + links.unknown == links.total == found.total
+        assert sum(links.heard.values()) == links.total - links.connected
+        assert sum(failing_counts(cells).values()) <= found.total
     for workflow_id in ("w1", "w2", "w3"):
         asked = sum(state_counts(cells, workflow_id).commanded for cells in ledger.counts.values())
         ever = {key for key, record in ledger.devices.items() if _runs(record, workflow_id)}
         ever |= {key for workflow, key in ledger.history if workflow == workflow_id}
         assert asked == len(ever)
+        for cells in ledger.counts.values():
+            failed_ones = sum(failure_counts(cells, workflow_id).values())
+            assert failed_ones == state_counts(cells, workflow_id).failed
 
 
 def _runs(record: DeviceRecord, workflow_id: str) -> bool:
@@ -171,12 +186,22 @@ def test_module_is_counted_apart_from_its_device() -> None:
     assert cells["total"] == 3
 
 
-def test_net_change_leaves_out_what_cancels_out() -> None:
-    there = a_record(a_change(2, started()))
-    back = difference([there], [DeviceRecord("d1")], [])
+def test_net_change_names_rows_whose_cells_stay_but_come_from_other_devices() -> None:
+    there = contribution(a_record(a_change(2, started())))
 
-    assert net([difference([None], [there], []), back]) == {}
-    assert net([]) == {}
+    swapped = net([difference({}, there), difference(there, {})])
+
+    assert swapped == {place: {} for place in there}
+    assert net([difference(there, there)]) == net([]) == {}
+
+
+def test_device_that_moves_on_names_the_row_of_its_older_deployment() -> None:
+    old = a_record(a_change(2, started()), commanded=a_command("w1"))
+    new = replace(old, commanded=None)
+
+    change = difference(contribution(old), contribution(new), moved_on(old, new))
+
+    assert change["$default", "class"] == {}
 
 
 def test_in_progress_device_is_busy_whatever_is_installed() -> None:
@@ -201,8 +226,9 @@ def _class_id(record: DeviceRecord) -> str:
 def test_changes_of_one_device_add_up_to_its_difference() -> None:
     changes: list[TwinChange] = [a_change(2, started()), a_change(3, busy()), a_change(4, failed())]
     records = [a_record(*changes[:end], commanded=a_command()) for end in range(1, 4)]
-    pairs = zip([None, *records], records, strict=False)
+    counts = [contribution(record) for record in records]
+    pairs = zip([{}, *counts], counts, strict=False)
 
-    stepwise = net(starmap(lambda old, new: difference([old], [new], []), pairs))
+    stepwise = net(starmap(difference, pairs))
 
-    assert stepwise == difference([None], [records[-1]], [])
+    assert stepwise == difference({}, counts[-1])

@@ -48,8 +48,8 @@ class ExtendedWorld(World):
         self.log_collections = MemoryLogCollections()
         super().__init__()
 
-    def _build(self) -> None:
-        super()._build()
+    def rebuild(self) -> None:
+        super().rebuild()
         around = self.faults.around
         operations, devices, hub = (
             around(self.operations),

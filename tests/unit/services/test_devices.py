@@ -306,3 +306,22 @@ async def test_installed_update_shows_in_compliance_after_the_roll_up() -> None:
     found = await world.reports.compliance(INSTANCE)
 
     assert (found.total, found.on_latest) == (1, 1)
+
+
+async def test_change_that_seems_stale_by_what_is_remembered_is_folded_into_the_row() -> None:
+    world, other = World(), World()
+    await world.tell(*(a_change(version, started(), group="lobby") for version in range(2, 9)))
+    other.devices, other.hub = world.devices.of_another_process(), world.hub
+    other.rebuild()
+    world.hub.twins["d1", None] = Twin(1)
+
+    await other.observe.deleted(INSTANCE, "d1", None, at_second(50))
+    world.hub.twins["d1", None] = Twin(2, reported=started("gate"))
+    await world.observe.twin_changes(
+        INSTANCE, BUCKET, [a_change(2, started("gate"), at=at_second(100))]
+    )
+
+    seen = view(await record(world))
+    assert seen.device_class is not None
+    assert (seen.group_id, seen.device_class.properties["model"]) == ("$default", "gate")
+    assert await counted(world, "$default", "lobby") == await recount(world)

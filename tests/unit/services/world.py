@@ -15,8 +15,10 @@ from shared.domain.import_request import ImportItem
 from shared.domain.operation import Operation
 from shared.domain.topology import SCAN_REQUEST
 from shared.domain.update_id import UpdateId
+from shared.services.announce import Announcements, Announcer
 from shared.services.best_updates import BestUpdates
 from shared.services.command import Commands
+from shared.services.completions import Completions
 from shared.services.deploy import Deploy
 from shared.services.device_lists import DeviceLists
 from shared.services.import_fetch import ImportFetch
@@ -36,6 +38,7 @@ from tests.memory import (
     Faults,
     FixedClock,
     MemoryBlobs,
+    MemoryCustomerTopic,
     MemoryDeployments,
     MemoryDevices,
     MemoryFetcher,
@@ -70,9 +73,11 @@ class World:
         self.devices, self.fleet = MemoryDevices(), MemoryFleet(self.clock)
         self.deployments, self.hub = MemoryDeployments(), MemoryHub()
         self.fetcher, self.scanner = MemoryFetcher(), MemoryScanner()
-        self._build()
+        self.topic = MemoryCustomerTopic()
+        self.rebuild()
 
-    def _build(self) -> None:
+    def rebuild(self) -> None:
+        """Make the services over the ports as they are now."""
         around = self.faults.around
         queues, blobs = around(self.queues), around(self.blobs)
         operations, updates = around(self.operations), around(self.updates)
@@ -81,7 +86,10 @@ class World:
         sealer = MemorySealer()
         self.bell = RollupBell(queues, 0.0)
         best = BestUpdates(fleet, updates)
-        self.imports = Imports(operations, blobs, queues, sealer, self.clock)
+        self.announcer = Announcer(queues, 0.0)
+        self.imports = Imports(
+            operations, blobs, queues, sealer, self.clock, announcer=self.announcer
+        )
         self.fetch = ImportFetch(
             self.imports,
             operations,
@@ -99,8 +107,10 @@ class World:
         self.publish = ImportPublish(
             self.imports, operations, updates, blobs, around(MemorySigning()), best, self.clock
         )
-        self.observe = ObserveDevices(devices, fleet, hub, queues, self.bell, best)
-        self.deploy = Deploy(deployments, updates, fleet, queues, self.clock, 1000.0)
+        self.observe = ObserveDevices(devices, fleet, hub, queues, self.bell, best, self.announcer)
+        self.deploy = Deploy(
+            deployments, updates, fleet, queues, self.clock, 1000.0, announcer=self.announcer
+        )
         self.reconcile = Reconcile(
             devices,
             deployments,
@@ -109,9 +119,21 @@ class World:
             Pacer(100_000.0),
             self.bell,
             self.clock,
+            self.announcer,
         )
         rollbacks = Rollbacks(deployments, updates, fleet, queues, self.clock)
-        self.rollup = RollUp(devices, fleet, rollbacks, self.clock)
+        completions = Completions(deployments, fleet, self.announcer, self.clock)
+        self.rollup = RollUp(devices, fleet, rollbacks, self.clock, completions)
+        self.announcements = Announcements(
+            [INSTANCE],
+            devices,
+            operations,
+            deployments,
+            around(self.topic),
+            queues,
+            self.announcer,
+            self.clock,
+        )
         self.reports = Reports(fleet, deployments, self.clock)
         self.device_lists = DeviceLists(devices, fleet, deployments)
         self.orphans = Orphans(self.imports, updates, blobs, self.clock)
@@ -127,6 +149,7 @@ class World:
             self.clock,
             self.imports,
             self.orphans,
+            self.announcer,
         )
 
     async def drain(self) -> None:
@@ -178,10 +201,13 @@ class World:
             ),
             "reconcile": self._reconcile,
             "rollup": lambda order: self.rollup.group(order["instance"], order["group"]),
+            "announce": self.announcements.run,
         }
 
     async def _reconcile(self, order: Mapping[str, Any]) -> None:
-        if "devices" in order:
+        if "unexplained" in order:
+            await self.observe.look_again(order["instance"], order["bucket"], order["unexplained"])
+        elif "devices" in order:
             await self.reconcile.some(order["instance"], order["bucket"], order["devices"])
         else:
             await self.reconcile.of_group(order["instance"], order["bucket"], order["group"])

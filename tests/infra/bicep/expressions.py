@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from tree_sitter import Node
 
-from tests.infra.functions import call
-from tests.infra.syntax import text
+from tests.infra.bicep.functions import call
+from tests.infra.bicep.syntax import text
 from tests.infra.values import Later, Module, Resource, TemplateError
 
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
@@ -22,10 +21,10 @@ _BINARY: dict[str, Callable[[Any, Any], Any]] = {
 
 
 class Expressions:
-    """Evaluates nodes; `lookup` tells what a name stands for."""
+    """Evaluates nodes; `lookup` tells what a name stands for, `read` what a file says."""
 
-    def __init__(self, folder: Path, lookup: Callable[[str], Any]) -> None:
-        self._folder = folder
+    def __init__(self, read: Callable[[str], str], lookup: Callable[[str], Any]) -> None:
+        self._read = read
         self._lookup = lookup
 
     def value(self, node: Node, local: Mapping[str, Any]) -> Any:
@@ -123,4 +122,4 @@ class Expressions:
     def _call_expression(self, node: Node, local: Mapping[str, Any]) -> Any:
         function, *rest = node.named_children
         arguments = [self.value(item, local) for part in rest for item in part.named_children]
-        return call(self._folder, text(function).rpartition(".")[2], arguments)
+        return call(self._read, text(function).rpartition(".")[2], arguments)

@@ -7,22 +7,25 @@ import re
 
 import pytest
 
+from tests.infra.bicep.deployment import EVENTS, MAIN, bicep_site, hook_parameters
+from tests.infra.bicep.syntax import FILES, declarations, decorators, errors, parse
+from tests.infra.bicep.template import deploy
+from tests.infra.files import Files
+from tests.infra.profiles import PROFILES, given_to_bicep
 from tests.infra.program import REPOSITORY
 from tests.infra.resource_types import table, wrong
-from tests.infra.site import EVENTS, OPERATOR, hook_parameters, parameters, site
-from tests.infra.syntax import FILES, INFRA, declarations, decorators, errors, parse
-from tests.infra.template import deploy
+from tests.infra.site import Site
 from tests.infra.values import TemplateError
 
-PROFILES = {
-    profile: parameters(profile) | {"operatorPrincipalId": OPERATOR, "alertMail": "ops@example.com"}
-    for profile in ("dev", "prod")
-}
+
+def _site(profile: str, file: str = "", source: str = "") -> Site:
+    replaced = {file: source} if file else {}
+    return bicep_site(given_to_bicep(profile, is_full=True), replaced)
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_file_is_parsed_without_an_error(file: str) -> None:
-    assert list(errors(parse((INFRA / file).read_text(encoding="utf-8")))) == []
+    assert list(errors(parse(Files().read(file)))) == []
 
 
 @pytest.mark.parametrize("broken", ["param x string = ", "resource a 'b/c@1' = {\n  name 'x'\n}"])
@@ -32,14 +35,14 @@ def test_parser_finds_an_error_when_a_file_is_broken(broken: str) -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_parameters_are_described(file: str) -> None:
-    found = declarations(parse((INFRA / file).read_text(encoding="utf-8")), "parameter")
+    found = declarations(parse(Files().read(file)), "parameter")
 
     assert [name for name, node in found.items() if "description" not in decorators(node)] == []
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_resources_say_what_their_types_understand(profile: str) -> None:
-    assert [text for item in site(PROFILES[profile]).resources for text in wrong(item)] == []
+    assert [text for item in _site(profile).resources for text in wrong(item)] == []
 
 
 @pytest.mark.parametrize(
@@ -54,11 +57,11 @@ def test_resources_say_what_their_types_understand(profile: str) -> None:
 def test_resource_is_refused_when_it_says_something_else(
     file: str, right: str, changed: str, complaint: str
 ) -> None:
-    source = (INFRA / file).read_text(encoding="utf-8")
+    source = Files().read(file)
     assert right in source
 
     try:
-        found = site(PROFILES["prod"], {file: source.replace(right, changed)})
+        found = _site("prod", file, source.replace(right, changed))
         complaints = [text for item in found.resources for text in wrong(item)]
     except KeyError as error:
         pytest.fail(f"the reader stumbles over {error}")
@@ -83,48 +86,50 @@ def test_resource_is_refused_when_it_says_something_else(
 def test_template_is_refused_when_a_name_is_wrong(
     file: str, right: str, changed: str, complaint: str
 ) -> None:
-    source = (INFRA / file).read_text(encoding="utf-8")
+    source = Files().read(file)
     assert right in source
 
     with pytest.raises(TemplateError, match=complaint):
-        site(PROFILES["prod"], {file: source.replace(right, changed)})
+        _site("prod", file, source.replace(right, changed))
 
 
 def test_every_type_of_the_table_is_deployed() -> None:
-    deployed = {item.type for given in PROFILES.values() for item in site(given).resources}
+    deployed = {item.type for profile in PROFILES for item in _site(profile).resources}
 
     assert table().keys() == deployed
 
 
 def test_every_parameter_and_variable_is_used() -> None:
-    unused = [set(site(given).main.unused) for given in PROFILES.values()]
+    unused = [
+        set(bicep_site(given_to_bicep("prod", is_full=is_full)).deployed.unused)
+        for is_full in (False, True)
+    ]
 
     assert set.intersection(*unused) == set()
-    assert site(PROFILES["prod"]).events.unused == []
 
 
 def test_hooks_give_the_second_stage_its_parameters() -> None:
-    wanted = declarations(parse((INFRA / EVENTS).read_text(encoding="utf-8")), "parameter")
-    windows = (INFRA / "hooks" / "events.ps1").read_text(encoding="utf-8")
+    wanted = declarations(parse(Files().read(EVENTS)), "parameter")
+    windows = Files().read("hooks/events.ps1")
 
     assert hook_parameters().keys() == wanted.keys()
     assert dict(re.findall(r"(\w+)=\$env:(\w+)", windows)) == hook_parameters()
 
 
 def test_parameters_of_azd_are_those_of_the_template() -> None:
-    content = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))
+    content = json.loads(Files().read("main.parameters.json"))
     given = content["parameters"].keys()
-    known = declarations(parse((INFRA / "main.bicep").read_text(encoding="utf-8")), "parameter")
+    known = declarations(parse(Files().read(MAIN)), "parameter")
 
     assert given <= known.keys()
     with pytest.raises(TemplateError, match="not given"):
-        deploy("main.bicep", {})
+        deploy(MAIN, {})
 
 
 def test_azd_finds_the_app_and_the_hooks() -> None:
     text = (REPOSITORY / "azure.yaml").read_text(encoding="utf-8")
     [service] = re.findall(r"^services:\n  (\w+):", text, re.MULTILINE)
 
-    assert site(PROFILES["prod"]).app.body["tags"]["azd-service-name"] == service
+    assert _site("prod").app.body["tags"]["azd-service-name"] == service
     for hook in re.findall(r"run: \./(\S+?) ", text):
         assert (REPOSITORY / hook).is_file()

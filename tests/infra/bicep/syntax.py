@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import tree_sitter_bicep
 from tree_sitter import Language, Node, Parser
 
-INFRA = Path(__file__).parents[2] / "infra"
-FILES = sorted(path.relative_to(INFRA).as_posix() for path in INFRA.rglob("*.bicep"))
+from tests.infra.files import Files
+
+FILES = Files().named("**/*.bicep")
 _LANGUAGE = Language(tree_sitter_bicep.language())
 _EXTENSION = re.compile(rb"^extension \w+$", re.MULTILINE)
 """A statement of the language that its grammar does not know."""

@@ -8,8 +8,9 @@ from typing import Any
 
 from tree_sitter import Node
 
-from tests.infra.expressions import Expressions
-from tests.infra.syntax import INFRA, declarations, decorators, errors, parse
+from tests.infra.bicep.expressions import Expressions
+from tests.infra.bicep.syntax import declarations, decorators, errors, parse
+from tests.infra.files import Files
 from tests.infra.values import Deployment, Later, Module, Resource, TemplateError
 
 _KINDS = ("parameter", "variable", "resource", "module", "output")
@@ -23,7 +24,7 @@ class Template:
         file: Path below `infra/`.
         parameters: Their values.
         deployment: Takes what the file deploys.
-        sources: Texts that stand in for those of files, by path.
+        files: Where its source is.
 
     Raises:
         TemplateError: The resource manager would refuse it.
@@ -34,12 +35,13 @@ class Template:
         file: str,
         parameters: Mapping[str, Any],
         deployment: Deployment,
-        sources: Mapping[str, str],
+        files: Files,
     ) -> None:
         self._file = file
-        self._sources = sources
+        self._files = files
+        self._folder = PurePosixPath(file).parent
         self._deployment = deployment
-        root = parse(sources.get(file) or (INFRA / file).read_text(encoding="utf-8"))
+        root = parse(files.read(file))
         if wrong := list(errors(root)):
             raise TemplateError(f"{file}: {wrong[0]}")
         found = {kind: declarations(root, kind) for kind in _KINDS}
@@ -50,7 +52,7 @@ class Template:
         self._given = dict(parameters)
         self._known: dict[str, Any] = {}
         self._used: set[str] = set()
-        self._expressions = Expressions((INFRA / file).parent, self._lookup)
+        self._expressions = Expressions(self._read, self._lookup)
         if unknown := self._given.keys() - found["parameter"].keys():
             raise TemplateError(f"{file} has no parameter {', '.join(sorted(unknown))}")
 
@@ -71,6 +73,9 @@ class Template:
             if kind in ("parameter", "variable") and name not in self._used
         ]
         return outputs
+
+    def _read(self, path: str) -> str:
+        return self._files.read((self._folder / path).as_posix())
 
     def _lookup(self, name: str) -> Any:
         self._used.add(name)
@@ -114,7 +119,7 @@ class Template:
         self, kind: str, version: str, is_existing: bool, body: Mapping[str, Any]
     ) -> Resource:
         parent, scope = body.get("parent"), body.get("scope")
-        name = body.get("name") or body.get("uniqueName") or body.get("appId") or ""
+        name = body.get("name", "")
         if isinstance(parent, Resource):
             identity = f"{parent.id}/{kind.rpartition('/')[2]}/{name}"
         else:
@@ -138,8 +143,8 @@ class Template:
 
         def make(body: Node, local: Mapping[str, Any]) -> Module:
             given = self._expressions.value(body, local)
-            file = (PurePosixPath(self._file).parent / path).as_posix()
-            template = Template(file, given.get("params", {}), self._deployment, self._sources)
+            file = (self._folder / path).as_posix()
+            template = Template(file, given.get("params", {}), self._deployment, self._files)
             return Module(template.run())
 
         return self._each(node.named_children[-1], make)
@@ -153,10 +158,8 @@ class Template:
         return make(body, {})
 
 
-def deploy(
-    file: str, parameters: Mapping[str, Any], sources: Mapping[str, str] | None = None
-) -> Deployment:
-    """What a file deploys; `sources` stand in for the texts of files."""
+def deploy(file: str, parameters: Mapping[str, Any], files: Files | None = None) -> Deployment:
+    """What a file deploys."""
     deployment = Deployment()
-    deployment.outputs = Template(file, parameters, deployment, sources or {}).run()
+    deployment.outputs = Template(file, parameters, deployment, files or Files()).run()
     return deployment

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from tests.infra.site import SUFFIX
 from tests.infra.values import SECRET_MARK, Later, Secret, TemplateError
 
 _NAMESPACE = uuid.UUID("9d7cf1b2-6a4f-4d0c-9e55-5fb9b31d2a10")
@@ -38,11 +38,11 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "subscriptionResourceId": lambda kind, name: f"/{kind}/{name}",
     "tenant": lambda: {"tenantId": Later("tenant.id")},
     "union": _union,
-    "uniqueString": lambda *_: "abcdefghijklm",
+    "uniqueString": lambda *_: SUFFIX,
 }
 
 
-def call(folder: Path, name: str, arguments: list[Any]) -> Any:
+def call(read: Callable[[str], str], name: str, arguments: list[Any]) -> Any:
     """The value of a call.
 
     Raises:
@@ -51,7 +51,9 @@ def call(folder: Path, name: str, arguments: list[Any]) -> Any:
     if name.startswith("list"):
         return Secret(SECRET_MARK)
     if name == "loadTextContent":
-        return (folder / arguments[0]).read_text(encoding="utf-8")
+        return read(arguments[0])
+    if name == "loadJsonContent":
+        return json.loads(read(arguments[0]))
     if name not in FUNCTIONS:
         raise TemplateError(f"{name}() is not known to this reader")
     return FUNCTIONS[name](*arguments)

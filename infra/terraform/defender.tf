@@ -1,0 +1,28 @@
+# Defender for Storage scans what is uploaded to quarantine. Its verdicts are blob index tags for
+# people; the service decides by its own scanner. azurerm has no filters for it.
+
+resource "azapi_resource_action" "defender" {
+  count = var.defender_scan ? 1 : 0
+
+  type        = "Microsoft.Security/defenderForStorageSettings@2025-06-01"
+  resource_id = "${azurerm_storage_account.content.id}/providers/Microsoft.Security/defenderForStorageSettings/current"
+  method      = "PUT"
+
+  body = {
+    properties = {
+      isEnabled                         = true
+      overrideSubscriptionLevelSettings = true
+      malwareScanning = {
+        onUpload = {
+          isEnabled     = true
+          capGBPerMonth = var.defender_gigabytes
+          filters = {
+            excludeBlobsWithPrefix = [for container in local.stores.content.containers : "${container}/" if container != "quarantine"]
+          }
+        }
+        blobScanResultsOptions = "blobIndexTags"
+      }
+      sensitiveDataDiscovery = { isEnabled = false }
+    }
+  }
+}

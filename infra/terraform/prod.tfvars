@@ -1,0 +1,12 @@
+environment_name      = "odu-prod"
+location              = "westeurope"
+hub_sku               = "S2"
+hub_units             = 1
+storage_sku           = "Standard_ZRS"
+soft_delete_days      = 30
+always_ready_imports  = 1
+customer_events       = true
+defender_scan         = true
+private_network       = true
+create_application    = false
+application_client_id = "00000000-0000-0000-0000-000000000000"
