@@ -1,4 +1,4 @@
-"""Reads by REST with 1,000 and with 100,000 device rows: a page of devices, compliance, status.
+"""Reads by REST with 1,000 and with 100,000 device rows: an update, devices, compliance, status.
 
 Both fleets are groups of one instance, read in turns through the running stack; the ceiling of a
 read with the large one is the same read with the small one, for a report must not cost more when
@@ -17,7 +17,7 @@ from typing import Any
 from bench.harness import Measure, Options, Result, compared, in_turns, percentile
 from local.demo.publisher import build
 from local.file_server import FileServer
-from local.rest import Rest
+from local.rest import Rest, update_path
 from local.stack.running import Stack, start
 from shared.adapters.clock import SystemClock
 from shared.adapters.storage import StorageAccounts
@@ -25,6 +25,7 @@ from shared.adapters.table import Table
 from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_fleet import TableFleet
+from shared.adapters.table_updates import TableUpdates
 from shared.contract.twin import startup_report
 from shared.domain.counters import total
 from shared.domain.device import (
@@ -37,6 +38,7 @@ from shared.domain.device import (
     view,
 )
 from shared.domain.filters import DeviceFilter
+from shared.domain.update_id import UpdateId
 from shared.ports import DeviceWrite, Rollup
 from shared.services.device_lists import DeviceLists
 from shared.services.report import Reports
@@ -64,15 +66,17 @@ async def run(options: Options) -> Sequence[Result]:
             deployments = {group: await rest.deploy(group, update) for group in fleets}
             results = []
             for name, path in _PATHS.items():
-                counted = await storage.requests(name, deployments)
+                counted = await storage.requests(name, deployments, update)
+                address = path.replace("{update}", update_path(update))
                 results.append(
-                    await _compare(name, path, rest, deployments, rounds, options, counted)
+                    await _compare(name, address, rest, deployments, rounds, options, counted)
                 )
             results.append(await _rate(rest, rounds // 10, options))
             return results
 
 
 _PATHS: Mapping[str, str] = {
+    "read_update": "{update}",
     "read_compliance": "management/groups/{group}/updateCompliance",
     "read_status": "management/groups/{group}/deployments/{deployment}/status",
     "read_devices": "management/devices?filter=groupId%20eq%20'{group}'",
@@ -145,6 +149,7 @@ class _Storage:
         connection = Connection(connection_string=stack.storage_connection_string)
         self._accounts = StorageAccounts(connection, connection, lambda: None, self._counted)
         clock = SystemClock()
+        self._updates = TableUpdates(Table(self._accounts, "Updates"))
         self._devices = TableDevices(Table(self._accounts, "Devices"))
         self._fleet = TableFleet(
             Table(self._accounts, "Buckets"),
@@ -192,9 +197,13 @@ class _Storage:
         rollup = Rollup(total(counts), self._clock.now())
         await self._fleet.save_rollup(self._instance, group, rollup)
 
-    async def requests(self, name: str, deployments: Mapping[str, str]) -> dict[str, int]:
+    async def requests(
+        self, name: str, deployments: Mapping[str, str], update: Mapping[str, str]
+    ) -> dict[str, int]:
         """Storage requests of one read, by group."""
+        update_id = UpdateId.parse(update)
         reads: Mapping[str, Callable[[str], Awaitable[Any]]] = {
+            "read_update": lambda _: self._updates.get(self._instance, update_id),
             "read_compliance": lambda group: self._reports.compliance(self._instance, group),
             "read_status": lambda group: self._reports.status(
                 self._instance, group, deployments[group]

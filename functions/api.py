@@ -134,7 +134,9 @@ def _answer(route: Route, request: func.HttpRequest, reply: Reply) -> func.HttpR
         headers["ETag"] = tag = reply.body.etag
         wanted, unwanted = request.headers.get("If-Match"), request.headers.get("If-None-Match")
         if wanted and wanted not in (tag, "*"):
-            raise PreconditionFailed(f"The ETag is {tag}, not the one of If-Match.")
+            raise PreconditionFailed(
+                f"The ETag is {tag}, not the one of If-Match.", target="If-Match"
+            )
         if unwanted and unwanted in (tag, "*"):
             return _response(None, HTTPStatus.NOT_MODIFIED, {"ETag": tag})
     return _response(reply.body, route.status, headers)

@@ -1,6 +1,6 @@
 """What the handler of a REST operation sees of a request, and what it may answer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -11,6 +11,7 @@ import msgspec
 from shared.container import Container
 from shared.domain.errors import InvalidInput
 from shared.domain.strict_json import NotStrictJson, loads_strict
+from shared.domain.update_id import UpdateId
 from shared.http import wire
 from shared.http.page_token import open_token, seal_token
 from shared.http.problems import UnsupportedMediaType
@@ -40,6 +41,15 @@ class Call:
         """A value from the path, decoded."""
         return self.parts[name]
 
+    def update_id(self) -> UpdateId:
+        """The update that the path names.
+
+        Raises:
+            InvalidInput: No update can have that name.
+        """
+        names = (self.part(name) for name in ("provider", "name", "version"))
+        return named_update(*names, place=lambda pointer: pointer.removeprefix("/"))
+
     def query(self, name: str) -> str | None:
         """A value from the query."""
         value = self.request.params.get(name)
@@ -60,7 +70,7 @@ class Call:
         try:
             return loads_strict(self.request.get_body(), max_bytes=MAX_BODY_BYTES)
         except NotStrictJson as error:
-            raise InvalidInput(f"The body cannot be read: {error}.", target="body") from error
+            raise InvalidInput(f"The body cannot be read: {error}.", target="") from error
 
     def body[T](self, kind: type[T]) -> T:
         """The body as an object of the API.
@@ -133,6 +143,24 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+def named_update(
+    provider: str, name: str, version: str, *, place: Callable[[str], str]
+) -> UpdateId:
+    """The update of that name; `place` says where the request has a part of it.
+
+    Raises:
+        InvalidInput: No update can have that name.
+    """
+    try:
+        return UpdateId(provider, name, version)
+    except InvalidInput as error:
+        details = tuple(
+            InvalidInput(detail.message, target=place(detail.target or ""))
+            for detail in error.details
+        )
+        raise InvalidInput(error.message, target=details[0].target, details=details) from error
+
+
 def parts_of(route: Route, url: str) -> dict[str, str]:
     """The values in the path of a request to a route, each decoded once.
 
@@ -151,5 +179,4 @@ def parts_of(route: Route, url: str) -> dict[str, str]:
 
 def _pointer(place: str) -> str:
     """A msgspec path such as `$.update.updateId` or `$[0].url` as a JSON pointer."""
-    steps = place.strip("`").removeprefix("$").replace("[", "/").replace("]", "").replace(".", "/")
-    return steps or "/"
+    return place.strip("`").removeprefix("$").replace("[", "/").replace("]", "").replace(".", "/")

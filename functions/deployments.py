@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from functions.api import Api, Call
+from functions.call import named_update
 from shared.domain.access import Action
 from shared.domain.deployment import Deployment, DeploymentState, RollbackPolicy
 from shared.domain.errors import InvalidInput, NotFound
@@ -194,26 +195,31 @@ async def list_device_states_for_device_class_subgroup_deployment(call: Call) ->
 def _request(call: Call, body: models.Deployment) -> DeploymentRequest:
     for field, given in (("deploymentId", body.deployment_id), ("groupId", body.group_id)):
         if given != call.part(field):
-            raise InvalidInput(f"'{field}' must be the one of the path.", target=field)
+            raise InvalidInput(f"'{field}' must be the one of the path.", target=f"/{field}")
     return DeploymentRequest(
         deployment_id=body.deployment_id,
         group_id=body.group_id,
-        update_id=_update_id(body.update),
-        starts_at=instant(body.start_date_time, "startDateTime"),
+        update_id=_update_id(body.update, ""),
+        starts_at=instant(body.start_date_time, "/startDateTime"),
         rollback_policy=_rollback_policy(body.rollback_policy),
     )
 
 
-def _update_id(info: models.UpdateInfo) -> UpdateId:
+def _update_id(info: models.UpdateInfo, where: str) -> UpdateId:
     wanted = info.update_id
-    return UpdateId(wanted.provider, wanted.name, wanted.version)
+    return named_update(
+        wanted.provider,
+        wanted.name,
+        wanted.version,
+        place=lambda pointer: f"{where}/update/updateId{pointer}",
+    )
 
 
 def _rollback_policy(policy: models.RollbackPolicy | None) -> RollbackPolicy | None:
     if policy is None:
         return None
     return RollbackPolicy(
-        _update_id(policy.update),
+        _update_id(policy.update, "/rollbackPolicy"),
         policy.failure.devices_failed_percentage,
         policy.failure.devices_failed_count,
     )

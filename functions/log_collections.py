@@ -36,7 +36,7 @@ async def start_log_collection(call: Call) -> models.LogCollection:
     body = call.body(models.LogCollection)
     identity = call.part("operationId")
     if body.operation_id not in (None, identity):
-        raise InvalidInput("'operationId' must be the one of the path.", target="operationId")
+        raise InvalidInput("'operationId' must be the one of the path.", target="/operationId")
     devices = [DeviceLog(item.device_id, item.module_id) for item in body.device_list]
     return wire.log_collection(
         await call.app.collect_logs.start(call.instance, identity, devices, body.description)

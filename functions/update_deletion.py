@@ -9,7 +9,6 @@ from shared.container import container
 from shared.domain.access import Action
 from shared.domain.errors import DeviceUpdateError
 from shared.domain.topology import STATE_CONNECTION
-from shared.domain.update_id import UpdateId
 
 api = Api()
 bp = func.Blueprint()
@@ -28,9 +27,8 @@ _LAST_DELIVERY = 5
 )
 async def delete_update(call: Call) -> Reply:
     """Start the deletion of an update that nothing needs any more."""
-    update_id = UpdateId(call.part("provider"), call.part("name"), call.part("version"))
     identity = await call.app.delete_update.start(
-        call.instance, update_id, call.app.clock.fresh_id()
+        call.instance, call.update_id(), call.app.clock.fresh_id()
     )
     location = call.path("updates", "operations", identity)
     return Reply(headers={"Operation-Location": location, "Retry-After": str(POLL_SECONDS)})

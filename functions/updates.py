@@ -9,7 +9,6 @@ from shared.domain.errors import NotFound
 from shared.domain.filters import is_deployable_of, is_running_of
 from shared.domain.import_request import parse_import_request
 from shared.domain.update import Update
-from shared.domain.update_id import UpdateId
 from shared.http import models, wire
 from shared.http.route import TOP, QueryParameter, filter_by
 from shared.ports import Page, Stored
@@ -192,10 +191,10 @@ async def get_update_operation(call: Call) -> Reply:
 
 
 async def _stored(call: Call) -> Stored[Update]:
-    update_id = UpdateId(call.part("provider"), call.part("name"), call.part("version"))
+    update_id = call.update_id()
     stored = await call.app.updates.get(call.instance, update_id)
     if stored is None:
-        raise NotFound(f"Update '{update_id}' does not exist.", target="updateId")
+        raise NotFound(f"Update '{update_id}' does not exist.", target="version")
     return stored
 
 

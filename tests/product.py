@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
 import warnings
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from azure.iot.device import ProxyOptions
+from azure.iot.device.aio import IoTHubModuleClient
 from azure.iot.hub import IoTHubRegistryManager
 from azure.iot.hub.models import Twin, TwinProperties
 
 from local.fleet.fleet import Fleet, SimulatedDevice
 from local.rest import Rest, RestError
+from shared.contract.twin import startup_report
 from tests.packages import MANUFACTURER, Package
 from tests.storage import Storage
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-    from pathlib import Path
 
     from local.stack.running import Stack
     from tests.sources import Sources
@@ -94,6 +98,27 @@ class Product:
             async with Fleet(self.stack, devices, self._folder) as fleet:
                 yield fleet
             gc.collect()
+
+    @asynccontextmanager
+    async def module(self, group: str, model: str) -> AsyncIterator[tuple[str, str]]:
+        """A module whose agent reports once and then keeps silent; its device's id and its own."""
+        key = base64.b64encode(b"k" * 32).decode()
+        device_id, module_id = f"{model}-host", "agent"
+        hub = self.hub()
+        await asyncio.to_thread(hub.create_device_with_sas, device_id, key, key, "enabled")
+        await asyncio.to_thread(hub.create_module_with_sas, device_id, module_id, "", key, key)
+        tagged = Twin(tags={"ADUGroup": group})
+        await asyncio.to_thread(hub.update_module_twin, device_id, module_id, tagged)
+        client = IoTHubModuleClient.create_from_connection_string(
+            f"HostName=localhost;DeviceId={device_id};ModuleId={module_id};SharedAccessKey={key}",
+            proxy_options=ProxyOptions("HTTP", "127.0.0.1", self.stack.hub_port),
+            server_verification_cert=await asyncio.to_thread(Path(self.stack.ca_file).read_text),
+        )
+        try:
+            await client.patch_twin_reported_properties(startup_report(MANUFACTURER, model))
+            yield device_id, module_id
+        finally:
+            await client.shutdown()
 
     async def seen(self, group: str, count: int) -> None:
         """Wait until the service counts so many devices in a group."""

@@ -17,6 +17,10 @@ _LEEWAY_SECONDS = 60
 _TIMEOUT_SECONDS = 10.0
 
 
+def _refused(reason: str) -> Unauthorized:
+    return Unauthorized(reason, target="Authorization")
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who calls: the object id of a user or a managed identity, and its role values."""
@@ -49,7 +53,7 @@ class TokenValidator:
 
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise Unauthorized("Send a bearer token in the Authorization header.")
+            raise _refused("Send a bearer token in the Authorization header.")
         try:
             header = jwt.get_unverified_header(token)
             key = await self._key(str(header.get("kid", "")))
@@ -63,11 +67,11 @@ class TokenValidator:
                 options={"require": ["exp", "nbf", "iss", "aud", "tid"]},
             )
         except jwt.ExpiredSignatureError as error:
-            raise Unauthorized("The token has expired.") from error
+            raise _refused("The token has expired.") from error
         except jwt.PyJWTError as error:
-            raise Unauthorized("The token is not valid.") from error
+            raise _refused("The token is not valid.") from error
         if claims["tid"] != self._settings.tenant:
-            raise Unauthorized("The token is of another tenant.")
+            raise _refused("The token is of another tenant.")
         roles = claims.get("roles", [])
         return Principal(
             object_id=str(claims.get("oid") or claims.get("sub") or ""),
@@ -84,7 +88,7 @@ class TokenValidator:
         try:
             return self._keys[key_id]
         except KeyError:
-            raise Unauthorized("The token is signed by an unknown key.") from None
+            raise _refused("The token is signed by an unknown key.") from None
 
     async def _fetch(self) -> None:
         import aiohttp

@@ -12,7 +12,8 @@ class DeviceUpdateError(Exception):
     Args:
         message: What happened, in one sentence that a user can act on. Never holds a secret.
         code: Stable word for programs.
-        target: The field, JSON pointer or id at fault.
+        target: What is at fault: a JSON pointer for a place in a document, else the name of a
+            parameter, header, file or limit.
         details: Further errors of the same kind (all violations of one document, say).
         inner: A more specific cause.
     """

@@ -47,7 +47,9 @@ def parse_import_request(body: object) -> tuple[ImportItem, ...]:
     if violations:
         reasons = "; ".join(each.message for each in violations[:3])
         raise InvalidInput(
-            f"The import request is not valid: {reasons}.", details=tuple(violations)
+            f"The import request is not valid: {reasons}.",
+            target=violations[0].target,
+            details=tuple(violations),
         )
     assert isinstance(body, list)
     return tuple(_item(item) for item in body)

@@ -20,5 +20,6 @@ def instant(text: str, target: str | None = None) -> str:
         return moment.astimezone(UTC).isoformat(timespec="microseconds")
     except (ValueError, OverflowError) as error:
         raise InvalidInput(
-            f"'{target or 'value'}' must be an ISO 8601 date and time.", target=target
+            f"'{(target or 'value').removeprefix('/')}' must be an ISO 8601 date and time.",
+            target=target,
         ) from error

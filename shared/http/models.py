@@ -32,12 +32,24 @@ class InnerError(Model):
     inner_error: InnerError | None = None
 
 
+type Target = Annotated[
+    str,
+    Meta(
+        description=(
+            "What is at fault. A place in the body, or in an import manifest, is a JSON pointer "
+            "(empty for all of it); anything else is a name: of a parameter of path or query, of a "
+            "header, of a file of the update, of a limit."
+        )
+    ),
+]
+
+
 class Error(Model):
     """What went wrong."""
 
     code: str
     message: str
-    target: str | None = None
+    target: Target | None = None
     details: list[Error] | None = None
     innererror: InnerError | None = msgspec.field(default=None, name="innererror")
     occurred_date_time: str | None = None

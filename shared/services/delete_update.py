@@ -56,7 +56,7 @@ class DeleteUpdate:
         """
         stored = await self.updates.get(instance, update_id)
         if stored is None:
-            raise NotFound(f"Update '{update_id}' does not exist.", target="updateId")
+            raise NotFound(f"Update '{update_id}' does not exist.", target="version")
         await self._check(instance, stored.value)
         now = self.clock.now()
         operation = Operation(
@@ -143,7 +143,7 @@ class DeleteUpdate:
         if parents:
             raise Conflict(
                 f"Update '{update.update_id}' is part of {_listed(parents)}; delete that first.",
-                target="updateId",
+                target="version",
             )
         using = await self._using(instance, update.update_id)
         if using:
@@ -151,7 +151,7 @@ class DeleteUpdate:
             raise Conflict(
                 f"Update '{update.update_id}' is used by the active deployment {named}; "
                 "cancel or delete that first.",
-                target="updateId",
+                target="version",
             )
 
     async def _using(self, instance: str, update_id: UpdateId) -> list[Deployment]:

@@ -58,14 +58,15 @@ class Deploy:
         await self._check_room(instance, request)
         update = await self._update(instance, request.update_id)
         if request.rollback_policy is not None:
-            await self._update(instance, request.rollback_policy.update_id)
+            rollback = "/rollbackPolicy/update/updateId"
+            await self._update(instance, request.rollback_policy.update_id, rollback)
         classes = await self.classes_of(instance, request.group_id)
         if not any(
             is_compatible(update.compatibility, item.device_class.properties) for item in classes
         ):
             raise InvalidInput(
                 f"Update '{update.update_id}' fits no device class of group '{request.group_id}'.",
-                target="update",
+                target="/update",
             )
         deployment = Deployment(
             deployment_id=request.deployment_id,
@@ -188,22 +189,24 @@ class Deploy:
     async def _is_known(self, instance: str, group: str) -> bool:
         return any(known.group_id == group for known in await self.fleet.groups(instance))
 
-    async def _update(self, instance: str, update_id: UpdateId) -> Update:
+    async def _update(
+        self, instance: str, update_id: UpdateId, place: str = "/update/updateId"
+    ) -> Update:
         stored = await self.updates.get(instance, update_id)
         if stored is None:
-            raise NotFound(f"Update '{update_id}' does not exist.", target="update.updateId")
+            raise NotFound(f"Update '{update_id}' does not exist.", target=place)
         if stored.value.is_being_deleted:
-            raise Conflict(f"Update '{update_id}' is being deleted.", target="update.updateId")
+            raise Conflict(f"Update '{update_id}' is being deleted.", target=place)
         if stored.value.recall is not None:
             raise Conflict(
                 f"Update '{update_id}' was recalled: {stored.value.recall.reason}",
                 code="UpdateRecalled",
-                target="update.updateId",
+                target=place,
             )
         if not stored.value.is_deployable:
             raise InvalidInput(
                 f"Update '{update_id}' is not deployable; it only serves as a part of others.",
-                target="update.updateId",
+                target=place,
             )
         return stored.value
 

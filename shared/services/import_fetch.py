@@ -165,7 +165,7 @@ class ImportFetch:
             raise Conflict(
                 f"Update '{manifest.update_id}' exists already; versions cannot be replaced.",
                 code="UpdateAlreadyExists",
-                target="updateId",
+                target="/updateId",
             )
 
     async def _check_references(

@@ -115,7 +115,7 @@ class ImportPublish:
             raise Conflict(
                 f"Update '{update_id}' exists already; versions cannot be replaced.",
                 code="UpdateAlreadyExists",
-                target="updateId",
+                target="/updateId",
             )
 
     async def _check_children(self, instance: str, update: Update) -> None:

@@ -135,7 +135,7 @@ class CollectLogs:
     async def _check_devices(self, instance: str, devices: Sequence[DeviceLog]) -> None:
         keys = [item.key for item in devices]
         if len(set(keys)) < len(keys):
-            raise InvalidInput("A device stands twice in the list.", target="deviceList")
+            raise InvalidInput("A device stands twice in the list.", target="/deviceList")
         by_bucket: dict[int, list[str]] = {}
         for item in devices:
             by_bucket.setdefault(bucket_of(item.device_id), []).append(item.key)
@@ -150,7 +150,8 @@ class CollectLogs:
         }
         missing = [key for key in keys if key not in known]
         if missing:
-            raise NotFound(f"Device '{missing[0]}' does not exist.", target="deviceList")
+            place = f"/deviceList/{keys.index(missing[0])}"
+            raise NotFound(f"Device '{missing[0]}' does not exist.", target=place)
 
     async def _ask_all(
         self, instance: str, collection_id: str, devices: Sequence[DeviceLog], link: str

@@ -47,7 +47,7 @@ async def test_a07_deployment_is_refused_when_no_class_of_the_group_fits(
             await product.rest.deploy(group, package.update_id, "toast-the-fridge")
 
         assert raised.value.status == 400
-        assert raised.value.error["target"] == "update"
+        assert raised.value.error["target"] == "/update"
         deployments = await product.rest.get(f"management/groups/{group}/deployments")
         assert deployments["value"] == []
         twin = await product.twin(f"{fridge}-0")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.sources import Sources
 
 
-ABSENT = ("get_device_module", "get_device_operation")
+ABSENT = ("get_device_module", "get_device_operation", "list_update_history_of_module")
 """What the second instance has none of."""
 
 

@@ -70,7 +70,8 @@ class Api:
         given = {"Content-Type": "application/json", **(headers or {})}
         if token is not None:
             given["Authorization"] = f"Bearer {token or self._token}"
-        query = f"?api-version={version}" if version is not None else ""
+        separator = "&" if "?" in path else "?"
+        query = f"{separator}api-version={version}" if version is not None else ""
         base = f"{self.stack.endpoint}/deviceUpdate/{instance or self.stack.instance}"
         address = URL(f"{base}/{path}{query}", encoded=True)
         async with self._session.request(

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import socket
 import time
 from pathlib import Path
@@ -16,7 +17,8 @@ from urllib.parse import quote
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from local.identity.keys import signing_keys
+from functions.resources import routes
+from local.identity.keys import roll, signing_keys
 from local.identity.tokens import LOCAL_TENANT, mint
 from tests.packages import Package, make_package, sha256, unique
 from tests.waiting import eventually
@@ -217,7 +219,7 @@ async def test_import_fails_when_the_update_exists(product: Product) -> None:
 
     assert ended["status"] == "Failed"
     assert ended["error"]["code"] == "UpdateAlreadyExists"
-    assert ended["error"]["target"] == "updateId"
+    assert ended["error"]["target"] == "/updateId"
     assert await product.rest.get(package.path) == first
 
 
@@ -306,7 +308,7 @@ async def test_body_is_refused_when_it_is_no_strict_json(
     answer = await api.send("POST", IMPORT, data=data)
 
     assert answer.status in (400, 413)
-    assert answer.error["target"] == "body"
+    assert answer.error["target"] == ""
     assert reason in answer.error["message"]
 
 
@@ -315,6 +317,69 @@ async def test_body_is_refused_when_it_has_another_content_type(api: Api) -> Non
 
     assert answer.status == 415
     assert answer.error["target"] == "Content-Type"
+
+
+async def test_every_operation_with_a_body_refuses_what_is_none_and_changes_nothing(
+    api: Api, product: Product
+) -> None:
+    tables = ("Operations", "Deployments", "LogCollections", "Updates", "DeviceClasses")
+    before = [await product.storage.rows(table) for table in tables]
+    bad = {
+        b'{"a": 1, "a": 2}': (400, ""),
+        b'{"a": NaN}': (400, ""),
+        b"[" * 5_000: (400, ""),
+        b'"' + b"a" * (10 << 20) + b'"': (400, ""),
+        b"5": (400, ""),
+        b"\xff\xfe": (400, ""),
+    }
+    takers = [route for route in routes() if route.body is not None]
+    assert len(takers) == 5
+    for route in takers:
+        path = re.sub(r"\{\w+\}", "some", route.path)
+        for body, expected in bad.items():
+            answer = await api.send(
+                route.method, path, data=body, headers={"Content-Type": route.body_type}
+            )
+            found = (answer.status, answer.error.get("target"))
+            assert found == expected, (route.name, body[:20], answer.error)
+        for kind in ("text/plain", "application/xml", "application/jsonx", "json"):
+            answer = await api.send(route.method, path, data=b"{}", headers={"Content-Type": kind})
+            assert (answer.status, answer.error["target"]) == (415, "Content-Type"), route.name
+    assert [await product.storage.rows(table) for table in tables] == before
+
+
+BAD_QUERIES = {
+    "filter": [
+        "x",
+        "groupId eq",
+        "groupId eq 'a",
+        "groupId eq 'a' or",
+        "groupId eq 'a'; drop",
+        "((((((((" * 100,
+        "not groupId eq 'a'",
+        "groupId ne 'a'",
+        "größe eq '💥'",
+        "groupId eq 'a\x00'and 1 eq 1",
+        "a" * 5_000,
+    ],
+    "orderby": ["x", "groupId sideways", "groupId asc, deviceCount", "'", "💥", "a" * 5_000],
+    "top": ["-1", "1.5", "x", "1e3", "٣", "9" * 30, "0x1"],
+    "token": ["x", "'", "gAAAAA", "💥", "%", "a" * 5_000],
+}
+
+
+@pytest.mark.parametrize("name", BAD_QUERIES)
+async def test_every_list_refuses_malformed_queries_naming_the_parameter(
+    api: Api, name: str
+) -> None:
+    for route in routes():
+        if route.is_paged if name == "token" else name in {item.name for item in route.query}:
+            path = re.sub(r"\{\w+\}", "some", route.path)
+            for value in BAD_QUERIES[name]:
+                answer = await api.send("GET", f"{path}?{name}={quote(value, safe='')}")
+                assert answer.status in (400, 404), (route.name, value, answer)
+                if answer.status == 400:
+                    assert answer.error["target"] in (name, "filter"), (route.name, value, answer)
 
 
 @pytest.mark.parametrize("version", [None, "", "2020-09-01", "2022-10-01x"])
@@ -367,10 +432,13 @@ STRANGE_IDS = [
 async def test_unknown_things_are_answered_4xx_when_their_ids_are_strange(
     api: Api, path: str, identity: str
 ) -> None:
-    answer = await api.send("GET", path.replace("{}", quote(identity, safe="")))
+    address = path.replace("{}", quote(identity, safe=""))
+    for method in ("GET", "DELETE", "PATCH", "PUT") if path.endswith("}") else ("GET",):
+        answer = await api.send(method, address, data=b"{}" if method in ("PATCH", "PUT") else None)
 
-    assert answer.status in (400, 404)
-    assert answer.error["target"]
+        if not isinstance(answer.body, bytes):  # else there is no such operation at all
+            assert answer.status in (400, 404, 415)
+            assert answer.error["target"] is not None
 
 
 # Deployments.
@@ -396,7 +464,7 @@ async def test_deployment_is_answered_404_when_the_update_is_unknown(api: Api) -
     answer = await api.send("PUT", deployment_path("g", "d"), data=deployment("g", "d", update_id))
 
     assert answer.status == 404
-    assert answer.error["target"] == "update.updateId"
+    assert answer.error["target"] == "/update/updateId"
     assert update_id["name"] in answer.error["message"]
 
 
@@ -425,7 +493,7 @@ async def test_deployment_is_refused_when_its_id_is_not_allowed(api: Api, identi
     )
 
     assert answer.status == 400
-    assert answer.error["target"].removeprefix("/") == "deploymentId"
+    assert answer.error["target"] in ("deploymentId", "/deploymentId")
 
 
 @pytest.mark.parametrize(
@@ -514,5 +582,18 @@ async def test_request_is_answered_401_when_the_token_does_not_hold(
 
     assert answer.status == 401
     assert answer.error["code"] == "Unauthorized"
+    assert answer.error["target"] == "Authorization"
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
     assert "Retry-After" not in answer.headers
+
+
+async def test_token_of_a_new_key_holds_and_that_of_the_one_before_too(api: Api) -> None:
+    before = api.stack.token()
+    roll(Path(api.stack.state) / "identity")
+    after = api.stack.token()
+
+    async def holds() -> None:
+        for token in (before, after):
+            assert (await api.send("GET", "updates", token=token)).status == 200
+
+    await eventually(holds)

@@ -294,9 +294,9 @@ async def test_failed_devices_are_asked_again_on_retry() -> None:
     [
         ({"deployment_id": "Upper"}, InvalidInput, "deploymentId"),
         ({"group_id": "nowhere"}, NotFound, "groupId"),
-        ({"update_id": UpdateId("acme", "kiosk", "9.0")}, NotFound, "update.updateId"),
-        ({"update_id": UpdateId("acme", "part", "1.0")}, InvalidInput, "update.updateId"),
-        ({"update_id": UpdateId("acme", "gate", "1.0")}, InvalidInput, "update"),
+        ({"update_id": UpdateId("acme", "kiosk", "9.0")}, NotFound, "/update/updateId"),
+        ({"update_id": UpdateId("acme", "part", "1.0")}, InvalidInput, "/update/updateId"),
+        ({"update_id": UpdateId("acme", "gate", "1.0")}, InvalidInput, "/update"),
     ],
 )
 async def test_deployment_is_refused_when_it_could_not_work(
