@@ -11,6 +11,7 @@ from functions import (
     log_collections,
     rollout,
     root_keys,
+    scanning,
     update_deletion,
 )
 from functions.resources import RESOURCES
@@ -19,6 +20,7 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 for module in (
     import_pipeline,
+    scanning,
     update_deletion,
     device_events,
     device_import,

@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.harness import Options, Result, compared, in_turns
 from bench.import_throughput import Copy, LargeImport, bench_container, forget_peak, memory_of
+from bench.second_host import second_host
 from bench.source import serving
 from local.rest import Rest
 from local.stack.errors import StackError
@@ -44,7 +45,7 @@ async def run(options: Options) -> Sequence[Result]:
         async with serving() as source, Rest(stack) as rest, bench_container(stack) as container:
             bench = _Bench(stack, rest, source, container, options)
             return [
-                await bench.at_once(sizes.imports),
+                *await bench.at_once(sizes.imports),
                 await bench.memory(sizes.least, sizes.most),
                 await bench.large(sizes.large),
             ]
@@ -90,8 +91,20 @@ class _Bench:
             "import_load, memory", "MiB", peaks[1:], peaks[:1], better="lower", notes=notes
         )
 
-    async def at_once(self, count: int) -> Result:
-        """Small imports per second, all asked for together."""
+    async def at_once(self, count: int) -> list[Result]:
+        """Small imports per second, all asked for together, with one worker and with two."""
+        one = await self._rate(count)
+        ceiling = await _Stores(self.stack).rate(count)
+        async with second_host(self.stack):
+            two = await self._rate(count)
+        name, notes = f"import_load, {count} at once", {"failed": 0}
+        return [
+            compared(name, "imports/s", [one], [ceiling], notes=notes),
+            compared(f"{name}, two workers to one", "imports/s", [two], [one], notes=notes),
+        ]
+
+    async def _rate(self, count: int) -> float:
+        """Imports per second. Raises StackError where one fails."""
         small = self._import(4096)
         items = [await small.item(uuid.uuid4().hex) for _ in range(count)]
         self.options.say(f"{count} imports at once")
@@ -101,11 +114,7 @@ class _Bench:
             state = await self.rest.finished(operation)
             if state["status"] != "Succeeded":
                 raise StackError(f"an import failed: {state['error']['message']}")
-        figure = count / (time.perf_counter() - started)
-        ceiling = await _Stores(self.stack).rate(count)
-        notes = {"failed": 0, "workers": 1}
-        name = f"import_load, {count} at once"
-        return compared(name, "imports/s", [figure], [ceiling], notes=notes)
+        return count / (time.perf_counter() - started)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from functions import (
     fleet_changes,
     insights,
     log_collections,
+    scanning,
     subgroup_deployments,
     update_deletion,
     updates,
@@ -21,6 +22,7 @@ from shared.http.route import Route
 RESOURCES: tuple[Api, ...] = (
     updates.api,
     update_deletion.api,
+    scanning.api,
     fleet.api,
     fleet_changes.api,
     device_import.api,

@@ -187,10 +187,12 @@ module content 'modules/storage.bicep' = {
       { container: 'content', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
       { container: 'diagnostics', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
       { container: 'deadletter', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
+      { container: 'rules', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
       { container: 'manifests', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataReader }
       { container: 'deadletter', principalId: identity.outputs.eventsPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
     ], empty(operatorPrincipalId) ? [] : [
       { container: 'manifests', principalId: operatorPrincipalId, principalType: operatorPrincipalType, roleId: roles.blobDataContributor }
+      { container: 'rules', principalId: operatorPrincipalId, principalType: operatorPrincipalType, roleId: roles.blobDataContributor }
       { container: 'imports', principalId: operatorPrincipalId, principalType: operatorPrincipalType, roleId: roles.blobDataContributor }
     ])
   }
@@ -295,7 +297,11 @@ module alerts 'modules/alerts.bicep' = {
 module defender 'modules/defender.bicep' = if (defenderScan) {
   name: 'defender'
   scope: group
-  params: { accountName: content.outputs.name, gigabytes: defenderGigabytes }
+  params: {
+    accountName: content.outputs.name
+    topicId: eventgrid.outputs.scanTopicId
+    gigabytes: defenderGigabytes
+  }
 }
 
 module app 'modules/app.bicep' = {
@@ -325,7 +331,7 @@ module app 'modules/app.bicep' = {
     hubName: hub.outputs.name
     hubHost: hub.outputs.host
     audience: audience
-    optionalSettings: optionalSettings
+    optionalSettings: defenderScan ? union({ SCAN_ENGINES: 'yara-x,defender' }, optionalSettings) : optionalSettings
   }
 }
 
@@ -336,6 +342,7 @@ output API_AUDIENCE string = audience
 output IOT_HUB_NAME string = hub.outputs.name
 output TOPIC_NAME string = eventgrid.outputs.topicName
 output CUSTOMER_TOPIC_NAME string = customerEvents ? customers!.outputs.name : ''
+output SCAN_TOPIC_NAME string = eventgrid.outputs.scanTopicName
 output HUB_TOPIC_NAME string = eventgrid.outputs.hubTopicName
 output CONTENT_TOPIC_NAME string = eventgrid.outputs.contentTopicName
 output EVENTS_IDENTITY_ID string = identity.outputs.eventsId

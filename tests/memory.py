@@ -54,7 +54,7 @@ from shared.domain.errors import (
 from shared.domain.health import health_of
 from shared.domain.keyring import SignatureRecord
 from shared.domain.operation import Operation
-from shared.domain.scan import Verdict
+from shared.domain.scan import Knowledge, Verdict
 from shared.domain.topology import Container, Queue
 from shared.domain.update import Update
 from shared.domain.update_id import UpdateId
@@ -62,10 +62,12 @@ from shared.ports import (
     BlobFacts,
     DeviceQuery,
     DeviceWrite,
+    JudgedContent,
     KnownClass,
     KnownGroup,
     Page,
     Rollup,
+    Sample,
     Staged,
     Stored,
     TwinSource,
@@ -414,7 +416,7 @@ class MemoryUpdates:
             if owner == instance
             and provider in (None, item.provider)
             and name in (None, item.name)
-            and is_deployable in (None, row.value.is_deployable)
+            and is_deployable in (None, row.value.is_deployable and row.value.recall is None)
         ]
         return _page(found, token, min(size, self._page_size))
 
@@ -949,25 +951,58 @@ class MemoryFetcher:
 class MemoryScanner:
     """Gives the verdict prepared for a content; clean if there is none."""
 
+    engine = "memory"
+    reads_files = True
+
     def __init__(self) -> None:
         self.verdicts: dict[bytes, Verdict] = {}
+        self.rules_version = "1"
+        self.scans = 0
 
-    async def scan(
-        self,
-        path: Path,
-        *,
-        sha256: str,
-        size_bytes: int,
-        deadline_seconds: float,
-        name: str = "",
-        opaque: bool = False,
-    ) -> Verdict:
+    async def knowledge(self) -> Knowledge:
+        return Knowledge(self.engine, "1", self.rules_version)
+
+    async def scan(self, sample: Sample, *, deadline_seconds: float) -> Verdict:
         await asyncio.sleep(0)
-        content = await asyncio.to_thread(path.read_bytes)
+        assert sample.path is not None
+        self.scans += 1
+        content = await asyncio.to_thread(sample.path.read_bytes)
         digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
-        assert (digest, len(content)) == (sha256, size_bytes)
+        assert (digest, len(content)) == (sample.sha256, sample.size_bytes)
         assert deadline_seconds > 0
-        return self.verdicts.get(content, CLEAN)
+        verdict = self.verdicts.get(content, CLEAN)
+        return replace(verdict, rules_version=self.rules_version)
+
+
+class MemoryVerdicts:
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str, bool, str], tuple[Verdict, str]] = {}
+
+    async def on(self, instance: str, sha256: str, *, is_opaque: bool) -> Sequence[Verdict]:
+        await asyncio.sleep(0)
+        wanted = (instance, _hex(sha256), is_opaque)
+        return [verdict for place, (verdict, _) in self._rows.items() if place[:3] == wanted]
+
+    async def put(
+        self, instance: str, sha256: str, verdict: Verdict, *, is_opaque: bool, at: str
+    ) -> None:
+        await asyncio.sleep(0)
+        self._rows[instance, _hex(sha256), is_opaque, verdict.engine] = (verdict, at)
+
+    async def list(self, instance: str, token: str | None = None) -> Page[JudgedContent]:
+        await asyncio.sleep(0)
+        rows = sorted(self._rows.items())
+        found = [JudgedContent(place[1], at) for place, (_, at) in rows if place[0] == instance]
+        return _page(found, token, 2)
+
+    async def forget(self, instance: str, sha256: str) -> None:
+        await asyncio.sleep(0)
+        for place in [place for place in self._rows if place[:2] == (instance, sha256)]:
+            del self._rows[place]
+
+
+def _hex(sha256: str) -> str:
+    return base64.b64decode(sha256).hex()
 
 
 class MemorySigning:

@@ -77,7 +77,7 @@ resource "azapi_resource_action" "settings" {
   method      = "PUT"
 
   body = {
-    properties = merge(var.optional_settings, {
+    properties = merge(var.defender_scan ? { SCAN_ENGINES = "yara-x,defender" } : {}, var.optional_settings, {
       AzureWebJobsStorage__blobServiceUri       = local.state.primary_blob_endpoint
       AzureWebJobsStorage__queueServiceUri      = local.state.primary_queue_endpoint
       AzureWebJobsStorage__tableServiceUri      = local.state.primary_table_endpoint

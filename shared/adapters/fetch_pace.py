@@ -35,7 +35,7 @@ class FetchLimits:
     base_seconds: float = 60.0
     bytes_per_second: int = 256 * 1024
     """The whole fetch may take `base_seconds` plus its size at this rate."""
-    min_bytes_per_second: int = 64 * 1024
+    min_bytes_per_second: float = 64 * 1024
     rate_window_seconds: float = 60.0
     """Any window of this length slower than `min_bytes_per_second` ends the fetch."""
 

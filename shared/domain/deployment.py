@@ -73,8 +73,9 @@ class Deployment:
 
     `workflow_id` is what devices see; it is new for every deployment, even one that takes the id of
     a deleted one. `starts_at` and `created_at` are ISO 8601 in UTC. A rollback
-    (`is_rollback`) is one that the service made itself, for `only_class_id`. `is_started` and
-    `is_finished` say that this was told to customers, `events` what is still to be told.
+    (`is_rollback`) is one that the service made itself, for `only_class_id`. One whose update was
+    recalled (`recall_reason`) is cancelled for every class, also for those to come. `is_started`
+    and `is_finished` say that this was told to customers, `events` what is still to be told.
     """
 
     deployment_id: str
@@ -89,6 +90,7 @@ class Deployment:
     only_class_id: str | None = None
     is_rollback: bool = False
     is_fanned_out: bool = False
+    recall_reason: str | None = None
     issue: Issue = Issue()
     is_started: bool = False
     is_finished: bool = False
@@ -103,7 +105,8 @@ class Deployment:
 
     def subgroup(self, class_id: str) -> Subgroup:
         """What was done to the deployment for this class."""
-        return self.subgroups.get(class_id, Subgroup())
+        known = self.subgroups.get(class_id, Subgroup())
+        return known if self.recall_reason is None else replace(known, is_canceled=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +198,7 @@ def is_active(
     states = {
         state_for(deployment, others, item, now) for item in classes if deployment.targets(item)
     }
-    return DeploymentState.ACTIVE in states or not states
+    return DeploymentState.ACTIVE in states or (not states and deployment.recall_reason is None)
 
 
 def cancel(deployment: Deployment, class_id: str) -> Deployment:
@@ -203,6 +206,11 @@ def cancel(deployment: Deployment, class_id: str) -> Deployment:
     return _with_subgroup(
         deployment, class_id, replace(deployment.subgroup(class_id), is_canceled=True)
     )
+
+
+def recalled(deployment: Deployment, reason: str) -> Deployment:
+    """The deployment, cancelled for every class because its update was recalled."""
+    return replace(deployment, recall_reason=reason, is_fanned_out=False)
 
 
 def retry(deployment: Deployment, class_id: str, now: str) -> Deployment:

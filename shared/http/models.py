@@ -78,8 +78,21 @@ class Instructions(Model):
     steps: list[dict[str, Any]]
 
 
+class UpdateRecall(Model):
+    """Why an update was taken back. Additional."""
+
+    reason: str
+    recalled_date_time: str
+
+
+class RecallInput(Model):
+    """Why an update is to be taken back. Additional."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=1000)]
+
+
 class Update(Model):
-    """An update."""
+    """An update; `recall` is additional. One that was recalled is not deployable."""
 
     update_id: UpdateId
     is_deployable: bool
@@ -93,16 +106,32 @@ class Update(Model):
     friendly_name: str | None = None
     referenced_by: list[UpdateId] | None = None
     scan_result: str | None = None
+    recall: UpdateRecall | None = None
+
+
+class ScanVerdict(Model):
+    """What one malware scanner said of a file. Additional."""
+
+    engine: str
+    engine_version: str
+    rules_version: str
+    result: str
+    members_scanned: Count
+    bytes_scanned: Count
+    names: list[str] | None = None
+    member_path: str | None = None
+    reason: str | None = None
 
 
 class UpdateFileBase(Model):
-    """A related file of an update's file."""
+    """A related file of an update's file. `scanVerdicts` is additional."""
 
     file_name: str
     size_in_bytes: int
     hashes: dict[str, str]
     scan_result: str | None = None
     scan_details: str | None = None
+    scan_verdicts: list[ScanVerdict] | None = None
     properties: dict[str, str] | None = None
 
 
@@ -148,7 +177,7 @@ class Operation(Model):
     """A long-running operation; what follows `error` is additional.
 
     `filesScanned` counts up while an import is scanned; `missingFiles` are those that a dropped
-    manifest waits for.
+    manifest waits for, `awaitedFiles` those on which a scanner has told nothing yet.
     """
 
     operation_id: str
@@ -165,6 +194,7 @@ class Operation(Model):
     bytes_total: int | None = None
     files_scanned: int | None = None
     missing_files: list[str] | None = None
+    awaited_files: list[str] | None = None
 
 
 class StepResult(Model):
@@ -357,6 +387,8 @@ class Deployment(Model):
     rollback_policy: RollbackPolicy | None = None
     is_cloud_initiated_rollback: bool | None = None
     download_security: str | None = None
+    recall_reason: str | None = None
+    """Why the update was recalled, which has cancelled the deployment. Additional."""
 
 
 class SubgroupDeploymentStatus(Model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -18,7 +18,7 @@ from shared.domain.failure import failure_counted_as, failure_of
 from shared.domain.health import Health
 from shared.domain.log_collection import LogCollection
 from shared.domain.operation import Failure, Operation
-from shared.domain.scan import Verdict
+from shared.domain.scan import Verdict, worst
 from shared.domain.update import Update, UpdateFile
 from shared.domain.update_id import UpdateId
 from shared.http import models
@@ -90,15 +90,20 @@ def update(stored: Stored[Update]) -> models.Update:
         update_id=update_id(item.update_id),
         description=item.description,
         friendly_name=item.friendly_name,
-        is_deployable=item.is_deployable,
+        is_deployable=item.is_deployable and item.recall is None,
         compatibility=[dict(entry) for entry in item.compatibility],
         instructions=models.Instructions(steps=[dict(step) for step in item.steps]),
         referenced_by=[update_id(parent) for parent in item.referenced_by] or None,
-        scan_result=_scan_result(*(file.verdict for file in item.files)),
+        scan_result=_scan_result([each for file in item.files for each in file.verdicts]),
         manifest_version=item.manifest_version,
         imported_date_time=item.imported_at,
         created_date_time=item.created_at,
         etag=etag(stored),
+        recall=(
+            models.UpdateRecall(reason=item.recall.reason, recalled_date_time=item.recall.at)
+            if item.recall
+            else None
+        ),
     )
 
 
@@ -139,6 +144,7 @@ def operation(instance: str, stored: Stored[Operation], api_version: str) -> mod
         bytes_total=item.bytes_total,
         files_scanned=item.files_scanned,
         missing_files=list(item.missing) or None,
+        awaited_files=list(item.awaited) or None,
     )
 
 
@@ -341,6 +347,7 @@ def deployment(
         is_retried=any(one.retry_timestamp is not None for one in chosen),
         rollback_policy=_rollback_policy(item.rollback_policy) if item.rollback_policy else None,
         is_cloud_initiated_rollback=item.is_rollback,
+        recall_reason=item.recall_reason,
     )
 
 
@@ -403,22 +410,39 @@ def _signed(codes: tuple[int, ...]) -> int:
 
 
 def _file_base(file: UpdateFile) -> Mapping[str, Any]:
-    verdict = file.verdict
     return {
         "file_name": file.filename,
         "size_in_bytes": file.size_bytes,
         "hashes": dict(file.hashes),
         "properties": dict(file.properties) if file.properties else None,
-        "scan_result": _scan_result(verdict) if verdict else None,
-        "scan_details": (
-            f"{verdict.engine} {verdict.engine_version}, rules {verdict.rules_version}, "
-            f"{verdict.members_scanned} members, {verdict.bytes_scanned} bytes"
-            if verdict
-            else None
-        ),
+        "scan_result": _scan_result(file.verdicts),
+        "scan_details": "; ".join(
+            f"{item.engine} {item.engine_version}, rules {item.rules_version}, "
+            f"{item.members_scanned} members, {item.bytes_scanned} bytes"
+            for item in file.verdicts
+        )
+        or None,
+        "scan_verdicts": [_verdict(item) for item in file.verdicts] or None,
     }
 
 
-def _scan_result(*verdicts: Verdict | None) -> str | None:
-    words = [_SCAN_RESULTS.get(item.status, item.status) for item in verdicts if item]
-    return next((word for word in words if word != "Success"), "Success") if words else None
+def _verdict(item: Verdict) -> models.ScanVerdict:
+    return models.ScanVerdict(
+        engine=item.engine,
+        engine_version=item.engine_version,
+        rules_version=item.rules_version,
+        result=_result(item),
+        members_scanned=item.members_scanned,
+        bytes_scanned=item.bytes_scanned,
+        names=list(item.names) or None,
+        member_path=item.member_path,
+        reason=item.reason,
+    )
+
+
+def _scan_result(verdicts: Sequence[Verdict]) -> str | None:
+    return _result(worst(verdicts)) if verdicts else None
+
+
+def _result(verdict: Verdict) -> str:
+    return _SCAN_RESULTS.get(verdict.status, verdict.status)

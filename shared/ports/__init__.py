@@ -12,7 +12,7 @@ from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
 from shared.ports.operations import Operations
 from shared.ports.queues import DeadMessage, PoisonQueues, Queues
-from shared.ports.scanning import Scanner
+from shared.ports.scanning import JudgedContent, RuleScanner, Sample, Scanner, Verdicts
 from shared.ports.updates import Updates
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Fetcher",
     "Fleet",
     "Hub",
+    "JudgedContent",
     "KnownClass",
     "KnownGroup",
     "LogCollections",
@@ -40,6 +41,8 @@ __all__ = [
     "Queues",
     "Revision",
     "Rollup",
+    "RuleScanner",
+    "Sample",
     "Scanner",
     "Sealer",
     "Signer",
@@ -48,4 +51,5 @@ __all__ = [
     "Stored",
     "TwinSource",
     "Updates",
+    "Verdicts",
 ]

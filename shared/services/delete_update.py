@@ -27,7 +27,7 @@ from shared.ports import (
     Updates,
 )
 from shared.services.best_updates import BestUpdates
-from shared.services.imports import operation_id
+from shared.services.imports import MAX_TRIES, given_up, operation_id
 from shared.services.references import parents_of, released
 from shared.services.retrying import until_uncontended
 
@@ -75,7 +75,7 @@ class DeleteUpdate:
         return operation.operation_id
 
     async def run(self, instance: str, identity: str) -> None:
-        """Delete; running again goes on where it stopped.
+        """Delete; running again goes on where it stopped. What was begun too often ends.
 
         Raises:
             DependencyFailed: The storage failed in a way that may pass.
@@ -83,7 +83,10 @@ class DeleteUpdate:
         stored = await self.operations.get(instance, identity)
         if stored is None or stored.value.is_finished or stored.value.update_id is None:
             return
-        running = stored.value.moved(Stage.DELETE, self.clock.now())
+        running = stored.value.begun(Stage.DELETE, self.clock.now())
+        if running.tries > MAX_TRIES:
+            await self.fail(instance, identity, given_up(stored.value))
+            return
         etag = await self.operations.save(instance, running, stored.etag)
         try:
             await self._delete(instance, stored.value.update_id, stored.value.subject)

@@ -50,7 +50,8 @@ class Deploy:
         Raises:
             NotFound: Unknown group or update.
             InvalidInput: The update is not deployable or fits no class of the group.
-            Conflict: The id is taken by a deployment of another update.
+            Conflict: The id is taken by a deployment of another update; or the update was
+                recalled.
             LimitExceeded: The group has as many deployments as it may have.
         """
         rules.check_deployment_id(request.deployment_id)
@@ -193,6 +194,12 @@ class Deploy:
             raise NotFound(f"Update '{update_id}' does not exist.", target="update.updateId")
         if stored.value.is_being_deleted:
             raise Conflict(f"Update '{update_id}' is being deleted.", target="update.updateId")
+        if stored.value.recall is not None:
+            raise Conflict(
+                f"Update '{update_id}' was recalled: {stored.value.recall.reason}",
+                code="UpdateRecalled",
+                target="update.updateId",
+            )
         if not stored.value.is_deployable:
             raise InvalidInput(
                 f"Update '{update_id}' is not deployable; it only serves as a part of others.",

@@ -16,10 +16,11 @@ from shared.domain.update import PreparedUpdate, Update, hex_of, prepare
 from shared.domain.update_id import UpdateId
 from shared.ports import Blobs, Clock, Operations, Updates
 from shared.services.best_updates import BestUpdates
-from shared.services.import_scan import VERDICTS, ScannedFile
+from shared.services.import_scan import VERDICTS
 from shared.services.import_try import Try
 from shared.services.imports import Imports, quarantine_prefix
 from shared.services.references import referred
+from shared.services.scanning import Judged
 from shared.services.signing import Signing
 
 
@@ -58,7 +59,7 @@ class ImportPublish:
         raw = await self.blobs.read("quarantine", prefix + VERDICTS)
         if raw is None:
             raise NotFound("The verdicts on the quarantined content are gone; import again.")
-        scanned = msgspec.json.decode(raw, type=dict[str, ScannedFile])
+        scanned = msgspec.json.decode(raw, type=dict[str, Judged])
         manifests = await self._manifests(instance, operation)
         if len(manifests) < len(operation.sources):
             raise NotFound("A quarantined import manifest is gone; import again.")
@@ -86,14 +87,14 @@ class ImportPublish:
         source: ImportSource,
         manifest: ImportManifest,
         prefix: str,
-        scanned: Mapping[str, ScannedFile],
+        scanned: Mapping[str, Judged],
     ) -> None:
         children = [
             await referred(self.updates, instance, child, manifest.update_id)
             for child in manifest.references
         ]
         verdicts = {
-            entry.filename: scanned[f"{prefix}{at}"].verdict
+            entry.filename: scanned[f"{prefix}{at}"].verdicts
             for at, entry in enumerate(manifest.all_files)
         }
         prepared = prepare(manifest, children, verdicts)
@@ -131,7 +132,7 @@ class ImportPublish:
         manifest: ImportManifest,
         prepared: PreparedUpdate,
         prefix: str,
-        scanned: Mapping[str, ScannedFile],
+        scanned: Mapping[str, Judged],
     ) -> None:
         """Bring the content out of quarantine; what is there already gets a new ETag.
 

@@ -151,7 +151,7 @@ class Imports:
         if operation.tries > MAX_TRIES:
             if undo is not None:
                 await undo(instance, operation)
-            await self.fail(instance, identity, _given_up(stored.value))
+            await self.fail(instance, identity, given_up(stored.value))
             return
         etag = await self.operations.save(instance, operation, stored.etag)
         attempt = Try(self.operations, self.clock, instance, Stored(operation, etag))
@@ -236,7 +236,8 @@ def _drop_status(operation: Operation) -> dict[str, object]:
     }
 
 
-def _given_up(operation: Operation) -> DeviceUpdateError:
+def given_up(operation: Operation) -> DeviceUpdateError:
+    """Why an operation ends that was tried for long enough."""
     last = operation.last_error
     reason = f" The last error: {last.message}" if last else ""
     return DependencyFailed(

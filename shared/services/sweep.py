@@ -10,12 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from shared.domain.errors import NotFound
+from shared.domain.errors import ConcurrentUpdate, DependencyFailed, NotFound
 from shared.domain.operation import Operation, Stage
 from shared.domain.topology import SCAN_REQUEST, Queue
 from shared.ports import Blobs, Clock, Deployments, Fleet, Operations, Queues, Stored
 from shared.services.announce import Announcer
 from shared.services.best_updates import BestUpdates
+from shared.services.import_devices import GIVE_UP_AFTER
 from shared.services.imports import Imports, quarantine_prefix
 from shared.services.orphans import Orphans, Removed
 from shared.services.rollup import RollupBell
@@ -76,7 +77,7 @@ class Sweep:
             for stored in page.items:
                 if stored.value.is_finished:
                     await self.announcer.operation(instance, stored.value.operation_id)
-                elif self._is_stalled(stored.value):
+                elif self._idle(stored.value) > STALLED_AFTER:
                     await self._resume(instance, stored)
                     resumed += 1
             token = page.token
@@ -84,22 +85,37 @@ class Sweep:
                 break
         return resumed
 
-    def _is_stalled(self, operation: Operation) -> bool:
-        idle = datetime.fromisoformat(self.clock.now()) - datetime.fromisoformat(
-            operation.changed_at
-        )
-        return idle > STALLED_AFTER
+    def _idle(self, operation: Operation) -> timedelta:
+        now = datetime.fromisoformat(self.clock.now())
+        return now - datetime.fromisoformat(operation.changed_at)
 
     async def _resume(self, instance: str, stored: Stored[Operation]) -> None:
         operation = stored.value
         log.info("operation %s stalled in stage %s", operation.operation_id, operation.stage)
         message = {"instance": instance, "operation": operation.operation_id}
-        if operation.kind == "devices":
+        if operation.kind == "devices" and self._idle(operation) > GIVE_UP_AFTER:
+            await self._give_up(instance, stored)
+        elif operation.kind == "devices":
             await self.queues.put("registry", {**message, "step": operation.step})
+        elif operation.kind == "rescan":
+            await self.queues.put("rescan", {**message, "step": operation.step})
         elif operation.stage is Stage.SCAN:
             await self._scan_again(instance, operation)
         else:
             await self.queues.put(_QUEUES[operation.stage], message)
+
+    async def _give_up(self, instance: str, stored: Stored[Operation]) -> None:
+        """End a re-read none of whose messages gets anywhere: they would become poison for ever."""
+        stuck = DependencyFailed(
+            f"Stage '{stored.value.stage}' has not come further for an hour.",
+            code="GivenUp",
+            retryable=False,
+        )
+        failed = stored.value.failed(stuck, self.clock.now())
+        try:
+            await self.operations.save(instance, failed, stored.etag)
+        except ConcurrentUpdate:
+            log.info("operation %s goes on after all", failed.operation_id)
 
     async def _scan_again(self, instance: str, operation: Operation) -> None:
         """Write the request anew: its creation is what triggers a scan."""

@@ -10,7 +10,12 @@ from tests.infra import program
 from tests.infra.site import SUFFIX, Site, place
 from tests.infra.values import SECRET_MARK, Resource
 
-_TOPICS = {"topic": "evgt-", "iothub": "evgs-hub-", "storage": "evgs-content-"}
+_TOPICS = {
+    "topic": "evgt-",
+    "iothub": "evgs-hub-",
+    "storage": "evgs-content-",
+    "defender": "evgt-scan-",
+}
 _SCHEMAS = {"CloudEvent": "CloudEventSchemaV1_0", "EventGridEvent": "EventGridSchema"}
 SUBSCRIPTION_TYPES = (
     "Microsoft.EventGrid/topics/eventSubscriptions",
@@ -98,6 +103,5 @@ def _topics(site: Site) -> Iterator[str]:
     for setting, name in names.items():
         if site.settings[setting] != f"{topics[name].id}.properties.endpoint":
             yield f"{setting} is not that of the topic"
-    for name, topic in topics.items():
-        if topic.properties["inputSchema"] != _SCHEMAS["CloudEvent"]:
+        if topics[name].properties["inputSchema"] != _SCHEMAS["CloudEvent"]:
             yield f"the topic {name} does not take CloudEvents"

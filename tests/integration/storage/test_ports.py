@@ -71,7 +71,7 @@ def a_full_update() -> Update:
         None,
         (related,),
         "microsoft/delta:1",
-        verdict,
+        (verdict,),
     )
     return an_update(
         files=(file,),

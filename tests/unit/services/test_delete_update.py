@@ -7,7 +7,9 @@ import pytest
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.operation import OperationStatus
 from shared.domain.update_id import UpdateId
+from shared.services.delete_update import DeleteUpdate
 from shared.services.deploy import DeploymentRequest
+from shared.services.imports import MAX_TRIES
 from tests.unit.domain.builders import a_change, started
 from tests.unit.services.extended_world import ExtendedWorld
 from tests.unit.services.world import INSTANCE, a_source_manifest, offer
@@ -154,3 +156,26 @@ async def test_late_repetition_of_a_deletion_spares_an_update_imported_anew() ->
     assert (await world.operation(late)).status is OperationStatus.SUCCEEDED
     assert await world.published() == [FIRST]
     assert OWN in contents(world)
+
+
+async def test_deletion_that_dies_every_time_ends_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = ExtendedWorld()
+    await two_updates(world)
+    identity = await world.delete_update.start(INSTANCE, FIRST, "trace")
+    world.queues.take()
+
+    async def dies(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(DeleteUpdate, "_delete", dies)
+    for _ in range(MAX_TRIES):
+        with pytest.raises(RuntimeError):
+            await world.delete_update.run(INSTANCE, identity)
+    await world.delete_update.run(INSTANCE, identity)
+
+    operation = await world.operation(identity)
+    assert operation.status is OperationStatus.FAILED
+    assert operation.failure is not None
+    assert operation.failure.code == "GivenUp"

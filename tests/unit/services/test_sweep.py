@@ -6,6 +6,7 @@ from shared.domain.operation import Operation, OperationStatus, Stage
 from shared.domain.topology import SCAN_REQUEST
 from shared.services.imports import operation_id, quarantine_prefix
 from tests.unit.domain.builders import a_change, a_deployment, started
+from tests.unit.services.extended_world import ExtendedWorld
 from tests.unit.services.test_deployments import a_world, an_update
 from tests.unit.services.world import INSTANCE, World
 
@@ -43,6 +44,25 @@ async def test_import_that_moves_is_left_alone() -> None:
     await world.sweep.run()
 
     assert world.queues.messages == []
+
+
+async def test_poisoned_re_read_ends_with_its_reason_after_an_hour() -> None:
+    world = ExtendedWorld()
+    identity = await world.import_devices.start(INSTANCE, "All", "trace")
+    world.queues.take()
+
+    world.clock.advance(600)
+    await world.sweep.run()
+    assert [order["operation"] for order in world.queues.of("registry")] == [identity]
+    world.queues.take()
+    world.clock.advance(3600)
+    await world.sweep.run()
+
+    assert world.queues.of("registry") == []
+    operation = await world.operation(identity)
+    assert operation.status is OperationStatus.FAILED
+    assert operation.failure is not None
+    assert operation.failure.code == "GivenUp"
 
 
 async def test_lost_fan_out_is_found_when_its_time_has_come() -> None:

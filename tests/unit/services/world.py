@@ -32,6 +32,7 @@ from shared.services.reconcile import Reconcile
 from shared.services.report import Reports
 from shared.services.rollback import Rollbacks
 from shared.services.rollup import RollUp, RollupBell
+from shared.services.scanning import Scanning
 from shared.services.sweep import Sweep
 from tests.memory import (
     Crash,
@@ -50,6 +51,7 @@ from tests.memory import (
     MemorySealer,
     MemorySigning,
     MemoryUpdates,
+    MemoryVerdicts,
     Message,
     Twin,
     merge_patch,
@@ -74,6 +76,7 @@ class World:
         self.deployments, self.hub = MemoryDeployments(), MemoryHub()
         self.fetcher, self.scanner = MemoryFetcher(), MemoryScanner()
         self.topic = MemoryCustomerTopic()
+        self.verdicts = MemoryVerdicts()
         self.rebuild()
 
     def rebuild(self) -> None:
@@ -101,9 +104,8 @@ class World:
             self.clock,
             DROP_WAIT_SECONDS,
         )
-        self.scan = ImportScan(
-            self.imports, operations, blobs, queues, around(self.scanner), self.clock
-        )
+        self.scanning = Scanning([around(self.scanner)], around(self.verdicts), self.clock)
+        self.scan = ImportScan(self.imports, operations, blobs, queues, self.scanning, self.clock)
         self.publish = ImportPublish(
             self.imports, operations, updates, blobs, around(MemorySigning()), best, self.clock
         )
@@ -136,7 +138,7 @@ class World:
         )
         self.reports = Reports(fleet, deployments, self.clock)
         self.device_lists = DeviceLists(devices, fleet, deployments)
-        self.orphans = Orphans(self.imports, updates, blobs, self.clock)
+        self.orphans = Orphans(self.imports, updates, blobs, around(self.verdicts), self.clock)
         self.sweep = Sweep(
             [INSTANCE],
             operations,
