@@ -139,7 +139,12 @@ class UpdateServices(Adapters):
     def recalls(self) -> RecallUpdates:
         """Updates that are taken back."""
         return RecallUpdates(
-            self.updates, self.deployments, self.queues, self.best_updates, self.clock
+            self.updates,
+            self.deployments,
+            self.queues,
+            self.best_updates,
+            self.clock,
+            self.announcer,
         )
 
     @cached_property

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.domain import deployment as rules
 from shared.domain.deployment import Deployment
 from shared.domain.errors import NotFound
+from shared.domain.event_catalog import update_recalled
 from shared.domain.update import Recall, Update
 from shared.domain.update_id import UpdateId
 from shared.ports import Clock, Deployments, Queues, Stored, Updates
+from shared.services.announce import Announcer
 from shared.services.best_updates import BestUpdates
 from shared.services.references import parents_of
 from shared.services.retrying import until_uncontended
@@ -34,6 +36,7 @@ class RecallUpdates:
     queues: Queues
     best_updates: BestUpdates
     clock: Clock
+    announcer: Announcer = field(default_factory=Announcer)
 
     async def start(self, instance: str, update_id: UpdateId, reason: str) -> Stored[Update]:
         """Recall an update; it is marked when this returns, and stopped soon after.
@@ -60,6 +63,8 @@ class RecallUpdates:
         if stored is None or stored.value.recall is None:
             return
         reason = stored.value.recall.reason
+        event = update_recalled(instance, update_id, reason, stored.value.recall.at)
+        await self.announcer.send(instance, [event])
         await self.best_updates.published(instance, stored.value)
         for item in await self.deployments.of_instance(instance):
             if item.value.update_id == update_id:
