@@ -402,6 +402,29 @@ async def test_listing_goes_on_where_a_page_ended(ports: Ports, instance: str) -
     assert [item.value.operation_id for item in found] == [f"{n:014d}-a" for n in range(130)]
 
 
+async def test_operation_stays_unsettled_until_its_events_are_told(
+    ports: Ports, instance: str
+) -> None:
+    event = DomainEvent("0" * 32, EventKind.UPDATE_REFUSED, "updates/operations/b", "", {})
+    for name, status, events in (
+        ("a", OperationStatus.RUNNING, ()),
+        ("b", OperationStatus.FAILED, (event,)),
+        ("c", OperationStatus.SUCCEEDED, ()),
+    ):
+        await ports.operations.add(instance, an_operation(name, status=status, events=events))
+
+    async def listed(**asked: bool) -> list[str]:
+        page = await ports.operations.list(instance, None, **asked)
+        return [item.value.operation_id for item in page.items]
+
+    assert await listed(is_unsettled=True) == ["a", "b"]
+    assert await listed(is_running=True) == ["a"]
+    stored = await ports.operations.get(instance, "b")
+    assert stored is not None
+    await ports.operations.save(instance, replace(stored.value, events=()), stored.etag)
+    assert await listed(is_unsettled=True) == ["a"]
+
+
 async def test_operation_is_read_as_it_was_saved(ports: Ports, instance: str) -> None:
     source = ImportSource("url", "sealed", 5, "hash", "Friendly", {"a.bin": "sealed"})
     operation = an_operation("op-1", sources=(source,))

@@ -151,6 +151,25 @@ async def test_names_of_others_cannot_command_the_terminal(odu: Odu, service: Se
     assert "0x80300000" in ended.stdout
 
 
+async def test_history_of_a_device_lists_updates_with_the_code_of_a_failure(
+    odu: Odu, service: Service
+) -> None:
+    entry = {
+        "update": {"updateId": {"provider": "contoso", "name": "toaster", "version": "1.0"}},
+        "state": "Failed",
+        "retryCount": 0,
+        "deploymentId": "d-1",
+        "failure": {"code": "A0200004", "message": "Wrong.", "nextStep": "Import it again."},
+    }
+    page = Answer(body={"value": [entry]})
+    service.on("GET", "management/devices/d1/modules/m1/updateHistory", page)
+
+    ended = await odu("device", "history", "d1/m1")
+
+    assert "contoso/toaster/1.0" in ended.stdout
+    assert "A0200004" in ended.stdout
+
+
 async def test_import_serves_the_files_until_the_service_has_them(
     odu: Odu, service: Service, tmp_path: Path
 ) -> None:
