@@ -41,8 +41,8 @@ MANIFEST = '{"manifestVersion":"5"}'
 class KeyWorld(World):
     """A world that signs with real keys, and where the signing key changes."""
 
-    def _build(self) -> None:
-        super()._build()
+    def rebuild(self) -> None:
+        super().rebuild()
         around = self.faults.around
         updates, queues = around(self.updates), around(self.queues)
         self.signing = Signing(updates, around(self.blobs), around(KeySigner()), self.clock)
@@ -252,7 +252,7 @@ async def test_deployment_made_after_a_revocation_keeps_its_workflow_when_the_ke
 async def test_every_page_of_updates_is_signed_anew() -> None:
     world = KeyWorld()
     world.updates = MemoryUpdates(page_size=2)
-    world._build()
+    world.rebuild()
     for minor in range(5):
         update_id = replace(V1, version=f"1.{minor}")
         await world.updates.add(INSTANCE, await signed(world, an_update(update_id)))
