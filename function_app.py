@@ -4,12 +4,14 @@ import azure.functions as func
 
 from functions import (
     api_description,
+    customer_events,
     device_events,
     device_import,
     import_pipeline,
     log_collections,
     rollout,
     root_keys,
+    scanning,
     update_deletion,
 )
 from functions.resources import RESOURCES
@@ -18,12 +20,14 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 for module in (
     import_pipeline,
+    scanning,
     update_deletion,
     device_events,
     device_import,
     log_collections,
     rollout,
     root_keys,
+    customer_events,
     api_description,
 ):
     app.register_functions(module.bp)

@@ -184,6 +184,7 @@ async def list_device_states_for_device_class_subgroup_deployment(call: Call) ->
             retry_count=row.retry_count,
             moved_on_to_new_deployment=row.has_moved_on,
             device_state=row.state.value,
+            failure=wire.device_failure(row.state, row.extended_result_codes),
         )
         for row in page.items
     ]
@@ -274,5 +275,10 @@ def _subgroup_status(
     deployment: Deployment, status: SubgroupStatus
 ) -> models.SubgroupDeploymentStatus:
     return wire.subgroup_status(
-        deployment, status.class_id, status.state.value, status.counts, status.total
+        deployment,
+        status.class_id,
+        status.state.value,
+        status.counts,
+        status.total,
+        status.failures,
     )

@@ -67,6 +67,8 @@ async def replay_events(message: func.QueueMessage) -> None:
         blob = blob_of(event.subject)
         if event.kind == EventType.TWIN_CHANGES:
             await _fold_twin_changes(event.data)
+        elif event.kind == EventType.MALWARE_SCANNED:
+            await container().defender_results.receive(event.data)
         elif blob is not None:
             await letters.raise_again(*blob)
         else:

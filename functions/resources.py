@@ -9,7 +9,9 @@ from functions import (
     device_import,
     fleet,
     fleet_changes,
+    insights,
     log_collections,
+    scanning,
     subgroup_deployments,
     update_deletion,
     updates,
@@ -20,6 +22,7 @@ from shared.http.route import Route
 RESOURCES: tuple[Api, ...] = (
     updates.api,
     update_deletion.api,
+    scanning.api,
     fleet.api,
     fleet_changes.api,
     device_import.api,
@@ -27,6 +30,7 @@ RESOURCES: tuple[Api, ...] = (
     log_collections.api,
     deployments.api,
     subgroup_deployments.api,
+    insights.api,
 )
 
 

@@ -19,11 +19,13 @@ async def fan_out(message: func.QueueMessage) -> None:
 async def reconcile(message: func.QueueMessage) -> None:
     """Bring the twins of some devices, or of a group in one bucket, to what they should ask for."""
     order = message.get_json()
-    service = container().reconcile
-    if "devices" in order:
-        await service.some(order["instance"], order["bucket"], order["devices"])
+    app = container()
+    if "unexplained" in order:
+        await app.observe.look_again(order["instance"], order["bucket"], order["unexplained"])
+    elif "devices" in order:
+        await app.reconcile.some(order["instance"], order["bucket"], order["devices"])
     else:
-        await service.of_group(order["instance"], order["bucket"], order["group"])
+        await app.reconcile.of_group(order["instance"], order["bucket"], order["group"])
 
 
 @bp.queue_trigger(arg_name="message", queue_name="rollup", connection=STATE_CONNECTION)
@@ -39,3 +41,4 @@ async def sweep(timer: func.TimerRequest) -> None:
     app = container()
     await app.sweep.run()
     await app.collect_logs.sweep()
+    await app.announcements.sweep()

@@ -186,7 +186,7 @@ async def get_update_operation(call: Call) -> Reply:
     """Read how an import is doing."""
     identity = call.part("operationId")
     stored = await call.app.operations.get(call.instance, identity)
-    if stored is None or stored.value.kind not in ("import", "delete"):
+    if stored is None or stored.value.kind not in ("import", "delete", "rescan"):
         raise NotFound(f"Operation '{identity}' does not exist.", target="operationId")
     return Reply(wire.operation(call.instance, stored, call.api_version), _RETRY)
 

@@ -71,6 +71,9 @@ param defenderScan bool = false
 @description('Most gigabytes that Defender scans a month.')
 param defenderGigabytes int = 100
 
+@description('Whether there is a topic on which the service tells the systems of its customers what has happened.')
+param customerEvents bool = false
+
 @description('Address that alerts are mailed to. Empty: alerts are raised and mailed to nobody.')
 param alertMail string = ''
 
@@ -184,10 +187,12 @@ module content 'modules/storage.bicep' = {
       { container: 'content', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
       { container: 'diagnostics', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
       { container: 'deadletter', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
+      { container: 'rules', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
       { container: 'manifests', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataReader }
       { container: 'deadletter', principalId: identity.outputs.eventsPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
     ], empty(operatorPrincipalId) ? [] : [
       { container: 'manifests', principalId: operatorPrincipalId, principalType: operatorPrincipalType, roleId: roles.blobDataContributor }
+      { container: 'rules', principalId: operatorPrincipalId, principalType: operatorPrincipalType, roleId: roles.blobDataContributor }
       { container: 'imports', principalId: operatorPrincipalId, principalType: operatorPrincipalType, roleId: roles.blobDataContributor }
     ])
   }
@@ -238,6 +243,17 @@ module eventgrid 'modules/eventgrid.bicep' = {
   }
 }
 
+module customers 'modules/customers.bicep' = if (customerEvents) {
+  name: 'customers'
+  scope: group
+  params: {
+    suffix: suffix
+    location: location
+    tags: tags
+    appPrincipalId: identity.outputs.appPrincipalId
+  }
+}
+
 module keyvault 'modules/keyvault.bicep' = {
   name: 'keyvault'
   scope: group
@@ -281,7 +297,11 @@ module alerts 'modules/alerts.bicep' = {
 module defender 'modules/defender.bicep' = if (defenderScan) {
   name: 'defender'
   scope: group
-  params: { accountName: content.outputs.name, gigabytes: defenderGigabytes }
+  params: {
+    accountName: content.outputs.name
+    topicId: eventgrid.outputs.scanTopicId
+    gigabytes: defenderGigabytes
+  }
 }
 
 module app 'modules/app.bicep' = {
@@ -303,6 +323,7 @@ module app 'modules/app.bicep' = {
     packageContainer: stores.state.containers[0]
     eventHubsHost: eventhubs.outputs.host
     topicEndpoint: eventgrid.outputs.topicEndpoint
+    customerTopicEndpoint: customerEvents ? customers!.outputs.endpoint : ''
     vaultUri: keyvault.outputs.uri
     sourceUrlSecretUri: keyvault.outputs.sourceUrlSecretUri
     insightsConnection: monitoring.outputs.connection
@@ -310,7 +331,7 @@ module app 'modules/app.bicep' = {
     hubName: hub.outputs.name
     hubHost: hub.outputs.host
     audience: audience
-    optionalSettings: optionalSettings
+    optionalSettings: defenderScan ? union({ SCAN_ENGINES: 'yara-x,defender' }, optionalSettings) : optionalSettings
   }
 }
 
@@ -320,6 +341,8 @@ output API_URL string = app.outputs.url
 output API_AUDIENCE string = audience
 output IOT_HUB_NAME string = hub.outputs.name
 output TOPIC_NAME string = eventgrid.outputs.topicName
+output CUSTOMER_TOPIC_NAME string = customerEvents ? customers!.outputs.name : ''
+output SCAN_TOPIC_NAME string = eventgrid.outputs.scanTopicName
 output HUB_TOPIC_NAME string = eventgrid.outputs.hubTopicName
 output CONTENT_TOPIC_NAME string = eventgrid.outputs.contentTopicName
 output EVENTS_IDENTITY_ID string = identity.outputs.eventsId

@@ -14,6 +14,8 @@ from shared.domain.errors import InvalidInput
 from shared.domain.limits import Budget, Limits
 from shared.domain.topology import CONTENT_CONNECTION, STATE_CONNECTION
 
+YARA_X, CLAMD, DEFENDER = SCAN_ENGINES = ("yara-x", "clamd", "defender")
+_CLAMD_ADDRESS = re.compile(r"tcp://[^/]+:[0-9]{1,5}|unix:///.+")
 _MAX_DIGITS = 18
 _INSTANCE_ID = re.compile("[A-Za-z0-9](-?[A-Za-z0-9]){2,35}")
 MAX_PAGE_SIZE = 500
@@ -57,10 +59,31 @@ class TokenSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ScanSettings:
+    """Which scanners judge what is imported; the worst verdict counts.
+
+    `engines` are some of `SCAN_ENGINES`. `clamd_address` is `tcp://HOST:PORT` or `unix:///PATH`;
+    `clamd_max_bytes` is the largest file, or member of an archive, that it is given: at most its
+    own `MaxFileSize`, `MaxScanSize` and `StreamMaxLength`. Microsoft Defender tells its verdicts by
+    events; an import that lacks one after `defender_wait_seconds` fails. A file with more than
+    `max_members` in its archives, or with one that unpacks to more than `max_ratio` times its size,
+    is unscannable.
+    """
+
+    engines: tuple[str, ...] = (YARA_X,)
+    clamd_address: str = ""
+    clamd_max_bytes: int = 25 << 20
+    defender_wait_seconds: float = 1800.0
+    max_members: int = 12_000
+    max_ratio: int = 200
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of the function app.
 
     Signing keys are either files in `signing_directory` or keys of the vault `signing_vault_url`.
+    Without `customer_topic_endpoint` no events are published for customers.
     A source that sends less than `fetch_min_bytes_per_second` for `fetch_rate_window_seconds` is
     left.
     """
@@ -71,6 +94,8 @@ class Settings:
     tokens: TokenSettings
     events_endpoint: str
     events_key: str | None = field(repr=False)
+    customer_topic_endpoint: str | None
+    customer_topic_key: str | None = field(repr=False)
     signing_directory: Path | None
     signing_vault_url: str | None
     source_url_key: str = field(repr=False)
@@ -85,6 +110,7 @@ class Settings:
     link_hours: float = 144.0
     drop_wait_seconds: float = 3600.0
     page_size: int = 100
+    scan: ScanSettings = field(default_factory=ScanSettings)
     limits: Limits = field(default_factory=Limits)
     budget: Budget = field(default_factory=Budget)
 
@@ -108,6 +134,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         ),
         events_endpoint=reader.required("EVENTS_TOPIC_ENDPOINT"),
         events_key=environment.get("EVENTS_TOPIC_KEY"),
+        customer_topic_endpoint=environment.get("CUSTOMER_TOPIC_ENDPOINT") or None,
+        customer_topic_key=environment.get("CUSTOMER_TOPIC_KEY"),
         signing_directory=reader.directory("SIGNING_DIRECTORY", "SIGNING_VAULT_URL"),
         signing_vault_url=environment.get("SIGNING_VAULT_URL"),
         source_url_key=reader.required("SOURCE_URL_KEY"),
@@ -122,6 +150,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         link_hours=reader.positive("DOWNLOAD_LINK_HOURS", 144.0),
         drop_wait_seconds=reader.positive("IMPORT_DROP_WAIT_SECONDS", 3600.0),
         page_size=reader.whole("API_PAGE_SIZE", 100, at_most=MAX_PAGE_SIZE),
+        scan=reader.scan(),
         limits=Limits(**reader.numbers("LIMIT_", Limits())),
         budget=Budget(**reader.numbers("REQUESTS_PER_MINUTE_", Budget())),
     )
@@ -180,6 +209,23 @@ class _Reader:
             each.name: self.whole(prefix + each.name.upper(), getattr(defaults, each.name))
             for each in fields(defaults)
         }
+
+    def scan(self) -> ScanSettings:
+        names = self._environment.get("SCAN_ENGINES", YARA_X).split(",")
+        engines = tuple(dict.fromkeys(name.strip().lower() for name in names))
+        if not set(engines) <= set(SCAN_ENGINES):
+            self._wrong.append(f"SCAN_ENGINES must be some of {', '.join(SCAN_ENGINES)}")
+        address = self._environment.get("CLAMD_ADDRESS", "")
+        if CLAMD in engines and not _CLAMD_ADDRESS.fullmatch(address):
+            self._wrong.append("CLAMD_ADDRESS must be tcp://HOST:PORT or unix:///PATH")
+        return ScanSettings(
+            engines,
+            address,
+            self.whole("CLAMD_MAX_BYTES", 25 << 20),
+            self.positive("DEFENDER_WAIT_SECONDS", 1800.0),
+            self.whole("SCAN_MAX_MEMBERS", 12_000, at_most=10_000_000),
+            self.whole("SCAN_MAX_RATIO", 200, at_most=1_000_000),
+        )
 
     def directory(self, name: str, alternative: str) -> Path | None:
         text = self._environment.get(name)

@@ -42,3 +42,8 @@ async def sources() -> AsyncIterator[Sources]:
 def product(stack: Stack, rest: Rest, sources: Sources, tmp_path: Path) -> Product:
     """The running product as one test uses it."""
     return Product(stack, rest, sources, tmp_path)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name no test by bytes: archives hold the time, and every worker must find the same names."""
+    return argname if isinstance(val, bytes) else None

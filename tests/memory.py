@@ -41,6 +41,8 @@ from shared.domain.counters import (
 from shared.domain.deployment import Deployment
 from shared.domain.device import DeviceRecord, TwinChange, kept_content, view
 from shared.domain.device_class import DeviceClass
+from shared.domain.device_history import Installation
+from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import (
     ConcurrentUpdate,
     DependencyFailed,
@@ -52,7 +54,7 @@ from shared.domain.errors import (
 from shared.domain.health import health_of
 from shared.domain.keyring import SignatureRecord
 from shared.domain.operation import Operation
-from shared.domain.scan import Verdict
+from shared.domain.scan import Knowledge, Verdict
 from shared.domain.topology import Container, Queue
 from shared.domain.update import Update
 from shared.domain.update_id import UpdateId
@@ -60,10 +62,12 @@ from shared.ports import (
     BlobFacts,
     DeviceQuery,
     DeviceWrite,
+    JudgedContent,
     KnownClass,
     KnownGroup,
     Page,
     Rollup,
+    Sample,
     Staged,
     Stored,
     TwinSource,
@@ -357,6 +361,7 @@ class MemoryOperations:
         size: int = 100,
         kind: str | None = None,
         is_running: bool = False,
+        is_unsettled: bool = False,
         newer_than: str | None = None,
     ) -> Page[Stored[Operation]]:
         await asyncio.sleep(0)
@@ -366,6 +371,7 @@ class MemoryOperations:
             if place[0] == instance
             and kind in (None, row.value.kind)
             and not (is_running and row.value.is_finished)
+            and not (is_unsettled and row.value.is_finished and not row.value.events)
             and (newer_than is None or place[1] < newer_than)
         ]
         return _page(found, token, min(size, self._page_size))
@@ -410,7 +416,7 @@ class MemoryUpdates:
             if owner == instance
             and provider in (None, item.provider)
             and name in (None, item.name)
-            and is_deployable in (None, row.value.is_deployable)
+            and is_deployable in (None, row.value.is_deployable and row.value.recall is None)
         ]
         return _page(found, token, min(size, self._page_size))
 
@@ -464,6 +470,8 @@ class MemoryDevices:
         self.rows = Rows[tuple[str, int, str], DeviceRecord]()
         self._history: dict[tuple[str, int, str, str], History] = {}
         self._counts: dict[tuple[str, int, CounterKey], dict[str, int]] = {}
+        self._events: dict[tuple[str, int, str], DomainEvent] = {}
+        self._past: dict[tuple[str, int, str, str], Installation] = {}
         self._memory: dict[tuple[str, int, str], Stored[DeviceRecord]] = {}
         self._page_size = page_size
 
@@ -494,6 +502,7 @@ class MemoryDevices:
         try:
             for place, write in zip(places, writes, strict=True):
                 self.rows.check(place, write.before.etag if write.before else None)
+                self._check_revisions(place, write)
         except ConcurrentUpdate:
             for place in places:
                 self._memory.pop(place, None)
@@ -507,12 +516,24 @@ class MemoryDevices:
         workflow_id = taken_up(before, after) or ""
         gone = self._history.pop((instance, bucket, workflow_id, after.key), None)
         was = contribution(before) if before else {}
-        changes = difference(was, contribution(after), write.history, gone)
+        revised = [(item.before.value, item.after) for item in write.revisions]
+        changes = difference(was, contribution(after), write.history, gone, revised)
         for place, cells in changes.items():
             row = (instance, bucket, place)
             self._counts[row] = apply(self._counts.get(row, {}), cells)
-        if write.history is not None:
-            self._history[instance, bucket, write.history.workflow_id, after.key] = write.history
+        made = [*([write.history] if write.history else []), *(new for _, new in revised)]
+        for item in made:
+            self._history[instance, bucket, item.workflow_id, after.key] = item
+        for past in write.installations:
+            self._past[instance, bucket, after.key, past.position] = past
+        for event in write.events:
+            self._events[instance, bucket, event.identity] = event
+
+    def _check_revisions(self, place: tuple[str, int, str], write: DeviceWrite) -> None:
+        for item in write.revisions:
+            known = self._history.get((*place[:2], item.before.value.workflow_id, place[2]))
+            if known != item.before.value:
+                raise ConcurrentUpdate("The history changed meanwhile.")
 
     async def of_bucket(
         self, instance: str, bucket: int, *, group: str | None = None, token: str | None = None
@@ -554,6 +575,36 @@ class MemoryDevices:
             if place[:3] == wanted and place[3] > after
         ]
         return found[:size]
+
+    async def past(
+        self, instance: str, bucket: int, workflow_id: str, device: str
+    ) -> Stored[History] | None:
+        await asyncio.sleep(0)
+        found = self._history.get((instance, bucket, workflow_id, device))
+        return Stored(found, "") if found else None
+
+    async def installations(
+        self, instance: str, bucket: int, device: str, *, after: str = "", size: int
+    ) -> Sequence[Installation]:
+        await asyncio.sleep(0)
+        rows = sorted(self._past.items(), key=_key)
+        wanted = (instance, bucket, device)
+        return [item for place, item in rows if place[:3] == wanted and place[3] > after][:size]
+
+    async def events(self, instance: str, bucket: int, size: int) -> Sequence[DomainEvent]:
+        await asyncio.sleep(0)
+        rows = sorted(self._events.items(), key=_key)
+        return [item for place, item in rows if place[:2] == (instance, bucket)][:size]
+
+    async def forget_events(
+        self, instance: str, bucket: int, events: Sequence[DomainEvent]
+    ) -> None:
+        await asyncio.sleep(0)
+        places = [(instance, bucket, item.identity) for item in events]
+        if any(place not in self._events for place in places):
+            raise ConcurrentUpdate("A row is gone.")
+        for place in places:
+            del self._events[place]
 
     async def counts(self, instance: str, bucket: int, group: str) -> Counts:
         await asyncio.sleep(0)
@@ -753,6 +804,8 @@ class MemoryHub:
         self.twins: dict[tuple[str, str | None], Twin] = {}
         self.patches: list[tuple[str, Mapping[str, Any]]] = []
         self.throttled: set[str] = set()
+        self.refused: dict[str, tuple[str, str | None]] = {}
+        """Commands that the whole twins of devices show to be refused."""
         self.indexed: list[TwinChange] | None = None
         """What queries find; by default every twin as it is."""
 
@@ -777,7 +830,15 @@ class MemoryHub:
         if twin is None:
             return None
         content = kept_content({"tags": twin.tags, "properties": {"reported": twin.reported}})
-        return TwinChange(device_id, module_id, twin.version, content, is_whole=True, at="")
+        return TwinChange(
+            device_id,
+            module_id,
+            twin.version,
+            content,
+            is_whole=True,
+            at="",
+            refused=self.refused.get(device_id),
+        )
 
     async def query_twins(
         self, instance: str, source: TwinSource, token: str | None
@@ -813,6 +874,20 @@ class MemoryEvents:
     ) -> None:
         await asyncio.sleep(0)
         self.published.append((event_type, subject, list(payloads)))
+
+
+class MemoryCustomerTopic:
+    """Remembers what customers were told; refuses it with the errors that are prepared."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, DomainEvent]] = []
+        self.refusals: list[DeviceUpdateError] = []
+
+    async def publish(self, instance: str, events: Sequence[DomainEvent]) -> None:
+        await asyncio.sleep(0)
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.published += [(instance, event) for event in events]
 
 
 class MemoryStream:
@@ -876,25 +951,58 @@ class MemoryFetcher:
 class MemoryScanner:
     """Gives the verdict prepared for a content; clean if there is none."""
 
+    engine = "memory"
+    reads_files = True
+
     def __init__(self) -> None:
         self.verdicts: dict[bytes, Verdict] = {}
+        self.rules_version = "1"
+        self.scans = 0
 
-    async def scan(
-        self,
-        path: Path,
-        *,
-        sha256: str,
-        size_bytes: int,
-        deadline_seconds: float,
-        name: str = "",
-        opaque: bool = False,
-    ) -> Verdict:
+    async def knowledge(self) -> Knowledge:
+        return Knowledge(self.engine, "1", self.rules_version)
+
+    async def scan(self, sample: Sample, *, deadline_seconds: float) -> Verdict:
         await asyncio.sleep(0)
-        content = await asyncio.to_thread(path.read_bytes)
+        assert sample.path is not None
+        self.scans += 1
+        content = await asyncio.to_thread(sample.path.read_bytes)
         digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
-        assert (digest, len(content)) == (sha256, size_bytes)
+        assert (digest, len(content)) == (sample.sha256, sample.size_bytes)
         assert deadline_seconds > 0
-        return self.verdicts.get(content, CLEAN)
+        verdict = self.verdicts.get(content, CLEAN)
+        return replace(verdict, rules_version=self.rules_version)
+
+
+class MemoryVerdicts:
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str, bool, str], tuple[Verdict, str]] = {}
+
+    async def on(self, instance: str, sha256: str, *, is_opaque: bool) -> Sequence[Verdict]:
+        await asyncio.sleep(0)
+        wanted = (instance, _hex(sha256), is_opaque)
+        return [verdict for place, (verdict, _) in self._rows.items() if place[:3] == wanted]
+
+    async def put(
+        self, instance: str, sha256: str, verdict: Verdict, *, is_opaque: bool, at: str
+    ) -> None:
+        await asyncio.sleep(0)
+        self._rows[instance, _hex(sha256), is_opaque, verdict.engine] = (verdict, at)
+
+    async def list(self, instance: str, token: str | None = None) -> Page[JudgedContent]:
+        await asyncio.sleep(0)
+        rows = sorted(self._rows.items())
+        found = [JudgedContent(place[1], at) for place, (_, at) in rows if place[0] == instance]
+        return _page(found, token, 2)
+
+    async def forget(self, instance: str, sha256: str) -> None:
+        await asyncio.sleep(0)
+        for place in [place for place in self._rows if place[:2] == (instance, sha256)]:
+            del self._rows[place]
+
+
+def _hex(sha256: str) -> str:
+    return base64.b64decode(sha256).hex()
 
 
 class MemorySigning:

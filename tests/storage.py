@@ -31,6 +31,12 @@ class Storage:
     def __init__(self, stack: Stack) -> None:
         self._connection = stack.storage_connection_string
 
+    @property
+    def blob_endpoint(self) -> str:
+        """Address of the account's blob service, without a slash at its end."""
+        with BlobServiceClient.from_connection_string(self._connection) as service:
+            return str(service.url).rstrip("/")
+
     async def blobs(self, container: str, prefix: str = "") -> list[str]:
         """Names of blobs."""
         return await asyncio.to_thread(self._blobs, container, prefix)
@@ -60,6 +66,31 @@ class Storage:
                 if name.removesuffix("-poison") in QUEUES and count.approximate_message_count:
                     found[str(name)] = count.approximate_message_count
         return found
+
+    async def put_blob(self, container: str, name: str, content: bytes) -> None:
+        """Write a blob."""
+        await asyncio.to_thread(self._put_blob, container, name, content)
+
+    def _put_blob(self, container: str, name: str, content: bytes) -> None:
+        with BlobServiceClient.from_connection_string(self._connection) as service:
+            service.get_blob_client(container, name).upload_blob(content, overwrite=True)
+
+    async def read_blob(self, container: str, name: str) -> bytes:
+        """The content of a blob."""
+        return await asyncio.to_thread(self._read_blob, container, name)
+
+    def _read_blob(self, container: str, name: str) -> bytes:
+        with BlobServiceClient.from_connection_string(self._connection) as service:
+            content: bytes = service.get_blob_client(container, name).download_blob().readall()
+            return content
+
+    async def delete_blob(self, container: str, name: str) -> None:
+        """Delete a blob."""
+        await asyncio.to_thread(self._delete_blob, container, name)
+
+    def _delete_blob(self, container: str, name: str) -> None:
+        with BlobServiceClient.from_connection_string(self._connection) as service:
+            service.get_blob_client(container, name).delete_blob()
 
     async def put_message(self, queue: str, text: str) -> None:
         """Put a message into a queue of the service, as it stands."""

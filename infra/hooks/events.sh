@@ -7,7 +7,7 @@ tries=0
 until az deployment group create --name events --resource-group "$AZURE_RESOURCE_GROUP" \
   --template-file "$(dirname "$0")/../modules/events.bicep" --output none --parameters \
   appName="$AZURE_FUNCTION_NAME" topicName="$TOPIC_NAME" hubTopicName="$HUB_TOPIC_NAME" \
-  contentTopicName="$CONTENT_TOPIC_NAME" identityId="$EVENTS_IDENTITY_ID" \
+  scanTopicName="$SCAN_TOPIC_NAME" contentTopicName="$CONTENT_TOPIC_NAME" identityId="$EVENTS_IDENTITY_ID" \
   contentAccountId="$CONTENT_ACCOUNT_ID"; do
   tries=$((tries + 1))
   [ "$tries" -lt 5 ] || exit 1

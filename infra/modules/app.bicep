@@ -45,6 +45,9 @@ param eventHubsHost string
 @description('Where the app publishes events.')
 param topicEndpoint string
 
+@description('Endpoint of the topic for customers; empty if there is none.')
+param customerTopicEndpoint string
+
 @description('URI of the vault with the signing key.')
 param vaultUri string
 
@@ -139,6 +142,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnection
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
     EVENTS_TOPIC_ENDPOINT: topicEndpoint
+    CUSTOMER_TOPIC_ENDPOINT: customerTopicEndpoint
     INSTANCES: string([{ hubName: hubName, id: instanceId, iotHub: hubHost }])
     TOKEN_ISSUER: '${login}${tenant().tenantId}/v2.0'
     TOKEN_JWKS_URI: '${login}${tenant().tenantId}/discovery/v2.0/keys'

@@ -1,7 +1,10 @@
-metadata description = 'Defender for Storage scans what is uploaded to quarantine. Its verdicts are blob index tags for people; the service decides by its own scanner.'
+metadata description = 'Defender for Storage scans what is uploaded to quarantine. Its verdicts reach the service by events, people by blob index tags.'
 
 @description('Name of the content account.')
 param accountName string
+
+@description('Resource id of the topic that takes the results.')
+param topicId string
 
 @description('Most gigabytes scanned a month.')
 param gigabytes int
@@ -20,8 +23,9 @@ resource scan 'Microsoft.Security/defenderForStorageSettings@2025-06-01' = {
       onUpload: {
         isEnabled: true
         capGBPerMonth: gigabytes
-        filters: { excludeBlobsWithPrefix: ['imports/', 'content/', 'manifests/', 'deadletter/', 'diagnostics/'] }
+        filters: { excludeBlobsWithPrefix: ['imports/', 'content/', 'manifests/', 'rules/', 'deadletter/', 'diagnostics/'] }
       }
+      scanResultsEventGridTopicResourceId: topicId
       blobScanResultsOptions: 'blobIndexTags'
     }
     sensitiveDataDiscovery: { isEnabled: false }

@@ -36,6 +36,20 @@ resource topic 'Microsoft.EventGrid/topics@2025-02-15' = {
   }
 }
 
+// Defender publishes events of the Event Grid schema, with an identity of its own
+resource scanTopic 'Microsoft.EventGrid/topics@2025-02-15' = {
+  name: 'evgt-scan-${suffix}'
+  location: location
+  tags: tags
+  identity: { type: 'UserAssigned', userAssignedIdentities: { '${identityId}': {} } }
+  properties: {
+    inputSchema: 'EventGridSchema'
+    disableLocalAuth: true
+    minimumTlsVersionAllowed: '1.2'
+    publicNetworkAccess: 'Enabled'
+  }
+}
+
 resource hubTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   name: 'evgs-hub-${suffix}'
   location: location
@@ -64,6 +78,8 @@ resource publish 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 
 output topicId string = topic.id
 output topicName string = topic.name
+output scanTopicId string = scanTopic.id
+output scanTopicName string = scanTopic.name
 output topicEndpoint string = topic.properties.endpoint
 output hubTopicName string = hubTopic.name
 output contentTopicName string = contentTopic.name

@@ -6,6 +6,9 @@ param appName string
 @description('Name of the topic of the service.')
 param topicName string
 
+@description('Name of the topic of Microsoft Defender.')
+param scanTopicName string
+
 @description('Name of the system topic of the hub.')
 param hubTopicName string
 
@@ -36,6 +39,10 @@ resource topic 'Microsoft.EventGrid/topics@2025-02-15' existing = {
   name: topicName
 }
 
+resource scanTopic 'Microsoft.EventGrid/topics@2025-02-15' existing = {
+  name: scanTopicName
+}
+
 resource hubTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
   name: hubTopicName
 }
@@ -54,6 +61,21 @@ resource twinChanges 'Microsoft.EventGrid/topics/eventSubscriptions@2025-02-15' 
     }
     filter: { includedEventTypes: ['OpenDeviceUpdate.TwinChanges'] }
     eventDeliverySchema: 'CloudEventSchemaV1_0'
+    retryPolicy: retry
+    deadLetterWithResourceIdentity: deadLetter
+  }
+}
+
+resource malwareScanned 'Microsoft.EventGrid/topics/eventSubscriptions@2025-02-15' = {
+  parent: scanTopic
+  name: 'malware-scanned'
+  properties: {
+    destination: {
+      endpointType: 'AzureFunction'
+      properties: { resourceId: '${app.id}/functions/apply_malware_result', maxEventsPerBatch: 1 }
+    }
+    filter: { includedEventTypes: ['Microsoft.Security.MalwareScanningResult'] }
+    eventDeliverySchema: 'EventGridSchema'
     retryPolicy: retry
     deadLetterWithResourceIdentity: deadLetter
   }

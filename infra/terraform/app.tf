@@ -77,7 +77,7 @@ resource "azapi_resource_action" "settings" {
   method      = "PUT"
 
   body = {
-    properties = merge(var.optional_settings, {
+    properties = merge(var.defender_scan ? { SCAN_ENGINES = "yara-x,defender" } : {}, var.optional_settings, {
       AzureWebJobsStorage__blobServiceUri       = local.state.primary_blob_endpoint
       AzureWebJobsStorage__queueServiceUri      = local.state.primary_queue_endpoint
       AzureWebJobsStorage__tableServiceUri      = local.state.primary_table_endpoint
@@ -98,6 +98,7 @@ resource "azapi_resource_action" "settings" {
       APPLICATIONINSIGHTS_CONNECTION_STRING     = azurerm_application_insights.insights.connection_string
       APPLICATIONINSIGHTS_AUTHENTICATION_STRING = "ClientId=${local.client_id};Authorization=AAD"
       EVENTS_TOPIC_ENDPOINT                     = azapi_resource.topic.output.properties.endpoint
+      CUSTOMER_TOPIC_ENDPOINT                   = var.customer_events ? azapi_resource.customers[0].output.properties.endpoint : ""
       INSTANCES = jsonencode([
         {
           hubName = azurerm_iothub.hub.name

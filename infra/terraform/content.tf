@@ -1,4 +1,4 @@
-# The content account: dropped manifests, quarantine, content, keyring, diagnostics, dead letters.
+# The content account: dropped manifests, quarantine, content, keyring, YARA rules, diagnostics, dead letters.
 
 locals {
   container_roles = {
@@ -7,6 +7,7 @@ locals {
     content     = "Storage Blob Data Contributor"
     diagnostics = "Storage Blob Data Contributor"
     deadletter  = "Storage Blob Data Contributor"
+    rules       = "Storage Blob Data Contributor"
     manifests   = "Storage Blob Data Reader"
   }
 }
@@ -106,7 +107,7 @@ resource "azurerm_role_assignment" "dead_letters" {
 }
 
 resource "azurerm_role_assignment" "operator_container" {
-  for_each = toset(var.operator_principal_id == "" ? [] : ["imports", "manifests"])
+  for_each = toset(var.operator_principal_id == "" ? [] : ["imports", "manifests", "rules"])
 
   scope                = azurerm_storage_container.content[each.key].id
   role_definition_name = "Storage Blob Data Contributor"

@@ -1,5 +1,5 @@
-# Defender for Storage scans what is uploaded to quarantine. Its verdicts are blob index tags for
-# people; the service decides by its own scanner. azurerm has no filters for it.
+# Defender for Storage scans what is uploaded to quarantine. Its verdicts reach the service by
+# events, people by blob index tags. azurerm has no filters for it.
 
 resource "azapi_resource_action" "defender" {
   count = var.defender_scan ? 1 : 0
@@ -20,7 +20,8 @@ resource "azapi_resource_action" "defender" {
             excludeBlobsWithPrefix = [for container in local.stores.content.containers : "${container}/" if container != "quarantine"]
           }
         }
-        blobScanResultsOptions = "blobIndexTags"
+        scanResultsEventGridTopicResourceId = azapi_resource.scan_topic.id
+        blobScanResultsOptions              = "blobIndexTags"
       }
       sensitiveDataDiscovery = { isEnabled = false }
     }

@@ -24,6 +24,28 @@ resource "azapi_resource" "topic" {
   response_export_values = ["properties.endpoint"]
 }
 
+# Defender publishes events of the Event Grid schema, with an identity of its own
+resource "azapi_resource" "scan_topic" {
+  type      = "Microsoft.EventGrid/topics@2025-02-15"
+  name      = "evgt-scan-${local.suffix}"
+  parent_id = azurerm_resource_group.group.id
+  location  = var.location
+
+  identity {
+    type         = "UserAssigned"
+    identity_ids = [azurerm_user_assigned_identity.events.id]
+  }
+
+  body = {
+    properties = {
+      inputSchema              = "EventGridSchema"
+      disableLocalAuth         = true
+      minimumTlsVersionAllowed = "1.2"
+      publicNetworkAccess      = "Enabled"
+    }
+  }
+}
+
 resource "azurerm_eventgrid_system_topic" "hub" {
   name                = "evgs-hub-${local.suffix}"
   resource_group_name = azurerm_resource_group.group.name

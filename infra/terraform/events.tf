@@ -10,6 +10,13 @@ locals {
       schema   = "CloudEventSchemaV1_0"
       filter   = { includedEventTypes = ["OpenDeviceUpdate.TwinChanges"] }
     }
+    malware-scanned = {
+      type     = "Microsoft.EventGrid/topics/eventSubscriptions@2025-02-15"
+      topic    = azapi_resource.scan_topic.id
+      function = "apply_malware_result"
+      schema   = "EventGridSchema"
+      filter   = { includedEventTypes = ["Microsoft.Security.MalwareScanningResult"] }
+    }
     device-lifecycle = {
       type     = "Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15"
       topic    = azurerm_eventgrid_system_topic.hub.id

@@ -25,6 +25,11 @@ output "iot_hub_name" {
   value       = azurerm_iothub.hub.name
 }
 
+output "customer_topic_name" {
+  description = "Name of the topic for customers; empty if there is none."
+  value       = var.customer_events ? azapi_resource.customers[0].name : ""
+}
+
 output "key_vault_name" {
   description = "Name of the key vault."
   value       = azurerm_key_vault.vault.name

@@ -5,6 +5,7 @@ hub_units             = 1
 storage_sku           = "Standard_ZRS"
 soft_delete_days      = 30
 always_ready_imports  = 1
+customer_events       = true
 defender_scan         = true
 private_network       = true
 create_application    = false

@@ -170,6 +170,12 @@ variable "defender_gigabytes" {
   }
 }
 
+variable "customer_events" {
+  description = "Whether there is a topic on which the service tells the systems of its customers what has happened."
+  type        = bool
+  default     = false
+}
+
 variable "alert_mail" {
   description = "Address that alerts are mailed to. Empty: alerts are raised and mailed to nobody."
   type        = string

@@ -71,6 +71,7 @@ class Admin:
         app.router.add_put("/subscriptions/{name}", self._put)
         app.router.add_delete("/subscriptions/{name}", self._delete)
         app.router.add_put("/faults", self._put_faults)
+        app.router.add_get("/events", self._list_events)
         app.router.add_get("/dead-letters", self._list_dead_letters)
         app.router.add_post("/dead-letters/replay", self._replay)
         return app
@@ -123,6 +124,16 @@ class Admin:
         faults = self._publisher.faults
         faults.duplicate, faults.shuffle = wanted.duplicate, wanted.shuffle
         return web.json_response(msgspec.to_builtins(wanted))
+
+    async def _list_events(self, request: web.Request) -> web.Response:
+        """List what customers were told; `next` is where to go on, now or later."""
+        after = request.query.get("after", "0")
+        if not after.isdecimal():
+            return _problem("InvalidRequest", "after: a number")
+        events = self._store.kept_events(int(after), PAGE)
+        following = events[-1][0] if events else int(after)
+        value = [msgspec.json.decode(body) for _, body in events]
+        return web.json_response({"value": value, "next": following})
 
     async def _list_dead_letters(self, request: web.Request) -> web.Response:
         after = request.query.get("after", "0")

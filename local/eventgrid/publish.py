@@ -13,7 +13,7 @@ from aiohttp import web
 
 from local.eventgrid.events import MalformedEventsError, parse_publication, render
 from local.eventgrid.store import NewDelivery
-from local.eventgrid.subscriptions import TOPICS
+from local.eventgrid.subscriptions import KEPT_TOPIC, TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -53,7 +53,12 @@ class Publisher:
     def accept(self, topic: str, events: Sequence[Event]) -> None:
         """Queue events; they are safe when this returns outside of a transaction."""
         deliveries = list(self._deliveries(topic, events))
-        self._store.add_deliveries(deliveries)
+        with self._store.transaction():
+            self._store.add_deliveries(deliveries)
+            if topic == KEPT_TOPIC:
+                self._store.keep_events(
+                    render(event, topic, "CloudEventSchemaV1_0") for event in events
+                )
         for name in {delivery.subscription for delivery in deliveries}:
             self._wake(name)
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence
     from pathlib import Path
 
+KEPT_EVENTS = 10_000
+"""Published events of a topic that are kept at most."""
 BUSY_SECONDS = 0.2
 """Wait for another process to let go of the file; a dead one holds nothing."""
 
@@ -44,6 +46,9 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     decided_at REAL NOT NULL, due_at REAL, written INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS dead_letters_due ON dead_letters (due_at) WHERE written = 0;
+CREATE TABLE IF NOT EXISTS kept_events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS seen_blobs (
     container TEXT NOT NULL, name TEXT NOT NULL, etag TEXT NOT NULL, mark INTEGER NOT NULL,
     PRIMARY KEY (container, name)
@@ -183,6 +188,24 @@ class Store:
                 " expires_at, due_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 deliveries,
             )
+
+    def keep_events(self, bodies: Iterable[str]) -> None:
+        """Keep published events to be looked at, the newest ones only."""
+        with self.transaction():
+            self.connection.executemany(
+                "INSERT INTO kept_events (body) VALUES (?)", ((body,) for body in bodies)
+            )
+            self.connection.execute(
+                "DELETE FROM kept_events WHERE id <= (SELECT max(id) FROM kept_events) - ?",
+                (KEPT_EVENTS,),
+            )
+
+    def kept_events(self, after: int, limit: int) -> list[tuple[int, str]]:
+        """Return kept events that came after one, the oldest first, with their numbers."""
+        rows = self.connection.execute(
+            "SELECT id, body FROM kept_events WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
+        )
+        return [(number, body) for number, body in rows]
 
     def next_batch(
         self,

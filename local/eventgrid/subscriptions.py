@@ -13,9 +13,13 @@ from local.eventgrid.events import Schema
 if TYPE_CHECKING:
     from local.eventgrid.events import Event
 
-Topic = Literal["topic", "iothub", "storage"]
+Topic = Literal["topic", "customers", "iothub", "storage", "defender"]
 TOPICS: tuple[Topic, ...] = get_args(Topic)
-"""The custom topic and the system topics of the hub and of the content storage account."""
+"""The custom topics, the service's own, that of customers and that of Microsoft Defender, and the
+system topics of the hub and of the content storage account.
+"""
+KEPT_TOPIC: Topic = "customers"
+"""Its newest events are kept to be looked at, whether anybody subscribes or not."""
 
 _NAME = re.compile(r"[A-Za-z0-9-]{3,64}")
 

@@ -36,6 +36,15 @@ class Column[T]:
     is_number: bool = False
 
 
+FAILURES = [
+    Column[Any]("CODE", lambda item: item["code"]),
+    Column[Any]("DEVICES", lambda item: item["deviceCount"], is_number=True),
+    Column[Any]("WHY", lambda item: item["message"]),
+    Column[Any]("WHAT TO DO", lambda item: item["nextStep"]),
+]
+"""Why devices have failed."""
+
+
 def plain(value: object) -> str:
     """A value as text that is safe on a terminal; None is a dash."""
     if value is None:

@@ -98,6 +98,11 @@ class Site:
         """Where the service publishes its own events."""
         return f"{self.url('eventgrid')}/topics/topic/api/events"
 
+    @property
+    def customer_topic_endpoint(self) -> str:
+        """Where the service tells customers what has happened."""
+        return f"{self.url('eventgrid')}/topics/customers/api/events"
+
     def hub_connection_string(self, instance: str) -> str:
         """Return the owner's access to an instance's hub."""
         return (
@@ -181,6 +186,8 @@ def app_settings(site: Site, storage: str) -> dict[str, str]:
         "TWINS": site.twins_connection_string,
         "EVENTS_TOPIC_ENDPOINT": site.topic_endpoint,
         "EVENTS_TOPIC_KEY": site.credentials.event_grid,
+        "CUSTOMER_TOPIC_ENDPOINT": site.customer_topic_endpoint,
+        "CUSTOMER_TOPIC_KEY": site.credentials.event_grid,
         "INSTANCES": json.dumps(
             [
                 {

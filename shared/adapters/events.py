@@ -1,26 +1,60 @@
-"""The service's own Event Grid topic."""
+"""Event Grid topics: the service's own, and that of its customers. CloudEvents 1.0."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.table import translated
+from shared.domain.domain_event import DomainEvent
+from shared.domain.event_catalog import source_of
 
 if TYPE_CHECKING:
+    from azure.core.messaging import CloudEvent
     from azure.eventgrid.aio import EventGridPublisherClient
 
 SOURCE = "/open-device-update"
 
 
+@dataclass(slots=True)
+class Topic:
+    """A topic: its address, its key, or else what makes the app's identity.
+
+    `options` go to the SDK's client.
+    """
+
+    endpoint: str
+    key: str | None = field(repr=False)
+    credential: Callable[[], Any] = field(repr=False)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    _client: EventGridPublisherClient | None = field(default=None, init=False)
+
+    async def send(self, events: list[CloudEvent[Any]]) -> None:
+        """Publish events in one request.
+
+        Raises:
+            DependencyFailed: The topic refuses them or takes no more for now.
+        """
+        async with translated():
+            await self._publisher().send(events)
+
+    def _publisher(self) -> EventGridPublisherClient:
+        if self._client is None:
+            from azure.core.credentials import AzureKeyCredential
+            from azure.eventgrid.aio import EventGridPublisherClient
+
+            credential = AzureKeyCredential(self.key) if self.key else self.credential()
+            self._client = EventGridPublisherClient(self.endpoint, credential, **self.options)
+        return self._client
+
+
 class EventGridTopic:
-    """Implements `ports.Events` with CloudEvents 1.0."""
+    """Implements `ports.Events`."""
 
     def __init__(self, endpoint: str, key: str | None, credential: Callable[[], Any]) -> None:
-        self._endpoint = endpoint
-        self._key = key
-        self._credential = credential
-        self._publisher: EventGridPublisherClient | None = None
+        self._topic = Topic(endpoint, key, credential)
 
     async def publish(
         self, event_type: str, subject: str, payloads: Sequence[Mapping[str, Any]]
@@ -28,18 +62,34 @@ class EventGridTopic:
         """See the port."""
         from azure.core.messaging import CloudEvent
 
-        events = [
-            CloudEvent(source=SOURCE, type=event_type, subject=subject, data=payload)
-            for payload in payloads
-        ]
-        async with translated():
-            await self._client().send(events)
+        await self._topic.send(
+            [
+                CloudEvent(source=SOURCE, type=event_type, subject=subject, data=payload)
+                for payload in payloads
+            ]
+        )
 
-    def _client(self) -> EventGridPublisherClient:
-        if self._publisher is None:
-            from azure.core.credentials import AzureKeyCredential
-            from azure.eventgrid.aio import EventGridPublisherClient
 
-            credential = AzureKeyCredential(self._key) if self._key else self._credential()
-            self._publisher = EventGridPublisherClient(self._endpoint, credential)
-        return self._publisher
+class EventGridCustomerTopic:
+    """Implements `ports.CustomerTopic`. It does not retry: what is due stays written down."""
+
+    def __init__(self, endpoint: str, key: str | None, credential: Callable[[], Any]) -> None:
+        self._topic = Topic(endpoint, key, credential, {"retry_total": 0})
+
+    async def publish(self, instance: str, events: Sequence[DomainEvent]) -> None:
+        """See the port."""
+        await self._topic.send(list(_cloud_events(instance, events)))
+
+
+def _cloud_events(instance: str, events: Sequence[DomainEvent]) -> Iterator[CloudEvent[Any]]:
+    from azure.core.messaging import CloudEvent
+
+    for event in events:
+        yield CloudEvent(
+            source=source_of(instance),
+            type=event.kind.value,
+            id=event.identity,
+            subject=event.subject,
+            time=datetime.fromisoformat(event.at) if event.at else None,
+            data=dict(event.data),
+        )

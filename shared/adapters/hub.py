@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from shared.domain.device import TwinChange, kept_content
 from shared.domain.errors import DependencyFailed, DependencyThrottled, NotFound
 from shared.domain.instant import instant
+from shared.domain.refusal import refused_command
 from shared.ports import Page, TwinSource
 from shared.settings import InstanceSettings
 
@@ -103,6 +104,7 @@ class IoTHubs:
 
 
 def _whole(twin: Any) -> TwinChange:
+    desired = (twin.properties.desired if twin.properties else None) or {}
     reported = (twin.properties.reported if twin.properties else None) or {}
     return TwinChange(
         device_id=twin.device_id,
@@ -110,13 +112,14 @@ def _whole(twin: Any) -> TwinChange:
         version=int(twin.version or 0),
         content=kept_content({"tags": twin.tags or {}, "properties": {"reported": reported}}),
         is_whole=True,
-        at=_last_updated(twin.properties),
+        at=_last_updated(desired, reported),
+        heard_at=_last_updated(reported),
+        refused=refused_command(desired, reported),
     )
 
 
-def _last_updated(properties: Any) -> str:
-    """When the hub last changed a section of the twin, by its own clock."""
-    sections = [properties.desired or {}, properties.reported or {}] if properties else []
+def _last_updated(*sections: Mapping[str, Any]) -> str:
+    """When the hub last changed some of the sections of a twin, by its own clock."""
     times = [section.get("$metadata", {}).get("$lastUpdated") for section in sections]
     return max((instant(str(time)) for time in times if time), default="")
 

@@ -264,6 +264,11 @@ def change(partition: str, row: str, properties: Row, etag: str) -> Operation:
     )
 
 
+def drop(partition: str, row: str) -> Operation:
+    """Part of a transaction: delete a row that must be there."""
+    return ("delete", _entity(partition, row, {}))
+
+
 def remove(partition: str, row: str, etag: str) -> Operation:
     """Part of a transaction: delete a row that must not have changed."""
     from azure.core import MatchConditions

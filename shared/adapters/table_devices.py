@@ -2,7 +2,9 @@
 
 Partition = bucket and instance (bucket first, so that load spreads). Rows: `d.<device>` a device,
 `c.<group>.<class>` counters, `h.<workflow>.<device>` what a device leaves behind in a deployment
-it moved on from. A change of devices and the counters it changes are one entity-group transaction.
+it moved on from, `i.<device>.<position>` the same and other updates by device, `e.<event>` what is
+to be told to customers. A change of devices and the counters it changes are one entity-group
+transaction.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from shared.adapters.table import (
     create,
     document,
     document_of,
+    drop,
     etag_of,
     key,
     pack,
@@ -45,6 +48,8 @@ from shared.domain.counters import (
     taken_up,
 )
 from shared.domain.device import DeviceRecord
+from shared.domain.device_history import Installation
+from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import ConcurrentUpdate
 from shared.domain.health import health_of
 from shared.ports import DeviceQuery, DeviceWrite, Page, Stored
@@ -81,7 +86,9 @@ class _Change:
     @property
     def rows(self) -> int:
         """Rows it needs in a transaction, counters apart."""
-        return 1 + (self.write.history is not None) + (self.forgotten is not None)
+        write = self.write
+        several = len(write.events) + len(write.installations) + len(write.revisions)
+        return 1 + several + (write.history is not None) + (self.forgotten is not None)
 
 
 @dataclass(slots=True)
@@ -230,6 +237,35 @@ class TableDevices:
         counters = [unpack(row, _CounterRow) for row in rows]
         return {(row.group, row.class_id): row.cells for row in counters}
 
+    async def past(
+        self, instance: str, bucket: int, workflow_id: str, device: str
+    ) -> Stored[History] | None:
+        """See the port."""
+        row = await self.table.get(_partition(instance, bucket), key("h", workflow_id, device))
+        return stored(row, History) if row else None
+
+    async def installations(
+        self, instance: str, bucket: int, device: str, *, after: str = "", size: int
+    ) -> Sequence[Installation]:
+        """See the port."""
+        condition, parameters = _range(_partition(instance, bucket), "i", device)
+        if after:
+            parameters["from"] = key("i", device, after)
+        rows = await self.table.first(condition, parameters, size)
+        return [unpack(row, Installation) for row in rows]
+
+    async def events(self, instance: str, bucket: int, size: int) -> Sequence[DomainEvent]:
+        """See the port."""
+        rows = await self.table.first(*_range(_partition(instance, bucket), "e"), size)
+        return [unpack(row, DomainEvent) for row in rows]
+
+    async def forget_events(
+        self, instance: str, bucket: int, events: Sequence[DomainEvent]
+    ) -> None:
+        """See the port."""
+        partition = _partition(instance, bucket)
+        await self.table.transact([drop(partition, key("e", item.identity)) for item in events])
+
     async def _counter(
         self, partition: str, place: CounterKey
     ) -> tuple[dict[str, int], str | None]:
@@ -265,6 +301,7 @@ def _change(write: DeviceWrite, forgotten: Stored[History] | None) -> _Change:
         contribution(write.after, write.becomes),
         write.history,
         forgotten.value if forgotten else None,
+        [(item.before.value, item.after) for item in write.revisions],
     )
     return _Change(write, document(write.after), forgotten, counters)
 
@@ -312,3 +349,10 @@ def _history(partition: str, item: _Change) -> Iterator[Operation]:
     if item.forgotten is not None:
         row = key("h", item.forgotten.value.workflow_id, device)
         yield remove(partition, row, item.forgotten.etag)
+    for past in item.write.revisions:
+        row = key("h", past.after.workflow_id, device)
+        yield change(partition, row, pack(past.after), past.before.etag)
+    for each in item.write.installations:
+        yield put(partition, key("i", device, each.position), pack(each))
+    for event in item.write.events:
+        yield put(partition, key("e", event.identity), pack(event))

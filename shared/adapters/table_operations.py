@@ -9,6 +9,7 @@ from shared.domain.operation import Operation
 from shared.ports import Page, Stored
 
 _RUNNING = " and (status eq 'NotStarted' or status eq 'Running')"
+_UNSETTLED = " and (status eq 'NotStarted' or status eq 'Running' or due eq 'events')"
 
 
 @dataclass(slots=True)
@@ -40,6 +41,7 @@ class TableOperations:
         size: int = 100,
         kind: str | None = None,
         is_running: bool = False,
+        is_unsettled: bool = False,
         newer_than: str | None = None,
     ) -> Page[Stored[Operation]]:
         """See the port."""
@@ -47,6 +49,7 @@ class TableOperations:
         condition += "" if newer_than is None else " and RowKey lt @oldest"
         condition += "" if kind is None else " and kind eq @kind"
         condition += _RUNNING if is_running else ""
+        condition += _UNSETTLED if is_unsettled else ""
         parameters = {
             "partition": key(instance),
             "kind": kind or "",
@@ -67,4 +70,9 @@ class TableOperations:
 
 
 def _row(operation: Operation) -> dict[str, str]:
-    return {"status": operation.status.value, "kind": operation.kind, **pack(operation)}
+    return {
+        "status": operation.status.value,
+        "kind": operation.kind,
+        "due": "events" if operation.events else "",
+        **pack(operation),
+    }

@@ -135,7 +135,7 @@ def _row(update_id: UpdateId) -> str:
 
 
 def _properties(update: Update) -> dict[str, str | bool]:
-    return {"isDeployable": update.is_deployable, **pack(update)}
+    return {"isDeployable": update.is_deployable and update.recall is None, **pack(update)}
 
 
 def _version(row: str) -> str:

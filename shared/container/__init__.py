@@ -42,7 +42,8 @@ class Container(DeploymentServices):
             self.bell,
             self.clock,
             self.imports,
-            Orphans(self.imports, self.updates, self.blobs, self.clock),
+            Orphans(self.imports, self.updates, self.blobs, self.verdicts, self.clock),
+            self.announcer,
         )
 
 

@@ -18,6 +18,7 @@ from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_log_collections import TableLogCollections
 from shared.adapters.table_operations import TableOperations
 from shared.adapters.table_updates import TableUpdates
+from shared.adapters.table_verdicts import TableVerdicts
 from shared.adapters.tokens import TokenValidator
 from shared.adapters.vault import KeyVaultSigner
 from shared.domain.topology import Table as TableName
@@ -97,6 +98,11 @@ class Adapters:
     def log_collections(self) -> TableLogCollections:
         """Log collections."""
         return TableLogCollections(self._table("LogCollections"))
+
+    @cached_property
+    def verdicts(self) -> TableVerdicts:
+        """Scan verdicts."""
+        return TableVerdicts(self._table("Verdicts"))
 
     @cached_property
     def hub(self) -> IoTHubs:

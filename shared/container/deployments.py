@@ -27,6 +27,7 @@ class DeploymentServices(DeviceServices):
             self.pacer,
             self.bell,
             self.clock,
+            self.announcer,
         )
 
     @cached_property
@@ -40,6 +41,7 @@ class DeploymentServices(DeviceServices):
             self.clock,
             self.settings.hub_commands_per_second,
             self.settings.limits,
+            self.announcer,
         )
 
     @cached_property

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from shared.adapters.events import EventGridTopic
+from shared.adapters.events import EventGridCustomerTopic, EventGridTopic
 from shared.container.updates import UpdateServices
+from shared.services.announce import Announcements
+from shared.services.completions import Completions
+from shared.services.device_history import DeviceHistory
 from shared.services.device_lists import DeviceLists
 from shared.services.fleet_changes import FleetChanges
 from shared.services.group_lists import GroupLists
@@ -34,6 +37,11 @@ class DeviceServices(UpdateServices):
         return Pacer(self.settings.hub_commands_per_second)
 
     @cached_property
+    def reads(self) -> Pacer:
+        """Pace of reads of twins."""
+        return Pacer(self.settings.hub_reads_per_second)
+
+    @cached_property
     def collect_logs(self) -> CollectLogs:
         """Uploads of logs by devices."""
         return CollectLogs(
@@ -51,7 +59,14 @@ class DeviceServices(UpdateServices):
     def observe(self) -> ObserveDevices:
         """Events of devices."""
         return ObserveDevices(
-            self.devices, self.fleet, self.hub, self.queues, self.bell, self.best_updates
+            self.devices,
+            self.fleet,
+            self.hub,
+            self.queues,
+            self.bell,
+            self.best_updates,
+            self.announcer,
+            self.reads,
         )
 
     @cached_property
@@ -69,7 +84,7 @@ class DeviceServices(UpdateServices):
             self.observe,
             self.collect_logs,
             self.queues,
-            Pacer(self.settings.hub_reads_per_second),
+            self.reads,
             self.clock,
             60 / self.settings.hub_queries_per_minute,
         )
@@ -88,17 +103,43 @@ class DeviceServices(UpdateServices):
     def rollup(self) -> RollUp:
         """Roll-ups."""
         rollbacks = Rollbacks(self.deployments, self.updates, self.fleet, self.queues, self.clock)
-        return RollUp(self.devices, self.fleet, rollbacks, self.clock)
+        completions = Completions(self.deployments, self.fleet, self.announcer, self.clock)
+        return RollUp(self.devices, self.fleet, rollbacks, self.clock, completions)
+
+    @cached_property
+    def announcements(self) -> Announcements:
+        """What customers are told."""
+        return Announcements(
+            self.settings.instances,
+            self.devices,
+            self.operations,
+            self.deployments,
+            EventGridCustomerTopic(
+                self.settings.customer_topic_endpoint or "",
+                self.settings.customer_topic_key,
+                self._credential,
+            ),
+            self.queues,
+            self.announcer,
+            self.clock,
+        )
 
     @cached_property
     def fleet_changes(self) -> FleetChanges:
         """What operators change of classes and groups."""
-        return FleetChanges(self.fleet, self.deployments, self.rollup, self.bell, self.clock)
+        return FleetChanges(
+            self.fleet, self.deployments, self.rollup, self.bell, self.clock, self.announcer
+        )
 
     @cached_property
     def reports(self) -> Reports:
         """Reads of compliance and deployment status."""
         return Reports(self.fleet, self.deployments, self.clock)
+
+    @cached_property
+    def device_history(self) -> DeviceHistory:
+        """Histories of devices."""
+        return DeviceHistory(self.devices)
 
     @cached_property
     def device_lists(self) -> DeviceLists:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 from shared.adapters.fetch import FetchLimits, SafeFetcher
-from shared.adapters.scanning.scanner import YaraXScanner
+from shared.adapters.scanning.limits import WalkLimits
+from shared.adapters.scanning.scanner import ClamdScanner, YaraXScanner
 from shared.container.adapters import Adapters
 from shared.domain.source_url import SourcePolicy
+from shared.ports import Scanner
+from shared.services.announce import Announcer
 from shared.services.best_updates import BestUpdates
+from shared.services.defender import DefenderResults, DefenderScanner
 from shared.services.delete_update import DeleteUpdate
 from shared.services.import_fetch import ImportFetch
 from shared.services.import_publish import ImportPublish
 from shared.services.import_scan import ImportScan
 from shared.services.imports import Imports
+from shared.services.recall import RecallUpdates
+from shared.services.rescan import Rescan
 from shared.services.resign import Resign
+from shared.services.scan_rules import ScanRules
+from shared.services.scanning import Scanning
 from shared.services.signing import Signing
 from shared.services.update_lists import UpdateLists
+from shared.settings import CLAMD, DEFENDER, YARA_X
 
 
 class UpdateServices(Adapters):
@@ -46,6 +56,11 @@ class UpdateServices(Adapters):
         )
 
     @cached_property
+    def announcer(self) -> Announcer:
+        """Has customers told, if there is a topic for them."""
+        return Announcer(self.queues if self.settings.customer_topic_endpoint else None)
+
+    @cached_property
     def imports(self) -> Imports:
         """Import operations."""
         return Imports(
@@ -55,6 +70,7 @@ class UpdateServices(Adapters):
             self.sealer,
             self.clock,
             self.settings.limits,
+            self.announcer,
         )
 
     @cached_property
@@ -82,10 +98,62 @@ class UpdateServices(Adapters):
         return SafeFetcher(policy, limits)
 
     @cached_property
+    def scanning(self) -> Scanning:
+        """Malware scanners."""
+        chosen = self.settings.scan
+        limits = WalkLimits(members=chosen.max_members, ratio=chosen.max_ratio)
+        yara = YaraXScanner(limits=limits)
+        known: dict[str, Callable[[], Scanner]] = {
+            YARA_X: lambda: yara,
+            CLAMD: lambda: ClamdScanner(
+                chosen.clamd_address, chosen.clamd_max_bytes, limits=limits
+            ),
+            DEFENDER: lambda: DefenderScanner(self.blobs),
+        }
+        return Scanning(
+            [known[name]() for name in chosen.engines],
+            self.verdicts,
+            self.clock,
+            ScanRules(self.blobs, yara, self.clock) if YARA_X in chosen.engines else None,
+        )
+
+    @cached_property
     def import_scan(self) -> ImportScan:
         """Second stage of imports."""
         return ImportScan(
-            self.imports, self.operations, self.blobs, self.queues, YaraXScanner(), self.clock
+            self.imports,
+            self.operations,
+            self.blobs,
+            self.queues,
+            self.scanning,
+            self.clock,
+            self.settings.scan.defender_wait_seconds,
+        )
+
+    @cached_property
+    def defender_results(self) -> DefenderResults:
+        """Verdicts of Microsoft Defender."""
+        return DefenderResults(self.blobs, self.operations, self.queues)
+
+    @cached_property
+    def recalls(self) -> RecallUpdates:
+        """Updates that are taken back."""
+        return RecallUpdates(
+            self.updates, self.deployments, self.queues, self.best_updates, self.clock
+        )
+
+    @cached_property
+    def rescan(self) -> Rescan:
+        """Scans of what is published."""
+        return Rescan(
+            self.settings.instances,
+            self.operations,
+            self.updates,
+            self.blobs,
+            self.queues,
+            self.scanning,
+            self.recalls,
+            self.clock,
         )
 
     @cached_property

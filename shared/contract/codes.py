@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from .erc import Erc, describe_erc, format_erc, parse_extended_result_codes
+from .erc import Erc, counted_erc, describe_erc, format_erc, parse_extended_result_codes
 
 __all__ = [
     "Action",
     "AgentState",
     "Erc",
     "ResultCode",
+    "counted_erc",
     "describe_erc",
     "format_erc",
     "parse_extended_result_codes",

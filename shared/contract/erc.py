@@ -297,6 +297,8 @@ _FACILITIES: dict[int, tuple[str, str]] = {
 
 _PACKAGE_MALFORMED = ("The root key package is malformed", _FIX_PACKAGE)
 _SIGNATURE_REFUSED = ("The manifest's signature was refused", _REPUBLISH)
+_ERROR_NUMBERS = 0x100
+"""Below it, a code is an error number of the operating system."""
 _SCRIPT_EXIT = ("The script ended with a failure", "Look into the script's log on the device.")
 
 
@@ -309,12 +311,31 @@ def describe_erc(code: int) -> tuple[str, str]:
     return f"{sentence} (code {format_erc(code)}).", step
 
 
+def counted_erc(code: int) -> int:
+    """The code under which others like it are counted: itself where it is known, else the first of
+    its kind, of which there are few.
+    """
+    code &= 0xFFFFFFFF
+    if code in _KNOWN or code < _ERROR_NUMBERS:
+        return code
+    match code >> 20:
+        case 0x805 | 0xA02:
+            return code & 0xFFF00000
+        case 0x305 | 0x301 if _is_script_exit(code):
+            return code & 0xFFFFF000
+    return code & 0xF0000000 or 1
+
+
+def _is_script_exit(code: int) -> bool:
+    return code & 0xFF000 == 0x01000
+
+
 def _general(code: int) -> tuple[str, str]:
     match code >> 20:
         case 0x805:
             return _PACKAGE_MALFORMED
         case 0xA02:
             return _SIGNATURE_REFUSED
-        case 0x305 | 0x301 if code & 0xFF000 == 0x01000:
+        case 0x305 | 0x301 if _is_script_exit(code):
             return _SCRIPT_EXIT
     return _FACILITIES.get(code >> 28, ("The device reported an unknown error", _AGAIN))

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from shared.domain.counters import CONNECTED, NOTHING_INSTALLED, TOTAL, Cell, deployment_cell
+from shared.domain.counters import (
+    CONNECTED,
+    DISCONNECTED,
+    FAILED,
+    NOTHING_INSTALLED,
+    TOTAL,
+    Cell,
+    deployment_cell,
+    failing_cell,
+    heard_cell,
+)
 from shared.domain.device import DeviceState
 from shared.domain.errors import InvalidInput
 from shared.domain.update_id import UpdateId
@@ -88,6 +99,58 @@ def state_counts(cells: Mapping[Cell, int], workflow_id: str) -> StateCounts:
         counts[DeviceState.FAILED],
         counts[DeviceState.CANCELED],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """Devices by what is known of their connection.
+
+    The hub tells of a connection only if the device sends telemetry or takes messages; of all
+    others none is known. `heard` counts those that are not known to be connected by the day of
+    their last report, ISO 8601; the day is empty where none is known.
+    """
+
+    total: int
+    connected: int
+    disconnected: int
+    heard: Mapping[str, int]
+
+    @property
+    def unknown(self) -> int:
+        """Devices whose connection nobody has told of."""
+        return self.total - self.connected - self.disconnected
+
+
+def connections(rows: Iterable[Mapping[Cell, int]]) -> Connections:
+    """Connections of the devices that some counters are of."""
+    cells: Counter[Cell] = Counter()
+    for row in rows:
+        cells.update(row)
+    heard = _by_prefix(cells, heard_cell(""))
+    return Connections(cells[TOTAL], cells[CONNECTED], cells[DISCONNECTED], heard)
+
+
+def failure_counts(cells: Mapping[Cell, int], workflow_id: str) -> dict[str, int]:
+    """Failed devices of the deployment that has the workflow, by code."""
+    return {
+        code: count
+        for rest, count in _by_prefix(cells, FAILED).items()
+        for code, _, workflow in [rest.partition(":")]
+        if workflow == workflow_id
+    }
+
+
+def failing_counts(cells: Mapping[Cell, int]) -> dict[str, int]:
+    """Devices that have failed in their last deployment, by code."""
+    return _by_prefix(cells, failing_cell(""))
+
+
+def _by_prefix(cells: Mapping[Cell, int], prefix: str) -> dict[str, int]:
+    return {
+        cell.removeprefix(prefix): count
+        for cell, count in cells.items()
+        if cell.startswith(prefix) and count
+    }
 
 
 def best_update(candidates: Iterable[UpdateId]) -> UpdateId | None:

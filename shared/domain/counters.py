@@ -12,9 +12,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from shared.domain.device import DeviceRecord, DeviceState, DeviceView, view
+from shared.domain.deployment import Commanded
+from shared.domain.device import (
+    DeviceRecord,
+    DeviceState,
+    DeviceView,
+    deployment_state,
+    evidence_of,
+    view,
+)
+from shared.domain.failure import counted_as
 
 type CounterKey = tuple[str, str]
 """Group id and device class id: one row of counters in each bucket."""
@@ -24,7 +33,11 @@ type Counts = Mapping[CounterKey, Mapping[Cell, int]]
 
 TOTAL = "total"
 CONNECTED = "connected"
+DISCONNECTED = "disconnected"
+FAILED = "failed:"
+"""Begins the cells of failures within deployments."""
 NOTHING_INSTALLED = "-"
+_DAY = len("2026-01-31")
 
 
 def installed_cell(update: str, *, is_in_progress: bool) -> Cell:
@@ -37,20 +50,59 @@ def deployment_cell(workflow_id: str, state: DeviceState) -> Cell:
     return f"deployment:{state}:{workflow_id}"
 
 
+def failure_cell(workflow_id: str, code: str) -> Cell:
+    """Devices that have failed with this code within the deployment that has the workflow."""
+    return f"{FAILED}{code}:{workflow_id}"
+
+
+def failing_cell(code: str) -> Cell:
+    """Devices that have failed with this code in their last deployment."""
+    return f"failing:{code}"
+
+
+def heard_cell(at: str) -> Cell:
+    """Devices, not known to be connected, whose last report is of that day."""
+    return f"heard:{at[:_DAY]}"
+
+
 @dataclass(frozen=True, slots=True)
 class History:
-    """The last state of a device within a deployment that it has moved on from."""
+    """How a device stands in a deployment that it has moved on from. `ended_at` is empty if it has
+    not ended.
+    """
 
-    workflow_id: str
-    deployment_id: str
     device_id: str
     module_id: str | None
-    group_id: str
-    class_id: str
+    commanded: Commanded
     state: DeviceState
     result_code: int | None
     extended_result_codes: tuple[int, ...]
-    retry_count: int = 0
+    ended_at: str
+
+    @property
+    def workflow_id(self) -> str:
+        """The deployment's."""
+        return self.commanded.workflow_id
+
+    @property
+    def deployment_id(self) -> str:
+        """The deployment's."""
+        return self.commanded.deployment_id
+
+    @property
+    def group_id(self) -> str:
+        """The group as whose member the device took part."""
+        return self.commanded.group_id
+
+    @property
+    def class_id(self) -> str:
+        """The class as whose member the device took part."""
+        return self.commanded.class_id
+
+    @property
+    def retry_count(self) -> int:
+        """How often it was asked again."""
+        return self.commanded.retry_count
 
 
 def contribution(
@@ -72,16 +124,27 @@ def contribution(
         here[installed_cell(installed, is_in_progress=busy)] += 1
         if record.is_connected:
             here[CONNECTED] += 1
+        else:
+            here[heard_cell(record.heard_at)] += 1
+            if record.connection_sequence:
+                here[DISCONNECTED] += 1
+        if seen.state is DeviceState.FAILED:
+            here[failing_cell(_failure_code(record))] += 1
     if record.commanded is not None and seen.state is not None:
         there = cells.setdefault((record.commanded.group_id, record.commanded.class_id), Counter())
         there[deployment_cell(record.commanded.workflow_id, seen.state)] += 1
+        if seen.state is DeviceState.FAILED:
+            there[failure_cell(record.commanded.workflow_id, _failure_code(record))] += 1
     return cells
 
 
 def history_contribution(history: History) -> dict[CounterKey, Counter[Cell]]:
     """What a device that moved on still adds to the counters of the older deployment."""
-    cell = deployment_cell(history.workflow_id, history.state)
-    return {(history.group_id, history.class_id): Counter({cell: 1})}
+    cells = Counter({deployment_cell(history.workflow_id, history.state): 1})
+    if history.state is DeviceState.FAILED:
+        code = counted_as(history.extended_result_codes)
+        cells[failure_cell(history.workflow_id, code)] += 1
+    return {(history.group_id, history.class_id): cells}
 
 
 def moved_on(old: DeviceRecord | None, new: DeviceRecord) -> History | None:
@@ -90,19 +153,29 @@ def moved_on(old: DeviceRecord | None, new: DeviceRecord) -> History | None:
         return None
     if new.commanded is not None and new.commanded.workflow_id == old.commanded.workflow_id:
         return None
-    seen = view(old)
-    assert seen.state is not None
+    return standing(old, old.commanded)
+
+
+def standing(record: DeviceRecord, commanded: Commanded) -> History:
+    """How a device stands in a deployment that it was once commanded for, by all it has reported
+    about it.
+    """
+    asked = replace(record, commanded=commanded)
+    state, known = deployment_state(asked), evidence_of(asked)
+    assert state is not None
+    ended_at = ""
+    if known is not None and state is not DeviceState.IN_PROGRESS:
+        ended_at = known.at
+        if state is DeviceState.SUCCEEDED:
+            ended_at = known.installed_at(commanded.update_id)
     return History(
-        workflow_id=old.commanded.workflow_id,
-        deployment_id=old.commanded.deployment_id,
-        device_id=old.device_id,
-        module_id=old.module_id,
-        group_id=old.commanded.group_id,
-        class_id=old.commanded.class_id,
-        state=seen.state,
-        result_code=seen.report.result_code,
-        extended_result_codes=seen.report.extended_result_codes,
-        retry_count=old.commanded.retry_count,
+        device_id=record.device_id,
+        module_id=record.module_id,
+        commanded=commanded,
+        state=state,
+        result_code=known.result_code if known else None,
+        extended_result_codes=known.extended_result_codes if known else (),
+        ended_at=ended_at,
     )
 
 
@@ -114,7 +187,11 @@ def taken_up(old: DeviceRecord | None, new: DeviceRecord) -> str | None:
 
 
 def difference(
-    before: Counts, after: Counts, history: History | None = None, forgotten: History | None = None
+    before: Counts,
+    after: Counts,
+    history: History | None = None,
+    forgotten: History | None = None,
+    revised: Iterable[tuple[History, History]] = (),
 ) -> dict[CounterKey, dict[Cell, int]]:
     """What a change of a device changes in the counters; cells that stay are left out.
 
@@ -126,6 +203,7 @@ def difference(
         after: What it contributes now.
         history: The history row that is added.
         forgotten: The history row that goes.
+        revised: History rows that change, before and after.
     """
     sums: dict[CounterKey, Counter[Cell]] = {}
     changed = {
@@ -133,7 +211,10 @@ def difference(
     }
     for counts, sign in ((after, 1), (before, -1)):
         _add(sums, {place: counts[place] for place in changed & counts.keys()}, sign)
-    for row, sign in ((history, 1), (forgotten, -1)):
+    rows = [(history, 1), (forgotten, -1)]
+    for old, new in revised:
+        rows += [(new, 1), (old, -1)]
+    for row, sign in rows:
         if row is not None:
             _add(sums, history_contribution(row), sign)
     return _changed(sums)
@@ -157,6 +238,11 @@ def total(rows: Iterable[Counts]) -> dict[CounterKey, dict[Cell, int]]:
     for row in rows:
         _add(sums, row, 1)
     return {key: dict(cells) for key, cells in sums.items()}
+
+
+def _failure_code(record: DeviceRecord) -> str:
+    known = evidence_of(record)
+    return counted_as(known.extended_result_codes if known else ())
 
 
 def _add(sums: dict[CounterKey, Counter[Cell]], counts: Counts, sign: int) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from shared.domain.device_class import DeviceClass, is_compatible
+from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import Conflict, InvalidInput
 from shared.domain.update_id import UpdateId
 
@@ -72,7 +73,9 @@ class Deployment:
 
     `workflow_id` is what devices see; it is new for every deployment, even one that takes the id of
     a deleted one. `starts_at` and `created_at` are ISO 8601 in UTC. A rollback
-    (`is_rollback`) is one that the service made itself, for `only_class_id`.
+    (`is_rollback`) is one that the service made itself, for `only_class_id`. One whose update was
+    recalled (`recall_reason`) is cancelled for every class, also for those to come. `is_started`
+    and `is_finished` say that this was told to customers, `events` what is still to be told.
     """
 
     deployment_id: str
@@ -87,7 +90,11 @@ class Deployment:
     only_class_id: str | None = None
     is_rollback: bool = False
     is_fanned_out: bool = False
+    recall_reason: str | None = None
     issue: Issue = Issue()
+    is_started: bool = False
+    is_finished: bool = False
+    events: tuple[DomainEvent, ...] = ()
 
     def targets(self, device_class: DeviceClass) -> bool:
         """Whether the update fits the class and nobody deleted the deployment for it."""
@@ -98,7 +105,8 @@ class Deployment:
 
     def subgroup(self, class_id: str) -> Subgroup:
         """What was done to the deployment for this class."""
-        return self.subgroups.get(class_id, Subgroup())
+        known = self.subgroups.get(class_id, Subgroup())
+        return known if self.recall_reason is None else replace(known, is_canceled=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +114,7 @@ class Commanded:
     """What a device was last asked to do, and as member of which group and class.
 
     `file_ids` are those whose links stand in the twin since. `retry_count` is how often it was
-    asked again after a failure, `precedence` that of the deployment.
+    asked again after a failure, `precedence` that of the deployment, `at` when it was first asked.
     """
 
     workflow_id: str
@@ -120,6 +128,7 @@ class Commanded:
     issue: Issue = Issue()
     retry_count: int = 0
     precedence: tuple[str, str, str] = ("", "", "")
+    at: str = ""
 
     @property
     def workflow_on_device(self) -> str:
@@ -189,7 +198,7 @@ def is_active(
     states = {
         state_for(deployment, others, item, now) for item in classes if deployment.targets(item)
     }
-    return DeploymentState.ACTIVE in states or not states
+    return DeploymentState.ACTIVE in states or (not states and deployment.recall_reason is None)
 
 
 def cancel(deployment: Deployment, class_id: str) -> Deployment:
@@ -197,6 +206,11 @@ def cancel(deployment: Deployment, class_id: str) -> Deployment:
     return _with_subgroup(
         deployment, class_id, replace(deployment.subgroup(class_id), is_canceled=True)
     )
+
+
+def recalled(deployment: Deployment, reason: str) -> Deployment:
+    """The deployment, cancelled for every class because its update was recalled."""
+    return replace(deployment, recall_reason=reason, is_fanned_out=False)
 
 
 def retry(deployment: Deployment, class_id: str, now: str) -> Deployment:

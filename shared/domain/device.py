@@ -32,6 +32,7 @@ BUCKETS = 256
 """Device buckets of an instance, the same for every fleet size, so that none ever moves."""
 
 _KEPT_WORKFLOWS = 4
+_KEPT_INSTALLED = 3
 _IDLE, _FAILED = int(AgentState.IDLE), int(AgentState.FAILED)
 _CANCELED_CODES = (-1, 200)
 
@@ -51,7 +52,9 @@ class TwinChange:
 
     `version` counts the whole twin. `content` has `tags` (the group tag), `agent` (the reported
     agent section) and `logs` (the result of an upload of logs); with `is_whole` it is all there is.
-    `at` is the hub's time, ISO 8601 in UTC; empty for a twin that was just read.
+    `at` is the hub's time, ISO 8601 in UTC; empty for a twin that was just read. Of a twin that was
+    read, `heard_at` is when the device last reported anything, and `refused` the workflow and retry
+    timestamp of a command that it has refused without naming it.
     """
 
     device_id: str
@@ -60,14 +63,25 @@ class TwinChange:
     content: Mapping[str, Any]
     is_whole: bool
     at: str
+    heard_at: str = ""
+    refused: tuple[str, str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """An update that an idle report named as installed, and the first report that did."""
+
+    update_id: UpdateId
+    version: int
+    at: str
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What a device has reported about one workflow.
 
-    `report` is the newest; `installed` is the update that an idle report named as installed, which
-    a later report does not take back.
+    `version` and what follows is of the newest report. `installed` is what any report named as
+    installed, which a later one does not take back.
     """
 
     workflow_id: str
@@ -77,8 +91,16 @@ class Evidence:
     result_code: int | None
     extended_result_codes: tuple[int, ...]
     result_details: str | None
-    installed: UpdateId | None
-    installed_version: int = 0
+    at: str = ""
+    installed: tuple[Installed, ...] = ()
+
+    def has_installed(self, update_id: UpdateId) -> bool:
+        """Whether the device has said that it has the update."""
+        return any(item.update_id == update_id for item in self.installed)
+
+    def installed_at(self, update_id: UpdateId) -> str:
+        """When the device first said so; empty if it never did."""
+        return next((item.at for item in self.installed if item.update_id == update_id), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +109,7 @@ class DeviceRecord:
 
     `deleted_at` is when it was last deleted: it may have been created again since, and what comes
     late from before is not of this device. `seen_by` is the last re-read of the hub's registry that
-    found it.
+    found it. `heard_at` is when it last reported something, as far as the service heard.
     """
 
     device_id: str
@@ -100,6 +122,7 @@ class DeviceRecord:
     changed_at: str = ""
     deleted_at: str = ""
     seen_by: str = ""
+    heard_at: str = ""
 
     @property
     def key(self) -> str:
@@ -172,7 +195,15 @@ def fold(record: DeviceRecord, change: TwinChange) -> DeviceRecord:
         registers=registers,
         evidence=evidence,
         changed_at=max(record.changed_at, change.at),
+        heard_at=max(record.heard_at, _heard_at(change)),
     )
+
+
+def _heard_at(change: TwinChange) -> str:
+    """When the device itself spoke: a change of the tag alone is an operator's."""
+    if change.is_whole:
+        return change.heard_at
+    return change.at if change.content.keys() & {"agent", LOGS} else ""
 
 
 def fold_connection(
@@ -228,7 +259,7 @@ def deployment_state(record: DeviceRecord) -> DeviceState | None:
     if commanded is None:
         return None
     known = evidence_of(record)
-    if known is not None and known.installed == commanded.update_id:
+    if known is not None and known.has_installed(commanded.update_id):
         return DeviceState.SUCCEEDED
     outcome = DeviceState.IN_PROGRESS if known is None else _outcome(known)
     if commanded.is_cancel and outcome is not DeviceState.FAILED:
@@ -252,6 +283,15 @@ def evidence_of(record: DeviceRecord) -> Evidence | None:
     )
 
 
+def is_unexplained(record: DeviceRecord) -> bool:
+    """Whether the device reports a failure of something else than what it should be doing: its
+    whole twin may show that it has refused just that.
+    """
+    if deployment_state(record) is not DeviceState.IN_PROGRESS:
+        return False
+    return bool(record.registers.get("agent.state", (0, None))[1] == _FAILED)
+
+
 def _outcome(evidence: Evidence) -> DeviceState:
     code = evidence.result_code
     if evidence.state not in (_IDLE, _FAILED):
@@ -268,18 +308,20 @@ def _with_evidence(evidence: tuple[Evidence, ...], change: TwinChange) -> tuple[
     if not isinstance(agent, Mapping):
         return evidence
     report = parse_agent_report(agent)
-    if report.state is None or report.workflow_id is None:
+    workflow_id, retry_timestamp = change.refused or (report.workflow_id, report.retry_timestamp)
+    if report.state is None or workflow_id is None:
         return evidence
+    installed = _installed(report) if report.state == _IDLE else None
     fresh = Evidence(
-        workflow_id=report.workflow_id,
-        retry_timestamp=report.retry_timestamp,
+        workflow_id=workflow_id,
+        retry_timestamp=retry_timestamp,
         version=change.version,
         state=int(report.state),
         result_code=report.result_code,
         extended_result_codes=report.extended_result_codes,
         result_details=report.result_details,
-        installed=_installed(report) if report.state == _IDLE else None,
-        installed_version=change.version if report.state == _IDLE else 0,
+        at=change.at,
+        installed=(Installed(installed, change.version, change.at),) if installed else (),
     )
     same = [item for item in evidence if _names_same_workflow(item, fresh)]
     others = [item for item in evidence if not _names_same_workflow(item, fresh)]
@@ -290,9 +332,26 @@ def _with_evidence(evidence: tuple[Evidence, ...], change: TwinChange) -> tuple[
 
 
 def _join(one: Evidence, other: Evidence) -> Evidence:
-    newer = max(one, other, key=lambda item: item.version)
-    witness = max(one, other, key=lambda item: (item.installed is not None, item.installed_version))
-    return replace(newer, installed=witness.installed, installed_version=witness.installed_version)
+    newer = max(one, other, key=_completeness)
+    first: dict[UpdateId, Installed] = {}
+    for item in (*one.installed, *other.installed):
+        known = first.get(item.update_id)
+        if known is None or (item.version, item.at) < (known.version, known.at):
+            first[item.update_id] = item
+    earliest = sorted(first.values(), key=lambda item: (item.version, item.update_id))
+    return replace(newer, installed=tuple(earliest[:_KEPT_INSTALLED]))
+
+
+def _completeness(item: Evidence) -> tuple[Any, ...]:
+    """Orders reports; a change and the whole twin of the same version differ in what they say."""
+    return (
+        item.version,
+        item.result_code is not None,
+        item.result_code or 0,
+        item.extended_result_codes,
+        item.result_details or "",
+        item.at,
+    )
 
 
 def _names_same_workflow(one: Evidence, other: Evidence) -> bool:

@@ -1,4 +1,4 @@
-"""Long-running operations: imports, deletions of updates, re-reads of the hub's registry."""
+"""Long-running operations: imports, deletions of updates, re-reads of the registry, re-scans."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal
 
+from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import DeviceUpdateError
 from shared.domain.update_id import UpdateId
 
@@ -22,7 +23,7 @@ class OperationStatus(StrEnum):
 
 class Stage(StrEnum):
     """Where an operation is on its way: three stages of an import, one of a deletion, three of a
-    re-read of the registry.
+    re-read of the registry, one of a re-scan.
     """
 
     FETCH = "fetch"
@@ -32,6 +33,7 @@ class Stage(StrEnum):
     DEVICES = "devices"
     MODULES = "modules"
     CHECK = "check"
+    RESCAN = "rescan"
     END = "end"
 
 
@@ -81,14 +83,16 @@ class Operation:
     """One operation. Times are ISO 8601, UTC.
 
     `bytes_done` of `bytes_total` says how much of the files of an import is fetched. `subject` is
-    what a deletion or a re-read is about: the import that made the update, or the kind of import of
-    devices. A re-read goes on at `position`; `step` counts its pages, so that a repeated message
-    does nothing. `tries` says how often the present stage was begun, `last_error` why the last try
-    failed that is to be repeated. `missing` are the files that a dropped manifest waits for.
+    what a deletion, a re-read or a re-scan is about: the import that made the update, the kind of
+    import of devices, what the scanners knew. The latter two go on at `position`; `step` counts
+    their pages, so that a repeated message does nothing. `tries` says how often the present stage
+    was begun, `last_error` why the last try failed that is to be repeated. `missing` are the files
+    that a dropped manifest waits for, `awaited` those on which a scanner has told nothing yet,
+    since `awaited_since`. `events` are still to be told to customers.
     """
 
     operation_id: str
-    kind: Literal["import", "delete", "devices"]
+    kind: Literal["import", "delete", "devices", "rescan"]
     status: OperationStatus
     stage: Stage
     created_at: str
@@ -106,6 +110,9 @@ class Operation:
     last_error: Failure | None = None
     missing: tuple[str, ...] = ()
     files_scanned: int = 0
+    events: tuple[DomainEvent, ...] = ()
+    awaited: tuple[str, ...] = ()
+    awaited_since: str | None = None
 
     @property
     def turn(self) -> tuple[Stage, int]:

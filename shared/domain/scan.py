@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 Status = Literal["clean", "pending", "error", "unscannable", "malicious"]
 
 _SEVERITY = {status: rank for rank, status in enumerate(get_args(Status))}
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What an engine knows: its verdict on some content is the same until that changes."""
+
+    engine: str
+    engine_version: str
+    rules_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,27 @@ class Verdict:
     members_scanned: int = 0
     bytes_scanned: int = 0
     reason: str | None = None
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What the engine knew when it gave the verdict."""
+        return Knowledge(self.engine, self.engine_version, self.rules_version)
+
+    @property
+    def is_definite(self) -> bool:
+        """Whether the engine would say the same of the same content again."""
+        return self.status in ("clean", "unscannable", "malicious")
+
+    @property
+    def findings(self) -> str:
+        """What is wrong with the content, in words; empty if nothing is known to be."""
+        return ", ".join(self.names) or self.reason or ""
+
+    def named(self, old: str, new: str) -> Verdict:
+        """The verdict with another name of the file at the head of `member_path`."""
+        if self.member_path is None:
+            return self
+        return replace(self, member_path=new + self.member_path.removeprefix(old))
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

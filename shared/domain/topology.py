@@ -12,8 +12,11 @@ from typing import Literal, get_args
 
 Queue = Literal[
     "import",
+    "scan",
     "publish",
     "delete",
+    "recall",
+    "rescan",
     "fanout",
     "reconcile",
     "rollup",
@@ -21,6 +24,7 @@ Queue = Literal[
     "registry",
     "logs",
     "replay",
+    "announce",
 ]
 Table = Literal[
     "Updates",
@@ -32,8 +36,11 @@ Table = Literal[
     "DeviceClasses",
     "Groups",
     "LogCollections",
+    "Verdicts",
 ]
-Container = Literal["imports", "quarantine", "content", "manifests", "deadletter", "diagnostics"]
+Container = Literal[
+    "imports", "quarantine", "content", "manifests", "rules", "deadletter", "diagnostics"
+]
 
 QUEUES: tuple[Queue, ...] = get_args(Queue)
 TABLES: tuple[Table, ...] = get_args(Table)
@@ -64,19 +71,22 @@ class EventType(StrEnum):
     DEVICE_CONNECTED = "Microsoft.Devices.DeviceConnected"
     DEVICE_DISCONNECTED = "Microsoft.Devices.DeviceDisconnected"
     BLOB_CREATED = "Microsoft.Storage.BlobCreated"
+    MALWARE_SCANNED = "Microsoft.Security.MalwareScanningResult"
 
 
 @dataclass(frozen=True, slots=True)
 class EventSubscription:
     """One Event Grid subscription that feeds a function.
 
-    `source` is the topic: the service's own custom topic, or the system topic of the hub or of the
-    content storage account. `kind` says through which webhook of the Functions host it is
+    `source` is the topic: the service's own custom topic, the system topic of the hub or of the
+    content storage account, or the custom topic that Microsoft Defender publishes its results to.
+
+    `kind` says through which webhook of the Functions host it is
     delivered.
     """
 
     name: str
-    source: Literal["topic", "iothub", "storage"]
+    source: Literal["topic", "iothub", "storage", "defender"]
     kind: Literal["event_grid", "blob"]
     function: str
     event_types: tuple[EventType, ...]
@@ -117,5 +127,12 @@ EVENT_SUBSCRIPTIONS = (
         (EventType.BLOB_CREATED,),
         "/blobServices/default/containers/quarantine/blobs/",
         SCAN_REQUEST,
+    ),
+    EventSubscription(
+        "malware-scanned",
+        "defender",
+        "event_grid",
+        "apply_malware_result",
+        (EventType.MALWARE_SCANNED,),
     ),
 )

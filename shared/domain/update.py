@@ -36,7 +36,7 @@ class UpdateFile:
     properties: Mapping[str, Any] | None = None
     related_files: tuple[UpdateFile, ...] = ()
     download_handler: str | None = None
-    verdict: Verdict | None = None
+    verdicts: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,21 @@ class GeneratedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Recall:
+    """Why and when (ISO 8601, UTC) an update was taken back."""
+
+    reason: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Update:
     """A published update.
 
     `manifest` is the exact text that devices hash, `signature` the nested JWS over it. `content`
     maps every file id that a device may ask for, those of children included, to the hexadecimal
     SHA-256 of its content, which names the blob. `operation_id` is the import that made it. An
-    update that is being deleted can no longer be deployed or referred to.
+    update that is being deleted, or recalled, can no longer be deployed or referred to.
     """
 
     update_id: UpdateId
@@ -79,6 +87,12 @@ class Update:
     referenced_by: tuple[UpdateId, ...] = ()
     is_being_deleted: bool = False
     signature_record: SignatureRecord | None = None
+    recall: Recall | None = None
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether it may be deployed."""
+        return self.is_deployable and not self.is_being_deleted and self.recall is None
 
     @property
     def signature_edition(self) -> int:
@@ -104,14 +118,14 @@ class PreparedUpdate:
 def prepare(
     source: ImportManifest,
     children: Sequence[Update],
-    verdicts: Mapping[str, Verdict],
+    verdicts: Mapping[str, tuple[Verdict, ...]],
 ) -> PreparedUpdate:
     """Make the update manifest of an import manifest.
 
     Args:
         source: The validated import manifest.
         children: The published updates that its reference steps name.
-        verdicts: Scan verdicts by file name.
+        verdicts: Scan verdicts of every engine by file name.
     """
     files = tuple(_file(source.update_id, entry, verdicts) for entry in source.files)
     ids = {file.filename: file.file_id for file in files}
@@ -158,7 +172,9 @@ def file_id_of(update_id: UpdateId, filename: str, sha256: str) -> str:
 
 
 def _file(
-    update_id: UpdateId, entry: FileEntry | RelatedFile, verdicts: Mapping[str, Verdict]
+    update_id: UpdateId,
+    entry: FileEntry | RelatedFile,
+    verdicts: Mapping[str, tuple[Verdict, ...]],
 ) -> UpdateFile:
     related = entry.related_files if isinstance(entry, FileEntry) else ()
     return UpdateFile(
@@ -170,7 +186,7 @@ def _file(
         properties=entry.properties or None,
         related_files=tuple(_file(update_id, item, verdicts) for item in related),
         download_handler=entry.download_handler if isinstance(entry, FileEntry) else None,
-        verdict=verdicts.get(entry.filename),
+        verdicts=verdicts.get(entry.filename, ()),
     )
 
 

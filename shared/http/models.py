@@ -78,8 +78,21 @@ class Instructions(Model):
     steps: list[dict[str, Any]]
 
 
+class UpdateRecall(Model):
+    """Why an update was taken back. Additional."""
+
+    reason: str
+    recalled_date_time: str
+
+
+class RecallInput(Model):
+    """Why an update is to be taken back. Additional."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=1000)]
+
+
 class Update(Model):
-    """An update."""
+    """An update; `recall` is additional. One that was recalled is not deployable."""
 
     update_id: UpdateId
     is_deployable: bool
@@ -93,16 +106,32 @@ class Update(Model):
     friendly_name: str | None = None
     referenced_by: list[UpdateId] | None = None
     scan_result: str | None = None
+    recall: UpdateRecall | None = None
+
+
+class ScanVerdict(Model):
+    """What one malware scanner said of a file. Additional."""
+
+    engine: str
+    engine_version: str
+    rules_version: str
+    result: str
+    members_scanned: Count
+    bytes_scanned: Count
+    names: list[str] | None = None
+    member_path: str | None = None
+    reason: str | None = None
 
 
 class UpdateFileBase(Model):
-    """A related file of an update's file."""
+    """A related file of an update's file. `scanVerdicts` is additional."""
 
     file_name: str
     size_in_bytes: int
     hashes: dict[str, str]
     scan_result: str | None = None
     scan_details: str | None = None
+    scan_verdicts: list[ScanVerdict] | None = None
     properties: dict[str, str] | None = None
 
 
@@ -148,7 +177,7 @@ class Operation(Model):
     """A long-running operation; what follows `error` is additional.
 
     `filesScanned` counts up while an import is scanned; `missingFiles` are those that a dropped
-    manifest waits for.
+    manifest waits for, `awaitedFiles` those on which a scanner has told nothing yet.
     """
 
     operation_id: str
@@ -165,6 +194,7 @@ class Operation(Model):
     bytes_total: int | None = None
     files_scanned: int | None = None
     missing_files: list[str] | None = None
+    awaited_files: list[str] | None = None
 
 
 class StepResult(Model):
@@ -184,8 +214,66 @@ class InstallResult(Model):
     step_results: list[StepResult] | None = None
 
 
+class DeviceFailure(Model):
+    """Why a device has failed; `code` is its extended result code, eight hexadecimal digits."""
+
+    code: str
+    message: str
+    next_step: str
+
+
+class FailureCount(DeviceFailure, kw_only=True):
+    """How many devices have failed with a code, or with one of its kind."""
+
+    device_count: Count
+
+
+class Installation(Model):
+    """What became of an update on a device.
+
+    Without a deployment the device has merely reported the update as installed.
+    """
+
+    update: UpdateInfo
+    state: DeviceState
+    retry_count: Count
+    deployment_id: str | None = None
+    group_id: str | None = None
+    started_date_time: str | None = None
+    ended_date_time: str | None = None
+    result_code: int | None = None
+    failure: DeviceFailure | None = None
+
+
+class ContactDay(Model):
+    """How many devices reported last on a day (UTC)."""
+
+    date: str
+    device_count: Count
+
+
+class ConnectionHealth(Model):
+    """What is known of connections: the first three add up to the total.
+
+    The hub tells of a connection only if the device sends telemetry or takes messages; one that
+    uses its twin alone counts as unknown. `lastContacts` counts the devices that are not known to
+    be connected by the day of their last report about updates, the newest day first; a device that
+    has nothing to do reports nothing.
+    """
+
+    connected_device_count: Count
+    disconnected_device_count: Count
+    unknown_device_count: Count
+    total_device_count: Count
+    last_contacts: list[ContactDay]
+
+
 class Device(Model):
-    """A device or module whose agent takes updates."""
+    """A device or module whose agent takes updates; what follows `lastInstallResult` is additional.
+
+    `failure` says why it failed in its last deployment, `lastContactDateTime` when it last reported
+    something about updates, `isConnected` whether it is connected, where the hub has told.
+    """
 
     device_id: str
     device_class_id: str
@@ -197,6 +285,9 @@ class Device(Model):
     installed_update: UpdateInfo | None = None
     last_deployment_id: str | None = None
     last_install_result: InstallResult | None = None
+    failure: DeviceFailure | None = None
+    last_contact_date_time: str | None = None
+    is_connected: bool | None = None
 
 
 class ContractModel(Model):
@@ -296,10 +387,12 @@ class Deployment(Model):
     rollback_policy: RollbackPolicy | None = None
     is_cloud_initiated_rollback: bool | None = None
     download_security: str | None = None
+    recall_reason: str | None = None
+    """Why the update was recalled, which has cancelled the deployment. Additional."""
 
 
 class SubgroupDeploymentStatus(Model):
-    """How a deployment stands on the devices of one class."""
+    """How a deployment stands on the devices of one class; `failures` is additional."""
 
     group_id: str
     device_class_id: str
@@ -310,6 +403,7 @@ class SubgroupDeploymentStatus(Model):
     devices_completed_succeeded_count: Count
     devices_canceled_count: Count
     error: Error | None = None
+    failures: list[FailureCount] | None = None
 
 
 class DeploymentStatus(Model):
@@ -324,13 +418,14 @@ class DeploymentStatus(Model):
 
 
 class DeploymentDeviceState(Model):
-    """One device within a deployment."""
+    """One device within a deployment; `failure` is additional."""
 
     device_id: str
     retry_count: Count
     moved_on_to_new_deployment: bool
     device_state: DeviceState
     module_id: str | None = None
+    failure: DeviceFailure | None = None
 
 
 class DeviceRef(Model):

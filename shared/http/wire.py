@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from shared.domain.compliance import Compliance, StateCounts
+import msgspec
+
+from shared.domain.compliance import Compliance, Connections, StateCounts
 from shared.domain.deployment import Deployment, RollbackPolicy
-from shared.domain.device import DEFAULT_GROUP, DeviceRecord, view
+from shared.domain.device import DEFAULT_GROUP, DeviceRecord, DeviceState, evidence_of, view
+from shared.domain.device_history import Installation
+from shared.domain.failure import failure_counted_as, failure_of
 from shared.domain.health import Health
 from shared.domain.log_collection import LogCollection
 from shared.domain.operation import Failure, Operation
-from shared.domain.scan import Verdict
+from shared.domain.scan import Verdict, worst
 from shared.domain.update import Update, UpdateFile
 from shared.domain.update_id import UpdateId
 from shared.http import models
@@ -32,8 +37,16 @@ def path(instance: str, *segments: str, **query: str) -> str:
 
 def etag(stored: Stored[Any]) -> str:
     """An ETag as the API has it: short, quoted, and without what it is made of."""
-    digest = hashlib.sha256(stored.etag.encode()).hexdigest()[:16]
-    return f'"{digest}"'
+    return _tag(stored.etag.encode())
+
+
+def _operation_etag(item: Operation) -> str:
+    """That customers were told of its end changes nothing of an operation."""
+    return _tag(msgspec.json.encode(replace(item, events=())))
+
+
+def _tag(content: bytes) -> str:
+    return f'"{hashlib.sha256(content).hexdigest()[:16]}"'
 
 
 def error(failure: Failure, occurred_at: str | None = None) -> models.Error:
@@ -77,15 +90,20 @@ def update(stored: Stored[Update]) -> models.Update:
         update_id=update_id(item.update_id),
         description=item.description,
         friendly_name=item.friendly_name,
-        is_deployable=item.is_deployable,
+        is_deployable=item.is_deployable and item.recall is None,
         compatibility=[dict(entry) for entry in item.compatibility],
         instructions=models.Instructions(steps=[dict(step) for step in item.steps]),
         referenced_by=[update_id(parent) for parent in item.referenced_by] or None,
-        scan_result=_scan_result(*(file.verdict for file in item.files)),
+        scan_result=_scan_result([each for file in item.files for each in file.verdicts]),
         manifest_version=item.manifest_version,
         imported_date_time=item.imported_at,
         created_date_time=item.created_at,
         etag=etag(stored),
+        recall=(
+            models.UpdateRecall(reason=item.recall.reason, recalled_date_time=item.recall.at)
+            if item.recall
+            else None
+        ),
     )
 
 
@@ -120,12 +138,13 @@ def operation(instance: str, stored: Stored[Operation], api_version: str) -> mod
         trace_id=item.trace_id,
         last_action_date_time=item.changed_at,
         created_date_time=item.created_at,
-        etag=etag(stored),
+        etag=_operation_etag(item),
         stage=item.stage.value,
         bytes_done=item.bytes_done,
         bytes_total=item.bytes_total,
         files_scanned=item.files_scanned,
         missing_files=list(item.missing) or None,
+        awaited_files=list(item.awaited) or None,
     )
 
 
@@ -213,7 +232,7 @@ def update_path(instance: str, item: UpdateId, api_version: str) -> str:
 def device(record: DeviceRecord, *, is_on_latest: bool) -> models.Device:
     """A device."""
     seen = view(record)
-    commanded = record.commanded
+    commanded, known = record.commanded, evidence_of(record)
     return models.Device(
         device_id=record.device_id,
         module_id=record.module_id,
@@ -225,6 +244,60 @@ def device(record: DeviceRecord, *, is_on_latest: bool) -> models.Device:
         on_latest_update=is_on_latest,
         last_deployment_id=commanded.deployment_id if commanded else None,
         last_install_result=_install_result(record),
+        failure=device_failure(seen.state, known.extended_result_codes if known else ()),
+        last_contact_date_time=record.heard_at or None,
+        is_connected=record.is_connected if record.connection_sequence else None,
+    )
+
+
+def device_failure(state: DeviceState | None, codes: tuple[int, ...]) -> Any:
+    """Why a device has failed; None if it has not."""
+    if state is not DeviceState.FAILED:
+        return None
+    failure = failure_of(codes)
+    return models.DeviceFailure(failure.code, failure.message, failure.next_step)
+
+
+def failures(counts: Mapping[str, int]) -> list[models.FailureCount]:
+    """Devices by code, the most frequent first."""
+    found = []
+    for code, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        failure = failure_counted_as(code)
+        found.append(
+            models.FailureCount(
+                code=failure.code,
+                message=failure.message,
+                next_step=failure.next_step,
+                device_count=count,
+            )
+        )
+    return found
+
+
+def installation(item: Installation) -> models.Installation:
+    """What became of an update on a device."""
+    return models.Installation(
+        update=update_info(item.update_id),
+        state=item.state.value,
+        retry_count=item.retry_count,
+        deployment_id=item.deployment_id,
+        group_id=item.group_id,
+        started_date_time=item.started_at or None,
+        ended_date_time=item.ended_at or None,
+        result_code=item.result_code,
+        failure=device_failure(item.state, item.extended_result_codes),
+    )
+
+
+def connection_health(item: Connections) -> models.ConnectionHealth:
+    """What is known of connections."""
+    days = sorted(item.heard.items(), reverse=True)
+    return models.ConnectionHealth(
+        connected_device_count=item.connected,
+        disconnected_device_count=item.disconnected,
+        unknown_device_count=item.unknown,
+        total_device_count=item.total,
+        last_contacts=[models.ContactDay(day, count) for day, count in days if day],
     )
 
 
@@ -274,6 +347,7 @@ def deployment(
         is_retried=any(one.retry_timestamp is not None for one in chosen),
         rollback_policy=_rollback_policy(item.rollback_policy) if item.rollback_policy else None,
         is_cloud_initiated_rollback=item.is_rollback,
+        recall_reason=item.recall_reason,
     )
 
 
@@ -288,7 +362,12 @@ def _rollback_policy(policy: RollbackPolicy) -> models.RollbackPolicy:
 
 
 def subgroup_status(
-    item: Deployment, class_id: str, state: Any, counts: StateCounts, total: int
+    item: Deployment,
+    class_id: str,
+    state: Any,
+    counts: StateCounts,
+    total: int,
+    failed: Mapping[str, int],
 ) -> models.SubgroupDeploymentStatus:
     """How a deployment stands for one device class."""
     return models.SubgroupDeploymentStatus(
@@ -300,6 +379,7 @@ def subgroup_status(
         devices_completed_failed_count=counts.failed,
         devices_completed_succeeded_count=counts.succeeded,
         devices_canceled_count=counts.canceled,
+        failures=failures(failed) or None,
     )
 
 
@@ -330,22 +410,39 @@ def _signed(codes: tuple[int, ...]) -> int:
 
 
 def _file_base(file: UpdateFile) -> Mapping[str, Any]:
-    verdict = file.verdict
     return {
         "file_name": file.filename,
         "size_in_bytes": file.size_bytes,
         "hashes": dict(file.hashes),
         "properties": dict(file.properties) if file.properties else None,
-        "scan_result": _scan_result(verdict) if verdict else None,
-        "scan_details": (
-            f"{verdict.engine} {verdict.engine_version}, rules {verdict.rules_version}, "
-            f"{verdict.members_scanned} members, {verdict.bytes_scanned} bytes"
-            if verdict
-            else None
-        ),
+        "scan_result": _scan_result(file.verdicts),
+        "scan_details": "; ".join(
+            f"{item.engine} {item.engine_version}, rules {item.rules_version}, "
+            f"{item.members_scanned} members, {item.bytes_scanned} bytes"
+            for item in file.verdicts
+        )
+        or None,
+        "scan_verdicts": [_verdict(item) for item in file.verdicts] or None,
     }
 
 
-def _scan_result(*verdicts: Verdict | None) -> str | None:
-    words = [_SCAN_RESULTS.get(item.status, item.status) for item in verdicts if item]
-    return next((word for word in words if word != "Success"), "Success") if words else None
+def _verdict(item: Verdict) -> models.ScanVerdict:
+    return models.ScanVerdict(
+        engine=item.engine,
+        engine_version=item.engine_version,
+        rules_version=item.rules_version,
+        result=_result(item),
+        members_scanned=item.members_scanned,
+        bytes_scanned=item.bytes_scanned,
+        names=list(item.names) or None,
+        member_path=item.member_path,
+        reason=item.reason,
+    )
+
+
+def _scan_result(verdicts: Sequence[Verdict]) -> str | None:
+    return _result(worst(verdicts)) if verdicts else None
+
+
+def _result(verdict: Verdict) -> str:
+    return _SCAN_RESULTS.get(verdict.status, verdict.status)

@@ -3,8 +3,8 @@
 from shared.ports.blobs import BlobFacts, Blobs, BlobSink, Staged
 from shared.ports.common import ByteStream, Clock, Page, Stored
 from shared.ports.deployments import Deployments
-from shared.ports.devices import DeviceQuery, Devices, DeviceWrite
-from shared.ports.events import Events
+from shared.ports.devices import DeviceQuery, Devices, DeviceWrite, Revision
+from shared.ports.events import CustomerTopic, Events
 from shared.ports.fetching import Fetcher, SourceBytes
 from shared.ports.fleet import Fleet, KnownClass, KnownGroup, Rollup
 from shared.ports.hub import Hub, TwinSource
@@ -12,7 +12,7 @@ from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
 from shared.ports.operations import Operations
 from shared.ports.queues import DeadMessage, PoisonQueues, Queues
-from shared.ports.scanning import Scanner
+from shared.ports.scanning import JudgedContent, RuleScanner, Sample, Scanner, Verdicts
 from shared.ports.updates import Updates
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Blobs",
     "ByteStream",
     "Clock",
+    "CustomerTopic",
     "DeadMessage",
     "Deployments",
     "DeviceQuery",
@@ -30,6 +31,7 @@ __all__ = [
     "Fetcher",
     "Fleet",
     "Hub",
+    "JudgedContent",
     "KnownClass",
     "KnownGroup",
     "LogCollections",
@@ -37,7 +39,10 @@ __all__ = [
     "Page",
     "PoisonQueues",
     "Queues",
+    "Revision",
     "Rollup",
+    "RuleScanner",
+    "Sample",
     "Scanner",
     "Sealer",
     "Signer",
@@ -46,4 +51,5 @@ __all__ = [
     "Stored",
     "TwinSource",
     "Updates",
+    "Verdicts",
 ]

@@ -9,6 +9,8 @@ from typing import Protocol
 
 from shared.domain.counters import Counts, History
 from shared.domain.device import DeviceRecord, DeviceView, view
+from shared.domain.device_history import Installation
+from shared.domain.domain_event import DomainEvent
 from shared.ports.common import Page, Stored
 
 
@@ -29,15 +31,26 @@ class DeviceQuery:
     health: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A history that a late report of its device changes."""
+
+    before: Stored[History]
+    after: History
+
+
 @dataclass(frozen=True)  # no slots: it keeps what it has worked out
 class DeviceWrite:
     """A device row to write: what was read (None if absent), what it becomes, what it leaves
-    behind.
+    behind, what is to be told to customers, what it adds to or changes in the device's history.
     """
 
     before: Stored[DeviceRecord] | None
     after: DeviceRecord
     history: History | None = None
+    events: tuple[DomainEvent, ...] = ()
+    installations: tuple[Installation, ...] = ()
+    revisions: tuple[Revision, ...] = ()
 
     @cached_property
     def was(self) -> DeviceView | None:
@@ -70,7 +83,7 @@ class Devices(Protocol):
         ...
 
     async def commit(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
-        """Write rows, histories and counters, all or nothing for each device.
+        """Write rows, histories, events and counters, all or nothing for each device.
 
         The history row of a device that takes up a deployment again goes.
 
@@ -107,6 +120,34 @@ class Devices(Protocol):
         """
         ...
 
+    async def past(
+        self, instance: str, bucket: int, workflow_id: str, device: str
+    ) -> Stored[History] | None:
+        """What a device of that key has left behind in the deployment with the workflow."""
+        ...
+
+    async def installations(
+        self, instance: str, bucket: int, device: str, *, after: str = "", size: int
+    ) -> Sequence[Installation]:
+        """What was installed on a device before, the newest first, after a position; what it was
+        last asked for stands in its row alone.
+        """
+        ...
+
     async def counts(self, instance: str, bucket: int, group: str) -> Counts:
         """The counters of one group in one bucket."""
+        ...
+
+    async def events(self, instance: str, bucket: int, size: int) -> Sequence[DomainEvent]:
+        """Events of devices of the bucket that are written down; no more than `size`."""
+        ...
+
+    async def forget_events(
+        self, instance: str, bucket: int, events: Sequence[DomainEvent]
+    ) -> None:
+        """Remove events, at most a hundred.
+
+        Raises:
+            ConcurrentUpdate: Some of them were removed meanwhile.
+        """
         ...

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from shared.domain.domain_event import DomainEvent
+
 
 class Events(Protocol):
     """The service's own Event Grid topic."""
@@ -13,4 +15,16 @@ class Events(Protocol):
         self, event_type: str, subject: str, payloads: Sequence[Mapping[str, Any]]
     ) -> None:
         """Publish one event for each payload."""
+        ...
+
+
+class CustomerTopic(Protocol):
+    """The Event Grid topic that customers' systems subscribe to."""
+
+    async def publish(self, instance: str, events: Sequence[DomainEvent]) -> None:
+        """Publish events of an instance at once.
+
+        Raises:
+            DependencyFailed: Event Grid refuses them, takes no more for now, or is out of reach.
+        """
         ...

@@ -29,10 +29,12 @@ class Operations(Protocol):
         size: int = 100,
         kind: str | None = None,
         is_running: bool = False,
+        is_unsettled: bool = False,
         newer_than: str | None = None,
     ) -> Page[Stored[Operation]]:
-        """Newest first; of one kind, only those that have not ended, or only those with an id that
-        is newer than another, if asked.
+        """Newest first; of one kind, only those that have not ended, only those that have
+        something left to do (events to be told, too), or only those with an id that is newer than
+        another, if asked.
         """
         ...
 

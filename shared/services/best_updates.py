@@ -54,7 +54,7 @@ class BestUpdates:
         while True:
             page = await self.updates.list(instance, token=token)
             for item in page.items:
-                if item.value.is_deployable and not item.value.is_being_deleted:
+                if item.value.is_offered:
                     yield item.value
             token = page.token
             if token is None:

@@ -38,7 +38,7 @@ class Commands:
             cache: Manifest, signature and links by update, to share among devices of one run.
 
         Raises:
-            NotFound: The update was deleted.
+            NotFound: The update was deleted or recalled.
         """
         root_keys_url = self.root_keys_url.format(instance=instance)
         if command.is_cancel:
@@ -62,6 +62,8 @@ class Commands:
         if stored is None:
             raise NotFound(f"Update '{update_id}' does not exist.", target="updateId")
         update: Update = stored.value
+        if update.recall is not None:
+            raise NotFound(f"Update '{update_id}' was recalled.", target="updateId")
         return {
             "manifest": update.manifest,
             "signature": update.signature,

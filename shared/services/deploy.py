@@ -9,10 +9,12 @@ from shared.domain import deployment as rules
 from shared.domain.deployment import Deployment, Issue, RollbackPolicy
 from shared.domain.device_class import is_compatible
 from shared.domain.errors import ConcurrentUpdate, Conflict, InvalidInput, NotFound
+from shared.domain.event_catalog import deployment_canceled, deployment_started
 from shared.domain.limits import Limits, exceeded
 from shared.domain.update import Update
 from shared.domain.update_id import UpdateId
 from shared.ports import Clock, Deployments, Fleet, KnownClass, Queues, Stored, Updates
+from shared.services.announce import Announcer
 from shared.services.retrying import until_uncontended
 
 _LONGEST_DELAY_SECONDS = 6 * 24 * 3600.0
@@ -40,6 +42,7 @@ class Deploy:
     clock: Clock
     commands_per_second: float
     limits: Limits = field(default_factory=Limits)
+    announcer: Announcer = field(default_factory=Announcer)
 
     async def create(self, instance: str, request: DeploymentRequest) -> Deployment:
         """Deploy an update to a group; asking again for the same changes nothing.
@@ -47,7 +50,8 @@ class Deploy:
         Raises:
             NotFound: Unknown group or update.
             InvalidInput: The update is not deployable or fits no class of the group.
-            Conflict: The id is taken by a deployment of another update.
+            Conflict: The id is taken by a deployment of another update; or the update was
+                recalled.
             LimitExceeded: The group has as many deployments as it may have.
         """
         rules.check_deployment_id(request.deployment_id)
@@ -89,9 +93,15 @@ class Deploy:
         self, instance: str, group: str, class_id: str, deployment_id: str
     ) -> Deployment:
         """Cancel for one device class; devices that have finished keep what they have."""
-        return await self._change(
-            instance, group, deployment_id, lambda item: rules.cancel(item, class_id)
-        )
+
+        def change(item: Deployment) -> Deployment:
+            canceled = rules.cancel(item, class_id)
+            if not self.announcer.is_on or item.subgroup(class_id).is_canceled:
+                return canceled
+            event = deployment_canceled(instance, item, class_id, self.clock.now())
+            return replace(canceled, events=(*item.events, event))
+
+        return await self._change(instance, group, deployment_id, change)
 
     async def retry(
         self, instance: str, group: str, class_id: str, deployment_id: str
@@ -104,7 +114,8 @@ class Deploy:
 
     async def delete(self, instance: str, group: str, deployment_id: str) -> None:
         """Forget a deployment; devices are left as they are."""
-        await self._stored(instance, group, deployment_id)
+        stored = await self._stored(instance, group, deployment_id)
+        await self.announcer.send(instance, stored.value.events)
         await self.deployments.delete(instance, group, deployment_id)
 
     async def delete_for_class(
@@ -119,6 +130,7 @@ class Deploy:
             if any(changed.targets(known.device_class) for known in classes):
                 await self.deployments.save(instance, changed, stored.etag)
             else:
+                await self.announcer.send(instance, changed.events)
                 await self.deployments.delete(instance, group, deployment_id)
 
         await until_uncontended(cycle)
@@ -142,12 +154,19 @@ class Deploy:
                 {"instance": instance, "bucket": bucket, "group": group},
                 delay_seconds=min(index * seconds_a_bucket, _LONGEST_DELAY_SECONDS),
             )
+        begun = self._begun(instance, deployment, now)
         try:
-            await self.deployments.save(
-                instance, replace(deployment, is_fanned_out=True), stored.etag
-            )
+            await self.deployments.save(instance, begun, stored.etag)
         except ConcurrentUpdate:
             return  # changed meanwhile: that change brings a fan-out of its own
+        await self._announce(instance, begun)
+
+    def _begun(self, instance: str, deployment: Deployment, now: str) -> Deployment:
+        begun = replace(deployment, is_fanned_out=True)
+        if not self.announcer.is_on or deployment.is_started:
+            return begun
+        event = deployment_started(instance, deployment, now)
+        return replace(begun, is_started=True, events=(*deployment.events, event))
 
     async def classes_of(self, instance: str, group: str) -> list[KnownClass]:
         """The device classes that the group has devices of. Raises NotFound for an unknown
@@ -175,6 +194,12 @@ class Deploy:
             raise NotFound(f"Update '{update_id}' does not exist.", target="update.updateId")
         if stored.value.is_being_deleted:
             raise Conflict(f"Update '{update_id}' is being deleted.", target="update.updateId")
+        if stored.value.recall is not None:
+            raise Conflict(
+                f"Update '{update_id}' was recalled: {stored.value.recall.reason}",
+                code="UpdateRecalled",
+                target="update.updateId",
+            )
         if not stored.value.is_deployable:
             raise InvalidInput(
                 f"Update '{update_id}' is not deployable; it only serves as a part of others.",
@@ -236,7 +261,12 @@ class Deploy:
 
         changed = await until_uncontended(cycle)
         await self._enqueue(instance, changed)
+        await self._announce(instance, changed)
         return changed
+
+    async def _announce(self, instance: str, deployment: Deployment) -> None:
+        if deployment.events:
+            await self.announcer.deployment(instance, deployment.group_id, deployment.deployment_id)
 
     async def _enqueue(self, instance: str, deployment: Deployment) -> None:
         ahead = datetime.fromisoformat(deployment.starts_at) - datetime.fromisoformat(

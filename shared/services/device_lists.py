@@ -13,6 +13,7 @@ from shared.domain.device import (
     bucket_of,
     deployment_state,
     device_key,
+    evidence_of,
 )
 from shared.domain.errors import NotFound
 from shared.domain.filters import DeviceFilter, DeviceStateFilter
@@ -33,6 +34,7 @@ class DeviceStateRow:
     state: DeviceState
     has_moved_on: bool
     retry_count: int
+    extended_result_codes: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -176,6 +178,7 @@ class _StateReader:
                         row.state,
                         has_moved_on=True,
                         retry_count=row.retry_count,
+                        extended_result_codes=row.extended_result_codes,
                     )
                     found.append((_HISTORY + after, moved))
             if len(rows) < size:
@@ -190,12 +193,14 @@ class _StateReader:
             return None
         if not self._is_named(record.device_id, record.module_id):
             return None
+        known = evidence_of(record)
         return DeviceStateRow(
             record.device_id,
             record.module_id,
             state,
             has_moved_on=False,
             retry_count=commanded.retry_count,
+            extended_result_codes=known.extended_result_codes if known else (),
         )
 
     def _is_wanted(self, row: History) -> bool:

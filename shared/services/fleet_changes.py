@@ -7,13 +7,14 @@ back with the next roll-up, which every deletion asks for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from shared.domain.counters import TOTAL
 from shared.domain.deployment import DeploymentState, state_for
 from shared.domain.device import DEFAULT_GROUP
 from shared.domain.errors import Conflict, NotFound
 from shared.ports import Clock, Deployments, Fleet, KnownClass, Rollup
+from shared.services.announce import Announcer
 from shared.services.rollup import RollUp, RollupBell
 
 _BLOCKING = (DeploymentState.ACTIVE, DeploymentState.CANCELED)
@@ -28,6 +29,7 @@ class FleetChanges:
     rollup: RollUp
     bell: RollupBell
     clock: Clock
+    announcer: Announcer = field(default_factory=Announcer)
 
     async def rename_class(self, instance: str, class_id: str, friendly_name: str) -> KnownClass:
         """Give a class a friendly name. Raises NotFound."""
@@ -77,6 +79,7 @@ class FleetChanges:
         for _, class_id in rollup.counts:
             await self.fleet.delete_subgroup(instance, group, class_id)
         for stored in await self.deployments.of_group(instance, group):
+            await self.announcer.send(instance, stored.value.events)
             await self.deployments.delete(instance, group, stored.value.deployment_id)
         await self.fleet.delete_group(instance, group)
         await self.bell.ring(instance, group)

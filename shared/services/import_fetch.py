@@ -184,6 +184,12 @@ class ImportFetch:
                         f"Update '{manifest.update_id}' refers to '{child}', which is neither "
                         "imported nor part of this import.",
                     )
+                if known.value.recall is not None:
+                    raise _cannot_process(
+                        "ReferenceRecalled",
+                        f"Update '{manifest.update_id}' refers to '{child}', which was recalled: "
+                        f"{known.value.recall.reason}",
+                    )
                 references[child] = known.value.references
             if references[child]:
                 raise _cannot_process(

@@ -16,10 +16,11 @@ from shared.domain.update import PreparedUpdate, Update, hex_of, prepare
 from shared.domain.update_id import UpdateId
 from shared.ports import Blobs, Clock, Operations, Updates
 from shared.services.best_updates import BestUpdates
-from shared.services.import_scan import VERDICTS, ScannedFile
+from shared.services.import_scan import VERDICTS
 from shared.services.import_try import Try
 from shared.services.imports import Imports, quarantine_prefix
 from shared.services.references import referred
+from shared.services.scanning import Judged
 from shared.services.signing import Signing
 
 
@@ -52,13 +53,13 @@ class ImportPublish:
                 await self.updates.delete(instance, manifest.update_id)
                 await self.best_updates.published(instance, known.value)
 
-    async def _publish_all(self, instance: str, operation: Operation) -> UpdateId:
-        """Publish all; the id of the first, which the operation then names."""
+    async def _publish_all(self, instance: str, operation: Operation) -> list[UpdateId]:
+        """Publish all; their ids, in the order of the request."""
         prefix = quarantine_prefix(instance, operation.operation_id)
         raw = await self.blobs.read("quarantine", prefix + VERDICTS)
         if raw is None:
             raise NotFound("The verdicts on the quarantined content are gone; import again.")
-        scanned = msgspec.json.decode(raw, type=dict[str, ScannedFile])
+        scanned = msgspec.json.decode(raw, type=dict[str, Judged])
         manifests = await self._manifests(instance, operation)
         if len(manifests) < len(operation.sources):
             raise NotFound("A quarantined import manifest is gone; import again.")
@@ -66,7 +67,7 @@ class ImportPublish:
             await self._check_id(instance, operation, manifest.update_id)
         for index, source, manifest in sorted(manifests, key=lambda item: len(item[2].references)):
             await self._publish(instance, operation, source, manifest, f"{prefix}{index}/", scanned)
-        return manifests[0][2].update_id
+        return [manifest.update_id for _, _, manifest in manifests]
 
     async def _manifests(
         self, instance: str, operation: Operation
@@ -86,14 +87,14 @@ class ImportPublish:
         source: ImportSource,
         manifest: ImportManifest,
         prefix: str,
-        scanned: Mapping[str, ScannedFile],
+        scanned: Mapping[str, Judged],
     ) -> None:
         children = [
             await referred(self.updates, instance, child, manifest.update_id)
             for child in manifest.references
         ]
         verdicts = {
-            entry.filename: scanned[f"{prefix}{at}"].verdict
+            entry.filename: scanned[f"{prefix}{at}"].verdicts
             for at, entry in enumerate(manifest.all_files)
         }
         prepared = prepare(manifest, children, verdicts)
@@ -131,7 +132,7 @@ class ImportPublish:
         manifest: ImportManifest,
         prepared: PreparedUpdate,
         prefix: str,
-        scanned: Mapping[str, ScannedFile],
+        scanned: Mapping[str, Judged],
     ) -> None:
         """Bring the content out of quarantine; what is there already gets a new ETag.
 

@@ -5,24 +5,26 @@ closed.
 from __future__ import annotations
 
 import json
-import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import datetime
 
 import msgspec
 
+from shared.contract.encoding import unb64
 from shared.domain.errors import DependencyFailed, InvalidInput, NotFound
 from shared.domain.operation import Stage
-from shared.domain.scan import Verdict
+from shared.domain.scan import Knowledge, Verdict, worst
 from shared.domain.topology import SCAN_REQUEST
-from shared.ports import Blobs, Clock, Operations, Queues, Scanner
+from shared.ports import Blobs, Clock, Operations, Queues, Sample
 from shared.services.import_try import Try
 from shared.services.imports import Imports, quarantine_prefix
 from shared.services.progress import Progress
+from shared.services.scanning import Judged, Scanning
 
 VERDICTS = "verdicts.json"
-_BYTES_PER_SECOND = 20 << 20
-_LEAST_SECONDS = 120.0
+_FIRST_LOOK_SECONDS = 1.0
+_LOOK_SECONDS = 30.0
 _CODES = {
     "malicious": "SourceFileMalwareDetected",
     "unscannable": "SourceFileUnscannable",
@@ -40,13 +42,6 @@ class ScanEntry(msgspec.Struct, frozen=True, rename="camel"):
     is_related: bool = False
 
 
-class ScannedFile(msgspec.Struct, frozen=True):
-    """The verdict on a file, and the ETag of the blob that it is about."""
-
-    etag: str
-    verdict: Verdict
-
-
 @dataclass(slots=True)
 class ImportScan:
     """Scans what an import brought into quarantine."""
@@ -55,8 +50,9 @@ class ImportScan:
     operations: Operations
     blobs: Blobs
     queues: Queues
-    scanner: Scanner
+    scanning: Scanning
     clock: Clock
+    wait_seconds: float = 1800.0
 
     async def run(self, instance: str, identity: str) -> None:
         """Scan; on a clean verdict for every file ask for publishing, else end the import.
@@ -72,57 +68,105 @@ class ImportScan:
         if request is None:
             raise NotFound("The quarantined content is gone; import again.")
         entries = msgspec.json.decode(request, type=list[ScanEntry])
-        scanned: dict[str, ScannedFile] = {}
+        scanned: dict[str, Judged] = {}
         progress = Progress(attempt)
         async with attempt.kept_alive():
+            knowledge = await self.scanning.knowledge()
             for entry in entries:
-                scanned[entry.blob] = await self._scan(entry)
+                scanned[entry.blob] = await self._scan(attempt.instance, entry, knowledge)
                 await progress.scanned(len(scanned))
+        awaited = [item.filename for item in entries if _is_awaited(scanned[item.blob])]
+        if awaited:
+            await self._wait(attempt, awaited)
+            return
         await self.blobs.write(
             "quarantine", prefix + VERDICTS, json.dumps(msgspec.to_builtins(scanned)).encode()
         )
-        await attempt.save(stage=Stage.PUBLISH, tries=0, files_scanned=len(scanned))
+        await attempt.save(stage=Stage.PUBLISH, tries=0, files_scanned=len(scanned), awaited=())
         await self.queues.put(
             "publish",
             {"instance": attempt.instance, "operation": attempt.operation.operation_id},
         )
 
-    async def _scan(self, entry: ScanEntry) -> ScannedFile:
-        """The verdict on a file, which is good.
+    async def _wait(self, attempt: Try, awaited: Sequence[str]) -> None:
+        """Look again later for the verdicts of an engine that tells them in its own time.
 
         Raises:
-            InvalidInput: It is not.
-            DependencyFailed: There is none.
+            DependencyFailed: They were waited for long enough.
         """
-        etag, verdict = await self._verdict(entry)
+        operation, now = attempt.operation, self.clock.now()
+        since = operation.awaited_since or now
+        waited = datetime.fromisoformat(now) - datetime.fromisoformat(since)
+        left = self.wait_seconds - waited.total_seconds()
+        if left <= 0:
+            raise DependencyFailed(
+                f"Within {self.wait_seconds:g} s no scanner's verdict came on "
+                f"{', '.join(awaited)}; import again.",
+                code=_CODES["error"],
+                target=awaited[0],
+                retryable=False,
+            )
+        # a verdict that came before this is written has called nobody: the first look is soon
+        soon = _FIRST_LOOK_SECONDS if operation.awaited_since is None else _LOOK_SECONDS
+        await attempt.save(awaited=tuple(awaited), awaited_since=since, tries=0)
+        await self.queues.put(
+            "scan",
+            {"instance": attempt.instance, "operation": operation.operation_id},
+            delay_seconds=min(soon, left),
+        )
+
+    async def _scan(
+        self, instance: str, entry: ScanEntry, knowledge: Sequence[Knowledge]
+    ) -> Judged:
+        """The verdicts on a file: all clean, or not told yet.
+
+        Raises:
+            InvalidInput: One is.
+            DependencyFailed: An engine failed.
+        """
+        judged = await self._judge(instance, entry, knowledge)
+        verdict = worst(judged.verdicts)
         if verdict.status == "error":
             raise DependencyFailed(
-                f"File '{entry.filename}' could not be scanned.",
+                f"File '{entry.filename}' could not be scanned: {verdict.engine}: "
+                f"{verdict.findings}.",
                 code=_CODES["error"],
                 target=entry.filename,
             )
-        if verdict.status != "clean":
+        if verdict.status not in ("clean", "pending"):
             raise _refusal(entry, verdict)
-        return ScannedFile(etag, verdict)
+        return judged
 
-    async def _verdict(self, entry: ScanEntry) -> tuple[str, Verdict]:
-        with tempfile.TemporaryDirectory(prefix="odu-scan-") as folder:
-            path = Path(folder) / "content"
-            etag = await self.blobs.download("quarantine", entry.blob, path)
-            return etag, await self.scanner.scan(
-                path,
-                sha256=entry.sha256,
-                size_bytes=entry.size_bytes,
-                deadline_seconds=_LEAST_SECONDS + entry.size_bytes / _BYTES_PER_SECOND,
-                name=entry.filename,
-                opaque=entry.is_related,
-            )
+    async def _judge(
+        self, instance: str, entry: ScanEntry, knowledge: Sequence[Knowledge]
+    ) -> Judged:
+        known = await self.blobs.metadata("quarantine", entry.blob)
+        if known is None:
+            raise NotFound("The quarantined content is gone; import again.")
+        # what has another hash is scanned, and found out by that
+        is_verified = known.get("sha256") == unb64(entry.sha256).hex()
+        return await self.scanning.judge(
+            instance,
+            Sample(
+                entry.sha256,
+                entry.size_bytes,
+                entry.filename,
+                is_opaque=entry.is_related,
+                blob=entry.blob,
+                etag=known["etag"],
+            ),
+            lambda path: self.blobs.download("quarantine", entry.blob, path),
+            knowledge=knowledge if is_verified else (),
+        )
+
+
+def _is_awaited(judged: Judged) -> bool:
+    return worst(judged.verdicts).status == "pending"
 
 
 def _refusal(entry: ScanEntry, verdict: Verdict) -> InvalidInput:
     place = f" at '{verdict.member_path}'" if verdict.member_path else ""
-    reason = ", ".join(verdict.names) or verdict.reason
-    found = f": {reason}" if reason else ""
+    found = f": {verdict.findings}" if verdict.findings else ""
     what = "holds malware" if verdict.status == "malicious" else "cannot be scanned"
     message = f"File '{entry.filename}' {what}{place}{found}."
     return InvalidInput(

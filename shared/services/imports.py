@@ -6,16 +6,18 @@ import hashlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared.domain.errors import ConcurrentUpdate, DependencyFailed, DeviceUpdateError
+from shared.domain.event_catalog import update_imported, update_refused
 from shared.domain.import_request import ImportItem
 from shared.domain.limits import Limits, TooManyRequests
 from shared.domain.operation import Failure, ImportSource, Operation, OperationStatus, Stage
 from shared.domain.topology import IMPORT_MANIFEST_SUFFIX, IMPORT_STATUS_SUFFIX
 from shared.domain.update_id import UpdateId
 from shared.ports import Blobs, Clock, Operations, Queues, Sealer, Stored
+from shared.services.announce import Announcer
 from shared.services.import_try import TakenOver, Try
 
 MAX_TRIES = 5
@@ -52,6 +54,7 @@ class Imports:
     sealer: Sealer
     clock: Clock
     limits: Limits = field(default_factory=Limits)
+    announcer: Announcer = field(default_factory=Announcer)
 
     async def start(self, instance: str, items: Sequence[ImportItem], trace_id: str) -> str:
         """Begin an import from URLs; the id of its operation.
@@ -173,9 +176,12 @@ class Imports:
             return False
         return True
 
-    async def succeed(self, attempt: Try, update_id: UpdateId) -> None:
-        """End an import well and forget its quarantined content."""
-        ended = attempt.operation.succeeded(update_id, self.clock.now())
+    async def succeed(self, attempt: Try, published: Sequence[UpdateId]) -> None:
+        """End an import well, named by its first update, and forget its quarantined content."""
+        ended = attempt.operation.succeeded(published[0], self.clock.now())
+        if self.announcer.is_on:
+            events = [update_imported(attempt.instance, item, ended) for item in published]
+            ended = replace(ended, events=tuple(events))
         await self._finish(attempt.instance, await attempt.replace(ended))
 
     async def fail(self, instance: str, identity: str, error: DeviceUpdateError) -> None:
@@ -184,6 +190,8 @@ class Imports:
         if stored is None or stored.value.is_finished:
             return
         operation = stored.value.failed(error, self.clock.now())
+        if self.announcer.is_on:
+            operation = replace(operation, events=(update_refused(instance, operation),))
         try:
             await self.operations.save(instance, operation, stored.etag)
         except ConcurrentUpdate:
@@ -192,6 +200,8 @@ class Imports:
         await self._finish(instance, operation)
 
     async def _finish(self, instance: str, operation: Operation) -> None:
+        if operation.events:
+            await self.announcer.operation(instance, operation.operation_id)
         await self.report_drop(operation)
         await self.blobs.delete_all(
             "quarantine", quarantine_prefix(instance, operation.operation_id)

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from shared.domain.counters import moved_on
+from shared.domain.counters import standing
 from shared.domain.device import (
     DeviceRecord,
+    DeviceState,
     TwinChange,
     bucket_of,
     device_key,
     fold,
     fold_connection,
     fold_deletion,
+    is_unexplained,
 )
-from shared.ports import Devices, DeviceWrite, Fleet, Hub, Queues, Stored
+from shared.ports import Devices, DeviceWrite, Fleet, Hub, Queues, Revision, Stored
+from shared.services.announce import Announcer
 from shared.services.best_updates import BestUpdates
+from shared.services.device_write import device_write
+from shared.services.pacing import Pacer
 from shared.services.retrying import until_uncontended
 from shared.services.rollup import RollupBell
+
+_SUCCEEDED = DeviceState.SUCCEEDED
+_LOOK_AFTER_SECONDS = 10.0
+"""An agent acknowledges a command it has refused just after it has reported the failure."""
 
 type Fold = Callable[[DeviceRecord], DeviceRecord]
 
@@ -33,6 +42,8 @@ class ObserveDevices:
     queues: Queues
     bell: RollupBell
     best_updates: BestUpdates
+    announcer: Announcer = field(default_factory=Announcer)
+    reads: Pacer = field(default_factory=lambda: Pacer(20.0))
 
     async def twin_changes(
         self,
@@ -79,6 +90,17 @@ class ObserveDevices:
         )
         await self._announce(instance, bucket, writes, by_device)
 
+    async def look_again(self, instance: str, bucket: int, keys: Sequence[str]) -> None:
+        """Read the whole twins of devices that have reported a failure of they do not say what."""
+        rows = await self.devices.load(instance, bucket, keys)
+        found = []
+        for row in rows.values():
+            if is_unexplained(row.value):
+                await self.reads.turn(instance)
+                record = row.value
+                found.append(await self.hub.read_twin(instance, record.device_id, record.module_id))
+        await self.twin_changes(instance, bucket, [twin for twin in found if twin is not None])
+
     async def connection(
         self,
         instance: str,
@@ -114,7 +136,8 @@ class ObserveDevices:
             if before is None:
                 return []
             present = await self.hub.read_twin(instance, device_id, module_id)
-            write = _write(before, fold_deletion(before.value, at, present))
+            after = fold_deletion(before.value, at, present)
+            write = device_write(self.announcer, instance, before, after)
             return await self._committed(instance, bucket, [write] if write else [])
 
         await self._announce(instance, bucket, await until_uncontended(cycle), [key])
@@ -155,7 +178,11 @@ class ObserveDevices:
             start = before.value if before else fresh.get(key)
             if start is not None and not start.registers:
                 start = await self._seeded(instance, key, start, seeds)
-            write = _write(before, folded(start)) if start is not None else None
+            if start is None:
+                continue
+            after = folded(start)
+            revisions = await self._revisions(instance, before, after)
+            write = device_write(self.announcer, instance, before, after, revisions)
             if write is not None:
                 writes[key] = write
         return writes
@@ -204,14 +231,35 @@ class ObserveDevices:
             await self.queues.put(
                 "reconcile", {"instance": instance, "bucket": bucket, "devices": moved}
             )
+        unexplained = [write.after.key for write in writes if is_unexplained(write.after)]
+        if unexplained:
+            order = {"instance": instance, "bucket": bucket, "unexplained": unexplained}
+            await self.queues.put("reconcile", order, delay_seconds=_LOOK_AFTER_SECONDS)
         for group in {group for write in writes for group in _groups(write)}:
             await self.bell.ring(instance, group)
+        if any(write.events for write in writes) or len(written) < len(set(heard_of)):
+            await self.announcer.bucket(instance, bucket)
 
-
-def _write(before: Stored[DeviceRecord] | None, after: DeviceRecord) -> DeviceWrite | None:
-    if before is not None and after == before.value:
-        return None
-    return DeviceWrite(before, after, moved_on(before.value if before else None, after))
+    async def _revisions(
+        self, instance: str, before: Stored[DeviceRecord] | None, after: DeviceRecord
+    ) -> list[Revision]:
+        """What a late report changes in deployments that the device has moved on from."""
+        if before is None or after.commanded is None:
+            return []
+        found = []
+        for item in after.evidence:
+            workflow_id = item.workflow_id.partition(".")[0]
+            if workflow_id == after.commanded.workflow_id or item in before.value.evidence:
+                continue
+            bucket = bucket_of(after.device_id)
+            past = await self.devices.past(instance, bucket, workflow_id, after.key)
+            if past is None:
+                continue
+            revised = standing(after, past.value.commanded)
+            is_taken_back = past.value.state is _SUCCEEDED and revised.state is not _SUCCEEDED
+            if revised != past.value and not is_taken_back:
+                found.append(Revision(past, revised))
+        return found
 
 
 def _has_moved(write: DeviceWrite) -> bool:

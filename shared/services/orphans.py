@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.domain.topology import Container
-from shared.ports import BlobFacts, Blobs, Clock, Updates
+from shared.ports import BlobFacts, Blobs, Clock, Updates, Verdicts
 from shared.services.imports import Imports, quarantine_prefix
 
 CONTENT_MARGIN = timedelta(days=1)
 """How long content may lie there before its update is published."""
+VERDICT_MARGIN = timedelta(days=30)
+"""How long a verdict is kept on content that is not published."""
 _CONTENT_NAME = re.compile(r"[^/]+/[0-9a-f]{64}")
 
 
@@ -38,13 +40,15 @@ class Orphans:
     imports: Imports
     updates: Updates
     blobs: Blobs
+    verdicts: Verdicts
     clock: Clock
-    _next: dict[tuple[str, Container], str | None] = field(default_factory=dict, init=False)
+    _next: dict[tuple[str, str], str | None] = field(default_factory=dict, init=False)
 
     async def sweep(self, instance: str) -> Removed:
         """Look at the next page of either container."""
         quarantined = await self._page(instance, "quarantine")
         content = await self._page(instance, "content")
+        await self._sweep_verdicts(instance)
         return Removed(
             await self._sweep_quarantine(instance, quarantined),
             await self._sweep_content(instance, content),
@@ -82,6 +86,17 @@ class Orphans:
         for item in unused:
             await self.blobs.delete("content", item.name, item.etag)
         return len(unused)
+
+    async def _sweep_verdicts(self, instance: str) -> None:
+        """Forget what was said long ago of content that is not there."""
+        place = (instance, "verdicts")
+        page = await self.verdicts.list(instance, self._next.get(place))
+        self._next[place] = page.token
+        now = datetime.fromisoformat(self.clock.now())
+        for item in page.items:
+            is_old = now - datetime.fromisoformat(item.at) > VERDICT_MARGIN
+            if is_old and not await self.blobs.metadata("content", f"{instance}/{item.sha256}"):
+                await self.verdicts.forget(instance, item.sha256)
 
     async def _used(self, instance: str) -> set[str]:
         names: set[str] = set()

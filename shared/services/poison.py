@@ -25,8 +25,11 @@ PLACES: tuple[str, ...] = (*QUEUES, BLOBS, EVENTS)
 _BLOB_QUEUE = "webjobs-blobtrigger-poison"
 _WORK = {
     "import": "fetch the files of an import",
+    "scan": "go on with the scan of an import",
     "publish": "publish the updates of an import",
     "delete": "delete an update",
+    "recall": "stop what hands out a recalled update",
+    "rescan": "scan published content again",
     "fanout": "hand out the work of a deployment",
     "reconcile": "bring devices to what their deployments ask for",
     "rollup": "sum up the counters of a group",
@@ -34,9 +37,20 @@ _WORK = {
     "registry": "re-read the registry of a hub",
     "logs": "follow a collection of logs",
     "replay": "handle an event that was given up",
+    "announce": "tell customers what has happened",
 }
 _WORDS = re.compile(r"[A-Za-z ,.]{1,100}")
-_ABOUT = ("instance", "operation", "group", "deployment", "bucket", "devices", "blob")
+_ABOUT = (
+    "instance",
+    "operation",
+    "update",
+    "group",
+    "deployment",
+    "bucket",
+    "devices",
+    "unexplained",
+    "blob",
+)
 
 
 @dataclass(frozen=True, slots=True)

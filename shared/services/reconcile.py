@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import batched
 from typing import Any
 
-from shared.domain.counters import moved_on
 from shared.domain.deployment import Commanded, Deployment
 from shared.domain.device import DeviceRecord, view
 from shared.domain.errors import DependencyFailed, NotFound
 from shared.domain.reconcile import wanted
 from shared.domain.update_id import UpdateId
 from shared.ports import Clock, Deployments, Devices, DeviceWrite, Hub, Stored
+from shared.services.announce import Announcer
 from shared.services.command import Commands
+from shared.services.device_write import device_write
 from shared.services.pacing import Pacer
 from shared.services.retrying import until_uncontended
 from shared.services.rollup import RollupBell
@@ -38,6 +39,7 @@ class Reconcile:
     pacer: Pacer
     bell: RollupBell
     clock: Clock
+    announcer: Announcer = field(default_factory=Announcer)
 
     async def some(self, instance: str, bucket: int, keys: Sequence[str]) -> None:
         """Reconcile these devices of one bucket."""
@@ -65,7 +67,7 @@ class Reconcile:
         deployments: dict[str, Sequence[Deployment]],
         cache: dict[UpdateId, Mapping[str, Any]],
     ) -> None:
-        async def cycle() -> set[str]:
+        async def cycle() -> list[DeviceWrite]:
             rows = await self.devices.load(instance, bucket, keys)
             due = [
                 (row, command)
@@ -77,19 +79,23 @@ class Reconcile:
                 return_exceptions=True,
             )
             writes = [
-                _write(row, result)
+                write
                 for (row, _), result in zip(due, results, strict=True)
                 if isinstance(result, Commanded)
+                and (write := self._write(instance, row, result)) is not None
             ]
             if writes:
                 await self.devices.commit(instance, bucket, writes)
             for result in results:
                 if isinstance(result, BaseException):
                     raise result
-            return {write.after.commanded.group_id for write in writes if write.after.commanded}
+            return writes
 
-        for group in await until_uncontended(cycle):
+        writes = await until_uncontended(cycle)
+        for group in {item.after.commanded.group_id for item in writes if item.after.commanded}:
             await self.bell.ring(instance, group)
+        if any(write.events for write in writes):
+            await self.announcer.bucket(instance, bucket)
 
     async def _wanted(
         self, instance: str, record: DeviceRecord, cache: dict[str, Sequence[Deployment]]
@@ -117,6 +123,8 @@ class Reconcile:
             # comes into force again has nothing to ask for then
             log.warning("%s is left as it is: %s", record.key, error.message)
             return None
+        if record.commanded is None or record.commanded.workflow_id != command.workflow_id:
+            command = replace(command, at=self.clock.now())
         await self.pacer.turn(instance)
         try:
             await self.hub.patch_desired(instance, record.device_id, record.module_id, desired)
@@ -127,7 +135,8 @@ class Reconcile:
             raise
         return command
 
-
-def _write(row: Stored[DeviceRecord], command: Commanded) -> DeviceWrite:
-    after = replace(row.value, commanded=command)
-    return DeviceWrite(row, after, moved_on(row.value, after))
+    def _write(
+        self, instance: str, row: Stored[DeviceRecord], command: Commanded
+    ) -> DeviceWrite | None:
+        after = replace(row.value, commanded=command)
+        return device_write(self.announcer, instance, row, after)

@@ -19,13 +19,15 @@ async def referred(updates: Updates, instance: str, child: UpdateId, parent: Upd
     """Note in a child that a parent is about to refer to it; the child.
 
     Raises:
-        NotFound: It was deleted, or is being deleted.
+        NotFound: It was deleted, is being deleted, or was recalled.
     """
 
     async def cycle() -> Update:
         stored = await updates.get(instance, child)
         if stored is None or stored.value.is_being_deleted:
             raise NotFound(f"The referenced update '{child}' was deleted meanwhile.")
+        if stored.value.recall is not None:
+            raise NotFound(f"The referenced update '{child}' was recalled.")
         if parent in stored.value.referenced_by:
             return stored.value
         named = replace(stored.value, referenced_by=(*stored.value.referenced_by, parent))

@@ -4,10 +4,20 @@ fleet.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from shared.domain.compliance import Compliance, StateCounts, compliance, state_counts
+from shared.domain.compliance import (
+    Compliance,
+    Connections,
+    StateCounts,
+    compliance,
+    connections,
+    failing_counts,
+    failure_counts,
+    state_counts,
+)
 from shared.domain.counters import TOTAL, Cell
 from shared.domain.deployment import Deployment, DeploymentState, in_force, state_for
 from shared.domain.errors import NotFound
@@ -23,6 +33,8 @@ class SubgroupStatus:
     state: DeploymentState
     counts: StateCounts
     total: int
+    failures: Mapping[str, int]
+    """Failed devices by code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,21 @@ class Reports:
             ),
             Compliance(),
         )
+
+    async def failures(self, instance: str, group: str) -> Mapping[str, int]:
+        """Devices of a group that have failed in their last deployment, by code."""
+        rollup = await self._rollup(instance, group)
+        sums: Counter[str] = Counter()
+        for cells in rollup.counts.values():
+            sums.update(failing_counts(cells))
+        return sums
+
+    async def connections(self, instance: str, group: str | None = None) -> Connections:
+        """Connections of the devices of the instance, or of a group."""
+        rollups = await self.fleet.rollups(instance, group)
+        if group is not None and group not in rollups:
+            raise NotFound(f"Group '{group}' does not exist.", target="groupId")
+        return connections(cells for rollup in rollups.values() for cells in rollup.counts.values())
 
     async def subgroups(self, instance: str, group: str) -> list[SubgroupSummary]:
         """The classes that a group has or had devices of, with their figures."""
@@ -130,7 +157,8 @@ class Reports:
             state = state_for(deployment, deployments, known.device_class, now)
             is_open = state is DeploymentState.ACTIVE
             total = max(present, counts.commanded) if is_open else counts.commanded
-            found.append(SubgroupStatus(class_id, state, counts, total))
+            failures = failure_counts(cells, deployment.workflow_id)
+            found.append(SubgroupStatus(class_id, state, counts, total, failures))
         return found
 
     async def _best(self, instance: str) -> Mapping[str, UpdateId | None]:

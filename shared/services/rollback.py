@@ -62,6 +62,13 @@ class Rollbacks:
                 deployment.rollback_policy.update_id,
             )
             return
+        if stored.value.recall is not None:
+            log.error(
+                "deployment %s should be rolled back, but update %s was recalled",
+                deployment.deployment_id,
+                stored.value.update_id,
+            )
+            return
         rollback = rollback_of(deployment, class_id, stored.value, self.clock.now())
         if await self.deployments.add(instance, rollback):
             log.warning(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from shared.domain.counters import TOTAL, Counts, total
 from shared.ports import Clock, Devices, Fleet, Queues, Rollup
+from shared.services.completions import Completions
 from shared.services.retrying import until_uncontended
 from shared.services.rollback import Rollbacks
 
@@ -47,6 +48,7 @@ class RollUp:
     fleet: Fleet
     rollbacks: Rollbacks
     clock: Clock
+    completions: Completions
 
     async def group(self, instance: str, group: str) -> None:
         """Sum the group's counters over its buckets and store the sum."""
@@ -68,3 +70,4 @@ class RollUp:
         rollup = Rollup(kept, as_of)
         await until_uncontended(lambda: self.fleet.save_rollup(instance, group, rollup))
         await self.rollbacks.check(instance, group, kept)
+        await self.completions.check(instance, group, kept)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.domain.errors import ConcurrentUpdate, DependencyFailed, NotFound
 from shared.domain.operation import Operation, Stage
 from shared.domain.topology import SCAN_REQUEST, Queue
 from shared.ports import Blobs, Clock, Deployments, Fleet, Operations, Queues, Stored
+from shared.services.announce import Announcer
 from shared.services.best_updates import BestUpdates
 from shared.services.import_devices import GIVE_UP_AFTER
 from shared.services.imports import Imports, quarantine_prefix
@@ -46,6 +47,7 @@ class Sweep:
     clock: Clock
     imports: Imports
     orphans: Orphans
+    announcer: Announcer = field(default_factory=Announcer)
 
     async def run(self) -> None:
         """Restart stalled operations and fan-outs, refresh derived figures, remove orphans."""
@@ -71,9 +73,11 @@ class Sweep:
         resumed = 0
         token: str | None = None
         for _ in range(_PAGES):
-            page = await self.operations.list(instance, token, is_running=True)
+            page = await self.operations.list(instance, token, is_unsettled=True)
             for stored in page.items:
-                if self._idle(stored.value) > STALLED_AFTER:
+                if stored.value.is_finished:
+                    await self.announcer.operation(instance, stored.value.operation_id)
+                elif self._idle(stored.value) > STALLED_AFTER:
                     await self._resume(instance, stored)
                     resumed += 1
             token = page.token
@@ -93,6 +97,8 @@ class Sweep:
             await self._give_up(instance, stored)
         elif operation.kind == "devices":
             await self.queues.put("registry", {**message, "step": operation.step})
+        elif operation.kind == "rescan":
+            await self.queues.put("rescan", {**message, "step": operation.step})
         elif operation.stage is Stage.SCAN:
             await self._scan_again(instance, operation)
         else:
@@ -125,6 +131,10 @@ class Sweep:
         now = self.clock.now()
         for stored in await self.deployments.of_instance(instance):
             deployment = stored.value
+            if deployment.events:
+                await self.announcer.deployment(
+                    instance, deployment.group_id, deployment.deployment_id
+                )
             if not deployment.is_fanned_out and deployment.starts_at <= now:
                 await self.queues.put(
                     "fanout",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
+from functions import insights, scanning
 from functions.resources import routes
 from local.identity.tokens import mint
 
@@ -69,7 +70,9 @@ async def answer(http: aiohttp.ClientSession, stack: Stack, route: Route, token:
 
 
 def test_the_api_has_the_fifty_operations_of_device_update() -> None:
-    assert len(routes()) == 50
+    beyond = [*insights.api.routes, *scanning.api.routes]
+
+    assert len([route for route in routes() if route not in beyond]) == 50
 
 
 @pytest.mark.parametrize("role", MAY, ids=lambda role: role or "no role")

@@ -21,7 +21,7 @@ from shared.domain.topology import (
 from tests.infra import program
 from tests.infra.blob_use import roles_on_containers
 from tests.infra.flex import FORBIDDEN_SETTINGS, FORBIDDEN_SITE_CONFIG
-from tests.infra.roles import NEEDED, OPERATOR_NEEDED, ROLES
+from tests.infra.roles import CUSTOMERS_NEEDED, NEEDED, OPERATOR_NEEDED, ROLES
 from tests.infra.site import STORAGE, Site
 from tests.infra.subscriptions import subscriptions
 from tests.infra.values import SECRET_MARK
@@ -157,7 +157,9 @@ def _grants(site: Site) -> Iterator[str]:
         ("app", role, f"{CONTENT_CONNECTION.lower()}/{container}")
         for container, role in roles_on_containers().items()
     }
+    has_customers = bool(site.settings.get("CUSTOMER_TOPIC_ENDPOINT"))
     needed = NEEDED | used | (OPERATOR_NEEDED if has_operator else set())
+    needed |= CUSTOMERS_NEEDED if has_customers else set()
     yield from difference("role", needed, found)
 
 

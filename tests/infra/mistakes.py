@@ -18,6 +18,13 @@ class Mistake:
 
 MISTAKES: tuple[Mistake, ...] = (
     Mistake(
+        "customers' events on the topic of the service",
+        "main.bicep",
+        "customers!.outputs.endpoint",
+        "eventgrid.outputs.topicEndpoint",
+        "CUSTOMER_TOPIC_ENDPOINT is not that of the topic",
+    ),
+    Mistake(
         "missing setting",
         "modules/app.bicep",
         "    TOKEN_TENANT: tenant().tenantId\n",

@@ -22,6 +22,7 @@ LOCAL_ONLY = frozenset(
         "TWINS",
         HOST_STORAGE,
         "EVENTS_TOPIC_KEY",
+        "CUSTOMER_TOPIC_KEY",
         "SIGNING_DIRECTORY",
         "FETCH_ALLOW_LOOPBACK",
     }

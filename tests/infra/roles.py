@@ -55,6 +55,11 @@ NEEDED = {
     ("events", "Storage Blob Data Contributor", "content/deadletter"),
 }
 
+CUSTOMERS_NEEDED = {
+    # shared.adapters.events
+    ("app", "EventGrid Data Sender", "evgt-customers-"),
+}
+
 OPERATOR_NEEDED = {
     # ./odu keys --azure
     ("operator", "Key Vault Crypto Officer", "kv-"),
@@ -62,6 +67,8 @@ OPERATOR_NEEDED = {
     ("operator", "Storage Queue Data Message Sender", "state/resign"),
     # hooks/secret.sh
     ("operator", "Key Vault Secrets Officer", "kv-"),
+    # YARA rules in the place of the shipped ones
+    ("operator", "Storage Blob Data Contributor", "content/rules"),
     # updates dropped as files
     ("operator", "Storage Blob Data Contributor", "content/imports"),
 }

@@ -7,10 +7,15 @@ from typing import Any
 
 from shared.domain.topology import CONTAINERS, EVENT_SUBSCRIPTIONS, EventSubscription
 from tests.infra import program
-from tests.infra.site import SUFFIX, Site
+from tests.infra.site import SUFFIX, Site, place
 from tests.infra.values import SECRET_MARK, Resource
 
-_TOPICS = {"topic": "evgt-", "iothub": "evgs-hub-", "storage": "evgs-content-"}
+_TOPICS = {
+    "topic": "evgt-",
+    "iothub": "evgs-hub-",
+    "storage": "evgs-content-",
+    "defender": "evgt-scan-",
+}
 _SCHEMAS = {"CloudEvent": "CloudEventSchemaV1_0", "EventGridEvent": "EventGridSchema"}
 SUBSCRIPTION_TYPES = (
     "Microsoft.EventGrid/topics/eventSubscriptions",
@@ -91,8 +96,12 @@ def _topics(site: Site) -> Iterator[str]:
         kind = topic.properties["topicType"]
         if topic.properties["source"] != owners.get(kind):
             yield f"system topic {topic.name} is of {topic.properties['source']}"
-    topic = site.one("Microsoft.EventGrid/topics")
-    if site.settings.get("EVENTS_TOPIC_ENDPOINT") != f"{topic.id}.properties.endpoint":
-        yield "EVENTS_TOPIC_ENDPOINT is not that of the topic"
-    if topic.properties["inputSchema"] != _SCHEMAS["CloudEvent"]:
-        yield "the topic does not take CloudEvents"
+    topics = {place(topic): topic for topic in site.of("Microsoft.EventGrid/topics")}
+    names = {"EVENTS_TOPIC_ENDPOINT": "evgt-"}
+    if site.settings["CUSTOMER_TOPIC_ENDPOINT"]:
+        names["CUSTOMER_TOPIC_ENDPOINT"] = "evgt-customers-"
+    for setting, name in names.items():
+        if site.settings[setting] != f"{topics[name].id}.properties.endpoint":
+            yield f"{setting} is not that of the topic"
+        if topics[name].properties["inputSchema"] != _SCHEMAS["CloudEvent"]:
+            yield f"the topic {name} does not take CloudEvents"

@@ -22,7 +22,7 @@ from local.operator.command import (
 )
 from local.operator.exit_codes import ExitCode
 from local.operator.failures import Refused
-from local.operator.output import Column, device_name, moment, update_name
+from local.operator.output import FAILURES, Column, device_name, moment, update_name
 from local.rest import RestError, deployment_path, path
 
 app = command_group(
@@ -74,6 +74,7 @@ _DEVICES = [
     Column[Any]("STATE", lambda item: item["deviceState"]),
     Column[Any]("RETRIES", lambda item: item["retryCount"], is_number=True),
     Column[Any]("MOVED ON", lambda item: item["movedOnToNewDeployment"]),
+    Column[Any]("FAILURE", lambda item: (item.get("failure") or {}).get("message")),
     Column[Any]("DEVICE CLASS", lambda item: item["deviceClassId"]),
 ]
 
@@ -162,6 +163,8 @@ async def show_status(
     )
     names = await class_names(session)
     session.output.table(_subgroup_columns(names), status["subgroupStatus"], title="Device classes")
+    failures = [item for one in status["subgroupStatus"] for item in one.get("failures") or ()]
+    session.output.table(FAILURES, failures, title="Failures")
 
 
 @command(app, "devices")

@@ -9,7 +9,7 @@ import typer
 
 from local.operator import arguments
 from local.operator.command import Session, WatchOption, command, command_group, main_of
-from local.operator.output import Column, device_name, update_name
+from local.operator.output import Column, device_name, moment, update_name
 from local.rest import path
 
 app = command_group(
@@ -17,6 +17,7 @@ app = command_group(
     "./odu device list --group pilot",
     "./odu device list --group pilot --status Failed --json | jq -r '.[].deviceId'",
     "./odu device show toaster-01",
+    "./odu device history toaster-01",
     "./odu device import --watch",
 )
 main = main_of(app, "device")
@@ -34,6 +35,16 @@ _STEPS = [
     Column[Any]("RESULT", lambda item: item["resultCode"], is_number=True),
     Column[Any]("EXTENDED", lambda item: _extended(item["extendedResultCode"])),
     Column[Any]("DETAILS", lambda item: item.get("resultDetails")),
+]
+
+
+_HISTORY = [
+    Column[Any]("UPDATE", lambda item: update_name(item["update"])),
+    Column[Any]("DEPLOYMENT", lambda item: item.get("deploymentId")),
+    Column[Any]("STARTED", lambda item: moment(item.get("startedDateTime"))),
+    Column[Any]("ENDED", lambda item: moment(item.get("endedDateTime"))),
+    Column[Any]("STATE", lambda item: item["state"]),
+    Column[Any]("CODE", lambda item: (item.get("failure") or {}).get("code")),
 ]
 
 
@@ -85,15 +96,11 @@ async def show_device(
     device: Annotated[str, typer.Argument(metavar="DEVICE[/MODULE]", help="Its id.")],
 ) -> None:
     """Show a device or a module, and how its last installation went."""
-    reference = arguments.device_reference(device)
-    segments = ["management", "devices", reference["deviceId"]]
-    if "moduleId" in reference:
-        segments += ["modules", reference["moduleId"]]
-    found = await session.rest.get(path(*segments))
+    found = await session.rest.get(path(*_segments(device)))
     if session.output.is_json:
         session.output.document(found)
         return
-    result = found.get("lastInstallResult") or {}
+    result, failure = found.get("lastInstallResult") or {}, found.get("failure") or {}
     session.output.fields(
         [
             ("device", device_name(found)),
@@ -107,9 +114,22 @@ async def show_device(
             ("result code", result.get("resultCode")),
             ("extended result code", _extended(result.get("extendedResultCode"))),
             ("details", result.get("resultDetails")),
+            ("failure", failure.get("message")),
+            ("what to do", failure.get("nextStep")),
+            ("last report", moment(found.get("lastContactDateTime"))),
         ]
     )
     session.output.table(_STEPS, result.get("stepResults") or (), title="Steps")
+
+
+@command(app, "history")
+async def show_history(
+    session: Session,
+    device: Annotated[str, typer.Argument(metavar="DEVICE[/MODULE]", help="Its id.")],
+) -> None:
+    """List what became of updates on a device, the newest first."""
+    past = session.rest.items(path(*_segments(device), "updateHistory"))
+    await session.output.listing(past, _HISTORY, "no update has come to the device yet")
 
 
 @command(app, "import")
@@ -135,6 +155,13 @@ async def import_devices(
     else:
         session.output.done(f"the import goes on as operation {state['operationId']}")
         session.output.note(f"follow it: ./odu operation show {state['operationId']} --devices -w")
+
+
+def _segments(device: str) -> list[str]:
+    """Where the API has a device or module."""
+    reference = arguments.device_reference(device)
+    modules = ["modules", reference["moduleId"]] if "moduleId" in reference else []
+    return ["management", "devices", reference["deviceId"], *modules]
 
 
 def _filter(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from local.operator.command import Session, command, command_group, main_of
-from local.operator.output import Column, moment, update_name
+from local.operator.output import FAILURES, Column, moment, update_name
 from local.rest import path
 
 app = command_group(
@@ -52,6 +52,7 @@ async def show_group(
         "updateCompliance": await rest.get(f"{base}/updateCompliance"),
         "subgroups": [item async for item in rest.items(f"{base}/deviceClassSubgroups")],
         "bestUpdates": [item async for item in rest.items(f"{base}/bestUpdates")],
+        "failures": [item async for item in rest.items(f"{base}/failures")],
     }
     if session.output.is_json:
         session.output.document(found)
@@ -73,6 +74,7 @@ async def show_group(
     names = await class_names(session)
     best = {item["deviceClassId"]: update_name(item["update"]) for item in found["bestUpdates"]}
     session.output.table(_subgroups(names, best), found["subgroups"], title="Device classes")
+    session.output.table(FAILURES, found["failures"], title="Failures")
 
 
 def _subgroups(names: Mapping[str, str], best: Mapping[str, str]) -> list[Column[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,6 +32,8 @@ app = command_group(
     "./odu update import contoso.toaster.1.2.importmanifest.json --watch",
     "./odu update list --search toaster",
     "./odu update show contoso/toaster/1.2",
+    "./odu update recall contoso/toaster/1.2 --reason 'bricks toasters' --yes",
+    "./odu update rescan",
     "./odu update delete contoso/toaster/1.2 --yes",
     "./odu update import --url 'https://ACCOUNT.blob.core.windows.net/c/m.json?SAS' --watch",
     "    --endpoint https://APP.azurewebsites.net --instance blue",
@@ -51,6 +53,23 @@ _FILES = [
     Column[Any]("BYTES", lambda item: f"{item['sizeInBytes']:,}", is_number=True),
     Column[Any]("SCAN", lambda item: item.get("scanResult")),
     Column[Any]("SHA-256", lambda item: item["hashes"]["sha256"]),
+]
+
+
+def _found(verdict: Any) -> str:
+    what = ", ".join(verdict.get("names") or ()) or verdict.get("reason") or ""
+    place = verdict.get("memberPath")
+    return f"{what} at {place}" if place else what
+
+
+_VERDICTS = [
+    Column[Any]("FILE", lambda item: item["fileName"]),
+    Column[Any]("ENGINE", lambda item: f"{item['engine']} {item['engineVersion']}".strip()),
+    Column[Any]("RULES", lambda item: item["rulesVersion"]),
+    Column[Any]("RESULT", lambda item: item["result"]),
+    Column[Any]("MEMBERS", lambda item: item["membersScanned"], is_number=True),
+    Column[Any]("BYTES", lambda item: f"{item['bytesScanned']:,}", is_number=True),
+    Column[Any]("FOUND", _found),
 ]
 _STEPS = [
     Column[Any]("HANDLER", lambda item: item.get("handler") or "reference"),
@@ -159,6 +178,7 @@ async def show_update(session: Session, update: Annotated[str, _UPDATE]) -> None
             ("deployable", found.get("isDeployable", True)),
             ("referred to by", parents),
             ("scan", found.get("scanResult")),
+            ("recalled", _recall(found.get("recall"))),
             ("created", moment(found["createdDateTime"])),
             ("imported", moment(found["importedDateTime"])),
             ("manifest version", found["manifestVersion"]),
@@ -167,6 +187,41 @@ async def show_update(session: Session, update: Annotated[str, _UPDATE]) -> None
     steps = (found.get("instructions") or {}).get("steps") or []
     session.output.table(_STEPS, steps, title="Steps")
     session.output.table(_FILES, found["files"], title="Files")
+    session.output.table(_VERDICTS, list(_verdicts(found["files"])), title="Scans")
+
+
+@command(app, "recall")
+async def recall_update(
+    session: Session,
+    update: Annotated[str, _UPDATE],
+    *,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; shown with the update.")],
+    yes: YesOption = False,
+) -> None:
+    """Take an update back: nobody can deploy it any more, running deployments are cancelled."""
+    identity = arguments.update_id(update)
+    session.confirm(f"Recall {identity}?", is_confirmed=yes)
+    found = await session.rest.request(
+        "POST", f"{update_path(identity.to_wire())}:recall", {"reason": reason}
+    )
+    if session.output.is_json:
+        session.output.document(found[1])
+    else:
+        session.output.done(f"{identity} is recalled")
+
+
+@command(app, "rescan")
+def rescan_updates(session: Session) -> Later:
+    """Scan what is published again, and wait until that is done."""
+
+    async def work() -> None:
+        from local.operator.watching import conclude, follow_operation
+
+        headers, _ = await session.rest.request("POST", "updates:scan")
+        state = await follow_operation(session, headers["Operation-Location"])
+        conclude(session, state, "the re-scan")
+
+    return work()
 
 
 @command(app, "delete")
@@ -290,6 +345,17 @@ def _tell(session: Session, state: Any) -> None:
         identity = state["operationId"]
         session.output.done(f"the import goes on as operation {identity}")
         session.output.note(f"follow it: ./odu operation show {identity} --watch")
+
+
+def _recall(found: Any) -> str | None:
+    return f"{moment(found['recalledDateTime'])}: {found['reason']}" if found else None
+
+
+def _verdicts(files: Any) -> Iterator[Any]:
+    """Every verdict, with the name of its file."""
+    for file in (each for item in files for each in (item, *(item.get("relatedFiles") or ()))):
+        for verdict in file.get("scanVerdicts") or ():
+            yield {**verdict, "fileName": file["fileName"]}
 
 
 def _pairs(properties: Any) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 MIB = 1 << 20
 GIB = 1 << 30
+WALKER_VERSION = 1
+"""Raised when the walker sees more than before, so that content found clean is looked at again."""
 
 
 class Unscannable(Exception):
@@ -21,16 +23,20 @@ class OutOfTime(Exception):
     """The deadline has passed."""
 
 
+class EngineFailed(Exception):
+    """The engine cannot be asked; the message says why, in words for an operator."""
+
+
 @dataclass(frozen=True, slots=True)
 class WalkLimits:
     """Bounds on one file with all that is nested in it. Sizes in bytes.
 
-    A ratio above 200 is usual for disk images full of zeros: raise `ratio` for an instance that
-    imports them.
+    A ratio above 200 is usual for disk images full of zeros, and a root file system may have more
+    members: both are settings.
     """
 
     depth: int = 8
-    members: int = 20_000
+    members: int = 12_000
     tree_factor: int = 20
     tree_base_bytes: int = 64 * MIB
     tree_bytes: int = 8 * GIB

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from importlib.metadata import version
 from pathlib import Path
+
+from shared.adapters.scanning.limits import WALKER_VERSION
+from shared.domain.scan import Knowledge
 
 BUILT_IN = Path(__file__).parent / "rules"
 ENGINE = "yara-x"
@@ -19,3 +23,8 @@ def rule_sources(folders: tuple[Path, ...]) -> tuple[str, ...]:
 def rules_version(sources: tuple[str, ...]) -> str:
     """Return a short hash that changes whenever a rule does."""
     return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:16]
+
+
+def knowledge_of(sources: tuple[str, ...]) -> Knowledge:
+    """Return what the engine knows with these rules."""
+    return Knowledge(ENGINE, f"{version(ENGINE)}+walker.{WALKER_VERSION}", rules_version(sources))

@@ -30,7 +30,10 @@ from shared.adapters.scanning.members import (
 from shared.adapters.scanning.zip_members import has_zip_end, zip_reader
 
 Engine = Callable[[bytes | Path, float], tuple[str, ...]]
-"""Scans flat bytes, or the file at a path, within so many seconds; gives the names found."""
+"""Scans flat bytes, or the file at a path, within so many seconds; gives the names found.
+
+Raises `Unscannable` for what it does not look at.
+"""
 
 _ZSTD_MAGICS = (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + n, 0x2A, 0x4D, 0x18]) for n in range(16)))
 _MAGICS: tuple[tuple[tuple[bytes, ...], Reader], ...] = (

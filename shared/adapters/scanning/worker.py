@@ -1,8 +1,8 @@
-"""The scanning process: `python -m shared.adapters.scanning.worker RULES_FOLDER...`.
+"""The scanning process: `python -m shared.adapters.scanning.worker ENGINE ARGUMENT...`.
 
-Speaks JSON lines. Once the rules are compiled it writes `{"ready": true}`; then for each request on
-stdin it writes one verdict on stdout. It ends when stdin does, so it never outlives its host, not
-even in the middle of a scan.
+Speaks JSON lines. Once its engine is ready it writes `{"ready": true}`, or `{"failed": REASON}` if
+it never will be; then for each request on stdin it writes one verdict on stdout. It ends when stdin
+does, so it never outlives its host, not even in the middle of a scan.
 """
 
 from __future__ import annotations
@@ -15,71 +15,59 @@ import queue
 import sys
 import threading
 import time
-from importlib.metadata import version
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import yara_x
-
-from shared.adapters.scanning.limits import Budget, OutOfTime, WalkLimits
-from shared.adapters.scanning.rules import ENGINE, rule_sources, rules_version
+from shared.adapters.scanning.limits import Budget, EngineFailed, OutOfTime, WalkLimits
 from shared.adapters.scanning.walker import Findings, Walker
+from shared.domain.scan import Knowledge
 
-MAX_NAMES = 20
-
-
-class YaraEngine:
-    """The rules of some folders, compiled."""
-
-    def __init__(self, folders: tuple[Path, ...]) -> None:
-        sources = rule_sources(folders)
-        self.rules_version = rules_version(sources)
-        self._scanner = yara_x.Scanner(yara_x.compile("\n".join(sources)))
-
-    def __call__(self, data: bytes | Path, seconds: float) -> tuple[str, ...]:
-        """Return the names of the rules that match, at most `MAX_NAMES`.
-
-        Raises:
-            OutOfTime: It took longer than `seconds`.
-        """
-        self._scanner.set_timeout(max(1, round(seconds)))
-        try:
-            if isinstance(data, Path):
-                results = self._scanner.scan_file(str(data))
-            else:
-                results = self._scanner.scan(data)
-        except yara_x.TimeoutError as error:
-            raise OutOfTime from error
-        return tuple(rule.identifier for rule in results.matching_rules)[:MAX_NAMES]
+_MAX_REASON = 1000
 
 
-def judge(engine: YaraEngine, request: dict[str, Any]) -> dict[str, Any]:
+class Engine(Protocol):
+    """What looks at flat bytes."""
+
+    def knowledge(self, seconds: float) -> Knowledge:
+        """What it knows now. Raises EngineFailed, OutOfTime."""
+
+    def scan(self, data: bytes | Path, seconds: float) -> tuple[str, ...]:
+        """The names of what it finds. Raises EngineFailed, OutOfTime, Unscannable."""
+
+
+def judge(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     """Scan the file that a request names; a failure is a verdict too, never an exception."""
     path = Path(request["path"])
     deadline = time.monotonic() + request["deadlineSeconds"]
     limits = WalkLimits(**request["limits"])
+    known: dict[str, Any] = {}
     try:
         changed = _difference(path, request["sha256"], request["sizeBytes"])
         if changed:
             return {"status": "error", "reason": changed}
         budget = Budget(limits, request["sizeBytes"], time.monotonic, deadline)
-        walker = Walker(engine, budget, _folder(request["spoolFolder"]))
+        known = asdict(engine.knowledge(budget.seconds_left()))
+        walker = Walker(engine.scan, budget, _folder(request["spoolFolder"]))
         findings = walker.walk(path, request["name"], opaque=request["opaque"])
     except OutOfTime:
-        return {"status": "error", "reason": "the scan took too long"}
-    except (OSError, yara_x.ScanError, MemoryError) as error:
-        return {"status": "error", "reason": f"the scan failed ({type(error).__name__})"}
-    return _verdict(findings)
+        return {**known, "status": "error", "reason": "the scan took too long"}
+    except EngineFailed as error:
+        return {**known, "status": "error", "reason": str(error)[:_MAX_REASON]}
+    except (OSError, MemoryError) as error:
+        reason = f"the scan failed ({type(error).__name__})"
+        return {**known, "status": "error", "reason": reason}
+    return {**known, **_verdict(findings)}
 
 
 def _verdict(findings: Findings) -> dict[str, Any]:
-    seen = {"membersScanned": findings.members, "bytesScanned": findings.bytes}
+    seen = {"members_scanned": findings.members, "bytes_scanned": findings.bytes}
     if findings.names:
-        place = {"names": findings.names, "memberPath": findings.member_path}
+        place = {"names": findings.names, "member_path": findings.member_path}
         return {"status": "malicious", **place, **seen}
     if findings.unscannable:
         member_path, reason = findings.unscannable
-        return {"status": "unscannable", "memberPath": member_path, "reason": reason, **seen}
+        return {"status": "unscannable", "member_path": member_path, "reason": reason, **seen}
     return {"status": "clean", **seen}
 
 
@@ -110,20 +98,30 @@ def _say(message: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def main(folders: list[str]) -> None:
+def _engine(name: str, arguments: list[str]) -> Engine:
+    """The engine of that name; the others are not even loaded."""
+    if name == "clamd":
+        from shared.adapters.scanning.clamd import Clamd
+
+        return Clamd(arguments[0], int(arguments[1]))
+    from shared.adapters.scanning.yara import Yara
+
+    return Yara(tuple(map(Path, arguments)))
+
+
+def main(name: str, arguments: list[str]) -> None:
     """Serve requests until stdin ends."""
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
-    engine = YaraEngine(tuple(map(Path, folders)))
-    known = {
-        "engine": ENGINE,
-        "engineVersion": version(ENGINE),
-        "rulesVersion": engine.rules_version,
-    }
-    _say({"ready": True, **known})
+    try:
+        engine = _engine(name, arguments)
+    except EngineFailed as error:
+        _say({"failed": str(error)[:_MAX_REASON]})
+        return
+    _say({"ready": True})
     while True:
-        _say({**known, **judge(engine, json.loads(requests.get()))})
+        _say(judge(engine, json.loads(requests.get())))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1], sys.argv[2:])

@@ -146,5 +146,5 @@ async def grid(shared_grid: Grid) -> AsyncIterator[Grid]:
 
 @pytest.fixture
 async def webhook(certificates: Certificates) -> AsyncIterator[Webhook]:
-    async with start_webhook(certificates) as webhook:
+    async with start_webhook(certificates.server_context()) as webhook:
         yield webhook

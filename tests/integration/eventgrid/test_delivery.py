@@ -82,7 +82,7 @@ async def test_events_come_in_batches_when_the_subscription_allows(
 async def test_silent_subscriber_holds_up_nobody_else(
     grid: Grid, webhook: Webhook, certificates: Certificates
 ) -> None:
-    async with start_webhook(certificates) as silent:
+    async with start_webhook(certificates.server_context()) as silent:
         silent.held = asyncio.Event()
         await grid.subscribe("silent", silent.endpoint)
         await grid.subscribe("brisk", webhook.endpoint)
@@ -99,7 +99,7 @@ async def test_silent_subscriber_holds_up_nobody_else(
 async def test_subscriber_that_is_down_is_tried_again(
     grid: Grid, certificates: Certificates
 ) -> None:
-    async with start_webhook(certificates) as webhook:
+    async with start_webhook(certificates.server_context()) as webhook:
         await grid.subscribe("down", webhook.endpoint, maxDeliveryAttempts=3)
 
     await grid.publish(an_event())

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Callable
-
-    from tests.certificates import Certificates
 
 KEY = "k3y-0f-the-webhook"
 
@@ -85,14 +84,14 @@ class Webhook:
 
 
 @asynccontextmanager
-async def start_webhook(certificates: Certificates) -> AsyncIterator[Webhook]:
+async def start_webhook(context: ssl.SSLContext) -> AsyncIterator[Webhook]:
     """Serve a webhook within the block."""
     webhook = Webhook()
     app = web.Application()
     app.router.add_route("*", "/hook", webhook.handle)
     runner = web.AppRunner(app, shutdown_timeout=0)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=certificates.server_context())
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
     await site.start()
     webhook.endpoint = f"https://localhost:{runner.addresses[0][1]}/hook?code={KEY}"
     try:

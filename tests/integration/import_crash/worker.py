@@ -14,7 +14,6 @@ import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from shared.adapters.blobs import AzureBlobs
@@ -26,10 +25,12 @@ from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_operations import TableOperations
 from shared.adapters.table_updates import TableUpdates
+from shared.adapters.table_verdicts import TableVerdicts
 from shared.domain.errors import DeviceUpdateError
-from shared.domain.scan import Verdict
+from shared.domain.scan import Knowledge, Verdict
 from shared.domain.source_url import SourcePolicy
 from shared.domain.topology import IMPORT_MANIFEST_SUFFIX, SCAN_REQUEST
+from shared.ports import Sample
 from shared.services.best_updates import BestUpdates
 from shared.services.import_fetch import ImportFetch
 from shared.services.import_publish import ImportPublish
@@ -37,6 +38,7 @@ from shared.services.import_scan import ImportScan
 from shared.services.imports import Imports
 from shared.services.orphans import Orphans
 from shared.services.rollup import RollupBell
+from shared.services.scanning import Scanning
 from shared.services.sweep import Sweep
 from tests.memory import MemorySealer, MemorySigning
 
@@ -117,10 +119,17 @@ class MortalStream:
 class HashingScanner:
     """Finds everything clean that is what it should be."""
 
-    async def scan(self, path: Path, *, sha256: str, **_: Any) -> Verdict:
-        content = await asyncio.to_thread(path.read_bytes)
+    engine = "test"
+    reads_files = True
+
+    async def knowledge(self) -> Knowledge:
+        return Knowledge(self.engine, "1", "1")
+
+    async def scan(self, sample: Sample, *, deadline_seconds: float) -> Verdict:
+        assert sample.path is not None
+        content = await asyncio.to_thread(sample.path.read_bytes)
         digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
-        return Verdict("clean" if digest == sha256 else "error", "test", "1", "1")
+        return Verdict("clean" if digest == sample.sha256 else "error", "test", "1", "1")
 
 
 class ShiftedClock:
@@ -172,13 +181,15 @@ def a_worker(
     sealer = MemorySealer()
     best = BestUpdates(fleet, updates)
     imports = Imports(operations, blobs, queues, sealer, clock)
+    verdicts = TableVerdicts(Table(accounts, "Verdicts"))
+    scanning = Scanning([HashingScanner()], verdicts, clock)
     fetcher: Any = MortalFetcher(mortality)
     signing: Any = MemorySigning()
     return Worker(
         mortality,
         imports,
         ImportFetch(imports, operations, updates, blobs, queues, fetcher, sealer, clock, 3600.0),
-        ImportScan(imports, operations, blobs, queues, HashingScanner(), clock),
+        ImportScan(imports, operations, blobs, queues, scanning, clock),
         ImportPublish(imports, operations, updates, blobs, signing, best, clock),
         Sweep(
             [instance],
@@ -191,7 +202,7 @@ def a_worker(
             RollupBell(queues, 0.0),
             clock,
             imports,
-            Orphans(imports, updates, blobs, clock),
+            Orphans(imports, updates, blobs, verdicts, clock),
         ),
     )
 

@@ -247,5 +247,5 @@ async def test_letters_are_read_raised_again_and_removed(site: Site) -> None:
 
 
 async def test_unknown_queue_is_refused_with_the_names_there_are(site: Site) -> None:
-    with pytest.raises(InvalidInput, match="import, publish"):
+    with pytest.raises(InvalidInput, match="import, scan, publish"):
         await site.listed("nowhere")

@@ -7,6 +7,7 @@ import base64
 import gzip
 import hashlib
 import os
+import random
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.adapters.scanning.limits import WalkLimits
-from shared.adapters.scanning.scanner import YaraXScanner
+from shared.adapters.scanning.scanner import WorkerScanner, YaraXScanner
+from shared.domain.errors import InvalidInput
+from shared.ports import Sample
 from tests.unit.scanning.archives import EICAR, EVIL, a_cpio, a_deb, a_tar, a_zip
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from shared.domain.scan import Verdict
 
 CLEAN = b"#!/bin/sh\necho hello\n"
+OWN_RULES = 'rule Own { strings: $a = "echo hello" condition: $a }'
 
 
 @pytest.fixture
@@ -33,19 +37,19 @@ async def scanner(tmp_path: Path) -> AsyncIterator[YaraXScanner]:
 
 
 async def verdict_on(
-    scanner: YaraXScanner, folder: Path, data: bytes, seconds: float = 60, **more: Any
+    scanner: WorkerScanner, folder: Path, data: bytes, seconds: float = 60, **more: Any
 ) -> Verdict:
     path = folder / "update.bin"
     await asyncio.to_thread(path.write_bytes, data)
     sha256 = base64.b64encode(hashlib.sha256(data).digest()).decode()
-    stated = {"sha256": sha256, "size_bytes": len(data), **more}
-    return await scanner.scan(path, deadline_seconds=seconds, **stated)
+    stated = {"sha256": sha256, "size_bytes": len(data), "name": path.name, **more}
+    return await scanner.scan(Sample(path=path, **stated), deadline_seconds=seconds)
 
 
 async def begun(scanner: YaraXScanner, folder: Path) -> asyncio.Task[Verdict]:
     """Start a scan of what `verdict_on` wrote last; on return the worker has been asked."""
-    scan = scanner.scan(folder / "update.bin", sha256="x", size_bytes=1, deadline_seconds=60)
-    task = asyncio.create_task(scan)
+    sample = Sample("x", 1, "update.bin", path=folder / "update.bin")
+    task = asyncio.create_task(scanner.scan(sample, deadline_seconds=60))
     await asyncio.sleep(0)
     assert scanner._turn.locked()
     return task
@@ -95,6 +99,16 @@ async def test_scanner_finds_malware_in_a_member_that_does_not_fit_in_memory(
     await scanner.close()
 
 
+async def test_scanner_finds_malware_behind_a_large_file(
+    scanner: YaraXScanner, tmp_path: Path
+) -> None:
+    large = random.Random(3).randbytes(64 << 20)
+
+    verdict = await verdict_on(scanner, tmp_path, large + EICAR, name="image.bin")
+
+    assert (verdict.status, verdict.member_path) == ("malicious", "image.bin")
+
+
 async def test_scanner_says_unscannable_with_a_reason(
     scanner: YaraXScanner, tmp_path: Path
 ) -> None:
@@ -121,7 +135,8 @@ async def test_scanner_fails_when_the_content_is_another(
 
 
 async def test_scanner_fails_when_the_file_is_gone(scanner: YaraXScanner, tmp_path: Path) -> None:
-    verdict = await scanner.scan(tmp_path / "absent", sha256="x", size_bytes=1, deadline_seconds=60)
+    absent = Sample("x", 1, "absent", path=tmp_path / "absent")
+    verdict = await scanner.scan(absent, deadline_seconds=60)
 
     assert verdict.status == "error"
     assert str(tmp_path) not in str(verdict.reason)
@@ -215,26 +230,52 @@ async def test_worker_knows_no_secrets_of_its_host(
     assert b"CANARY" not in environment_of(worker_of(scanner).pid)
 
 
-async def test_scanner_adds_rules_of_the_operator(tmp_path: Path) -> None:
-    rules = tmp_path / "rules"
-    rules.mkdir()
-    (rules / "own.yar").write_text('rule Own { strings: $a = "echo hello" condition: $a }')
-    plain, extended = YaraXScanner(), YaraXScanner(extra_rules=rules)
-
-    allowed = await verdict_on(plain, tmp_path, CLEAN)
-    refused = await verdict_on(extended, tmp_path, CLEAN)
-
-    assert (allowed.status, refused.names) == ("clean", ("Own",))
-    assert allowed.rules_version != refused.rules_version
-    await asyncio.gather(plain.close(), extended.close())
-
-
-async def test_scanner_fails_when_rules_do_not_compile(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+async def test_scanner_uses_the_rules_it_is_given_instead_of_the_shipped_ones(
+    scanner: YaraXScanner, tmp_path: Path
 ) -> None:
-    (tmp_path / "bad.yar").write_text("rule {")
-    scanner = YaraXScanner(extra_rules=tmp_path)
+    shipped = await scanner.knowledge()
+    before = await verdict_on(scanner, tmp_path, CLEAN)
 
-    assert (await verdict_on(scanner, tmp_path, CLEAN)).status == "error"
-    assert "CompileError" in capfd.readouterr().err
-    await scanner.close()
+    await scanner.load(OWN_RULES)
+    own = await scanner.knowledge()
+    refused = await verdict_on(scanner, tmp_path, CLEAN)
+    unknown = await verdict_on(scanner, tmp_path, EICAR)
+    await scanner.load(None)
+
+    assert (before.status, before.knowledge) == ("clean", shipped)
+    assert (refused.names, refused.knowledge) == (("Own",), own)
+    assert own.rules_version != shipped.rules_version
+    assert unknown.status == "clean"
+    assert (await verdict_on(scanner, tmp_path, EICAR)).knowledge == shipped
+
+
+@pytest.mark.parametrize(
+    ("rules", "reason"),
+    [
+        ("rule {", "syntax error"),
+        ("// nothing", "there is no rule"),
+        ('include "/etc/hostname"\nrule R { condition: true }', "include"),
+    ],
+)
+async def test_scanner_refuses_what_are_no_rules_and_keeps_those_it_has(
+    scanner: YaraXScanner, tmp_path: Path, rules: str, reason: str
+) -> None:
+    await scanner.load(OWN_RULES)
+    known = await scanner.knowledge()
+
+    with pytest.raises(InvalidInput, match=reason):
+        await scanner.load(rules)
+
+    verdict = await verdict_on(scanner, tmp_path, CLEAN)
+    assert (verdict.names, verdict.knowledge) == (("Own",), known)
+
+
+async def test_worker_starts_again_with_the_rules_it_was_given(
+    scanner: YaraXScanner, tmp_path: Path
+) -> None:
+    await scanner.load(OWN_RULES)
+    worker = worker_of(scanner)
+    worker.kill()
+    await worker.wait()
+
+    assert (await verdict_on(scanner, tmp_path, CLEAN)).names == ("Own",)

@@ -9,16 +9,24 @@ from typing import Any
 import pytest
 
 from shared.adapters.storage import StorageAccounts
-from shared.domain.counters import contribution, history_contribution, moved_on, total
+from shared.domain.counters import (
+    contribution,
+    history_contribution,
+    moved_on,
+    standing,
+    total,
+)
 from shared.domain.deployment import Commanded, cancel
-from shared.domain.device import DeviceRecord, fold, fold_connection, view
+from shared.domain.device import DeviceRecord, DeviceState, fold, fold_connection, view
 from shared.domain.device_class import make_device_class
+from shared.domain.device_history import Installation
+from shared.domain.domain_event import DomainEvent, EventKind
 from shared.domain.errors import ConcurrentUpdate, InvalidInput
 from shared.domain.operation import Failure, ImportSource, Operation, OperationStatus, Stage
 from shared.domain.scan import Verdict
 from shared.domain.update import Update, UpdateFile
 from shared.domain.update_id import UpdateId
-from shared.ports import DeviceWrite, Page, Rollup, Stored
+from shared.ports import DeviceWrite, Page, Revision, Rollup, Stored
 from tests.integration.storage.conftest import Ports, tables_of
 from tests.unit.domain.builders import (
     V1,
@@ -63,7 +71,7 @@ def a_full_update() -> Update:
         None,
         (related,),
         "microsoft/delta:1",
-        verdict,
+        (verdict,),
     )
     return an_update(
         files=(file,),
@@ -136,6 +144,58 @@ async def test_device_is_read_as_it_was_written(ports: Ports, instance: str) -> 
     assert await ports.devices.load(instance, 8, [record.key]) == {}
     assert await ports.devices.load(instance + "x", 7, [record.key]) == {}
     assert view(rows[record.key].value) == view(record)
+
+
+async def test_events_and_installations_are_written_with_the_device(
+    ports: Ports, instance: str
+) -> None:
+    record = a_device(1, commanded=a_command("w1"))
+    ended = [
+        DomainEvent(f"{number:032x}", EventKind.DEVICE_FAILED, f"d{number}", "", {"a": [1]})
+        for number in range(5)
+    ]
+    older, newer = (
+        Installation(V1, DeviceState.FAILED, f"2026-01-0{day}T00:00:00+00:00", "", f"w{day}", "d")
+        for day in (1, 2)
+    )
+    writes = [DeviceWrite(None, record, events=tuple(ended), installations=(older, newer))]
+
+    await ports.devices.commit(instance, 5, writes)
+
+    assert list(await ports.devices.events(instance, 5, 3)) == ended[:3]
+    assert await ports.devices.events(instance, 6, 3) == []
+    await ports.devices.forget_events(instance, 5, ended[1:3])
+    with pytest.raises(ConcurrentUpdate):
+        await ports.devices.forget_events(instance, 5, ended[2:])
+    kept = [ended[0], *ended[3:]]
+    assert list(await ports.devices.events(instance, 5, 100)) == kept
+    past = await ports.devices.installations(instance, 5, record.key, size=5)
+    assert list(past) == [newer, older]
+    following = await ports.devices.installations(
+        instance, 5, record.key, after=newer.position, size=5
+    )
+    assert list(following) == [older]
+
+
+async def test_history_is_revised_with_its_counters(ports: Ports, instance: str) -> None:
+    record = a_device(1, commanded=a_command("w1"))
+    await write(ports, instance, 5, record)
+    moved = replace(record, commanded=a_command("w2"))
+    rows = await write(ports, instance, 5, moved)
+    past = await ports.devices.past(instance, 5, "w1", record.key)
+    assert past is not None
+    late = fold(moved, a_change(9, succeeded(), device_id=record.device_id))
+    revision = Revision(past, standing(late, a_command("w1")))
+    writes = [DeviceWrite(rows[record.key], late, revisions=(revision,))]
+
+    await ports.devices.commit(instance, 5, writes)
+
+    (found,) = await ports.devices.history(instance, 5, "w1")
+    assert found.state is DeviceState.SUCCEEDED
+    await assert_exact(ports, instance, 5, {"$default"}, {"w1", "w2"})
+    row = (await ports.devices.load(instance, 5, [record.key]))[record.key]
+    with pytest.raises(ConcurrentUpdate):
+        await ports.devices.commit(instance, 5, [DeviceWrite(row, late, revisions=(revision,))])
 
 
 async def test_device_write_is_refused_when_the_row_changed(ports: Ports, instance: str) -> None:

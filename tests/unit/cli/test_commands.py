@@ -472,6 +472,7 @@ async def test_group_shows_everything_of_it_in_one_document(odu: Odu, service: S
         "/updateCompliance": {"totalDeviceCount": 3},
         "/deviceClassSubgroups": {"value": [{"deviceClassId": "c1"}]},
         "/bestUpdates": {"value": []},
+        "/failures": {"value": []},
     }
     for suffix, body in parts.items():
         service.on("GET", base + suffix, Answer(body=body))
@@ -483,6 +484,7 @@ async def test_group_shows_everything_of_it_in_one_document(odu: Odu, service: S
         "updateCompliance": {"totalDeviceCount": 3},
         "subgroups": [{"deviceClassId": "c1"}],
         "bestUpdates": [],
+        "failures": [],
     }
 
 

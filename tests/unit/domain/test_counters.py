@@ -6,7 +6,14 @@ from itertools import starmap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.compliance import StateCounts, compliance, state_counts
+from shared.domain.compliance import (
+    StateCounts,
+    compliance,
+    connections,
+    failing_counts,
+    failure_counts,
+    state_counts,
+)
 from shared.domain.counters import (
     CounterKey,
     Counts,
@@ -122,11 +129,18 @@ def test_compliance_and_states_partition_the_devices(
         found = compliance(cells, best)  # type: ignore[arg-type]
         assert found.on_latest + found.new_available + found.in_progress == found.total
         assert 0 <= found.connected <= found.total
+        links = connections([cells])
+        assert links.connected + links.disconnected + links.unknown == links.total == found.total
+        assert sum(links.heard.values()) == links.total - links.connected
+        assert sum(failing_counts(cells).values()) <= found.total
     for workflow_id in ("w1", "w2", "w3"):
         asked = sum(state_counts(cells, workflow_id).commanded for cells in ledger.counts.values())
         ever = {key for key, record in ledger.devices.items() if _runs(record, workflow_id)}
         ever |= {key for workflow, key in ledger.history if workflow == workflow_id}
         assert asked == len(ever)
+        for cells in ledger.counts.values():
+            failed_ones = sum(failure_counts(cells, workflow_id).values())
+            assert failed_ones == state_counts(cells, workflow_id).failed
 
 
 def _runs(record: DeviceRecord, workflow_id: str) -> bool:

@@ -16,6 +16,7 @@ from shared.domain.device import (
     bucket_of,
     deployment_state,
     device_key,
+    evidence_of,
     fold,
     fold_connection,
     fold_deletion,
@@ -67,6 +68,71 @@ def deliveries(draw: st.DrawFn, life: st.SearchStrategy[list[TwinChange]]) -> An
     changes = draw(life)
     repeated = draw(st.lists(st.sampled_from(changes), max_size=5))
     return changes, draw(st.permutations(changes + repeated))
+
+
+@st.composite
+def seen_whole(draw: st.DrawFn) -> tuple[list[TwinChange], list[TwinChange]]:
+    """A life of as many workflows as are kept, whole twins read in between, in any order too."""
+    many = st.sampled_from([f"w{number}" for number in range(1, 5)])
+    report = st.one_of(
+        st.builds(busy, many),
+        st.builds(succeeded, st.sampled_from([V1, V2]), many),
+        st.builds(failed, many),
+        st.just(nameless()),
+    )
+    changes = [a_change(1, started())]
+    changes += [
+        a_change(version, said)
+        for version, said in enumerate(draw(st.lists(report, max_size=9)), 2)
+    ]
+    read = draw(st.sets(st.integers(1, len(changes)), max_size=3))
+    twins = [
+        TwinChange("d1", None, version, _content_of(a_record(*changes[:version])), True, "")
+        for version in sorted(read)
+    ]
+    story = sorted([*changes, *twins], key=lambda item: item.version)
+    return story, draw(st.permutations(story))
+
+
+def nameless() -> dict[str, Any]:
+    """The failure that an agent reports which holds no workflow."""
+    report = failed()
+    del report["deviceUpdate"]["agent"]["workflow"]
+    return report
+
+
+@given(seen_whole(), st.sampled_from(["w1", "w4"]))
+@settings(max_examples=150, deadline=None)
+def test_fold_ends_the_same_when_whole_twins_are_read_in_between(
+    delivery: tuple[list[TwinChange], list[TwinChange]], workflow_id: str
+) -> None:
+    story, delivered = delivery
+    record = DeviceRecord("d1", commanded=a_command(workflow_id))
+
+    assert folded(record, delivered) == folded(record, story)
+    assert deployment_state(folded(record, delivered)) is deployment_state(folded(record, story))
+
+
+@given(
+    st.lists(st.one_of(st.just(busy()), st.just(failed()), st.just(nameless())), max_size=6),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=80, deadline=None)
+def test_success_outlasts_whatever_is_reported_before_and_after(
+    others: list[dict[str, Any]], random: Any
+) -> None:
+    reports = [*others, succeeded()]
+    random.shuffle(reports)
+    changes = [a_change(version, said) for version, said in enumerate(reports, 2)]
+    random.shuffle(changes)
+
+    record = a_record(a_change(1, started()), *changes, commanded=a_command())
+
+    assert deployment_state(record) is DeviceState.SUCCEEDED
+    (at,) = [change.at for change in changes if "installedUpdateId" in change.content["agent"]]
+    known = evidence_of(record)
+    assert known is not None
+    assert known.installed_at(V2) == at
 
 
 def folded(record: DeviceRecord, changes: list[TwinChange]) -> DeviceRecord:

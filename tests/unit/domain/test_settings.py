@@ -5,7 +5,7 @@ import json
 import pytest
 
 from shared.domain.errors import InvalidInput
-from shared.settings import Settings, read_connections, read_settings
+from shared.settings import ScanSettings, Settings, read_connections, read_settings
 
 SECRETS = {
     "STATE": "AccountKey=canary",
@@ -62,6 +62,36 @@ def test_settings_are_read_with_their_defaults() -> None:
     assert settings.allow_loopback_sources is False
     assert settings.hub_commands_per_second == 5.7
     assert settings.rollup_delay_seconds == 1.0
+
+
+def test_scanners_are_chosen_by_a_setting() -> None:
+    chosen = read_settings(
+        environment(
+            SCAN_ENGINES="yara-x, Clamd,defender",
+            CLAMD_ADDRESS="tcp://127.0.0.1:3310",
+            DEFENDER_WAIT_SECONDS="60",
+            SCAN_MAX_MEMBERS="50000",
+        )
+    ).scan
+
+    assert read_settings(environment()).scan == ScanSettings()
+    assert chosen.engines == ("yara-x", "clamd", "defender")
+    assert chosen.clamd_address == "tcp://127.0.0.1:3310"
+    assert (chosen.defender_wait_seconds, chosen.max_members) == (60.0, 50_000)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"SCAN_ENGINES": "norton"}, "SCAN_ENGINES must be some of yara-x, clamd, defender"),
+        ({"SCAN_ENGINES": ""}, "SCAN_ENGINES must be some of"),
+        ({"SCAN_ENGINES": "clamd"}, "CLAMD_ADDRESS must be"),
+        ({"SCAN_ENGINES": "clamd", "CLAMD_ADDRESS": "http://x"}, "CLAMD_ADDRESS must be"),
+        ({"DEFENDER_WAIT_SECONDS": "0"}, "DEFENDER_WAIT_SECONDS must be"),
+    ],
+)
+def test_scanners_that_cannot_be_are_refused(changes: dict[str, str], complaint: str) -> None:
+    assert complaint in refusal(**changes)
 
 
 def test_settings_show_no_secret() -> None:

@@ -23,7 +23,7 @@ def read(document: dict[str, Any]) -> ImportManifest:
 
 def prepared(document: dict[str, Any], children: Sequence[Update] = ()) -> PreparedUpdate:
     manifest = read(document)
-    return prepare(manifest, children, {entry.filename: CLEAN for entry in manifest.all_files})
+    return prepare(manifest, children, {entry.filename: (CLEAN,) for entry in manifest.all_files})
 
 
 def published(document: dict[str, Any]) -> Update:
@@ -99,7 +99,7 @@ def test_update_manifest_says_what_the_import_manifest_said() -> None:
     assert ready.manifest == ready.full_manifest
     assert ready.content == {file_id: hex_of(a_file()["hashes"]["sha256"])}
     assert ready.file_names == {file_id: "apply.sh"}
-    assert ready.files[0].verdict == CLEAN
+    assert ready.files[0].verdicts == (CLEAN,)
 
 
 def test_prepared_update_is_the_same_when_made_again() -> None:

@@ -6,6 +6,8 @@ import io
 import tarfile
 import zipfile
 
+import zstandard
+
 # In two halves, so that scanners of this repository leave it alone.
 EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-" + b"TEST-FILE!$H+H*"
 
@@ -32,6 +34,10 @@ def a_tar(members: dict[str, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
     return buffer.getvalue()
+
+
+def zstd(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=3).compress(data)
 
 
 def an_ar(members: dict[str, bytes]) -> bytes:

@@ -113,7 +113,7 @@ async def test_import_publishes_one_complete_update(start: Begin) -> None:
 
     await assert_complete(world, identity, OWN)
     item = await update(world)
-    assert [file.verdict.status for file in item.files if file.verdict] == ["clean", "clean"]
+    assert [each.status for file in item.files for each in file.verdicts] == ["clean", "clean"]
     assert item.operation_id == identity
     operation = await world.operation(identity)
     assert operation.bytes_done == operation.bytes_total == sum(map(len, TWO.values()))

@@ -15,8 +15,10 @@ from shared.domain.import_request import ImportItem
 from shared.domain.operation import Operation
 from shared.domain.topology import SCAN_REQUEST
 from shared.domain.update_id import UpdateId
+from shared.services.announce import Announcements, Announcer
 from shared.services.best_updates import BestUpdates
 from shared.services.command import Commands
+from shared.services.completions import Completions
 from shared.services.deploy import Deploy
 from shared.services.device_lists import DeviceLists
 from shared.services.import_fetch import ImportFetch
@@ -30,12 +32,14 @@ from shared.services.reconcile import Reconcile
 from shared.services.report import Reports
 from shared.services.rollback import Rollbacks
 from shared.services.rollup import RollUp, RollupBell
+from shared.services.scanning import Scanning
 from shared.services.sweep import Sweep
 from tests.memory import (
     Crash,
     Faults,
     FixedClock,
     MemoryBlobs,
+    MemoryCustomerTopic,
     MemoryDeployments,
     MemoryDevices,
     MemoryFetcher,
@@ -47,6 +51,7 @@ from tests.memory import (
     MemorySealer,
     MemorySigning,
     MemoryUpdates,
+    MemoryVerdicts,
     Message,
     Twin,
     merge_patch,
@@ -70,6 +75,8 @@ class World:
         self.devices, self.fleet = MemoryDevices(), MemoryFleet(self.clock)
         self.deployments, self.hub = MemoryDeployments(), MemoryHub()
         self.fetcher, self.scanner = MemoryFetcher(), MemoryScanner()
+        self.topic = MemoryCustomerTopic()
+        self.verdicts = MemoryVerdicts()
         self.rebuild()
 
     def rebuild(self) -> None:
@@ -82,7 +89,10 @@ class World:
         sealer = MemorySealer()
         self.bell = RollupBell(queues, 0.0)
         best = BestUpdates(fleet, updates)
-        self.imports = Imports(operations, blobs, queues, sealer, self.clock)
+        self.announcer = Announcer(queues, 0.0)
+        self.imports = Imports(
+            operations, blobs, queues, sealer, self.clock, announcer=self.announcer
+        )
         self.fetch = ImportFetch(
             self.imports,
             operations,
@@ -94,14 +104,15 @@ class World:
             self.clock,
             DROP_WAIT_SECONDS,
         )
-        self.scan = ImportScan(
-            self.imports, operations, blobs, queues, around(self.scanner), self.clock
-        )
+        self.scanning = Scanning([around(self.scanner)], around(self.verdicts), self.clock)
+        self.scan = ImportScan(self.imports, operations, blobs, queues, self.scanning, self.clock)
         self.publish = ImportPublish(
             self.imports, operations, updates, blobs, around(MemorySigning()), best, self.clock
         )
-        self.observe = ObserveDevices(devices, fleet, hub, queues, self.bell, best)
-        self.deploy = Deploy(deployments, updates, fleet, queues, self.clock, 1000.0)
+        self.observe = ObserveDevices(devices, fleet, hub, queues, self.bell, best, self.announcer)
+        self.deploy = Deploy(
+            deployments, updates, fleet, queues, self.clock, 1000.0, announcer=self.announcer
+        )
         self.reconcile = Reconcile(
             devices,
             deployments,
@@ -110,12 +121,24 @@ class World:
             Pacer(100_000.0),
             self.bell,
             self.clock,
+            self.announcer,
         )
         rollbacks = Rollbacks(deployments, updates, fleet, queues, self.clock)
-        self.rollup = RollUp(devices, fleet, rollbacks, self.clock)
+        completions = Completions(deployments, fleet, self.announcer, self.clock)
+        self.rollup = RollUp(devices, fleet, rollbacks, self.clock, completions)
+        self.announcements = Announcements(
+            [INSTANCE],
+            devices,
+            operations,
+            deployments,
+            around(self.topic),
+            queues,
+            self.announcer,
+            self.clock,
+        )
         self.reports = Reports(fleet, deployments, self.clock)
         self.device_lists = DeviceLists(devices, fleet, deployments)
-        self.orphans = Orphans(self.imports, updates, blobs, self.clock)
+        self.orphans = Orphans(self.imports, updates, blobs, around(self.verdicts), self.clock)
         self.sweep = Sweep(
             [INSTANCE],
             operations,
@@ -128,6 +151,7 @@ class World:
             self.clock,
             self.imports,
             self.orphans,
+            self.announcer,
         )
 
     async def drain(self) -> None:
@@ -179,10 +203,13 @@ class World:
             ),
             "reconcile": self._reconcile,
             "rollup": lambda order: self.rollup.group(order["instance"], order["group"]),
+            "announce": self.announcements.run,
         }
 
     async def _reconcile(self, order: Mapping[str, Any]) -> None:
-        if "devices" in order:
+        if "unexplained" in order:
+            await self.observe.look_again(order["instance"], order["bucket"], order["unexplained"])
+        elif "devices" in order:
             await self.reconcile.some(order["instance"], order["bucket"], order["devices"])
         else:
             await self.reconcile.of_group(order["instance"], order["bucket"], order["group"])

@@ -135,6 +135,7 @@ def test_only_the_services_own_topic_speaks_cloud_events() -> None:
         "topic": "CloudEventSchemaV1_0",
         "iothub": "EventGridSchema",
         "storage": "EventGridSchema",
+        "defender": "EventGridSchema",
     }
 
 

@@ -1,0 +1,48 @@
+"""Why a device failed, in words: from the extended result codes that it reported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.contract.codes import Erc, counted_erc, describe_erc, format_erc
+
+_INFORMATIONAL = (Erc.NONE, Erc.DELTA_CACHE_MISS, Erc.PACKAGE_CHANGED, Erc.PACKAGE_UNCHANGED)
+"""Codes that come with good results as well."""
+_WITHOUT_CODE = ("The device failed without saying why.", "Collect the device's logs.")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFailure:
+    """`code` is an extended result code, eight hexadecimal digits."""
+
+    code: str
+    message: str
+    next_step: str
+
+
+def failure_of(codes: Sequence[int]) -> DeviceFailure:
+    """Explain a failure.
+
+    Args:
+        codes: The extended result codes, that of the whole update first.
+    """
+    return _explained(_telling(codes))
+
+
+def counted_as(codes: Sequence[int]) -> str:
+    """The code that such a failure is counted under: what a device may report is without bounds."""
+    return format_erc(counted_erc(_telling(codes)))
+
+
+def failure_counted_as(code: str) -> DeviceFailure:
+    """Explain the failures that are counted under a code."""
+    return _explained(int(code, 16))
+
+
+def _telling(codes: Sequence[int]) -> int:
+    return next((code for code in codes if code not in _INFORMATIONAL), 0)
+
+
+def _explained(code: int) -> DeviceFailure:
+    return DeviceFailure(format_erc(code), *(describe_erc(code) if code else _WITHOUT_CODE))
