@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from .contract.codes import Erc
@@ -24,7 +25,7 @@ from .contract.signature import SignatureError, verify_update_manifest
 from .download import DownloadError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .contract.rootkeys import RootKey
     from .download import Downloader
@@ -47,12 +48,20 @@ class VerificationError(Exception):
 
 
 class Verifier:
-    """Holds the root keys a device trusts, and checks commands with them."""
+    """Holds the root keys a device trusts, and checks commands with them.
+
+    `clock` gives Unix seconds.
+    """
 
     def __init__(
-        self, hard_coded: Mapping[str, RootKey], state: DeviceState, downloader: Downloader
+        self,
+        hard_coded: Mapping[str, RootKey],
+        state: DeviceState,
+        downloader: Downloader,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._state = state
+        self._clock = clock
         self._downloader = downloader
         self._lock = threading.Lock()
         self.roots = RootKeyStore(hard_coded, _stored_package(hard_coded, state))
@@ -96,6 +105,10 @@ class Verifier:
             validate(package, self.roots.hard_coded)
         except RootKeyError as error:
             raise VerificationError(error.erc, error.message) from None
+        if package.expires is not None and package.expires <= self._clock():
+            raise VerificationError(
+                Erc.PACKAGE_EXPIRED, f"root key package {package.version} has expired"
+            )
         if current is not None and package.version < current.version:
             raise VerificationError(
                 Erc.PACKAGE_ROLLED_BACK,

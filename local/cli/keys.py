@@ -7,6 +7,7 @@ import getpass
 import json
 import os
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,6 +86,13 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     revoke.add_argument("revoked", nargs="?", metavar="KID", help="default: the key in use")
     revoke.set_defaults(run=_revoke)
+    refresh = commands.add_parser(
+        "refresh", parents=[rooted], help="publish a root key package that devices take for longer"
+    )
+    refresh.add_argument(
+        "--days", type=int, metavar="N", help="how long it is good (default: for ever)"
+    )
+    refresh.set_defaults(run=_refresh)
     resign = commands.add_parser(
         "resign", parents=[where], help="order again to sign anew what an older key signed"
     )
@@ -206,6 +214,21 @@ def _revoke(site: Site, given: argparse.Namespace) -> int:
     changed = revoked(keyring, roots, kid, successor, _operator())
     _publish(site, changed, etag)
     print(f"{kid} is revoked by root key package {changed.root_key_version}; {changed.kid} signs")
+    return 0
+
+
+def _refresh(site: Site, given: argparse.Namespace) -> int:
+    from local.keys.changes import refreshed
+    from local.keys.roots import KeysError
+
+    if given.days is not None and given.days < 1:
+        raise KeysError("--days must be at least 1")
+    keyring, etag = _current(site)
+    expires = int(time.time()) + given.days * 86_400 if given.days is not None else None
+    changed = refreshed(keyring, _roots(site), expires, _operator())
+    _publish(site, changed, etag)
+    until = f"{given.days} days" if given.days is not None else "ever"
+    print(f"root key package {changed.root_key_version} is good for {until}")
     return 0
 
 

@@ -77,7 +77,32 @@ def revoked(
         changed = replace(changed, revoked_edition=changed.edition)
     return replace(
         changed,
-        root_key_package=roots.package(package.version + 1, [*disabled, keyring.key_hashes[kid]]),
+        root_key_package=roots.package(
+            package.version + 1, [*disabled, keyring.key_hashes[kid]], package.expires
+        ),
+        changed_at=_now(),
+        changed_by=by,
+    )
+
+
+def refreshed(keyring: Keyring, roots: Roots, expires: int | None, by: str) -> Keyring:
+    """The keyring with a root key package that says the same for longer.
+
+    Args:
+        keyring: The one in force.
+        roots: The root keys.
+        expires: Until when devices take it, in Unix seconds; None for ever.
+        by: Who does it.
+
+    Raises:
+        KeysError: The root keys are not those of the keyring's package.
+    """
+    _check_roots(keyring, roots)
+    package = parse_root_key_package(keyring.root_key_package.encode())
+    disabled = [entry.hash for entry in package.disabled_signing_keys]
+    return replace(
+        keyring,
+        root_key_package=roots.package(package.version + 1, disabled, expires),
         changed_at=_now(),
         changed_by=by,
     )

@@ -74,8 +74,16 @@ class Roots:
         signed = signing_key_input(public_key, kid, root_kid)
         return compose(signed, _sign(root, signed))
 
-    def package(self, version: int, disabled_signing_keys: Iterable[str] = ()) -> str:
-        """A root key package; signing keys are disabled by their hash."""
+    def package(
+        self,
+        version: int,
+        disabled_signing_keys: Iterable[str] = (),
+        expires: int | None = None,
+    ) -> str:
+        """A root key package; signing keys are disabled by their hash.
+
+        `expires` is in Unix seconds; None for never.
+        """
         protected: dict[str, Any] = {
             "isTest": False,
             "version": version,
@@ -84,6 +92,7 @@ class Roots:
             "disabledSigningKeys": [
                 {"alg": "SHA256", "hash": value} for value in disabled_signing_keys
             ],
+            **({"expires": expires} if expires is not None else {}),
             "rootKeys": {kid: root_key_member(key.public_key()) for kid, key in self.keys.items()},
         }
         signed = package_signing_bytes(protected)

@@ -111,6 +111,8 @@ class Erc(IntEnum):
     """Own code: a version below the highest one installed, on a device that refuses those."""
     PACKAGE_ROLLED_BACK = 0xA0000F01
     """Own code: a root key package older than the one in force."""
+    PACKAGE_EXPIRED = 0xA0000F02
+    """Own code: a root key package past its `expires`, such as one that is served for ever."""
     DOWNLOAD_TOO_LONG = 0x40200F01
     """Own code, simple HTTP downloader: more bytes than the manifest allows."""
     DOWNLOAD_TOO_SLOW = 0x40200F02
@@ -254,6 +256,10 @@ _KNOWN: dict[int, tuple[str, str]] = {
     Erc.PACKAGE_ROLLED_BACK: (
         "The root key package is older than the one the device has.",
         "Serve the newest root key package.",
+    ),
+    Erc.PACKAGE_EXPIRED: (
+        "The root key package has expired.",
+        "Publish a fresh one with ./odu keys refresh, and check the device's clock.",
     ),
     Erc.PACKAGE_DOWNLOAD_FAILED: (
         "The root key package could not be downloaded.",

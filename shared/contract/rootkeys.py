@@ -65,7 +65,8 @@ class DisabledSigningKey:
 class RootKeyPackage:
     """A package as parsed; `signatures[i]` belongs to `root_keys[i]`.
 
-    `published` is in Unix seconds; `signed_bytes` are what the signatures cover.
+    `published` and `expires` are in Unix seconds; `signed_bytes` are what the signatures cover.
+    `expires` is an addition that other agents pass over; None is a package that is good for ever.
     """
 
     version: int
@@ -76,6 +77,7 @@ class RootKeyPackage:
     root_keys: tuple[RootKey, ...]
     signatures: tuple[bytes, ...]
     signed_bytes: bytes
+    expires: int | None = None
 
 
 class RootKeyStore:
@@ -197,6 +199,11 @@ def parse_root_key_package(data: bytes) -> RootKeyPackage:
         root_keys=_root_keys(protected.get("rootKeys")),
         signatures=_signatures(document.get("signatures")),
         signed_bytes=signed_bytes,
+        expires=(
+            _positive(protected, "expires", Erc.PACKAGE_PROTECTED)
+            if "expires" in protected
+            else None
+        ),
     )
 
 
