@@ -14,6 +14,7 @@ from shared.services.import_devices import ImportDevices
 from shared.services.log_collections import CollectLogs
 from shared.services.observe import ObserveDevices
 from shared.services.pacing import Pacer
+from shared.services.recount import Recount
 from shared.services.relay import TwinRelay
 from shared.services.report import Reports
 from shared.services.rollback import Rollbacks
@@ -32,6 +33,11 @@ class DeviceServices(UpdateServices):
     def pacer(self) -> Pacer:
         """Pace of commands."""
         return Pacer(self.settings.hub_commands_per_second)
+
+    @cached_property
+    def read_pacer(self) -> Pacer:
+        """Pace of reads of single twins."""
+        return Pacer(self.settings.hub_reads_per_second)
 
     @cached_property
     def collect_logs(self) -> CollectLogs:
@@ -69,9 +75,26 @@ class DeviceServices(UpdateServices):
             self.observe,
             self.collect_logs,
             self.queues,
-            Pacer(self.settings.hub_reads_per_second),
+            self.read_pacer,
             self.clock,
             60 / self.settings.hub_queries_per_minute,
+            self.recount,
+        )
+
+    @cached_property
+    def recount(self) -> Recount:
+        """Recounts of buckets."""
+        return Recount(
+            self.settings.instances,
+            self.devices,
+            self.counters,
+            self.deployments,
+            self.hub,
+            self.observe,
+            self.read_pacer,
+            self.bell,
+            self.recounts,
+            self.clock,
         )
 
     @cached_property

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from shared.domain.device import DeviceRecord, DeviceState, DeviceView, view
+from shared.domain.device import DeviceRecord, DeviceState, DeviceView, device_key, view
 
 type CounterKey = tuple[str, str]
 """Group id and device class id: one row of counters in each bucket."""
@@ -51,6 +51,11 @@ class History:
     result_code: int | None
     extended_result_codes: tuple[int, ...]
     retry_count: int = 0
+
+    @property
+    def key(self) -> str:
+        """Identity of the device within the instance."""
+        return device_key(self.device_id, self.module_id)
 
 
 def contribution(

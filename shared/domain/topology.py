@@ -32,6 +32,7 @@ Table = Literal[
     "DeviceClasses",
     "Groups",
     "LogCollections",
+    "Recounts",
 ]
 Container = Literal["imports", "quarantine", "content", "manifests", "deadletter", "diagnostics"]
 
