@@ -35,6 +35,12 @@ async def roll_up(message: func.QueueMessage) -> None:
     await container().rollup.group(order["instance"], order["group"])
 
 
+@bp.timer_trigger(arg_name="timer", schedule="10 * * * * *", use_monitor=False)
+async def recount(timer: func.TimerRequest) -> None:
+    """Recount one bucket of devices, another each minute."""
+    await container().recount.next()
+
+
 @bp.timer_trigger(arg_name="timer", schedule="30 * * * * *", use_monitor=False)
 async def sweep(timer: func.TimerRequest) -> None:
     """Set going again what was lost on the way."""

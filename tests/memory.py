@@ -30,12 +30,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from shared.domain.counters import (
+    Cell,
     CounterKey,
     Counts,
     History,
     apply,
     contribution,
     difference,
+    history_contribution,
     taken_up,
 )
 from shared.domain.deployment import Deployment
@@ -54,12 +56,14 @@ from shared.domain.errors import (
 from shared.domain.health import health_of
 from shared.domain.keyring import SignatureRecord
 from shared.domain.operation import Operation
+from shared.domain.recount import Recounted
 from shared.domain.scan import Knowledge, Verdict
 from shared.domain.topology import Container, Queue
 from shared.domain.update import Update
 from shared.domain.update_id import UpdateId
 from shared.ports import (
     BlobFacts,
+    Correction,
     DeviceQuery,
     DeviceWrite,
     JudgedContent,
@@ -125,8 +129,8 @@ class Rows[K, V]:
         self.check(key, etag)
         return self.put(key, value).etag
 
-    def delete(self, key: K) -> None:
-        self._rows.pop(key, None)
+    def delete(self, key: K) -> Stored[V] | None:
+        return self._rows.pop(key, None)
 
     def items(self) -> list[tuple[K, Stored[V]]]:
         return list(self._rows.items())
@@ -468,8 +472,8 @@ def _key(item: tuple[Any, Any]) -> Any:
 class MemoryDevices:
     def __init__(self, page_size: int = 100) -> None:
         self.rows = Rows[tuple[str, int, str], DeviceRecord]()
-        self._history: dict[tuple[str, int, str, str], History] = {}
-        self._counts: dict[tuple[str, int, CounterKey], dict[str, int]] = {}
+        self._history = Rows[tuple[str, int, str, str], History]()
+        self.counts_rows = Rows[tuple[str, int, CounterKey], Mapping[Cell, int]]()
         self._events: dict[tuple[str, int, str], DomainEvent] = {}
         self._past: dict[tuple[str, int, str, str], Installation] = {}
         self._memory: dict[tuple[str, int, str], Stored[DeviceRecord]] = {}
@@ -514,16 +518,18 @@ class MemoryDevices:
     def _write(self, instance: str, bucket: int, write: DeviceWrite) -> None:
         before, after = write.before.value if write.before else None, write.after
         workflow_id = taken_up(before, after) or ""
-        gone = self._history.pop((instance, bucket, workflow_id, after.key), None)
+        gone = self._history.delete((instance, bucket, workflow_id, after.key))
         was = contribution(before) if before else {}
         revised = [(item.before.value, item.after) for item in write.revisions]
-        changes = difference(was, contribution(after), write.history, gone, revised)
+        gone_value = gone.value if gone else None
+        changes = difference(was, contribution(after), write.history, gone_value, revised)
         for place, cells in changes.items():
             row = (instance, bucket, place)
-            self._counts[row] = apply(self._counts.get(row, {}), cells)
+            known = self.counts_rows.get(row)
+            self.counts_rows.put(row, apply(known.value if known else {}, cells))
         made = [*([write.history] if write.history else []), *(new for _, new in revised)]
         for item in made:
-            self._history[instance, bucket, item.workflow_id, after.key] = item
+            self._history.put((instance, bucket, item.workflow_id, after.key), item)
         for past in write.installations:
             self._past[instance, bucket, after.key, past.position] = past
         for event in write.events:
@@ -532,7 +538,7 @@ class MemoryDevices:
     def _check_revisions(self, place: tuple[str, int, str], write: DeviceWrite) -> None:
         for item in write.revisions:
             known = self._history.get((*place[:2], item.before.value.workflow_id, place[2]))
-            if known != item.before.value:
+            if known is None or known.value != item.before.value:
                 raise ConcurrentUpdate("The history changed meanwhile.")
 
     async def of_bucket(
@@ -570,7 +576,7 @@ class MemoryDevices:
         await asyncio.sleep(0)
         wanted = (instance, bucket, workflow_id)
         found = [
-            item
+            item.value
             for place, item in sorted(self._history.items(), key=_key)
             if place[:3] == wanted and place[3] > after
         ]
@@ -580,8 +586,7 @@ class MemoryDevices:
         self, instance: str, bucket: int, workflow_id: str, device: str
     ) -> Stored[History] | None:
         await asyncio.sleep(0)
-        found = self._history.get((instance, bucket, workflow_id, device))
-        return Stored(found, "") if found else None
+        return self._history.get((instance, bucket, workflow_id, device))
 
     async def installations(
         self, instance: str, bucket: int, device: str, *, after: str = "", size: int
@@ -609,10 +614,65 @@ class MemoryDevices:
     async def counts(self, instance: str, bucket: int, group: str) -> Counts:
         await asyncio.sleep(0)
         return {
-            place: dict(cells)
-            for (owner, number, place), cells in self._counts.items()
+            place: row.value
+            for (owner, number, place), row in self.counts_rows.items()
             if (owner, number, place[0]) == (instance, bucket, group)
         }
+
+    async def histories(
+        self, instance: str, bucket: int, *, token: str | None = None
+    ) -> Page[Stored[History]]:
+        await asyncio.sleep(0)
+        rows = sorted(self._history.items(), key=_key)
+        found = [item for place, item in rows if place[:2] == (instance, bucket)]
+        return _page(found, token, self._page_size)
+
+    async def counter_rows(
+        self, instance: str, bucket: int
+    ) -> Mapping[CounterKey, Stored[Mapping[Cell, int]]]:
+        await asyncio.sleep(0)
+        rows = self.counts_rows.items()
+        return {place[2]: row for place, row in rows if place[:2] == (instance, bucket)}
+
+    async def correct(self, instance: str, bucket: int, corrections: Sequence[Correction]) -> None:
+        await asyncio.sleep(0)
+        for item in corrections:
+            etag = item.found.etag if item.found else None
+            self.counts_rows.check((instance, bucket, item.place), etag)
+        for item in corrections:
+            self._set_counts((instance, bucket, item.place), item.counted)
+
+    async def forget(
+        self, instance: str, bucket: int, histories: Sequence[Stored[History]]
+    ) -> None:
+        await asyncio.sleep(0)
+        rows = [
+            ((instance, bucket, row.value.workflow_id, row.value.key), row) for row in histories
+        ]
+        for place, row in rows:
+            self._history.check(place, row.etag)
+        for place, row in rows:
+            self._history.delete(place)
+            for key, cells in history_contribution(row.value).items():
+                known = self.counts_rows.get((instance, bucket, key))
+                less = {cell: -count for cell, count in cells.items()}
+                left = apply(known.value if known else {}, less)
+                self._set_counts((instance, bucket, key), left)
+
+    async def drop(
+        self, instance: str, bucket: int, devices: Sequence[Stored[DeviceRecord]]
+    ) -> None:
+        await asyncio.sleep(0)
+        for row in devices:
+            self.rows.check((instance, bucket, row.value.key), row.etag)
+        for row in devices:
+            self.rows.delete((instance, bucket, row.value.key))
+
+    def _set_counts(self, place: tuple[str, int, CounterKey], cells: Mapping[Cell, int]) -> None:
+        if cells:
+            self.counts_rows.put(place, cells)
+        else:
+            self.counts_rows.delete(place)
 
 
 def _meets(record: DeviceRecord, query: DeviceQuery) -> bool:
@@ -635,6 +695,23 @@ def _meets(record: DeviceRecord, query: DeviceQuery) -> bool:
 def _listed_group(record: DeviceRecord) -> str | None:
     seen = view(record)
     return seen.group_id if seen.device_class else None
+
+
+class MemoryRecounts:
+    def __init__(self) -> None:
+        self._reports: dict[tuple[str, int], Recounted] = {}
+
+    async def save(self, instance: str, report: Recounted) -> None:
+        await asyncio.sleep(0)
+        self._reports[instance, report.bucket] = report
+
+    async def get(self, instance: str, bucket: int) -> Recounted | None:
+        await asyncio.sleep(0)
+        return self._reports.get((instance, bucket))
+
+    async def list(self, instance: str) -> Sequence[Recounted]:
+        await asyncio.sleep(0)
+        return [item for place, item in sorted(self._reports.items()) if place[0] == instance]
 
 
 class MemoryFleet:

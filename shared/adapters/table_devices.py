@@ -63,7 +63,9 @@ _PARALLEL_READS = 16
 
 
 @dataclass(slots=True)
-class _CounterRow:
+class CounterRow:
+    """The counters of one group and class in one bucket."""
+
     group: str
     class_id: str
     cells: dict[str, int]
@@ -106,7 +108,7 @@ class TableDevices:
         self, instance: str, bucket: int, keys: Sequence[str]
     ) -> Mapping[str, Stored[DeviceRecord]]:
         """See the port."""
-        partition = _partition(instance, bucket)
+        partition = partition_of(instance, bucket)
         limit = asyncio.Semaphore(_PARALLEL_READS)
 
         async def read(device: str) -> Stored[DeviceRecord] | None:
@@ -125,7 +127,7 @@ class TableDevices:
         self, instance: str, bucket: int, keys: Iterable[str]
     ) -> Mapping[str, Stored[DeviceRecord]]:
         """See the port."""
-        partition = _partition(instance, bucket)
+        partition = partition_of(instance, bucket)
         rows = {device: self.memory.get(partition, key("d", device)) for device in keys}
         return {
             device: Stored(msgspec.json.decode(seen.document, type=DeviceRecord), seen.etag)
@@ -135,7 +137,7 @@ class TableDevices:
 
     async def commit(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
         """See the port."""
-        partition = _partition(instance, bucket)
+        partition = partition_of(instance, bucket)
         forgotten = await asyncio.gather(*(self._forgotten(partition, write) for write in writes))
         changes = [_change(write, gone) for write, gone in zip(writes, forgotten, strict=True)]
         for some in _transactions(changes):
@@ -158,11 +160,11 @@ class TableDevices:
             )
         )
         after = {
-            key("c", *place): document(_CounterRow(*place, apply(counters[place][0], delta)))
+            key("c", *place): document(CounterRow(*place, apply(counters[place][0], delta)))
             for place, delta in deltas.items()
         }
         operations = [
-            _put(partition, row, columns(text), counters[place][1])
+            put_as_read(partition, row, columns(text), counters[place][1])
             for place, (row, text) in zip(deltas, after.items(), strict=True)
         ]
         for item in changes:
@@ -182,7 +184,7 @@ class TableDevices:
         self, instance: str, bucket: int, *, group: str | None = None, token: str | None = None
     ) -> Page[Stored[DeviceRecord]]:
         """See the port."""
-        condition, parameters = _range(_partition(instance, bucket), "d")
+        condition, parameters = range_of(partition_of(instance, bucket), "d")
         if group is not None:
             condition += " and group eq @group"
             parameters["group"] = group
@@ -193,7 +195,7 @@ class TableDevices:
         self, instance: str, bucket: int, query: DeviceQuery, *, after: str, size: int
     ) -> Sequence[Stored[DeviceRecord]]:
         """See the port."""
-        condition, parameters = _range(_partition(instance, bucket), "d")
+        condition, parameters = range_of(partition_of(instance, bucket), "d")
         if query.device_id is not None:
             device = key("d", query.device_id)
             condition += " and RowKey ge @device and RowKey lt @modules"
@@ -222,7 +224,7 @@ class TableDevices:
         size: int | None = None,
     ) -> Sequence[History]:
         """See the port."""
-        condition, parameters = _range(_partition(instance, bucket), "h", workflow_id)
+        condition, parameters = range_of(partition_of(instance, bucket), "h", workflow_id)
         if after:
             parameters["from"] = key("h", workflow_id, after)
         if size is None:
@@ -233,22 +235,22 @@ class TableDevices:
 
     async def counts(self, instance: str, bucket: int, group: str) -> Counts:
         """See the port."""
-        rows = await self.table.all(*_range(_partition(instance, bucket), "c", group))
-        counters = [unpack(row, _CounterRow) for row in rows]
+        rows = await self.table.all(*range_of(partition_of(instance, bucket), "c", group))
+        counters = [unpack(row, CounterRow) for row in rows]
         return {(row.group, row.class_id): row.cells for row in counters}
 
     async def past(
         self, instance: str, bucket: int, workflow_id: str, device: str
     ) -> Stored[History] | None:
         """See the port."""
-        row = await self.table.get(_partition(instance, bucket), key("h", workflow_id, device))
+        row = await self.table.get(partition_of(instance, bucket), key("h", workflow_id, device))
         return stored(row, History) if row else None
 
     async def installations(
         self, instance: str, bucket: int, device: str, *, after: str = "", size: int
     ) -> Sequence[Installation]:
         """See the port."""
-        condition, parameters = _range(_partition(instance, bucket), "i", device)
+        condition, parameters = range_of(partition_of(instance, bucket), "i", device)
         if after:
             parameters["from"] = key("i", device, after)
         rows = await self.table.first(condition, parameters, size)
@@ -256,14 +258,14 @@ class TableDevices:
 
     async def events(self, instance: str, bucket: int, size: int) -> Sequence[DomainEvent]:
         """See the port."""
-        rows = await self.table.first(*_range(_partition(instance, bucket), "e"), size)
+        rows = await self.table.first(*range_of(partition_of(instance, bucket), "e"), size)
         return [unpack(row, DomainEvent) for row in rows]
 
     async def forget_events(
         self, instance: str, bucket: int, events: Sequence[DomainEvent]
     ) -> None:
         """See the port."""
-        partition = _partition(instance, bucket)
+        partition = partition_of(instance, bucket)
         await self.table.transact([drop(partition, key("e", item.identity)) for item in events])
 
     async def _counter(
@@ -271,16 +273,18 @@ class TableDevices:
     ) -> tuple[dict[str, int], str | None]:
         known = self.memory.get(partition, key("c", *place))
         if known is not None:
-            return msgspec.json.decode(known.document, type=_CounterRow).cells, known.etag
+            return msgspec.json.decode(known.document, type=CounterRow).cells, known.etag
         row = await self.table.get(partition, key("c", *place))
-        return (unpack(row, _CounterRow).cells, etag_of(row)) if row else ({}, None)
+        return (unpack(row, CounterRow).cells, etag_of(row)) if row else ({}, None)
 
 
-def _partition(instance: str, bucket: int) -> str:
+def partition_of(instance: str, bucket: int) -> str:
+    """The partition of a bucket."""
     return f"{bucket:02x}{SEPARATOR}{key(instance)}"
 
 
-def _range(partition: str, *prefix: str) -> tuple[str, dict[str, str]]:
+def range_of(partition: str, *prefix: str) -> tuple[str, dict[str, str]]:
+    """The condition, with its parameters, of the rows whose keys begin with some parts."""
     start = key(*prefix)
     return (
         "PartitionKey eq @partition and RowKey gt @from and RowKey lt @to",
@@ -288,7 +292,9 @@ def _range(partition: str, *prefix: str) -> tuple[str, dict[str, str]]:
     )
 
 
-def _put(partition: str, row: str, properties: Mapping[str, Any], etag: str | None) -> Operation:
+def put_as_read(
+    partition: str, row: str, properties: Mapping[str, Any], etag: str | None
+) -> Operation:
     """Write a row that must be as it was read; without an ETag there was none."""
     if etag is None:
         return create(partition, row, properties)
@@ -338,7 +344,7 @@ def _device(partition: str, item: _Change) -> Operation:
         "health": health.state if health else "",
         **columns(item.document),
     }
-    return _put(partition, item.row, properties, write.before.etag if write.before else None)
+    return put_as_read(partition, item.row, properties, write.before.etag if write.before else None)
 
 
 def _history(partition: str, item: _Change) -> Iterator[Operation]:

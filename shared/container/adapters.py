@@ -12,6 +12,7 @@ from shared.adapters.keys import FernetSealer, FileSigner
 from shared.adapters.queues import AzureQueues
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
+from shared.adapters.table_counters import TableCounters, TableRecounts
 from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_fleet import TableFleet
@@ -77,6 +78,16 @@ class Adapters:
     def devices(self) -> TableDevices:
         """Devices and their counters."""
         return TableDevices(self._table("Devices"))
+
+    @cached_property
+    def counters(self) -> TableCounters:
+        """Counters as a recount sees them."""
+        return TableCounters(self._table("Devices"))
+
+    @cached_property
+    def recounts(self) -> TableRecounts:
+        """Reports of recounts."""
+        return TableRecounts(self._table("Recounts"))
 
     @cached_property
     def fleet(self) -> TableFleet:

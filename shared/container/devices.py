@@ -17,6 +17,7 @@ from shared.services.import_devices import ImportDevices
 from shared.services.log_collections import CollectLogs
 from shared.services.observe import ObserveDevices
 from shared.services.pacing import Pacer
+from shared.services.recount import Recount
 from shared.services.relay import TwinRelay
 from shared.services.report import Reports
 from shared.services.rollback import Rollbacks
@@ -37,8 +38,8 @@ class DeviceServices(UpdateServices):
         return Pacer(self.settings.hub_commands_per_second)
 
     @cached_property
-    def reads(self) -> Pacer:
-        """Pace of reads of twins."""
+    def read_pacer(self) -> Pacer:
+        """Pace of reads of single twins."""
         return Pacer(self.settings.hub_reads_per_second)
 
     @cached_property
@@ -66,7 +67,7 @@ class DeviceServices(UpdateServices):
             self.bell,
             self.best_updates,
             self.announcer,
-            self.reads,
+            self.read_pacer,
         )
 
     @cached_property
@@ -84,9 +85,26 @@ class DeviceServices(UpdateServices):
             self.observe,
             self.collect_logs,
             self.queues,
-            self.reads,
+            self.read_pacer,
             self.clock,
             60 / self.settings.hub_queries_per_minute,
+            self.recount,
+        )
+
+    @cached_property
+    def recount(self) -> Recount:
+        """Recounts of buckets."""
+        return Recount(
+            self.settings.instances,
+            self.devices,
+            self.counters,
+            self.deployments,
+            self.hub,
+            self.observe,
+            self.read_pacer,
+            self.bell,
+            self.recounts,
+            self.clock,
         )
 
     @cached_property

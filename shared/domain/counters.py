@@ -20,6 +20,7 @@ from shared.domain.device import (
     DeviceState,
     DeviceView,
     deployment_state,
+    device_key,
     evidence_of,
     view,
 )
@@ -103,6 +104,11 @@ class History:
     def retry_count(self) -> int:
         """How often it was asked again."""
         return self.commanded.retry_count
+
+    @property
+    def key(self) -> str:
+        """Identity of the device within the instance."""
+        return device_key(self.device_id, self.module_id)
 
 
 def contribution(

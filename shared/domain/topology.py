@@ -37,6 +37,7 @@ Table = Literal[
     "Groups",
     "LogCollections",
     "Verdicts",
+    "Recounts",
 ]
 Container = Literal[
     "imports", "quarantine", "content", "manifests", "rules", "deadletter", "diagnostics"

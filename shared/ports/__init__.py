@@ -12,6 +12,7 @@ from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
 from shared.ports.operations import Operations
 from shared.ports.queues import DeadMessage, PoisonQueues, Queues
+from shared.ports.recounts import Correction, Counters, Recounts
 from shared.ports.scanning import JudgedContent, RuleScanner, Sample, Scanner, Verdicts
 from shared.ports.updates import Updates
 
@@ -21,6 +22,8 @@ __all__ = [
     "Blobs",
     "ByteStream",
     "Clock",
+    "Correction",
+    "Counters",
     "CustomerTopic",
     "DeadMessage",
     "Deployments",
@@ -39,6 +42,7 @@ __all__ = [
     "Page",
     "PoisonQueues",
     "Queues",
+    "Recounts",
     "Revision",
     "Rollup",
     "RuleScanner",

@@ -3,7 +3,7 @@
 Pages of a twin query bring in every device, one page a queue message, with a pause in between that
 keeps below the hub's throttle of queries. The query index may be half an hour old, so wherever it
 contradicts what is known the twin itself is read. Then the rows that no page has named are looked
-up one by one: their devices are gone, or too new for the index.
+up one by one: their devices are gone, or too new for the index. Last, each bucket is recounted.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from shared.services.imports import operation_id
 from shared.services.log_collections import CollectLogs
 from shared.services.observe import ObserveDevices
 from shared.services.pacing import DEFAULT_PUSH_BACK_SECONDS, Pacer
+from shared.services.recount import Recount
 
 type ImportType = Literal["Devices", "Modules", "All"]
 
@@ -46,6 +47,7 @@ class ImportDevices:
     reads: Pacer
     clock: Clock
     seconds_a_query: float
+    recount: Recount
 
     async def start(self, instance: str, kind: ImportType, trace_id: str) -> str:
         """Begin a re-read, unless one that covers it is running; the id of its operation.
@@ -228,6 +230,7 @@ class ImportDevices:
                 )
             if page.token is not None:
                 return f"{number}:{page.token}"
+            await self.recount.bucket(instance, number)
             token = ""
         following = int(bucket) + _BUCKETS_A_MESSAGE
         return f"{following}:" if following < BUCKETS else None

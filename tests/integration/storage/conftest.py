@@ -12,6 +12,7 @@ from shared.adapters.blobs import AzureBlobs
 from shared.adapters.queues import AzureQueues
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
+from shared.adapters.table_counters import TableCounters, TableRecounts
 from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_fleet import TableFleet
@@ -19,7 +20,7 @@ from shared.adapters.table_operations import TableOperations
 from shared.adapters.table_updates import TableUpdates
 from shared.domain.topology import CONTAINERS, QUEUES, TABLES
 from shared.domain.topology import Table as TableName
-from shared.ports import Deployments, Devices, Fleet, Operations, Updates
+from shared.ports import Counters, Deployments, Devices, Fleet, Operations, Recounts, Updates
 from shared.settings import Connection
 from tests.azurite import start_azurite
 from tests.memory import (
@@ -28,6 +29,7 @@ from tests.memory import (
     MemoryDevices,
     MemoryFleet,
     MemoryOperations,
+    MemoryRecounts,
     MemoryUpdates,
 )
 
@@ -38,6 +40,8 @@ class Ports:
 
     devices: Devices
     other_devices: Devices
+    counters: Counters
+    recounts: Recounts
     updates: Updates
     operations: Operations
     deployments: Deployments
@@ -86,6 +90,8 @@ def ports(request: pytest.FixtureRequest) -> Ports:
         return Ports(
             devices,
             devices.of_another_process(),
+            devices,
+            MemoryRecounts(),
             MemoryUpdates(),
             MemoryOperations(),
             MemoryDeployments(),
@@ -103,6 +109,8 @@ def tables_of(accounts: StorageAccounts) -> Ports:
     return Ports(
         TableDevices(table("Devices")),
         TableDevices(table("Devices")),
+        TableCounters(table("Devices")),
+        TableRecounts(table("Recounts")),
         TableUpdates(table("Updates")),
         TableOperations(table("Operations")),
         TableDeployments(table("Deployments")),

@@ -13,7 +13,8 @@ from shared.services.fleet_changes import FleetChanges
 from shared.services.import_devices import ImportDevices
 from shared.services.log_collections import CollectLogs
 from shared.services.pacing import Pacer
-from tests.memory import Rows
+from shared.services.recount import Recount
+from tests.memory import MemoryRecounts, Rows
 from tests.unit.services.world import INSTANCE, World
 
 
@@ -46,6 +47,7 @@ class ExtendedWorld(World):
 
     def __init__(self) -> None:
         self.log_collections = MemoryLogCollections()
+        self.recounts = MemoryRecounts()
         super().__init__()
 
     def rebuild(self) -> None:
@@ -79,6 +81,19 @@ class ExtendedWorld(World):
             Pacer(100_000.0),
             self.clock,
         )
+        pacer = Pacer(100_000.0)
+        self.recount = Recount(
+            [INSTANCE],
+            devices,
+            devices,  # type: ignore[arg-type]  # wrapped, it is every port of these rows
+            deployments,
+            hub,
+            self.observe,
+            pacer,
+            self.bell,
+            around(self.recounts),
+            self.clock,
+        )
         self.import_devices = ImportDevices(
             operations,
             devices,
@@ -89,6 +104,7 @@ class ExtendedWorld(World):
             Pacer(100_000.0),
             self.clock,
             6.0,
+            self.recount,
         )
 
     def _triggers(self) -> Mapping[str, Callable[[Mapping[str, Any]], Awaitable[None]]]:

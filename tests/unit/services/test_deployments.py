@@ -194,7 +194,7 @@ async def test_reconcile_asks_for_the_same_when_a_report_comes_in_between() -> N
             await super().commit(*args)
 
     racing = Racing()
-    racing.rows, racing._counts = world.devices.rows, world.devices._counts
+    racing.rows, racing.counts_rows = world.devices.rows, world.devices.counts_rows
     world.reconcile.devices = racing
 
     await world.reconcile.some(INSTANCE, bucket_of("d1"), ["d1"])
