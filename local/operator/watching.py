@@ -13,7 +13,7 @@ from local.operator.output import update_name
 from local.rest import deployment_path, path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from local.operator.command import Session
     from local.operator.output import Output
@@ -90,42 +90,64 @@ def _progress(output: Output) -> Iterator[Callable[[State], None]]:
 
 
 def _stage_lines(output: Output) -> Callable[[State], None]:
-    """A line for each stage, where there is no terminal to draw on."""
+    """A line for each stage and each wait, where there is no terminal to draw on."""
     seen: set[str] = set()
 
     def show(state: State) -> None:
-        stage = str(state.get("stage") or state["status"])
-        if stage not in seen and not is_ended(state):
-            seen.add(stage)
-            output.note(_STAGES.get(stage, stage))
+        line = doing(state)
+        if line not in seen and not is_ended(state):
+            seen.add(line)
+            output.note(line)
 
     return show
 
 
+def doing(state: State) -> str:
+    """What an operation does, or waits for."""
+    if not is_ended(state):
+        if missing := state.get("missingFiles"):
+            return f"waiting for {_named(missing)}"
+        if awaited := state.get("awaitedFiles"):
+            return f"waiting for a verdict on {_named(awaited)}"
+    stage = str(state.get("stage") or state["status"])
+    return _STAGES.get(stage, stage)
+
+
+def _named(files: Sequence[str]) -> str:
+    return files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
+
+
+def measure(state: State) -> tuple[int, int | None, str]:
+    """How much is done, of how much if that is known, and both in words."""
+    match state.get("stage"):
+        case "scan":
+            done, total, unit = state.get("filesScanned"), state.get("filesTotal"), "files"
+        case "fetch" | "end":
+            done, total, unit = state.get("bytesDone"), state.get("bytesTotal"), "bytes"
+        case _:
+            return 0, None, ""
+    done = done or 0
+    return done, total or None, f"{done:,} of {total:,} {unit}" if total else ""
+
+
 @contextmanager
 def _bar(output: Output) -> Iterator[Callable[[State], None]]:
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     bar = Progress(
         TextColumn("{task.description:20}"),
         BarColumn(bar_width=32),
-        DownloadColumn(),
+        TextColumn("{task.fields[amount]}"),
         TimeElapsedColumn(),
         console=output.progress,
         transient=True,
     )
     with bar:
-        task = bar.add_task("waiting", total=None)
+        task = bar.add_task("waiting", total=None, amount="")
 
         def show(state: State) -> None:
-            stage = str(state.get("stage") or state["status"])
-            is_measured = stage in ("fetch", "end")
-            bar.update(
-                task,
-                description=_STAGES.get(stage, stage),
-                completed=state.get("bytesDone") or 0,
-                total=(state.get("bytesTotal") or None) if is_measured else None,
-            )
+            done, total, amount = measure(state)
+            bar.update(task, description=doing(state), completed=done, total=total, amount=amount)
 
         yield show
 

@@ -82,13 +82,14 @@ class Failure:
 class Operation:
     """One operation. Times are ISO 8601, UTC.
 
-    `bytes_done` of `bytes_total` says how much of the files of an import is fetched. `subject` is
-    what a deletion, a re-read or a re-scan is about: the import that made the update, the kind of
-    import of devices, what the scanners knew. The latter two go on at `position`; `step` counts
-    their pages, so that a repeated message does nothing. `tries` says how often the present stage
-    was begun, `last_error` why the last try failed that is to be repeated. `missing` are the files
-    that a dropped manifest waits for, `awaited` those on which a scanner has told nothing yet,
-    since `awaited_since`. `events` are still to be told to customers.
+    `bytes_done` of `bytes_total` says how much of the files of an import is fetched,
+    `files_scanned` of `files_total` how many of them have their verdicts. `subject` is what a
+    deletion, a re-read or a re-scan is about: the import that made the update, the kind of import
+    of devices, what the scanners knew. The latter two go on at `position`; `step` counts their
+    pages, so that a repeated message does nothing. `tries` says how often the present stage was
+    begun, `last_error` why the last try failed that is to be repeated. `missing` are the files that
+    a dropped manifest waits for, `awaited` those on which a scanner has told nothing yet, since
+    `awaited_since`. `events` are still to be told to customers.
     """
 
     operation_id: str
@@ -110,6 +111,7 @@ class Operation:
     last_error: Failure | None = None
     missing: tuple[str, ...] = ()
     files_scanned: int = 0
+    files_total: int = 0
     events: tuple[DomainEvent, ...] = ()
     awaited: tuple[str, ...] = ()
     awaited_since: str | None = None

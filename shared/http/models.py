@@ -188,8 +188,8 @@ class ImportUpdateInputItem(Model):
 class Operation(Model):
     """A long-running operation; what follows `error` is additional.
 
-    `filesScanned` counts up while an import is scanned; `missingFiles` are those that a dropped
-    manifest waits for, `awaitedFiles` those on which a scanner has told nothing yet.
+    `filesScanned` of `filesTotal` counts up while an import is scanned; `missingFiles` are those
+    that a dropped manifest waits for, `awaitedFiles` those on which a scanner has told nothing yet.
     """
 
     operation_id: str
@@ -205,6 +205,7 @@ class Operation(Model):
     bytes_done: int | None = None
     bytes_total: int | None = None
     files_scanned: int | None = None
+    files_total: int | None = None
     missing_files: list[str] | None = None
     awaited_files: list[str] | None = None
 

@@ -143,6 +143,7 @@ def operation(instance: str, stored: Stored[Operation], api_version: str) -> mod
         bytes_done=item.bytes_done,
         bytes_total=item.bytes_total,
         files_scanned=item.files_scanned,
+        files_total=item.files_total or None,
         missing_files=list(item.missing) or None,
         awaited_files=list(item.awaited) or None,
     )

@@ -77,7 +77,7 @@ class ImportFetch:
             await self._wait(attempt, error)
             return
         progress = Progress(attempt)
-        await progress.begin(sum(job.entry.size_bytes for job in jobs))
+        await progress.begin(sum(job.entry.size_bytes for job in jobs), len(jobs))
         await self._fetch_all(jobs, progress)
         # the creation of this blob triggers the scan
         await self.blobs.write(

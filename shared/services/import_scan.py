@@ -69,15 +69,18 @@ class ImportScan:
             raise NotFound("The quarantined content is gone; import again.")
         entries = msgspec.json.decode(request, type=list[ScanEntry])
         scanned: dict[str, Judged] = {}
+        awaited: list[str] = []
         progress = Progress(attempt)
         async with attempt.kept_alive():
             knowledge = await self.scanning.knowledge()
             for entry in entries:
-                scanned[entry.blob] = await self._scan(attempt.instance, entry, knowledge)
-                await progress.scanned(len(scanned))
-        awaited = [item.filename for item in entries if _is_awaited(scanned[item.blob])]
+                judged = await self._scan(attempt.instance, entry, knowledge)
+                scanned[entry.blob] = judged
+                if _is_awaited(judged):
+                    awaited.append(entry.filename)
+                await progress.scanned(len(scanned) - len(awaited))
         if awaited:
-            await self._wait(attempt, awaited)
+            await self._wait(attempt, awaited, files_scanned=len(scanned) - len(awaited))
             return
         await self.blobs.write(
             "quarantine", prefix + VERDICTS, json.dumps(msgspec.to_builtins(scanned)).encode()
@@ -88,7 +91,7 @@ class ImportScan:
             {"instance": attempt.instance, "operation": attempt.operation.operation_id},
         )
 
-    async def _wait(self, attempt: Try, awaited: Sequence[str]) -> None:
+    async def _wait(self, attempt: Try, awaited: Sequence[str], files_scanned: int) -> None:
         """Look again later for the verdicts of an engine that tells them in its own time.
 
         Raises:
@@ -108,7 +111,9 @@ class ImportScan:
             )
         # a verdict that came before this is written has called nobody: the first look is soon
         soon = _FIRST_LOOK_SECONDS if operation.awaited_since is None else _LOOK_SECONDS
-        await attempt.save(awaited=tuple(awaited), awaited_since=since, tries=0)
+        await attempt.save(
+            awaited=tuple(awaited), awaited_since=since, files_scanned=files_scanned, tries=0
+        )
         await self.queues.put(
             "scan",
             {"instance": attempt.instance, "operation": operation.operation_id},

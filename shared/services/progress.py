@@ -20,9 +20,9 @@ class Progress:
         self._reached: dict[str, int] = {}
         self._due_at = time.monotonic() + _SECONDS_BETWEEN_WRITES
 
-    async def begin(self, total: int) -> None:
-        """Say how many bytes there are in all."""
-        await self._write(bytes_total=total, missing=())
+    async def begin(self, size: int, files: int) -> None:
+        """Say how many bytes and files there are in all."""
+        await self._write(bytes_total=size, files_total=files, missing=())
 
     async def reach(self, name: str, size: int) -> None:
         """So many bytes of a file are done."""

@@ -75,7 +75,10 @@ async def show_operation(
                 ("status", state["status"]),
                 ("stage", state.get("stage")),
                 ("update", update_name(state.get("update"))),
-                ("bytes fetched", _fetched(state)),
+                ("bytes fetched", _of(state, "bytesDone", "bytesTotal")),
+                ("files scanned", _of(state, "filesScanned", "filesTotal")),
+                ("missing files", ", ".join(state.get("missingFiles") or ()) or None),
+                ("no verdict yet", ", ".join(state.get("awaitedFiles") or ()) or None),
                 ("created", moment(state["createdDateTime"])),
             ]
         )
@@ -85,6 +88,6 @@ def _area(devices: bool) -> str:
     return "management" if devices else "updates"
 
 
-def _fetched(state: Any) -> str | None:
-    total = state.get("bytesTotal")
-    return f"{state.get('bytesDone') or 0:,} of {total:,}" if total else None
+def _of(state: Any, done: str, all_: str) -> str | None:
+    total = state.get(all_)
+    return f"{state.get(done) or 0:,} of {total:,}" if total else None

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from local.operator.exit_codes import ExitCode
+from local.operator.watching import measure
 from tests.packages import make_package, sha256
 from tests.sources import Sources
 from tests.unit.cli.conftest import TOKEN, Odu, run
@@ -313,8 +314,10 @@ async def test_watched_operation_is_asked_for_until_it_has_ended(
         "GET",
         OPERATION,
         Answer(body=an_operation("NotStarted", "fetch")),
+        Answer(body=an_operation("Running", "fetch", missingFiles=["a.bin", "b.bin"])),
         Answer(body=an_operation("Running", "fetch", bytesDone=5, bytesTotal=9)),
         Answer(body=an_operation("Running", "scan", bytesDone=9, bytesTotal=9)),
+        Answer(body=an_operation("Running", "scan", awaitedFiles=["a.bin"])),
         Answer(body=an_operation("Succeeded", bytesDone=9, bytesTotal=9)),
     )
 
@@ -323,9 +326,40 @@ async def test_watched_operation_is_asked_for_until_it_has_ended(
     assert ended.code == 0
     assert ended.stderr.splitlines() == [
         "fetching the files",
+        "waiting for a.bin and 1 more",
         "scanning for malware",
+        "waiting for a verdict on a.bin",
         "✓ operation o1 succeeded, 9 bytes",
     ]
+
+
+@pytest.mark.parametrize(
+    ("stage", "state", "expected"),
+    [
+        ("fetch", {}, (0, None, "")),
+        ("fetch", {"bytesDone": 5, "bytesTotal": 9000}, (5, 9000, "5 of 9,000 bytes")),
+        ("scan", {"bytesDone": 9, "bytesTotal": 9}, (0, None, "")),
+        ("scan", {"filesScanned": 2, "filesTotal": 3, "bytesTotal": 9}, (2, 3, "2 of 3 files")),
+        ("publish", {"filesScanned": 3, "filesTotal": 3, "bytesTotal": 9}, (0, None, "")),
+        ("end", {"bytesDone": 9, "bytesTotal": 9}, (9, 9, "9 of 9 bytes")),
+    ],
+)
+def test_bar_of_an_operation_measures_what_its_stage_does(
+    stage: str, state: dict[str, Any], expected: tuple[int, int | None, str]
+) -> None:
+    assert measure(an_operation("Running", stage, **state)) == expected
+
+
+async def test_operation_shows_what_is_scanned_and_what_is_awaited(
+    odu: Odu, service: Service
+) -> None:
+    state = an_operation("Running", "scan", filesScanned=2, filesTotal=3, awaitedFiles=["a.bin"])
+    service.on("GET", OPERATION, Answer(body=state))
+
+    shown = await odu("operation", "show", "o1")
+
+    assert "2 of 3" in shown.stdout
+    assert "a.bin" in shown.stdout
 
 
 async def test_delete_waits_until_the_update_is_gone(odu: Odu, service: Service) -> None:

@@ -14,6 +14,7 @@ from shared.domain.operation import Operation, OperationStatus
 from shared.domain.scan import Verdict
 from shared.domain.update import Update, hex_of
 from shared.domain.update_id import UpdateId
+from shared.http import models, wire
 from shared.services.defender import DefenderResults, DefenderScanner
 from shared.services.deploy import DeploymentRequest
 from shared.services.recall import RecallUpdates
@@ -106,6 +107,12 @@ class ScanWorld(World):
             **changes,
         }
 
+    async def shown(self, identity: str) -> models.Operation:
+        """An operation as the REST API shows it."""
+        stored = await self.operations.get(INSTANCE, identity)
+        assert stored is not None
+        return wire.operation(INSTANCE, stored, "2022-10-01")
+
     async def update(self, update_id: UpdateId = OWN) -> Update:
         stored = await self.updates.get(INSTANCE, update_id)
         assert stored is not None
@@ -152,12 +159,16 @@ async def test_import_waits_for_a_verdict_that_comes_by_an_event() -> None:
     world = ScanWorld(has_defender=True)
     identity = await world.waiting()
     assert await world.published() == []
+    shown = await world.shown(identity)
+    assert (shown.stage, shown.bytes_done, shown.bytes_total) == ("scan", len(SCRIPT), len(SCRIPT))
+    assert (shown.files_scanned, shown.files_total, shown.awaited_files) == (0, 1, ["apply.sh"])
 
     await world.results.receive(world.event(identity))
     await world.drain()
 
-    assert (await world.operation(identity)).status is OperationStatus.SUCCEEDED
-    assert (await world.operation(identity)).awaited == ()
+    shown = await world.shown(identity)
+    assert (shown.status, shown.awaited_files) == ("Succeeded", None)
+    assert (shown.files_scanned, shown.files_total) == (1, 1)
     (file,) = (await world.update()).files
     assert [(each.engine, each.status) for each in file.verdicts] == [
         ("memory", "clean"),
