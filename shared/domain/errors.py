@@ -95,10 +95,11 @@ class DependencyFailed(DeviceUpdateError):
         *,
         code: str | None = None,
         target: str | None = None,
+        inner: DeviceUpdateError | None = None,
         retryable: bool = True,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message, code=code, target=target)
+        super().__init__(message, code=code, target=target, inner=inner)
         self.retryable = retryable
         self.retry_after = retry_after
 

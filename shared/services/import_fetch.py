@@ -7,12 +7,13 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from shared.contract.encoding import sha256_b64
-from shared.domain.errors import Conflict, DeviceUpdateError, InvalidInput
+from shared.domain.errors import Conflict, DeviceUpdateError, InvalidInput, NotFound
 from shared.domain.import_manifest import ImportManifest, RelatedFile, parse_import_manifest
 from shared.domain.import_request import ImportItem, match_files
 from shared.domain.limits import Limits, check_import
@@ -87,10 +88,10 @@ class ImportFetch:
         )
 
     async def _plan(self, instance: str, operation: Operation) -> list[FileJob]:
-        manifests = [
-            await self._manifest(instance, operation, index, source)
-            for index, source in enumerate(operation.sources)
-        ]
+        manifests = []
+        for index, source in enumerate(operation.sources):
+            with _said_of(index, operation):
+                manifests.append(await self._manifest(instance, operation, index, source))
         check_import(manifests, self.limits)
         await self._check_current(operation)
         ids = [manifest.update_id for manifest in manifests]
@@ -98,13 +99,15 @@ class ImportFetch:
             if ids.count(manifest.update_id) > 1:
                 raise InvalidInput(
                     f"Update '{manifest.update_id}' stands twice in one import.",
-                    code="CannotProcessImportManifest",
+                    code="DuplicateContentImport",
+                    target="/updateId",
                 )
             await self._check_ids(instance, operation, manifest)
             await self._check_references(instance, manifest, manifests)
         jobs: list[FileJob] = []
         for index, (source, manifest) in enumerate(zip(operation.sources, manifests, strict=True)):
-            jobs += await self._jobs(instance, operation, index, source, manifest)
+            with _said_of(index, operation):
+                jobs += await self._jobs(instance, operation, index, source, manifest)
         return jobs
 
     async def _manifest(
@@ -118,9 +121,9 @@ class ImportFetch:
         return parse_import_manifest(content)
 
     async def _read_manifest(self, source: ImportSource) -> bytes:
-        if source.kind == "drop":
-            return await self._read_dropped(source)
         try:
+            if source.kind == "drop":
+                return await self._read_dropped(source)
             content = await self.fetcher.read_small(
                 self.sealer.unseal(source.manifest), max_bytes=MAX_MANIFEST_BYTES
             )
@@ -143,7 +146,7 @@ class ImportFetch:
     async def _read_dropped(self, source: ImportSource) -> bytes:
         content = await self.blobs.read("imports", source.manifest, max_bytes=MAX_MANIFEST_BYTES)
         if content is None:
-            raise _cannot_process("CannotDownload", "The dropped manifest is gone.")
+            raise NotFound("It is gone.")
         return content
 
     async def _check_current(self, operation: Operation) -> None:
@@ -266,6 +269,17 @@ class ImportFetch:
         errors = [error for task in tasks if (error := task.result()) is not None]
         if errors:
             raise next((error for error in errors if isinstance(error, TakenOver)), errors[0])
+
+
+@contextmanager
+def _said_of(index: int, operation: Operation) -> Iterator[None]:
+    """Have errors point at the item of the request, where it has several."""
+    try:
+        yield
+    except DeviceUpdateError as error:
+        if len(operation.sources) > 1 and error.target is None:
+            error.target = f"/{index}"
+        raise
 
 
 async def _kept(work: Awaitable[None]) -> DeviceUpdateError | None:

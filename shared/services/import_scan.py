@@ -25,6 +25,7 @@ from shared.services.scanning import Judged, Scanning
 VERDICTS = "verdicts.json"
 _FIRST_LOOK_SECONDS = 1.0
 _LOOK_SECONDS = 30.0
+_WRONG_FILE = "CannotProcessUpdateFile"
 _CODES = {
     "malicious": "SourceFileMalwareDetected",
     "unscannable": "SourceFileUnscannable",
@@ -102,11 +103,10 @@ class ImportScan:
         waited = datetime.fromisoformat(now) - datetime.fromisoformat(since)
         left = self.wait_seconds - waited.total_seconds()
         if left <= 0:
-            raise DependencyFailed(
+            raise _no_verdict(
                 f"Within {self.wait_seconds:g} s no scanner's verdict came on "
                 f"{', '.join(awaited)}; import again.",
-                code=_CODES["error"],
-                target=awaited[0],
+                awaited[0],
                 retryable=False,
             )
         # a verdict that came before this is written has called nobody: the first look is soon
@@ -132,11 +132,11 @@ class ImportScan:
         judged = await self._judge(instance, entry, knowledge)
         verdict = worst(judged.verdicts)
         if verdict.status == "error":
-            raise DependencyFailed(
+            raise _no_verdict(
                 f"File '{entry.filename}' could not be scanned: {verdict.engine}: "
                 f"{verdict.findings}.",
-                code=_CODES["error"],
-                target=entry.filename,
+                entry.filename,
+                retryable=True,
             )
         if verdict.status not in ("clean", "pending"):
             raise _refusal(entry, verdict)
@@ -169,6 +169,16 @@ def _is_awaited(judged: Judged) -> bool:
     return worst(judged.verdicts).status == "pending"
 
 
+def _no_verdict(message: str, filename: str, *, retryable: bool) -> DependencyFailed:
+    return DependencyFailed(
+        message,
+        code=_WRONG_FILE,
+        target=filename,
+        inner=DependencyFailed(message, code=_CODES["error"], target=filename),
+        retryable=retryable,
+    )
+
+
 def _refusal(entry: ScanEntry, verdict: Verdict) -> InvalidInput:
     place = f" at '{verdict.member_path}'" if verdict.member_path else ""
     found = f": {verdict.findings}" if verdict.findings else ""
@@ -176,7 +186,7 @@ def _refusal(entry: ScanEntry, verdict: Verdict) -> InvalidInput:
     message = f"File '{entry.filename}' {what}{place}{found}."
     return InvalidInput(
         message,
-        code="CannotProcessUpdateFile",
+        code=_WRONG_FILE,
         target=entry.filename,
         inner=InvalidInput(message, code=_CODES[verdict.status], target=entry.filename),
     )

@@ -145,7 +145,8 @@ async def test_scan_without_an_answer_ends_the_import_after_so_many_tries() -> N
 
     operation = await world.operation(identity)
     assert operation.failure is not None
-    assert operation.failure.code == "SourceFilePendingMalwareAnalysis"
+    assert operation.failure.inner is not None
+    assert operation.failure.inner.code == "SourceFilePendingMalwareAnalysis"
 
 
 async def test_scan_whose_content_is_gone_is_ended_by_the_sweep() -> None:

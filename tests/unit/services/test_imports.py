@@ -251,7 +251,6 @@ async def test_malware_is_named_with_its_place() -> None:
     ("documents", "files", "inner"),
     [
         ([the_parent()], FILES, "ReferenceNotFound"),
-        ([a_source_manifest(), a_source_manifest()], FILES, None),
         ([a_source_manifest(TWO)], FILES, "FilesDiffer"),
         ([a_source_manifest()], TWO, "FilesDiffer"),
         ([a_source_manifest(compatibility=[])], FILES, "CannotParse"),

@@ -229,7 +229,8 @@ async def test_verdict_on_something_else_changes_nothing_and_the_wait_ends_in_an
     operation = await world.operation(identity)
     assert operation.status is OperationStatus.FAILED
     assert operation.failure is not None
-    assert operation.failure.code == "SourceFilePendingMalwareAnalysis"
+    assert operation.failure.inner is not None
+    assert operation.failure.inner.code == "SourceFilePendingMalwareAnalysis"
     assert "Within 600 s" in operation.failure.message
     assert operation.failure.target == "apply.sh"
     assert await world.published() == []
