@@ -101,6 +101,9 @@ def _related_files(document: Json) -> Iterator[InvalidInput]:
         handler = file.get("downloadHandler")
         if related and handler is None:
             yield violation(at, "has related files but no downloadHandler to use them")
+        for where, each in related:
+            if "relatedFiles" in each:
+                yield violation(f"{where}/relatedFiles", "is not for files that are related ones")
         if isinstance(handler, Mapping) and handler.get("id") == MICROSOFT_DELTA:
             for where, delta in related:
                 yield from _delta_properties(where, delta)

@@ -262,6 +262,10 @@ def delta_with(**changes: Any) -> dict[str, Any]:
             "/files/0/relatedFiles/0/properties/k",
         ),
         (delta_with(relatedFiles=[a_file("apply.SH")]), "/files/0/relatedFiles/0/filename"),
+        (
+            delta_with(relatedFiles=[a_file("r", relatedFiles=[a_file("deeper")])]),
+            "/files/0/relatedFiles/0/relatedFiles",
+        ),
     ],
 )
 def test_manifest_violation_is_found_when_a_related_file_is_wrong(
@@ -275,6 +279,14 @@ def test_manifest_is_refused_when_related_files_have_no_download_handler() -> No
     del document["files"][0]["downloadHandler"]
 
     assert targets(document) == ["/files/0"]
+
+
+def test_manifest_keeps_fields_that_the_contract_does_not_know() -> None:
+    document = delta_with(downloadHandler={"id": "acme/delta:1", "new": 1}, new={"a": [2]})
+    document["files"][0]["relatedFiles"][0]["new"] = 3
+    document["new"] = 4
+
+    assert parse_import_manifest(as_bytes(document)).document == document
 
 
 def test_manifest_leaves_related_files_of_other_handlers_alone() -> None:

@@ -419,6 +419,22 @@ async def test_drop_waits_for_the_files_that_have_not_arrived() -> None:
     assert (status["error"], status["missingFiles"]) == (None, [])
 
 
+@pytest.mark.parametrize("order", [("apply.sh", "data.bin"), ("data.bin", "apply.sh")])
+async def test_drop_begins_with_the_last_of_its_files(order: tuple[str, str]) -> None:
+    world = World()
+    identity = await by_drop(world)
+    late = {name: world.blobs.contents.pop(("imports", f"factory/{name}")) for name in order}
+    for name in order:
+        await world.fetch.run(INSTANCE, identity)
+        assert name in (await world.operation(identity)).missing
+        assert (await world.operation(identity)).bytes_done == 0
+        world.blobs.contents["imports", f"factory/{name}"] = late[name]
+
+    await world.drain()
+
+    await assert_complete(world, identity, OWN)
+
+
 async def test_drop_fails_when_a_file_never_arrives() -> None:
     world = World()
     identity = await by_drop(world)
