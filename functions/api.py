@@ -7,6 +7,7 @@ service.
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, TypedDict, Unpack
 from uuid import uuid4
@@ -131,7 +132,7 @@ async def _admitted(route: Route, request: func.HttpRequest) -> Call:
 def _answer(route: Route, request: func.HttpRequest, reply: Reply) -> func.HttpResponse:
     headers = dict(reply.headers)
     if route.is_conditional:
-        headers["ETag"] = tag = reply.body.etag
+        headers["ETag"] = tag = _tag(reply.body)
         wanted, unwanted = request.headers.get("If-Match"), request.headers.get("If-None-Match")
         if wanted and wanted not in (tag, "*"):
             raise PreconditionFailed(
@@ -140,6 +141,11 @@ def _answer(route: Route, request: func.HttpRequest, reply: Reply) -> func.HttpR
         if unwanted and unwanted in (tag, "*"):
             return _response(None, HTTPStatus.NOT_MODIFIED, {"ETag": tag})
     return _response(reply.body, route.status, headers)
+
+
+def _tag(body: Any) -> str:
+    """The ETag of what a body stands for: its own, else a strong one of the very bytes."""
+    return getattr(body, "etag", None) or f'"{sha256(msgspec.json.encode(body)).hexdigest()[:32]}"'
 
 
 def _unexpected(route: Route, request: func.HttpRequest) -> func.HttpResponse:

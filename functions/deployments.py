@@ -94,6 +94,7 @@ async def delete_deployment(call: Call) -> Any:
     Action.MANAGEMENT_READ,
     answer=models.DeploymentStatus,
     statuses=(HTTPStatus.NOT_FOUND,),
+    is_conditional=True,
 )
 async def get_deployment_status(call: Call) -> Any:
     """Read how a deployment stands."""
@@ -151,6 +152,7 @@ async def retry_deployment(call: Call) -> Any:
     Action.MANAGEMENT_READ,
     answer=models.SubgroupDeploymentStatus,
     statuses=(HTTPStatus.NOT_FOUND,),
+    is_conditional=True,
 )
 async def get_device_class_subgroup_deployment_status(call: Call) -> Any:
     """Read how a deployment stands for one device class."""

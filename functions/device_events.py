@@ -6,7 +6,9 @@ import typing
 import azure.functions as func
 
 from shared.container import container
+from shared.domain.errors import InvalidInput
 from shared.domain.instant import instant
+from shared.domain.refused_events import Refusal
 from shared.domain.topology import (
     STATE_CONNECTION,
     TWINS_CONNECTION,
@@ -15,7 +17,7 @@ from shared.domain.topology import (
     EventType,
 )
 from shared.services.dead_letters import blob_of
-from shared.services.relay import HubEvent, read_chunk
+from shared.services.relay import HubEvent
 
 bp = func.Blueprint()
 log = logging.getLogger(__name__)
@@ -77,30 +79,55 @@ async def replay_events(message: func.QueueMessage) -> None:
 
 
 async def _fold_twin_changes(data: object) -> None:
-    chunk = read_chunk(data)
     app = container()
-    await app.observe.twin_changes(chunk.instance, chunk.bucket, chunk.changes)
-    await app.collect_logs.reported(chunk.instance, chunk.changes)
-
-
-async def _fold_device_event(kind: str, data: typing.Any, at: str) -> None:
-    app = container()
-    instance = app.relay.instances.get(data.get("hubName", ""))
-    device_id = data.get("deviceId")
-    if instance is None or not isinstance(device_id, str):
-        log.warning("refused a device event: foreign or malformed")
+    chunk = app.relay.chunk_of(data)
+    if chunk is None:
+        await _refuse(Refusal.MALFORMED)
         return
+    try:
+        await app.observe.twin_changes(chunk.instance, chunk.bucket, chunk.changes)
+        await app.collect_logs.reported(chunk.instance, chunk.changes)
+    except InvalidInput:
+        await _refuse(Refusal.MALFORMED)
+
+
+async def _fold_device_event(kind: str, data: object, at: str) -> None:
+    app = container()
+    found = data if isinstance(data, dict) else {}
+    instance, device_id = app.relay.instances.get(str(found.get("hubName"))), found.get("deviceId")
+    if instance is None:
+        await _refuse(Refusal.FOREIGN)
+    elif not isinstance(device_id, str) or not device_id:
+        await _refuse(Refusal.MALFORMED)
+    else:
+        try:
+            await _fold_lifecycle(kind, instance, device_id, found, at)
+        except InvalidInput:
+            await _refuse(Refusal.MALFORMED)
+
+
+async def _fold_lifecycle(
+    kind: str, instance: str, device_id: str, data: dict[str, typing.Any], at: str
+) -> None:
+    app = container()
     module_id = data.get("moduleId") or None
+    if module_id is not None and not isinstance(module_id, str):
+        raise InvalidInput("A module's id is a string.", target="moduleId")
     if kind == EventType.DEVICE_DELETED:
         when = instant(at) if at else app.clock.now()
         await app.observe.deleted(instance, device_id, module_id, when)
     elif kind in (EventType.DEVICE_CONNECTED, EventType.DEVICE_DISCONNECTED):
+        state = data.get("deviceConnectionStateEventInfo")
+        number = state.get("sequenceNumber", "") if isinstance(state, dict) else ""
         await app.observe.connection(
             instance,
             device_id,
             module_id,
             is_connected=kind == EventType.DEVICE_CONNECTED,
-            sequence_number=str(
-                data.get("deviceConnectionStateEventInfo", {}).get("sequenceNumber", "")
-            ),
+            sequence_number=str(number),
         )
+
+
+async def _refuse(reason: Refusal) -> None:
+    log.warning("refused an event: %s", reason)
+    await container().refusals.count({reason: 1})

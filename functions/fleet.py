@@ -128,7 +128,11 @@ async def list_installable_updates_for_device_class(call: Call) -> Any:
 
 
 @api.operation(
-    "GET", "management/updateCompliance", Action.MANAGEMENT_READ, answer=models.UpdateCompliance
+    "GET",
+    "management/updateCompliance",
+    Action.MANAGEMENT_READ,
+    answer=models.UpdateCompliance,
+    is_conditional=True,
 )
 async def get_update_compliance(call: Call) -> Any:
     """Read the compliance of the whole instance."""
@@ -168,6 +172,7 @@ async def get_group(call: Call) -> Any:
     Action.MANAGEMENT_READ,
     answer=models.UpdateCompliance,
     statuses=(HTTPStatus.NOT_FOUND,),
+    is_conditional=True,
 )
 async def get_update_compliance_for_group(call: Call) -> Any:
     """Read the compliance of a group."""

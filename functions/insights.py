@@ -1,4 +1,6 @@
-"""REST, beyond the published API: histories of devices, failures by code, connection health."""
+"""REST, beyond the published API: histories of devices, failures by code, health of connections
+and events.
+"""
 
 from http import HTTPStatus
 from typing import Any
@@ -74,6 +76,13 @@ async def get_connection_health_for_group(call: Call) -> Any:
     """Read how many devices of a group are connected, and when the others were last heard of."""
     found = await call.app.reports.connections(call.instance, call.part("groupId"))
     return wire.connection_health(found)
+
+
+@api.operation("GET", "management/eventHealth", Action.MANAGEMENT_READ, answer=models.EventHealth)
+async def get_event_health(call: Call) -> Any:
+    """Read how many events were refused, and which counters were found to have drifted."""
+    refused = await call.app.refusal_counts.list()
+    return wire.event_health(refused, await call.app.recounts.list(call.instance))
 
 
 async def _history(call: Call, module_id: str | None) -> Any:

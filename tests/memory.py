@@ -29,6 +29,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from shared.domain.counters import (
     Cell,
     CounterKey,
@@ -57,6 +59,7 @@ from shared.domain.health import health_of
 from shared.domain.keyring import SignatureRecord
 from shared.domain.operation import Operation
 from shared.domain.recount import Recounted
+from shared.domain.refused_events import Refusal, RefusedEvents
 from shared.domain.scan import Knowledge, Verdict
 from shared.domain.topology import Container, Queue
 from shared.domain.update import Update
@@ -469,6 +472,9 @@ def _key(item: tuple[Any, Any]) -> Any:
     return item[0]
 
 
+LARGEST_ROW = 450_000
+
+
 class MemoryDevices:
     def __init__(self, page_size: int = 100) -> None:
         self.rows = Rows[tuple[str, int, str], DeviceRecord]()
@@ -502,6 +508,9 @@ class MemoryDevices:
 
     async def commit(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
         await asyncio.sleep(0)
+        for write in writes:
+            if len(msgspec.json.encode(write.after)) > LARGEST_ROW:
+                raise InvalidInput("The row is too large.", target=write.after.key)
         places = [(instance, bucket, write.after.key) for write in writes]
         try:
             for place, write in zip(places, writes, strict=True):
@@ -712,6 +721,21 @@ class MemoryRecounts:
     async def list(self, instance: str) -> Sequence[Recounted]:
         await asyncio.sleep(0)
         return [item for place, item in sorted(self._reports.items()) if place[0] == instance]
+
+
+class MemoryRefusals:
+    def __init__(self) -> None:
+        self.counts: dict[Refusal, RefusedEvents] = {}
+
+    async def add(self, counts: Mapping[Refusal, int], at: str) -> None:
+        await asyncio.sleep(0)
+        for reason, more in counts.items():
+            before = self.counts[reason].count if reason in self.counts else 0
+            self.counts[reason] = RefusedEvents(reason, before + more, at)
+
+    async def list(self) -> Sequence[RefusedEvents]:
+        await asyncio.sleep(0)
+        return [self.counts[reason] for reason in sorted(self.counts)]
 
 
 class MemoryFleet:

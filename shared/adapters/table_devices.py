@@ -50,7 +50,7 @@ from shared.domain.counters import (
 from shared.domain.device import DeviceRecord
 from shared.domain.device_history import Installation
 from shared.domain.domain_event import DomainEvent
-from shared.domain.errors import ConcurrentUpdate
+from shared.domain.errors import ConcurrentUpdate, InvalidInput
 from shared.domain.health import health_of
 from shared.ports import DeviceQuery, DeviceWrite, Page, Stored
 
@@ -73,11 +73,11 @@ class CounterRow:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """A write, the history row that it makes go, and what both change in the counters."""
+    """A write, what it does to rows beside the device's, and what it changes in the counters."""
 
     write: DeviceWrite
     document: str
-    forgotten: Stored[History] | None
+    others: Sequence[Operation]
     counters: Counts
 
     @property
@@ -88,9 +88,7 @@ class _Change:
     @property
     def rows(self) -> int:
         """Rows it needs in a transaction, counters apart."""
-        write = self.write
-        several = len(write.events) + len(write.installations) + len(write.revisions)
-        return 1 + several + (write.history is not None) + (self.forgotten is not None)
+        return 1 + len(self.others)
 
 
 @dataclass(slots=True)
@@ -139,7 +137,9 @@ class TableDevices:
         """See the port."""
         partition = partition_of(instance, bucket)
         forgotten = await asyncio.gather(*(self._forgotten(partition, write) for write in writes))
-        changes = [_change(write, gone) for write, gone in zip(writes, forgotten, strict=True)]
+        changes = [
+            _change(partition, write, gone) for write, gone in zip(writes, forgotten, strict=True)
+        ]
         for some in _transactions(changes):
             await self._commit(partition, some)
 
@@ -171,7 +171,7 @@ class TableDevices:
             after[item.row] = item.document
             operations.append(_device(partition, item))
         for item in changes:
-            operations += _history(partition, item)
+            operations += item.others
         try:
             etags = await self.table.transact(operations)
         except ConcurrentUpdate:
@@ -301,7 +301,8 @@ def put_as_read(
     return change(partition, row, properties, etag)
 
 
-def _change(write: DeviceWrite, forgotten: Stored[History] | None) -> _Change:
+def _change(partition: str, write: DeviceWrite, forgotten: Stored[History] | None) -> _Change:
+    """Raises InvalidInput, with the device as its target, if a row cannot hold it."""
     counters = difference(
         contribution(write.before.value, write.was) if write.before else {},
         contribution(write.after, write.becomes),
@@ -309,7 +310,11 @@ def _change(write: DeviceWrite, forgotten: Stored[History] | None) -> _Change:
         forgotten.value if forgotten else None,
         [(item.before.value, item.after) for item in write.revisions],
     )
-    return _Change(write, document(write.after), forgotten, counters)
+    try:
+        text, others = document(write.after), list(_others(partition, write, forgotten))
+    except InvalidInput as error:
+        raise InvalidInput(error.message, target=write.after.key) from error
+    return _Change(write, text, others, counters)
 
 
 def _transactions(changes: Iterable[_Change]) -> Iterator[list[_Change]]:
@@ -347,18 +352,20 @@ def _device(partition: str, item: _Change) -> Operation:
     return put_as_read(partition, item.row, properties, write.before.etag if write.before else None)
 
 
-def _history(partition: str, item: _Change) -> Iterator[Operation]:
-    device = item.write.after.key
-    if item.write.history is not None:
-        history = item.write.history
+def _others(
+    partition: str, write: DeviceWrite, forgotten: Stored[History] | None
+) -> Iterator[Operation]:
+    device = write.after.key
+    if write.history is not None:
+        history = write.history
         yield put(partition, key("h", history.workflow_id, device), pack(history))
-    if item.forgotten is not None:
-        row = key("h", item.forgotten.value.workflow_id, device)
-        yield remove(partition, row, item.forgotten.etag)
-    for past in item.write.revisions:
+    if forgotten is not None:
+        row = key("h", forgotten.value.workflow_id, device)
+        yield remove(partition, row, forgotten.etag)
+    for past in write.revisions:
         row = key("h", past.after.workflow_id, device)
         yield change(partition, row, pack(past.after), past.before.etag)
-    for each in item.write.installations:
+    for each in write.installations:
         yield put(partition, key("i", device, each.position), pack(each))
-    for event in item.write.events:
+    for event in write.events:
         yield put(partition, key("e", event.identity), pack(event))

@@ -18,6 +18,7 @@ from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_log_collections import TableLogCollections
 from shared.adapters.table_operations import TableOperations
+from shared.adapters.table_refusals import TableRefusals
 from shared.adapters.table_updates import TableUpdates
 from shared.adapters.table_verdicts import TableVerdicts
 from shared.adapters.tokens import TokenValidator
@@ -88,6 +89,11 @@ class Adapters:
     def recounts(self) -> TableRecounts:
         """Reports of recounts."""
         return TableRecounts(self._table("Recounts"))
+
+    @cached_property
+    def refusal_counts(self) -> TableRefusals:
+        """Counts of refused events."""
+        return TableRefusals(self._table("Recounts"))
 
     @cached_property
     def fleet(self) -> TableFleet:

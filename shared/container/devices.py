@@ -18,6 +18,7 @@ from shared.services.log_collections import CollectLogs
 from shared.services.observe import ObserveDevices
 from shared.services.pacing import Pacer
 from shared.services.recount import Recount
+from shared.services.refusals import Refusals
 from shared.services.relay import TwinRelay
 from shared.services.report import Reports
 from shared.services.rollback import Rollbacks
@@ -57,6 +58,11 @@ class DeviceServices(UpdateServices):
         )
 
     @cached_property
+    def refusals(self) -> Refusals:
+        """Counts of refused events."""
+        return Refusals(self.refusal_counts, self.clock)
+
+    @cached_property
     def observe(self) -> ObserveDevices:
         """Events of devices."""
         return ObserveDevices(
@@ -68,6 +74,7 @@ class DeviceServices(UpdateServices):
             self.best_updates,
             self.announcer,
             self.read_pacer,
+            self.refusals,
         )
 
     @cached_property
@@ -115,6 +122,7 @@ class DeviceServices(UpdateServices):
                 self.settings.events_endpoint, self.settings.events_key, self._credential
             ),
             {item.hub_name: key for key, item in self.settings.instances.items()},
+            self.refusals,
         )
 
     @cached_property

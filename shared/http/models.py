@@ -281,6 +281,44 @@ class ConnectionHealth(Model):
     last_contacts: list[ContactDay]
 
 
+class RefusedEventCount(Model):
+    """Events that were refused for one reason, since the service was set up.
+
+    `ForeignHub`: of a hub that belongs to no instance. `Malformed`, `Oversized`: not what the hub
+    or this service sends. `DeviceRowTooLarge`: a change of a device that reports too much to be
+    kept.
+    """
+
+    reason: Literal["ForeignHub", "Malformed", "Oversized", "DeviceRowTooLarge"]
+    count: Count
+    last_date_time: str
+
+
+class CounterDrift(Model):
+    """A counter that a recount found wrong, and put right: what it held and what it should hold."""
+
+    drifted_date_time: str
+    group_id: str
+    device_class_id: str
+    counter: str
+    found: int
+    counted: int
+
+
+class EventHealth(Model):
+    """What went wrong on the way of events into the counters.
+
+    `refusedEvents` are those of all instances, for a foreign event belongs to none. Every bucket of
+    devices is recounted in turn; `counterDrifts` has the last drift of each that ever had one, the
+    newest first.
+    """
+
+    refused_events: list[RefusedEventCount]
+    recounted_bucket_count: Count
+    counter_drifts: list[CounterDrift]
+    oldest_recount_date_time: str | None = None
+
+
 class Device(Model):
     """A device or module whose agent takes updates; what follows `lastInstallResult` is additional.
 

@@ -18,6 +18,8 @@ from shared.domain.failure import failure_counted_as, failure_of
 from shared.domain.health import Health
 from shared.domain.log_collection import LogCollection
 from shared.domain.operation import Failure, Operation
+from shared.domain.recount import Recounted
+from shared.domain.refused_events import RefusedEvents
 from shared.domain.scan import Verdict, worst
 from shared.domain.update import Update, UpdateFile
 from shared.domain.update_id import UpdateId
@@ -299,6 +301,33 @@ def connection_health(item: Connections) -> models.ConnectionHealth:
         unknown_device_count=item.unknown,
         total_device_count=item.total,
         last_contacts=[models.ContactDay(day, count) for day, count in days if day],
+    )
+
+
+def event_health(
+    refused: Sequence[RefusedEvents], recounts: Sequence[Recounted]
+) -> models.EventHealth:
+    """What went wrong on the way of events."""
+    drifted = sorted(recounts, key=lambda report: report.drifted_at, reverse=True)
+    return models.EventHealth(
+        refused_events=[
+            models.RefusedEventCount(each.reason.value, each.count, each.last_at)
+            for each in refused
+        ],
+        recounted_bucket_count=len(recounts),
+        oldest_recount_date_time=min((report.at for report in recounts), default=None),
+        counter_drifts=[
+            models.CounterDrift(
+                drifted_date_time=report.drifted_at,
+                group_id=each.group_id,
+                device_class_id=each.class_id,
+                counter=each.cell,
+                found=each.found,
+                counted=each.counted,
+            )
+            for report in drifted
+            for each in report.drift
+        ],
     )
 
 

@@ -13,6 +13,7 @@ from shared.ports.log_collections import LogCollections
 from shared.ports.operations import Operations
 from shared.ports.queues import DeadMessage, PoisonQueues, Queues
 from shared.ports.recounts import Correction, Counters, Recounts
+from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import JudgedContent, RuleScanner, Sample, Scanner, Verdicts
 from shared.ports.updates import Updates
 
@@ -43,6 +44,7 @@ __all__ = [
     "PoisonQueues",
     "Queues",
     "Recounts",
+    "RefusalCounts",
     "Revision",
     "Rollup",
     "RuleScanner",

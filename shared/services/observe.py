@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -17,13 +18,18 @@ from shared.domain.device import (
     fold_deletion,
     is_unexplained,
 )
+from shared.domain.errors import InvalidInput
+from shared.domain.refused_events import Refusal
 from shared.ports import Devices, DeviceWrite, Fleet, Hub, Queues, Revision, Stored
 from shared.services.announce import Announcer
 from shared.services.best_updates import BestUpdates
 from shared.services.device_write import device_write
 from shared.services.pacing import Pacer
+from shared.services.refusals import Refusals
 from shared.services.retrying import until_uncontended
 from shared.services.rollup import RollupBell
+
+log = logging.getLogger(__name__)
 
 _SUCCEEDED = DeviceState.SUCCEEDED
 _LOOK_AFTER_SECONDS = 10.0
@@ -44,6 +50,7 @@ class ObserveDevices:
     best_updates: BestUpdates
     announcer: Announcer = field(default_factory=Announcer)
     reads: Pacer = field(default_factory=lambda: Pacer(20.0))
+    refusals: Refusals | None = None
 
     async def twin_changes(
         self,
@@ -190,9 +197,21 @@ class ObserveDevices:
     async def _committed(
         self, instance: str, bucket: int, writes: list[DeviceWrite]
     ) -> list[DeviceWrite]:
-        if writes:
+        """What could be written: a device whose row cannot hold it is refused, alone."""
+        while writes:
             await self._note(instance, bucket, writes)
-            await self.devices.commit(instance, bucket, writes)
+            try:
+                await self.devices.commit(instance, bucket, writes)
+            except InvalidInput as error:
+                left = [write for write in writes if write.after.key != error.target]
+                if len(left) == len(writes):
+                    raise
+                log.warning("refused a change of %s of %s: %s", error.target, instance, error)
+                if self.refusals is not None:
+                    await self.refusals.count({Refusal.ROW_TOO_LARGE: 1})
+                writes = left
+            else:
+                break
         return writes
 
     async def _seeded(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +19,10 @@ import msgspec
 from shared.domain.device import TwinChange, bucket_of, kept_content
 from shared.domain.errors import InvalidInput
 from shared.domain.instant import instant
+from shared.domain.refused_events import Refusal
 from shared.domain.topology import EventType
 from shared.ports import Events
+from shared.services.refusals import Refusals
 
 MAX_CHUNK_BYTES = 60_000
 MAX_REQUEST_BYTES = 900_000
@@ -59,25 +62,34 @@ class TwinRelay:
 
     events: Events
     instances: Mapping[str, str]
+    refusals: Refusals | None = None
 
     async def relay(self, batch: Sequence[HubEvent]) -> None:
         """Publish the twin changes of a batch; events that are none of ours are counted and
         dropped.
         """
         by_bucket: dict[tuple[str, int], list[TwinChange]] = {}
-        refused = 0
+        refused = Counter[Refusal]()
         for event in batch:
             if event.properties.get("iothub-message-schema") in _NOT_OURS:
                 continue
             instance = self.instances.get(str(event.properties.get("hubName", "")))
             change = read_twin_change(event) if instance is not None else None
-            if instance is None or change is None:
-                refused += 1
+            if instance is None:
+                refused[Refusal.FOREIGN] += 1
+            elif change is None:
+                too_large = len(event.body) > _OVERSIZED_BYTES
+                refused[Refusal.OVERSIZED if too_large else Refusal.MALFORMED] += 1
             elif change.content or change.is_whole:
                 place = (instance, bucket_of(change.device_id))
                 by_bucket.setdefault(place, []).append(change)
         if refused:
-            log.warning("refused %d of %d hub events: foreign or malformed", refused, len(batch))
+            log.warning(
+                "refused %d of %d hub events: %s",
+                refused.total(),
+                len(batch),
+                ", ".join(f"{count} {reason}" for reason, count in refused.items()),
+            )
         chunks = [
             Chunk(instance, bucket, changes)
             for (instance, bucket), all_changes in by_bucket.items()
@@ -87,6 +99,20 @@ class TwinRelay:
             await self.events.publish(
                 EventType.TWIN_CHANGES, "devices", [msgspec.to_builtins(chunk) for chunk in some]
             )
+        if refused and self.refusals is not None:
+            await self.refusals.count(refused)
+
+    def chunk_of(self, data: object) -> Chunk | None:
+        """A relayed event, decoded; None if it is not one that this service can have made."""
+        try:
+            chunk = read_chunk(data)
+        except ValueError:
+            return None
+        devices = {change.device_id for change in chunk.changes}
+        is_ours = chunk.instance in self.instances.values()
+        return (
+            chunk if is_ours and {bucket_of(item) for item in devices} <= {chunk.bucket} else None
+        )
 
 
 def read_chunk(data: object) -> Chunk:

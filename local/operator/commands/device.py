@@ -19,6 +19,7 @@ app = command_group(
     "./odu device show toaster-01",
     "./odu device history toaster-01",
     "./odu device import --watch",
+    "./odu device events --json",
 )
 main = main_of(app, "device")
 
@@ -45,6 +46,20 @@ _HISTORY = [
     Column[Any]("ENDED", lambda item: moment(item.get("endedDateTime"))),
     Column[Any]("STATE", lambda item: item["state"]),
     Column[Any]("CODE", lambda item: (item.get("failure") or {}).get("code")),
+]
+
+
+_REFUSED = [
+    Column[Any]("REASON", lambda item: item["reason"]),
+    Column[Any]("EVENTS", lambda item: item["count"], is_number=True),
+    Column[Any]("LAST", lambda item: moment(item["lastDateTime"])),
+]
+_DRIFTS = [
+    Column[Any]("FOUND AT", lambda item: moment(item["driftedDateTime"])),
+    Column[Any]("GROUP", lambda item: item["groupId"]),
+    Column[Any]("COUNTER", lambda item: item["counter"]),
+    Column[Any]("FOUND", lambda item: item["found"], is_number=True),
+    Column[Any]("COUNTED", lambda item: item["counted"], is_number=True),
 ]
 
 
@@ -155,6 +170,23 @@ async def import_devices(
     else:
         session.output.done(f"the import goes on as operation {state['operationId']}")
         session.output.note(f"follow it: ./odu operation show {state['operationId']} --devices -w")
+
+
+@command(app, "events")
+async def show_events(session: Session) -> None:
+    """Show which events were refused, and which counters a recount has put right."""
+    health = await session.rest.get("management/eventHealth")
+    if session.output.is_json:
+        session.output.document(health)
+        return
+    session.output.fields(
+        [
+            ("recounted buckets", health["recountedBucketCount"]),
+            ("oldest recount", moment(health.get("oldestRecountDateTime"))),
+        ]
+    )
+    session.output.table(_REFUSED, health["refusedEvents"], title="Refused events")
+    session.output.table(_DRIFTS, health["counterDrifts"], title="Counters put right")
 
 
 def _segments(device: str) -> list[str]:

@@ -17,10 +17,20 @@ from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_operations import TableOperations
+from shared.adapters.table_refusals import TableRefusals
 from shared.adapters.table_updates import TableUpdates
 from shared.domain.topology import CONTAINERS, QUEUES, TABLES
 from shared.domain.topology import Table as TableName
-from shared.ports import Counters, Deployments, Devices, Fleet, Operations, Recounts, Updates
+from shared.ports import (
+    Counters,
+    Deployments,
+    Devices,
+    Fleet,
+    Operations,
+    Recounts,
+    RefusalCounts,
+    Updates,
+)
 from shared.settings import Connection
 from tests.azurite import start_azurite
 from tests.memory import (
@@ -30,6 +40,7 @@ from tests.memory import (
     MemoryFleet,
     MemoryOperations,
     MemoryRecounts,
+    MemoryRefusals,
     MemoryUpdates,
 )
 
@@ -42,6 +53,7 @@ class Ports:
     other_devices: Devices
     counters: Counters
     recounts: Recounts
+    refusals: RefusalCounts
     updates: Updates
     operations: Operations
     deployments: Deployments
@@ -92,6 +104,7 @@ def ports(request: pytest.FixtureRequest) -> Ports:
             devices.of_another_process(),
             devices,
             MemoryRecounts(),
+            MemoryRefusals(),
             MemoryUpdates(),
             MemoryOperations(),
             MemoryDeployments(),
@@ -111,6 +124,7 @@ def tables_of(accounts: StorageAccounts) -> Ports:
         TableDevices(table("Devices")),
         TableCounters(table("Devices")),
         TableRecounts(table("Recounts")),
+        TableRefusals(table("Recounts")),
         TableUpdates(table("Updates")),
         TableOperations(table("Operations")),
         TableDeployments(table("Deployments")),

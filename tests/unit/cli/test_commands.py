@@ -171,6 +171,25 @@ async def test_history_of_a_device_lists_updates_with_the_code_of_a_failure(
     assert "A0200004" in ended.stdout
 
 
+async def test_events_show_what_was_refused_and_what_had_drifted(
+    odu: Odu, service: Service
+) -> None:
+    when = "2024-05-01T10:00:00+00:00"
+    drift = {"groupId": "lobby", "deviceClassId": "c", "counter": "total", "found": -3}
+    health = {
+        "refusedEvents": [{"reason": "ForeignHub", "count": 7, "lastDateTime": when}],
+        "recountedBucketCount": 256,
+        "oldestRecountDateTime": when,
+        "counterDrifts": [{**drift, "counted": 1, "driftedDateTime": when}],
+    }
+    service.on("GET", "management/eventHealth", Answer(body=health))
+
+    shown, printed = await odu("device", "events"), await odu("device", "events", "--json")
+
+    assert all(text in shown.stdout for text in ("ForeignHub", "7", "lobby", "-3"))
+    assert json.loads(printed.stdout) == health
+
+
 async def test_import_serves_the_files_until_the_service_has_them(
     odu: Odu, service: Service, tmp_path: Path
 ) -> None:

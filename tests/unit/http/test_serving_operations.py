@@ -131,6 +131,24 @@ async def test_conditions_decide_what_a_read_answers(
     assert answer.status_code == status
 
 
+async def test_a_body_without_an_etag_has_that_of_its_bytes(app: Any) -> None:
+    counted = {"count": 1}
+
+    async def counts(call: Call) -> Any:
+        """Read."""
+        return dict(counted)
+
+    run = serve(counts, is_conditional=True)
+    tag = (await run(request())).headers["ETag"]
+    again = await run(request(**{"If-None-Match": tag}))
+    counted["count"] = 2
+    changed = await run(request(**{"If-None-Match": tag}))
+
+    assert (again.status_code, again.get_body()) == (HTTPStatus.NOT_MODIFIED, b"")
+    assert changed.status_code == HTTPStatus.OK
+    assert changed.headers["ETag"] != tag
+
+
 @pytest.mark.parametrize(
     ("address", "found"),
     [

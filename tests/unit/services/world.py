@@ -29,6 +29,7 @@ from shared.services.observe import ObserveDevices
 from shared.services.orphans import Orphans
 from shared.services.pacing import Pacer
 from shared.services.reconcile import Reconcile
+from shared.services.refusals import Refusals
 from shared.services.report import Reports
 from shared.services.rollback import Rollbacks
 from shared.services.rollup import RollUp, RollupBell
@@ -47,6 +48,7 @@ from tests.memory import (
     MemoryHub,
     MemoryOperations,
     MemoryQueues,
+    MemoryRefusals,
     MemoryScanner,
     MemorySealer,
     MemorySigning,
@@ -70,6 +72,7 @@ class World:
     def __init__(self) -> None:
         self.faults = Faults()
         self.clock = FixedClock()
+        self.refusal_counts = MemoryRefusals()
         self.queues, self.blobs = MemoryQueues(), MemoryBlobs(self.clock)
         self.operations, self.updates = MemoryOperations(), MemoryUpdates()
         self.devices, self.fleet = MemoryDevices(), MemoryFleet(self.clock)
@@ -109,7 +112,16 @@ class World:
         self.publish = ImportPublish(
             self.imports, operations, updates, blobs, around(MemorySigning()), best, self.clock
         )
-        self.observe = ObserveDevices(devices, fleet, hub, queues, self.bell, best, self.announcer)
+        self.observe = ObserveDevices(
+            devices,
+            fleet,
+            hub,
+            queues,
+            self.bell,
+            best,
+            self.announcer,
+            refusals=Refusals(around(self.refusal_counts), self.clock),
+        )
         self.deploy = Deploy(
             deployments, updates, fleet, queues, self.clock, 1000.0, announcer=self.announcer
         )
