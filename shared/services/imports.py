@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from shared.domain.errors import ConcurrentUpdate, DependencyFailed, DeviceUpdateError
 from shared.domain.event_catalog import update_imported, update_refused
@@ -27,16 +27,20 @@ _WORKED_ON_BY = {
     Stage.SCAN: (Stage.FETCH, Stage.SCAN),
     Stage.PUBLISH: (Stage.PUBLISH,),
 }
-_LAST_MILLISECOND = 10**14
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MICROSECOND = 10**17
 
 log = logging.getLogger(__name__)
 _SECONDS_UNTIL_ROOM = 10.0
 
 
 def operation_id(created_at: str, unique: str) -> str:
-    """An operation's id: newest first in the order of text, and not to be guessed."""
-    milliseconds = int(datetime.fromisoformat(created_at).timestamp() * 1000)
-    return f"{_LAST_MILLISECOND - milliseconds:014d}-{unique}"
+    """An operation's id: newest first in the order of text, and not to be guessed.
+
+    As fine as the clock, so that lists never contradict the time of creation that they show.
+    """
+    microseconds = (datetime.fromisoformat(created_at) - _EPOCH) // timedelta(microseconds=1)
+    return f"{_LAST_MICROSECOND - microseconds:017d}-{unique}"
 
 
 def quarantine_prefix(instance: str, operation_id: str) -> str:

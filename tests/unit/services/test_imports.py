@@ -12,6 +12,7 @@ from shared.domain.operation import Operation, OperationStatus, Stage
 from shared.domain.scan import Verdict
 from shared.domain.update import Update
 from shared.domain.update_id import UpdateId
+from shared.services.imports import operation_id
 from tests.unit.domain.builders import a_change, started
 from tests.unit.services.world import DROP_WAIT_SECONDS, INSTANCE, World, a_source_manifest, offer
 
@@ -33,6 +34,17 @@ async def begin(world: World, *documents: dict[str, Any], files: dict[str, bytes
 
 async def of_one(world: World) -> str:
     return await begin(world, a_source_manifest(TWO), files=TWO)
+
+
+def test_operations_sort_newest_first_however_close_they_begin() -> None:
+    fractions = ("00.999999", "01.000000", "01.000001", "01.000801", "01.001000")
+    # The random part works against the order.
+    made = [
+        operation_id(f"2026-01-01T00:00:{fraction}+00:00", f"{at:032x}")
+        for at, fraction in enumerate(fractions)
+    ]
+
+    assert sorted(made) == made[::-1]
 
 
 def the_parent() -> dict[str, Any]:
