@@ -18,7 +18,7 @@ from functions.resources import routes
 from local.rest import Rest
 from shared.contract.diagnostics import DIAGNOSTIC_INFORMATION, SAS_URL, SERVICE
 from tests.conftest import SECOND
-from tests.packages import MANUFACTURER, Package, make_package, unique
+from tests.packages import Package, make_package, unique
 from tests.product import Product
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tests.sources import Sources
 
 
+SHARED = {"provider", "version", "moduleId"}
+"""Names that are not of the other instance alone."""
 ABSENT = ("get_device_module", "get_device_operation", "list_update_history_of_module")
 """What the second instance has none of."""
 
@@ -117,6 +119,8 @@ def body_of(route: Route, names: dict[str, str]) -> Any:
             }
         case "update_device_class":
             return {"friendlyName": "mine"}
+        case "recall_update":
+            return {"reason": "why"}
         case "start_log_collection":
             return {"deviceList": [{"deviceId": names["deviceId"]}]}
     return None
@@ -174,6 +178,7 @@ async def test_foreign_and_missing_things_are_answered_alike_by_every_operation(
 ) -> None:
     administrator = Asker(http, stack.token())
     invented = {name: value[::-1] for name, value in elsewhere.names.items()}
+    own = {name: elsewhere.names[name] for name in elsewhere.names.keys() - SHARED}
     before = await elsewhere.state()
 
     for route in routes():
@@ -183,9 +188,9 @@ async def test_foreign_and_missing_things_are_answered_alike_by_every_operation(
             assert foreign == missing, route.name
             assert foreign[0] == 404 or route.is_paged, (route.name, foreign)
         elif route.method == "GET":
-            status, text = await administrator.learns(route, elsewhere.names, stack.instance)
+            status, text = await administrator.learns(route, own, stack.instance)
             assert status == 200
-            assert "*" not in text.replace(MANUFACTURER, ""), route.name
+            assert "*" not in text, route.name
 
     assert await elsewhere.state() == before
 
