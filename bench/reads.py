@@ -3,8 +3,8 @@
 Both fleets are groups of one instance, read in turns through the running stack; the ceiling of a
 read with the large one is the same read with the small one, for a report must not cost more when
 the fleet grows. Storage requests are counted where the same services run in this process.
-`host_requests` has eight callers at once ask for compliance; its ceiling is an anonymous function
-that stores nothing.
+`host_requests` has eight callers at once ask for compliance; its ceiling is a bare handler, asked
+by the same client through a second host of the same kind.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from bench.bare_host import BARE_PATH, bare_host
 from bench.harness import Measure, Options, Result, compared, in_turns, percentile
 from local.demo.publisher import build
 from local.file_server import FileServer
@@ -71,7 +72,9 @@ async def run(options: Options) -> Sequence[Result]:
                 results.append(
                     await _compare(name, address, rest, deployments, rounds, options, counted)
                 )
-            results.append(await _rate(rest, rounds // 10, options))
+            options.say("starting the bare host")
+            async with bare_host(stack) as beside, Rest(beside) as bare:
+                results.append(await _rate(rest, bare, rounds // 10, options))
             return results
 
 
@@ -111,11 +114,11 @@ async def _compare(
     return compared(name, "ms", samples["large"], samples["small"], better="lower", notes=notes)
 
 
-async def _rate(rest: Rest, rounds: int, options: Options) -> Result:
-    async def rate(path: str) -> float:
+async def _rate(rest: Rest, bare: Rest, rounds: int, options: Options) -> Result:
+    async def rate(client: Rest, path: str) -> float:
         async def call() -> None:
             for _ in range(_CALLS):
-                await rest.get(path)
+                await client.get(path)
 
         started = time.perf_counter()
         await asyncio.gather(*(call() for _ in range(_CALLERS)))
@@ -124,8 +127,8 @@ async def _rate(rest: Rest, rounds: int, options: Options) -> Result:
     samples = await in_turns(
         max(3, rounds),
         {
-            "figure": lambda: rate(_PATHS["read_compliance"].format(group="large")),
-            "ceiling": lambda: rate("/openapi.json"),
+            "figure": lambda: rate(rest, _PATHS["read_compliance"].format(group="large")),
+            "ceiling": lambda: rate(bare, BARE_PATH),
         },
         options.say,
     )

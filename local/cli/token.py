@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from local.cli.options import add_state, fail, parser
+from local.operator.exit_codes import ExitCode
 from local.stack.errors import NotRunning
 from local.stack.roles import ROLES
 from local.stack.running import Stack
@@ -27,7 +28,9 @@ def main(arguments: list[str]) -> int:
     try:
         stack = Stack.load(given.state)
         text = stack.token(*given.role, instance=given.instance, lifetime_seconds=given.lifetime)
-    except (NotRunning, ValueError) as error:
-        return fail(error)
+    except NotRunning as error:
+        return fail(error, ExitCode.UNREACHABLE)
+    except ValueError as error:
+        return fail(error, ExitCode.USAGE)
     print(text)
     return 0

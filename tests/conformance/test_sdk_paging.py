@@ -10,6 +10,7 @@ from unittest.mock import patch
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+from azure.core.exceptions import HttpResponseError
 
 from local.rest import Rest
 from local.stack.running import Stack, start
@@ -27,12 +28,16 @@ if TYPE_CHECKING:
 SIZE = 2
 COUNT = 5
 """Of everything, so that each list has three pages."""
+DELETES_PER_MINUTE = 60
 
 
 @pytest.fixture(scope="module")
 def small_pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with (
-        patch.dict(os.environ, {"API_PAGE_SIZE": str(SIZE)}),
+        patch.dict(
+            os.environ,
+            {"API_PAGE_SIZE": str(SIZE), "REQUESTS_PER_MINUTE_DELETE": str(DELETES_PER_MINUTE)},
+        ),
         start(tmp_path_factory.mktemp("small-pages"), options=["--instance", SECOND]) as running,
     ):
         yield running
@@ -248,3 +253,21 @@ async def test_filters_find_what_they_name(client: Sdk, content: Content) -> Non
     assert await client.items("list_updates", filter="isDeployable eq false") == []
     (update,) = await client.items("list_updates", search=f"{content.provider} n0 3.0")
     assert update["updateId"]["version"] == "3.0"
+
+
+async def test_sdk_waits_and_comes_through_when_a_budget_is_spent(client: Sdk) -> None:
+    async def refused(**options: Any) -> Any:
+        with pytest.raises(HttpResponseError) as caught:
+            await client.call("begin_delete_update", "nobody", "nothing", "1.0", **options)
+        return caught.value
+
+    answers = [await refused(retry_total=0) for _ in range(DELETES_PER_MINUTE)]
+    while all(
+        answer.status_code == 404 for answer in answers
+    ):  # the budget fills up while it is spent
+        answers += await asyncio.gather(*(refused(retry_total=0) for _ in range(8)))
+
+    spent = next(answer for answer in answers if answer.status_code == 429)
+    assert spent.error.code == "TooManyRequests"
+    assert spent.response.headers["Retry-After"] == "1"
+    assert (await refused()).status_code == 404

@@ -279,7 +279,8 @@ async def _act(
     """Cancel or retry for each device class; it fails if it can be done for none."""
     done: list[Any] = []
     refusals: list[RestError] = []
-    for class_id in await _classes(session, group, deployment, classes):
+    found = await _classes(session, group, deployment, classes)
+    for class_id in found:
         address = f"{_subgroup_path(group, class_id, deployment)}:{action}"
         try:
             done.append((await session.rest.request("POST", address))[1])
@@ -287,7 +288,8 @@ async def _act(
             if error.status != 409:
                 raise
             refusals.append(error)
-            session.output.note(f"{class_id}: {error.error.get('message')}")
+            if len(found) > 1:  # else it is the sentence that the command ends with
+                session.output.note(f"{class_id}: {error.error.get('message')}")
     if refusals and not done:
         raise refusals[0]
     if session.output.is_json:

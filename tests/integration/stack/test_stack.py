@@ -166,7 +166,7 @@ def test_token_prints_a_token_with_the_roles_and_nothing_else(stack: Stack, stat
 def test_token_lists_the_roles_when_there_is_no_such_one(stack: Stack, state: Path) -> None:
     done = odu("token", "--role", "Owner", "--state", state)
 
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stdout == ""
     assert "there is no role 'Owner'; the roles are DeviceUpdateAdministrator," in done.stderr
 

@@ -481,7 +481,7 @@ async def test_cancel_and_retry_concern_every_class_when_none_is_named(
 
     assert (ended.code, ended.document) == (0, [{"deploymentId": "d1"}])
     assert one.code == ExitCode.CONFLICT
-    assert "It is over." in one.stderr
+    assert one.stderr == "odu: It is over.\n"
 
 
 async def test_deployment_devices_come_from_every_class(odu: Odu, service: Service) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local.cli import token
 from local.operator.exit_codes import MEANINGS, ExitCode
 from tests.unit.cli.conftest import TOKEN, Odu, describe_stack, run
 from tests.unit.cli.service import PREFIX, Answer, Service, an_error
@@ -110,6 +111,17 @@ def test_command_says_how_to_start_a_stack_when_none_is_up(tmp_path: Path) -> No
 
     assert ended.code == ExitCode.UNREACHABLE
     assert ended.stderr == f"odu: no stack is up in {tmp_path}; start one: ./odu up\n"
+
+
+def test_token_command_fails_in_the_same_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert token.main(["--state", str(tmp_path)]) == ExitCode.UNREACHABLE
+    assert capsys.readouterr() == ("", f"odu: no stack is up in {tmp_path}; start one: ./odu up\n")
+
+    describe_stack(tmp_path, "https://localhost", "")
+    assert token.main(["--state", str(tmp_path), "--role", "Owner"]) == ExitCode.USAGE
+    assert capsys.readouterr().err.startswith("odu: there is no role 'Owner'; the roles are ")
 
 
 def test_command_asks_to_sign_in_when_azure_gives_no_token(
