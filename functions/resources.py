@@ -19,10 +19,12 @@ from functions import (
 from functions.api import Api
 from shared.http.route import Route
 
+ADDITIONAL: tuple[Api, ...] = (insights.api, scanning.api)
+"""What goes beyond the API of Device Update for IoT Hub."""
+
 RESOURCES: tuple[Api, ...] = (
     updates.api,
     update_deletion.api,
-    scanning.api,
     fleet.api,
     fleet_changes.api,
     device_import.api,
@@ -30,7 +32,7 @@ RESOURCES: tuple[Api, ...] = (
     log_collections.api,
     deployments.api,
     subgroup_deployments.api,
-    insights.api,
+    *ADDITIONAL,
 )
 
 

@@ -43,8 +43,8 @@ async def scan_updates(call: Call) -> Reply:
 )
 async def recall_update(call: Call) -> models.Update:
     """Take an update back: no new deployments, running ones are cancelled. Additional."""
-    update_id = UpdateId(call.part("provider"), call.part("name"), call.part("version"))
     reason = call.body(models.RecallInput).reason
+    update_id = UpdateId(call.part("provider"), call.part("name"), call.part("version"))
     return wire.update(await call.app.recalls.start(call.instance, update_id, reason))
 
 
