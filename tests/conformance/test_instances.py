@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 GIVEN = "a name that was given"
 """Stands in answers for every name of the question; others may have used signs as names."""
-SHARED = {"provider", "version", "moduleId"}
+SHARED = {"version", "moduleId"}
 """Names that are not of the other instance alone."""
 ABSENT = ("get_device_module", "get_device_operation", "list_update_history_of_module")
 """What the second instance has none of."""
@@ -65,13 +65,14 @@ class Elsewhere:
         return json.dumps([await self.product.rest.get(path) for path in paths], indent=1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 async def elsewhere(
     stack: Stack, sources: Sources, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Elsewhere]:
     there = stack.of(SECOND)
     group, model, logs = unique("group"), unique("model"), unique("logs")
-    package = make_package(model)
+    update_id = {"provider": unique("provider"), "name": unique("update"), "version": "1.0"}
+    package = make_package(model, name=update_id["name"], updateId=update_id)
     async with Rest(there) as rest:
         product = Product(there, rest, sources, tmp_path_factory.mktemp("devices"))
         operation = await product.publish(package)
