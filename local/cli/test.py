@@ -47,7 +47,7 @@ def tool(name: str) -> str:
 
 def checks(pytest_arguments: list[str], *, only_tests: bool) -> list[Check]:
     """Return what is to be run, in order."""
-    tests = [sys.executable, "-m", "pytest", "--cov", "--cov-branch", "--cov-report="]
+    tests = [sys.executable, "-m", "pytest", "--cov", "--cov-report="]
     if only_tests:
         return [Check("pytest", (*tests, *pytest_arguments))]
     return [
@@ -86,7 +86,7 @@ def run(check: Check) -> Outcome:
 
 
 def coverage() -> str:
-    """Return the percentage of lines and branches that the tests ran through."""
+    """Return the percentage of lines that the tests ran through."""
     argv = [sys.executable, "-m", "coverage", "report", "--format=total", "--precision=1"]
     done = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -100,4 +100,4 @@ def summary(outcomes: list[Outcome], covered: str) -> list[str]:
         f"{'ok' if outcome.code == 0 else 'FAILED':<7} {outcome.name:<19} {outcome.seconds:6.1f} s"
         for outcome in outcomes
     ]
-    return [*lines, f"coverage of lines and branches: {covered}"]
+    return [*lines, f"coverage of lines: {covered}"]
