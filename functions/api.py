@@ -68,15 +68,7 @@ class Api:
                 path=path,
                 action=action,
                 summary=(handler.__doc__ or "").strip(),
-                status=declared.get("status", HTTPStatus.OK),
-                answer=declared.get("answer"),
-                body=declared.get("body"),
-                body_type=declared.get("body_type", JSON),
-                query=declared.get("query", ()),
-                statuses=declared.get("statuses", ()),
-                is_paged=declared.get("is_paged", False),
-                is_long_running=declared.get("is_long_running", False),
-                is_conditional=declared.get("is_conditional", False),
+                **declared,
             )
             self.routes.append(route)
 

@@ -55,12 +55,12 @@ class Route:
     path: str
     action: Action
     summary: str
-    status: HTTPStatus
-    answer: Any
-    body: Any
-    body_type: str
-    query: tuple[QueryParameter, ...]
-    statuses: tuple[HTTPStatus, ...]
-    is_paged: bool
-    is_long_running: bool
-    is_conditional: bool
+    status: HTTPStatus = HTTPStatus.OK
+    answer: Any = None
+    body: Any = None
+    body_type: str = JSON
+    query: tuple[QueryParameter, ...] = ()
+    statuses: tuple[HTTPStatus, ...] = ()
+    is_paged: bool = False
+    is_long_running: bool = False
+    is_conditional: bool = False
