@@ -7,7 +7,7 @@ sorts before the separator, so that a prefix of a key is a range of rows.
 from __future__ import annotations
 
 import json
-import string
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -38,7 +38,7 @@ AFTER_SEPARATOR = "/"
 MAX_TRANSACTION = 100
 MAX_PAGE = 1000
 """Most rows that the storage answers at once."""
-_PLAIN = frozenset(string.ascii_letters + string.digits + "-_")
+_SPECIAL = re.compile(rb"[^A-Za-z0-9_-]")
 _CHUNK_CHARACTERS = 30_000
 _CHUNKS = 15
 _DOCUMENT = "doc"
@@ -46,7 +46,7 @@ _DOCUMENT = "doc"
 
 def key_part(text: str) -> str:
     """A piece of a key: letters, digits, `-` and `_` stay, every other byte becomes `~` and hex."""
-    return "".join(chr(byte) if chr(byte) in _PLAIN else f"~{byte:02x}" for byte in text.encode())
+    return _SPECIAL.sub(lambda byte: b"~" + byte[0].hex().encode(), text.encode()).decode()
 
 
 def key(*parts: str) -> str:

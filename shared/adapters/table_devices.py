@@ -136,19 +136,31 @@ class TableDevices:
     async def commit(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
         """See the port."""
         partition = partition_of(instance, bucket)
-        forgotten = await asyncio.gather(*(self._forgotten(partition, write) for write in writes))
-        changes = [
-            _change(partition, write, gone) for write, gone in zip(writes, forgotten, strict=True)
-        ]
+        forgotten = await self._forgotten(partition, writes)
+        changes = [_change(partition, write, forgotten.get(write.after.key)) for write in writes]
         for some in _transactions(changes):
             await self._commit(partition, some)
 
-    async def _forgotten(self, partition: str, write: DeviceWrite) -> Stored[History] | None:
-        workflow_id = taken_up(write.before.value if write.before else None, write.after)
-        if workflow_id is None:
-            return None
-        row = await self.table.get(partition, key("h", workflow_id, write.after.key))
-        return stored(row, History) if row else None
+    async def _forgotten(
+        self, partition: str, writes: Sequence[DeviceWrite]
+    ) -> dict[str, Stored[History]]:
+        """What devices had left behind in the deployment that they now take up again."""
+        workflows = {
+            write.after.key: workflow_id
+            for write in writes
+            if (workflow_id := taken_up(write.before.value if write.before else None, write.after))
+        }
+        rows = await asyncio.gather(
+            *(
+                self.table.get(partition, key("h", workflow_id, device))
+                for device, workflow_id in workflows.items()
+            )
+        )
+        return {
+            device: stored(row, History)
+            for device, row in zip(workflows, rows, strict=True)
+            if row is not None
+        }
 
     async def _commit(self, partition: str, changes: Sequence[_Change]) -> None:
         deltas = net(change.counters for change in changes)

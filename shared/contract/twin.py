@@ -266,7 +266,7 @@ def _step_member(step: StepReport) -> dict[str, Any]:
 
 
 def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _text(value: Any) -> str | None:

@@ -17,7 +17,12 @@ from typing import Any
 from shared.contract.codes import AgentState
 from shared.contract.diagnostics import OPERATION_ID, RESULT_CODE, parse_log_report
 from shared.contract.manifest import ManifestUpdateId
-from shared.contract.twin import DIAGNOSTIC_INFORMATION, AgentReport, parse_agent_report
+from shared.contract.twin import (
+    DIAGNOSTIC_INFORMATION,
+    AgentReport,
+    parse_agent_report,
+    parse_installed_update_id,
+)
 from shared.domain.deployment import Commanded
 from shared.domain.device_class import DeviceClass, device_class_of
 from shared.domain.errors import InvalidInput
@@ -356,6 +361,13 @@ def _completeness(item: Evidence) -> tuple[Any, ...]:
 
 def _names_same_workflow(one: Evidence, other: Evidence) -> bool:
     return (one.workflow_id, one.retry_timestamp) == (other.workflow_id, other.retry_timestamp)
+
+
+def installed_update(record: DeviceRecord) -> UpdateId | None:
+    """The update that the device says is installed: a part of its view, for less."""
+    _, named = record.registers.get("agent.installedUpdateId", (0, None))
+    known = parse_installed_update_id(named)
+    return _update_named(known) if known is not None else None
 
 
 def _installed(report: AgentReport) -> UpdateId | None:

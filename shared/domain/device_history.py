@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.domain.counters import History, standing
-from shared.domain.device import DeviceRecord, DeviceState, view
+from shared.domain.device import DeviceRecord, DeviceState, installed_update
 from shared.domain.update_id import UpdateId
 
 _LAST_MILLISECOND = 10**14
@@ -64,8 +64,8 @@ def of_history(past: History) -> Installation:
 
 def found_installed(before: DeviceRecord | None, after: DeviceRecord) -> Installation | None:
     """What a change shows to be installed that no workflow has ended with."""
-    installed = view(after).installed
-    if installed is None or (before is not None and view(before).installed == installed):
+    installed = installed_update(after)
+    if installed is None or (before is not None and installed_update(before) == installed):
         return None
     if any(item.has_installed(installed) for item in after.evidence):
         return None

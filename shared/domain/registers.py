@@ -49,12 +49,19 @@ def section(registers: Registers) -> dict[str, Any]:
         value = registers[path][1]
         if value is None:
             continue
-        *parents, leaf = path.split(".")
+        parents, leaf = _split(path)
         place = nested
         for key in parents:
             place = place.setdefault(key, {})
         place[leaf] = value
     return nested
+
+
+@lru_cache(maxsize=1024)
+def _split(path: str) -> tuple[tuple[str, ...], str]:
+    """The keys above a leaf, and its own."""
+    *parents, leaf = path.split(".")
+    return tuple(parents), leaf
 
 
 def _put(registers: dict[str, Register], path: str, version: int, value: Any) -> None:
@@ -81,7 +88,7 @@ def _put(registers: dict[str, Register], path: str, version: int, value: Any) ->
 def _leaves(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
     for key, value in node.items():
         here = f"{path}.{key}" if path else key
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             yield from _leaves(value or {NAMELESS: None}, here)
         else:
             yield here, value

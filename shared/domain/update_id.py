@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import total_ordering
+from functools import lru_cache, total_ordering
 
 from shared.domain.errors import InvalidInput
 
@@ -40,10 +40,8 @@ class UpdateId:
     version: str
 
     def __post_init__(self) -> None:
-        violations = update_id_violations(self.to_wire())
-        if violations:
-            raise _invalid(violations)
-        object.__setattr__(self, "version", ".".join(map(str, version_key(self.version))))
+        version = _canonical_version(self.provider, self.name, self.version)
+        object.__setattr__(self, "version", version)
 
     @classmethod
     def parse(cls, value: object) -> UpdateId:
@@ -73,6 +71,15 @@ class UpdateId:
 
     def _order(self) -> tuple[str, str, tuple[int, ...]]:
         return self.provider, self.name, self.version_key
+
+
+@lru_cache(maxsize=1024)
+def _canonical_version(provider: str, name: str, version: str) -> str:
+    """The version without leading zeros, of a valid id; every row of a device names some again."""
+    violations = update_id_violations({"provider": provider, "name": name, "version": version})
+    if violations:
+        raise _invalid(violations)
+    return ".".join(map(str, version_key(version)))
 
 
 def version_key(version: str) -> tuple[int, ...]:

@@ -81,7 +81,7 @@ class ObserveDevices:
             def folded(record: DeviceRecord) -> DeviceRecord:
                 for item in items:
                     record = fold(record, item)
-                return replace(record, seen_by=seen_by or record.seen_by)
+                return replace(record, seen_by=seen_by) if seen_by else record
 
             return folded
 
