@@ -149,7 +149,7 @@ def manifest_of(name: str, file: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "manifestVersion": "5.0",
         "updateId": {"provider": "contoso", "name": f"bench-{name}", "version": "1.0"},
-        "compatibility": [{"manufacturer": "contoso", "model": "bench"}],
+        "compatibility": [{"manufacturer": "contoso", "model": f"bench-{name}"}],
         "instructions": {
             "steps": [
                 {

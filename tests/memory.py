@@ -63,7 +63,7 @@ from shared.domain.refused_events import Refusal, RefusedEvents
 from shared.domain.scan import Knowledge, Verdict
 from shared.domain.topology import Container, Queue
 from shared.domain.update import Update
-from shared.domain.update_id import UpdateId
+from shared.domain.update_id import Family, UpdateId
 from shared.ports import (
     BlobFacts,
     Correction,
@@ -466,6 +466,29 @@ class MemoryUpdates:
     async def delete(self, instance: str, update_id: UpdateId) -> None:
         await asyncio.sleep(0)
         self._rows.delete((instance, update_id))
+
+
+class MemoryHolders:
+    def __init__(self) -> None:
+        self._rows = Rows[tuple[str, frozenset[tuple[str, str]]], tuple[Family, ...]]()
+
+    async def of(
+        self, instance: str, properties: Mapping[str, str]
+    ) -> Stored[tuple[Family, ...]] | None:
+        await asyncio.sleep(0)
+        return self._rows.get((instance, frozenset(properties.items())))
+
+    async def save(
+        self,
+        instance: str,
+        properties: Mapping[str, str],
+        holders: tuple[Family, ...],
+        etag: str | None,
+    ) -> None:
+        await asyncio.sleep(0)
+        place = (instance, frozenset(properties.items()))
+        self._rows.check(place, etag)
+        self._rows.put(place, holders)
 
 
 def _key(item: tuple[Any, Any]) -> Any:

@@ -64,12 +64,12 @@ def make_package(
 
     Args:
         model: The model that it fits.
-        name: Its name; by default one of its own.
+        name: Its name; by default that of the model, for a kind of device has one name of updates.
         version: Its version.
         files: Its files; by default one small script.
         changes: Other members of the manifest, or new values.
     """
-    name = name or unique("update")
+    name = name or model
     content = dict(files or {"install.sh": f"#!/bin/sh\n# {name} {version}\n".encode()})
     document = {
         "manifestVersion": "5.0",

@@ -105,7 +105,8 @@ def _stage_lines(output: Output) -> Callable[[State], None]:
 def doing(state: State) -> str:
     """What an operation does, or waits for."""
     if not is_ended(state):
-        if missing := state.get("missingFiles"):
+        updates = [update_name(each) for each in state.get("missingUpdates") or ()]
+        if missing := [*(state.get("missingFiles") or ()), *updates]:
             return f"waiting for {_named(missing)}"
         if awaited := state.get("awaitedFiles"):
             return f"waiting for a verdict on {_named(awaited)}"
@@ -113,8 +114,8 @@ def doing(state: State) -> str:
     return _STAGES.get(stage, stage)
 
 
-def _named(files: Sequence[str]) -> str:
-    return files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
+def _named(things: Sequence[str]) -> str:
+    return things[0] if len(things) == 1 else f"{things[0]} and {len(things) - 1} more"
 
 
 def measure(state: State) -> tuple[int, int | None, str]:

@@ -68,7 +68,7 @@ class SafeFetcher:
         async with self._response(url, {}, pace) as response:
             declared = response.content_length
             if declared is not None and declared > max_bytes:
-                raise _too_large()
+                raise _too_large(max_bytes)
             return b"".join([chunk async for chunk in _body(response, max_bytes, pace)])
 
     def stream(
@@ -205,7 +205,7 @@ async def _body(response: ClientResponse, most: int, pace: Pace) -> AsyncIterato
     while data := await pace.read(response):
         received += len(data)
         if received > most:
-            raise _too_large()
+            raise _too_large(most)
         pieces.append(data)
         held += len(data)
         if held >= CHUNK_BYTES:
@@ -263,8 +263,12 @@ def _refused(refusal: InvalidInput) -> FetchError:
     return FetchError(refusal.message, code="SourceRefused", retryable=False)
 
 
-def _too_large() -> FetchError:
-    return FetchError("The source is larger than allowed.", code="SourceLength", retryable=False)
+def _too_large(most: int) -> FetchError:
+    return FetchError(
+        f"The source is larger than the {most} bytes allowed.",
+        code="SourceLength",
+        retryable=False,
+    )
 
 
 def _changed() -> FetchError:

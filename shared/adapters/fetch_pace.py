@@ -50,7 +50,7 @@ class Pace:
     def __init__(self, limits: FetchLimits, size_bytes: int, clock: Callable[[], float]) -> None:
         self._limits = limits
         self._clock = clock
-        self._left = limits.whole_seconds(size_bytes)
+        self._whole = self._left = limits.whole_seconds(size_bytes)
         self._window_seconds = 0.0
         self._window_bytes = 0
 
@@ -65,7 +65,11 @@ class Pace:
         try:
             return await asyncio.wait_for(waiting, max(0.0, min(most_seconds, self._left)))
         except TimeoutError:
-            failure = _too_slow()
+            failure = (
+                _too_slow(f"nothing came for {most_seconds:g} s")
+                if most_seconds <= self._left
+                else _too_slow(f"it may take {self._whole:g} s in all")
+            )
         except _network_failures():
             failure = FetchError(failed[1], code=failed[0])
         finally:
@@ -82,7 +86,9 @@ class Pace:
         self._window_bytes += len(data)
         if self._window_seconds >= self._limits.rate_window_seconds:
             if self._window_bytes < self._limits.min_bytes_per_second * self._window_seconds:
-                raise _too_slow()
+                raise _too_slow(
+                    f"the limit fetch_min_bytes_per_second is {self._limits.min_bytes_per_second:g}"
+                )
             self._window_seconds, self._window_bytes = 0.0, 0
         return data
 
@@ -93,5 +99,5 @@ def _network_failures() -> tuple[type[Exception], ...]:
     return (ClientError, OSError, UnicodeError)
 
 
-def _too_slow() -> FetchError:
-    return FetchError("The source is too slow.", code="SourceTooSlow")
+def _too_slow(why: str) -> FetchError:
+    return FetchError(f"The source is too slow; {why}.", code="SourceTooSlow")

@@ -16,6 +16,7 @@ from shared.adapters.table_counters import TableCounters, TableRecounts
 from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_fleet import TableFleet
+from shared.adapters.table_holders import TableHolders
 from shared.adapters.table_log_collections import TableLogCollections
 from shared.adapters.table_operations import TableOperations
 from shared.adapters.table_refusals import TableRefusals
@@ -74,6 +75,11 @@ class Adapters:
     def updates(self) -> TableUpdates:
         """Published updates."""
         return TableUpdates(self._table("Updates"))
+
+    @cached_property
+    def holders(self) -> TableHolders:
+        """Which families of updates hold which device properties."""
+        return TableHolders(self._table("Holders"))
 
     @cached_property
     def devices(self) -> TableDevices:

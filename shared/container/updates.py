@@ -15,6 +15,7 @@ from shared.services.announce import Announcer
 from shared.services.best_updates import BestUpdates
 from shared.services.defender import DefenderResults, DefenderScanner
 from shared.services.delete_update import DeleteUpdate
+from shared.services.families import Families
 from shared.services.import_fetch import ImportFetch
 from shared.services.import_publish import ImportPublish
 from shared.services.import_scan import ImportScan
@@ -74,6 +75,11 @@ class UpdateServices(Adapters):
         )
 
     @cached_property
+    def families(self) -> Families:
+        """Which updates fit the same devices."""
+        return Families(self.updates, self.holders, self.settings.limits)
+
+    @cached_property
     def import_fetch(self) -> ImportFetch:
         """First stage of imports."""
         return ImportFetch(
@@ -84,6 +90,7 @@ class UpdateServices(Adapters):
             self.queues,
             self._fetcher(),
             self.sealer,
+            self.families,
             self.clock,
             self.settings.drop_wait_seconds,
             self.settings.limits,
@@ -171,6 +178,7 @@ class UpdateServices(Adapters):
             self.blobs,
             self.signing,
             self.best_updates,
+            self.families,
             self.clock,
         )
 

@@ -30,6 +30,9 @@ class Limits:
     """Imports and deletions at the same time; those begun in the last day count."""
     deployments_per_group: int = 1000
     """Deployments of a group that have not been deleted, whatever their state."""
+    names_per_compatibility: int = 1
+    """Pairs of provider and name whose updates have the same set of device properties. With one,
+    the updates for a kind of device are versions of one another, as the managed service has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,8 @@ class TooManyRequests(LimitExceeded):
     default_code = "TooManyRequests"
     retryable = True
 
-    def __init__(self, message: str, retry_after: float) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, retry_after: float, target: str | None = None) -> None:
+        super().__init__(message, target=target)
         self.retry_after = retry_after
 
 

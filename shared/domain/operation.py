@@ -88,8 +88,8 @@ class Operation:
     of devices, what the scanners knew. The latter two go on at `position`; `step` counts their
     pages, so that a repeated message does nothing. `tries` says how often the present stage was
     begun, `last_error` why the last try failed that is to be repeated. `missing` are the files that
-    a dropped manifest waits for, `awaited` those on which a scanner has told nothing yet, since
-    `awaited_since`. `events` are still to be told to customers.
+    a dropped manifest waits for, `missing_updates` its children, `awaited` the files on which a
+    scanner has told nothing yet, since `awaited_since`. `events` are still to be told to customers.
     """
 
     operation_id: str
@@ -110,6 +110,7 @@ class Operation:
     tries: int = 0
     last_error: Failure | None = None
     missing: tuple[str, ...] = ()
+    missing_updates: tuple[UpdateId, ...] = ()
     files_scanned: int = 0
     files_total: int = 0
     events: tuple[DomainEvent, ...] = ()

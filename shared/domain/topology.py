@@ -38,6 +38,7 @@ Table = Literal[
     "LogCollections",
     "Verdicts",
     "Recounts",
+    "Holders",
 ]
 Container = Literal[
     "imports", "quarantine", "content", "manifests", "rules", "deadletter", "diagnostics"

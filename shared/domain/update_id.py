@@ -23,6 +23,17 @@ _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+){1,3}")
 _FIELDS = ("provider", "name", "version")
 
 
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What the versions of one update have in common."""
+
+    provider: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.name}"
+
+
 @total_ordering
 @dataclass(frozen=True, slots=True)
 class UpdateId:
@@ -51,6 +62,11 @@ class UpdateId:
             raise _invalid(violations)
         assert isinstance(value, Mapping)
         return cls(value["provider"], value["name"], value["version"])
+
+    @property
+    def family(self) -> Family:
+        """Provider and name."""
+        return Family(self.provider, self.name)
 
     @property
     def version_key(self) -> tuple[int, ...]:

@@ -188,8 +188,9 @@ class ImportUpdateInputItem(Model):
 class Operation(Model):
     """A long-running operation; what follows `error` is additional.
 
-    `filesScanned` of `filesTotal` counts up while an import is scanned; `missingFiles` are those
-    that a dropped manifest waits for, `awaitedFiles` those on which a scanner has told nothing yet.
+    `filesScanned` of `filesTotal` counts up while an import is scanned; `missingFiles` and
+    `missingUpdates` are what a dropped manifest waits for, `awaitedFiles` those on which a scanner
+    has told nothing yet.
     """
 
     operation_id: str
@@ -207,6 +208,7 @@ class Operation(Model):
     files_scanned: int | None = None
     files_total: int | None = None
     missing_files: list[str] | None = None
+    missing_updates: list[UpdateId] | None = None
     awaited_files: list[str] | None = None
 
 

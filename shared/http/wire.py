@@ -147,6 +147,7 @@ def operation(instance: str, stored: Stored[Operation], api_version: str) -> mod
         files_scanned=item.files_scanned,
         files_total=item.files_total or None,
         missing_files=list(item.missing) or None,
+        missing_updates=[update_id(each) for each in item.missing_updates] or None,
         awaited_files=list(item.awaited) or None,
     )
 

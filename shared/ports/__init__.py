@@ -7,6 +7,7 @@ from shared.ports.devices import DeviceQuery, Devices, DeviceWrite, Revision
 from shared.ports.events import CustomerTopic, Events
 from shared.ports.fetching import Fetcher, SourceBytes
 from shared.ports.fleet import Fleet, KnownClass, KnownGroup, Rollup
+from shared.ports.holders import Holders
 from shared.ports.hub import Hub, TwinSource
 from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
@@ -34,6 +35,7 @@ __all__ = [
     "Events",
     "Fetcher",
     "Fleet",
+    "Holders",
     "Hub",
     "JudgedContent",
     "KnownClass",

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,7 +19,9 @@ from shared.domain.import_request import ImportItem, match_files
 from shared.domain.limits import Limits, check_import
 from shared.domain.operation import ImportSource, Operation, Stage
 from shared.domain.topology import SCAN_REQUEST
+from shared.domain.update_id import UpdateId
 from shared.ports import Blobs, Clock, Fetcher, Operations, Queues, Sealer, Updates
+from shared.services.families import Families
 from shared.services.file_fetch import FileFetch, FileJob, unfetched
 from shared.services.import_try import TakenOver, Try
 from shared.services.imports import Imports, quarantine_prefix
@@ -31,15 +33,26 @@ _DROP_POLL_SECONDS = 5.0
 
 
 class IncompleteDrop(DeviceUpdateError):
-    """Not every file of a dropped manifest has arrived yet; `missing` are their names."""
+    """Not everything that a dropped manifest needs has arrived yet: `files` by their names, and
+    `updates` that it refers to.
+    """
 
     default_code = "DropIncomplete"
 
-    def __init__(self, missing: Sequence[str]) -> None:
-        super().__init__(
-            f"These files of the manifest have not arrived beside it: {', '.join(missing)}."
-        )
-        self.missing = tuple(missing)
+    def __init__(
+        self, files: Sequence[str], updates: Sequence[UpdateId], wait_seconds: float
+    ) -> None:
+        missing = []
+        if files:
+            missing.append(
+                f"These files of the manifest have not arrived beside it: {', '.join(files)}."
+            )
+        if updates:
+            names = ", ".join(map(str, updates))
+            missing.append(f"These updates that it refers to are not published: {names}.")
+        missing.append(f"The limit import_drop_wait_seconds is {wait_seconds:g}.")
+        super().__init__(" ".join(missing))
+        self.files, self.updates = tuple(files), tuple(updates)
 
 
 @dataclass(slots=True)
@@ -53,6 +66,7 @@ class ImportFetch:
     queues: Queues
     fetcher: Fetcher
     sealer: Sealer
+    families: Families
     clock: Clock
     drop_wait_seconds: float
     limits: Limits = field(default_factory=Limits)
@@ -103,11 +117,15 @@ class ImportFetch:
                     target="/updateId",
                 )
             await self._check_ids(instance, operation, manifest)
-            await self._check_references(instance, manifest, manifests)
+        await self.families.claim(
+            instance, {manifest.update_id: manifest.compatibility for manifest in manifests}
+        )
         jobs: list[FileJob] = []
         for index, (source, manifest) in enumerate(zip(operation.sources, manifests, strict=True)):
             with _said_of(index, operation):
-                jobs += await self._jobs(instance, operation, index, source, manifest)
+                absent = await self._absent_children(instance, manifest, manifests)
+                addresses = await self._addresses(source, manifest, absent)
+                jobs += _jobs(instance, operation, index, manifest, addresses)
         return jobs
 
     async def _manifest(
@@ -171,22 +189,21 @@ class ImportFetch:
                 target="/updateId",
             )
 
-    async def _check_references(
+    async def _absent_children(
         self, instance: str, manifest: ImportManifest, together: Sequence[ImportManifest]
-    ) -> None:
-        """A parent's children are there or come with it, and have no children: agents go no
-        deeper.
+    ) -> list[UpdateId]:
+        """Which children neither are there nor come with their parent.
+
+        The others must have no children: agents go no deeper.
         """
         references = {item.update_id: item.references for item in together}
+        absent = []
         for child in manifest.references:
             if child not in references:
                 known = await self.updates.get(instance, child)
                 if known is None:
-                    raise _cannot_process(
-                        "ReferenceNotFound",
-                        f"Update '{manifest.update_id}' refers to '{child}', which is neither "
-                        "imported nor part of this import.",
-                    )
+                    absent.append(child)
+                    continue
                 if known.value.recall is not None:
                     raise _cannot_process(
                         "ReferenceRecalled",
@@ -200,40 +217,34 @@ class ImportFetch:
                     f"Update '{manifest.update_id}' refers to '{child}', which refers to others "
                     "itself; only one level is allowed.",
                 )
+        return absent
 
-    async def _jobs(
-        self,
-        instance: str,
-        operation: Operation,
-        index: int,
-        source: ImportSource,
-        manifest: ImportManifest,
-    ) -> list[FileJob]:
+    async def _addresses(
+        self, source: ImportSource, manifest: ImportManifest, absent: Sequence[UpdateId]
+    ) -> dict[str, str]:
+        """Where each file is.
+
+        Raises:
+            IncompleteDrop: A file or a child of a dropped manifest is still to come.
+            InvalidInput: The request does not fit the manifest, or lacks a child of it.
+        """
         if source.kind == "drop":
-            addresses = await self._beside(source.manifest, manifest)
-        else:
-            sealed = ImportItem("", 0, "", None, tuple(source.files.items()))
-            addresses = match_files(manifest, sealed)
-        prefix = f"{quarantine_prefix(instance, operation.operation_id)}{index}/"
-        return [
-            FileJob(source, addresses[entry.filename], entry, f"{prefix}{at}")
-            for at, entry in enumerate(manifest.all_files)
-        ]
-
-    async def _beside(self, manifest_name: str, manifest: ImportManifest) -> dict[str, str]:
-        folder = manifest_name.rpartition("/")[0]
-        names = {
-            entry.filename: f"{folder}/{entry.filename}" if folder else entry.filename
-            for entry in manifest.all_files
-        }
-        missing = [
-            filename
-            for filename, name in names.items()
-            if await self.blobs.metadata("imports", name) is None
-        ]
-        if missing:
-            raise IncompleteDrop(missing)
-        return names
+            names = _beside(source.manifest, manifest)
+            missing = [
+                filename
+                for filename, name in names.items()
+                if await self.blobs.metadata("imports", name) is None
+            ]
+            if missing or absent:
+                raise IncompleteDrop(missing, absent, self.drop_wait_seconds)
+            return names
+        if absent:
+            raise _cannot_process(
+                "ReferenceNotFound",
+                f"Update '{manifest.update_id}' refers to '{absent[0]}', which is neither "
+                "imported nor part of this import.",
+            )
+        return match_files(manifest, ImportItem("", 0, "", None, tuple(source.files.items())))
 
     async def _wait(self, attempt: Try, error: IncompleteDrop) -> None:
         """Look again later; say beside the manifest what is missing.
@@ -247,9 +258,10 @@ class ImportFetch:
         )
         if waited.total_seconds() >= self.drop_wait_seconds:
             raise error
-        if operation.missing != error.missing:
-            await self.imports.report_drop(replace(operation, missing=error.missing))
-        await attempt.save(missing=error.missing, tries=0)
+        waiting = replace(operation, missing=error.files, missing_updates=error.updates)
+        if waiting != operation:
+            await self.imports.report_drop(waiting)
+        await attempt.save(missing=error.files, missing_updates=error.updates, tries=0)
         await self.queues.put(
             "import",
             {"instance": attempt.instance, "operation": operation.operation_id},
@@ -289,6 +301,30 @@ async def _kept(work: Awaitable[None]) -> DeviceUpdateError | None:
     except DeviceUpdateError as error:
         return error
     return None
+
+
+def _beside(manifest_name: str, manifest: ImportManifest) -> dict[str, str]:
+    """The blob of each file of a dropped manifest."""
+    folder = manifest_name.rpartition("/")[0]
+    return {
+        entry.filename: f"{folder}/{entry.filename}" if folder else entry.filename
+        for entry in manifest.all_files
+    }
+
+
+def _jobs(
+    instance: str,
+    operation: Operation,
+    index: int,
+    manifest: ImportManifest,
+    addresses: Mapping[str, str],
+) -> list[FileJob]:
+    source = operation.sources[index]
+    prefix = f"{quarantine_prefix(instance, operation.operation_id)}{index}/"
+    return [
+        FileJob(source, addresses[entry.filename], entry, f"{prefix}{at}")
+        for at, entry in enumerate(manifest.all_files)
+    ]
 
 
 def _scan_entry(job: FileJob) -> dict[str, object]:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from shared.domain.errors import Conflict, NotFound
+from shared.domain.errors import Conflict, LimitExceeded, NotFound
 from shared.domain.import_manifest import ImportManifest, parse_import_manifest
 from shared.domain.operation import ImportSource, Operation, Stage
 from shared.domain.update import PreparedUpdate, Update, hex_of, prepare
 from shared.domain.update_id import UpdateId
 from shared.ports import Blobs, Clock, Operations, Updates
 from shared.services.best_updates import BestUpdates
+from shared.services.families import Families
 from shared.services.import_scan import VERDICTS
 from shared.services.import_try import Try
 from shared.services.imports import Imports, quarantine_prefix
@@ -34,6 +35,7 @@ class ImportPublish:
     blobs: Blobs
     signing: Signing
     best_updates: BestUpdates
+    families: Families
     clock: Clock
 
     async def run(self, instance: str, identity: str) -> None:
@@ -104,6 +106,7 @@ class ImportPublish:
             await self._check_id(instance, operation, update.update_id)
         # a deletion that did not see this update yet may have taken a child or a blob meanwhile
         await self._check_children(instance, update)
+        await self._check_family(instance, update)
         await self._promote(instance, manifest, prepared, prefix, scanned)
         # the signing key may have changed before this update could be found and signed anew
         await self.signing.renew(instance, update.update_id)
@@ -123,6 +126,13 @@ class ImportPublish:
             for child in update.references:
                 await referred(self.updates, instance, child, update.update_id)
         except NotFound:
+            await self.updates.delete(instance, update.update_id)
+            raise
+
+    async def _check_family(self, instance: str, update: Update) -> None:
+        try:
+            await self.families.claim(instance, {update.update_id: update.compatibility})
+        except LimitExceeded:
             await self.updates.delete(instance, update.update_id)
             raise
 

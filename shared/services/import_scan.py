@@ -105,7 +105,8 @@ class ImportScan:
         if left <= 0:
             raise _no_verdict(
                 f"Within {self.wait_seconds:g} s no scanner's verdict came on "
-                f"{', '.join(awaited)}; import again.",
+                f"{', '.join(awaited)}; import again. "
+                f"The limit defender_wait_seconds is {self.wait_seconds:g}.",
                 awaited[0],
                 retryable=False,
             )

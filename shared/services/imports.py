@@ -93,6 +93,7 @@ class Imports:
         if running >= most:
             raise TooManyRequests(
                 f"{running} operations are running; the limit running_operations is {most}.",
+                target="running_operations",
                 retry_after=_SECONDS_UNTIL_ROOM,
             )
 
@@ -235,6 +236,7 @@ def _drop_status(operation: Operation) -> dict[str, object]:
         "status": operation.status,
         "stage": operation.stage,
         "missingFiles": operation.missing,
+        "missingUpdates": [item.to_wire() for item in operation.missing_updates],
         "update": operation.update_id.to_wire() if operation.update_id else None,
         "error": {"code": failure.code, "message": failure.message} if failure else None,
         "lastActionDateTime": operation.changed_at,

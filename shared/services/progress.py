@@ -22,7 +22,7 @@ class Progress:
 
     async def begin(self, size: int, files: int) -> None:
         """Say how many bytes and files there are in all."""
-        await self._write(bytes_total=size, files_total=files, missing=())
+        await self._write(bytes_total=size, files_total=files, missing=(), missing_updates=())
 
     async def reach(self, name: str, size: int) -> None:
         """So many bytes of a file are done."""

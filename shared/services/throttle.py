@@ -32,8 +32,10 @@ class Throttle:
             bucket = self._buckets[instance, action] = TokenBucket(per_minute, now)
         wait = bucket.take(now)
         if wait:
+            limit = f"requests_per_minute_{kind}"
             raise TooManyRequests(
                 f"Instance '{instance}' takes {per_minute} requests a minute that need the action "
-                f"'{action}', and they are spent.",
+                f"'{action}', and they are spent; the limit {limit} is {per_minute}.",
+                target=limit,
                 retry_after=wait,
             )

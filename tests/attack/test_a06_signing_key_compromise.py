@@ -84,7 +84,7 @@ async def ask_a_slow_device(product: Product, group: str, package: Package) -> d
 
 async def test_a06_rotation_reaches_new_and_running_deployments(keyed: Product) -> None:
     group, model = unique("group"), unique("model")
-    package, other = make_package(model), make_package(model)
+    package, other = make_package(model), make_package(model, version="2.0")
     await keyed.publish(package)
     before = keyring_of(keyed.stack)
     async with keyed.fleet(group, model, 1, delaySeconds={"install": 600}) as fleet:

@@ -239,7 +239,8 @@ async def test_child_update_is_installed_through_its_parent(
     product: Product, roots: Roots, web: aiohttp.ClientSession
 ) -> None:
     group, model = unique("group"), unique("model")
-    child = make_package(model, isDeployable=False, files={"child.bin": unique("c").encode()})
+    content = {"child.bin": unique("c").encode()}
+    child = make_package(unique("part"), isDeployable=False, files=content)
     own = {"parent.sh": unique("p").encode()}
     parent = make_package(
         model,

@@ -157,7 +157,7 @@ async def test_sdk_imports_a_parent_with_the_child_it_refers_to(
     client: Sdk, product: Product
 ) -> None:
     model = unique("model")
-    child = make_package(model, isDeployable=False)
+    child = make_package(unique("part"), isDeployable=False)
     step = {"type": "reference", "updateId": child.update_id}
     parent = make_package(model, instructions={"steps": [step]}, files=None)
     parent.document["files"] = []
@@ -377,7 +377,7 @@ async def test_sdk_raises_exists_error_when_a_deployment_id_is_taken(
     client: Sdk, product: Product
 ) -> None:
     group, model, identity = unique("group"), unique("model"), unique("deployment")
-    first, second = make_package(model), make_package(model)
+    first, second = make_package(model), make_package(model, version="2.0")
     await product.publish(first)
     await product.publish(second)
     async with product.fleet(group, model, 1):

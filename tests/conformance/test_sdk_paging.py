@@ -71,15 +71,10 @@ class Content:
         self.class_id = ""
         others = range(1, COUNT)
         self.packages = [
-            self._package(self.provider, "n0", "1.0"),
-            *(self._package(f"{self.provider}-{at}", "n0", "1.0") for at in others),
-            *(self._package(self.provider, f"n{at}", "1.0") for at in others),
-            *(self._package(self.provider, "n0", f"{at + 1}.0") for at in others),
+            *(_package(self.provider, "n0", f"{at + 1}.0", self.model) for at in range(COUNT)),
+            *(_package(f"{self.provider}-{at}", "n0", "1.0", unique("model")) for at in others),
+            *(_package(self.provider, f"n{at}", "1.0", unique("model")) for at in others),
         ]
-
-    def _package(self, provider: str, name: str, version: str) -> Package:
-        identity = {"provider": provider, "name": name, "version": version}
-        return make_package(self.model, updateId=identity)
 
     async def make(self) -> None:
         """Import, connect and deploy."""
@@ -105,6 +100,11 @@ class Content:
             pages.append(page["value"])
             path = page.get("nextLink")
         return pages
+
+
+def _package(provider: str, name: str, version: str, model: str) -> Package:
+    identity = {"provider": provider, "name": name, "version": version}
+    return make_package(model, updateId=identity)
 
 
 def lists(content: Content) -> dict[str, tuple[str, tuple[Any, ...], dict[str, Any], int]]:

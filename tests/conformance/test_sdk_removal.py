@@ -114,7 +114,7 @@ async def test_deleting_an_update_is_refused_while_another_refers_to_it(
     product: Product, client: Sdk
 ) -> None:
     model = unique("model")
-    child = make_package(model, isDeployable=False)
+    child = make_package(unique("part"), isDeployable=False)
     parent = make_package(
         model,
         files={},

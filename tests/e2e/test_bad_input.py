@@ -249,6 +249,21 @@ async def test_import_fails_when_a_referenced_update_is_missing(product: Product
     assert error["innererror"]["code"] == "ReferenceNotFound"
 
 
+async def test_import_fails_when_its_devices_have_updates_of_another_name(
+    product: Product,
+) -> None:
+    model = unique("model")
+    await product.publish(make_package(model))
+    package = make_package(model, name=unique("other"))
+
+    error = await refused(product, package, product.sources.offer(package))
+
+    assert error["code"] == "UpdateLimitExceeded"
+    assert error["innererror"]["code"] == "UpdateNameCompatibility"
+    assert "the limit names_per_compatibility is 1" in error["message"]
+    await product.publish(make_package(model, version="2.0"))
+
+
 # What the REST API sees at once.
 
 

@@ -56,7 +56,7 @@ async def customer(stack: Stack) -> AsyncIterator[Webhook]:
 
 async def test_customer_hears_of_everything_that_happens(stack: Stack, product: Product) -> None:
     model, group = unique("model"), unique("group")
-    package, broken = make_package(model), make_package(model)
+    package, broken = make_package(model), make_package(model, version="1.1")
     update_id = package.update_id
 
     async with customer(stack) as webhook:

@@ -78,6 +78,10 @@ async def show_operation(
                 ("bytes fetched", _of(state, "bytesDone", "bytesTotal")),
                 ("files scanned", _of(state, "filesScanned", "filesTotal")),
                 ("missing files", ", ".join(state.get("missingFiles") or ()) or None),
+                (
+                    "missing updates",
+                    ", ".join(map(update_name, state.get("missingUpdates") or ())) or None,
+                ),
                 ("no verdict yet", ", ".join(state.get("awaitedFiles") or ()) or None),
                 ("created", moment(state["createdDateTime"])),
             ]

@@ -78,7 +78,10 @@ class Clamd:
         """
         size = data.stat().st_size if isinstance(data, Path) else len(data)
         if size > self._max_bytes:
-            raise Unscannable(f"has more than the {self._max_bytes} bytes that clamd looks at")
+            raise Unscannable(
+                "has more bytes than clamd is given; the limit clamd_max_bytes is "
+                f"{self._max_bytes}"
+            )
         deadline = time.monotonic() + seconds
         with data.open("rb") if isinstance(data, Path) else io.BytesIO(data) as file:
             reply = self._ask(b"zINSTREAM\0", file, deadline, is_stream=True)

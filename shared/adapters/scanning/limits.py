@@ -53,6 +53,11 @@ class WalkLimits:
         return min(self.tree_factor * size_bytes + self.tree_base_bytes, self.tree_bytes)
 
 
+def too_many_members(limits: WalkLimits) -> TreeLimit:
+    """The error of a file with too many members."""
+    return TreeLimit(f"holds too many members; the limit scan_max_members is {limits.members}")
+
+
 class Budget:
     """What is left of the limits during one walk.
 
@@ -69,7 +74,7 @@ class Budget:
         self.limits = limits
         self._clock = clock
         self._deadline = deadline
-        self._tree_left = limits.tree_limit(size_bytes)
+        self._tree_bytes = self._tree_left = limits.tree_limit(size_bytes)
         self._members_left = limits.members
         self._member_in = 0
         self._member_out = 0
@@ -88,7 +93,7 @@ class Budget:
     def begin_member(self) -> None:
         """Count one more member."""
         if self._members_left == 0:
-            raise TreeLimit(f"holds more than {self.limits.members} members")
+            raise too_many_members(self.limits)
         self._members_left -= 1
         self._member_in = self._member_out = 0
 
@@ -99,10 +104,13 @@ class Budget:
         self._member_out += produced
         self._tree_left -= produced
         if self._tree_left < 0:
-            raise TreeLimit("unpacks to too many bytes")
+            raise TreeLimit(f"unpacks to more than {self._tree_bytes} bytes in all")
         if self._member_out > self.limits.member_bytes:
             raise Unscannable(f"unpacks to more than {self.limits.member_bytes} bytes")
         if self._member_out > max(
             self.limits.ratio_from_bytes, self.limits.ratio * self._member_in
         ):
-            raise Unscannable(f"unpacks to more than {self.limits.ratio} times its size")
+            raise Unscannable(
+                f"unpacks to too many times its size; the limit scan_max_ratio is "
+                f"{self.limits.ratio}"
+            )

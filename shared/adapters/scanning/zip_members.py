@@ -20,7 +20,7 @@ from shared.adapters.scanning.codecs import (
     xz_codec,
     zstd_codec,
 )
-from shared.adapters.scanning.limits import TreeLimit, Unscannable, WalkLimits
+from shared.adapters.scanning.limits import Unscannable, WalkLimits, too_many_members
 from shared.adapters.scanning.members import Entry, copied, remainder, shown
 
 _END = b"PK\5\6"
@@ -160,7 +160,7 @@ def _zip64(file: BinaryIO, end: int) -> tuple[int, int, int, int] | None:
 
 def _central(file: BinaryIO, directory: _Directory, limits: WalkLimits) -> Iterator[_Member]:
     if directory.entries > limits.members:
-        raise TreeLimit(f"holds more than {limits.members} members")
+        raise too_many_members(limits)
     at = directory.start
     for _ in range(directory.entries):
         file.seek(at)

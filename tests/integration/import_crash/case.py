@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from shared.adapters.blobs import AzureBlobs
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
 from shared.adapters.table_operations import TableOperations
 from shared.adapters.table_updates import TableUpdates
 from shared.domain.import_request import ImportItem
 from shared.domain.operation import Operation, OperationStatus
+from shared.domain.topology import IMPORT_MANIFEST_SUFFIX, IMPORT_STATUS_SUFFIX
 from shared.domain.update import Update
 from tests.integration.import_crash.publisher import RangeServer
 from tests.integration.import_crash.worker import (
@@ -26,7 +29,10 @@ from tests.integration.import_crash.worker import (
 )
 from tests.packages import Package, sha256
 
+SOON = timedelta(minutes=3)
+"""When the sweep takes a stage for stalled, and a drop goes on waiting."""
 LATER = timedelta(days=2)
+"""When it takes content that no update has for left behind."""
 _numbers = itertools.count(1)
 
 
@@ -49,6 +55,8 @@ class Case:
     clock: ShiftedClock = field(default_factory=ShiftedClock)
     expected: list[str] = field(default_factory=list)
     files: list[bytes] = field(default_factory=list)
+    reports: list[str] = field(default_factory=list)
+    """Blobs that say what became of drops."""
     ask: Callable[[Worker], Awaitable[object]] | None = None
     host: Host = field(init=False)
 
@@ -63,18 +71,26 @@ class Case:
         self.expected.append(package.update_id["name"])
         self.files += package.files.values()
 
-    def import_by_url(self, *packages: Package) -> None:
-        """Have a publisher ask for an import."""
-        items = [self.item(package) for package in packages]
+    def import_by_url(self, *packages: Package, links: Mapping[str, str] | None = None) -> None:
+        """Have a publisher ask for an import. `links` say where some files are; the others are
+        served.
+        """
+        items = [self._item(package, links or {}) for package in packages]
         self.ask = lambda worker: worker.imports.start(self.instance, items, "trace")
         for package in packages:
             self.expect(package)
 
-    def item(self, package: Package) -> ImportItem:
-        """What a request asks for, with its sources served."""
+    async def stored(self, content: bytes) -> str:
+        """Keep some bytes in the service's own account; a link to them."""
+        blobs = AzureBlobs(self.bare, 1.0)
+        name = f"elsewhere/{self.instance}.bin"
+        await blobs.write("diagnostics", name, content)
+        return await blobs.link("diagnostics", name, "source.bin")
+
+    def _item(self, package: Package, links: Mapping[str, str]) -> ImportItem:
         name = package.update_id["name"]
         urls = {
-            file: self.publisher.put(f"{self.instance}/{name}/{file}", content)
+            file: links.get(file) or self.publisher.put(f"{self.instance}/{name}/{file}", content)
             for file, content in package.files.items()
         }
         return ImportItem(
@@ -86,14 +102,17 @@ class Case:
         )
 
     async def drop(self, package: Package) -> None:
-        """Put a package into the drop container, files first."""
+        """Put a package into the drop container, files first. What is dropped first, the host sees
+        first.
+        """
         self.host.has_drops = True
-        folder = f"{self.instance}/{package.update_id['name']}"
+        folder = f"{self.instance}/{len(self.reports)}-{package.update_id['name']}"
         for file, content in package.files.items():
             blob = self.bare.blobs.get_blob_client("imports", f"{folder}/{file}")
             await blob.upload_blob(content)
-        manifest = f"{folder}/it.importmanifest.json"
+        manifest = f"{folder}/it{IMPORT_MANIFEST_SUFFIX}"
         await self.bare.blobs.get_blob_client("imports", manifest).upload_blob(package.manifest)
+        self.reports.append(f"{folder}/it{IMPORT_STATUS_SUFFIX}")
         self.expect(package)
 
     async def run(self, dies_at: int | None = None) -> int:
@@ -112,9 +131,10 @@ class Case:
         if self.ask is not None and not await self.operations():
             await self.ask(worker)  # the publisher got no answer and asks again
         await self.host.run(worker)
-        self.clock.ahead += LATER
-        await worker.sweep.run()
-        await self.host.run(worker)
+        for later in (SOON, LATER) if self.reports else (LATER,):
+            self.clock.ahead += later
+            await worker.sweep.run()
+            await self.host.run(worker)
         return calls
 
     async def operations(self) -> list[OperationStatus]:
@@ -155,4 +175,7 @@ class Case:
             blob = self.bare.blobs.get_blob_client("content", f"{self.instance}/{digest}")
             content = await (await blob.download_blob()).readall()
             assert hashlib.sha256(content).hexdigest() == digest
+        for name in self.reports:
+            report = await self.bare.blobs.get_blob_client("imports", name).download_blob()
+            assert json.loads(await report.readall())["status"] == OperationStatus.SUCCEEDED
         await self.assert_nothing_is_left({f"{self.instance}/{digest}" for digest in used})

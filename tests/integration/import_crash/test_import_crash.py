@@ -1,4 +1,7 @@
-"""An import ends in one complete published update wherever its worker dies."""
+"""An import ends in one complete published update wherever its worker dies.
+
+Every call of a story is tried; a story comes in parts, so that they can run side by side.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,22 @@ import pytest
 
 from shared.domain.operation import OperationStatus
 from tests.integration.import_crash.case import Case
-from tests.integration.import_crash.worker import BLOCK_BYTES, a_worker
+from tests.integration.import_crash.worker import BLOCK_BYTES
 from tests.packages import Package, make_package
 
 LARGE = random.Random(5).randbytes(2 * BLOCK_BYTES + 1)
 SMALL = b"#!/bin/sh\n"
+LAST_CALLS = 12
+"""The last calls of an import, among them all that report on a drop."""
+
+type Prepare = Callable[[Case], Awaitable[None]]
+
+
+def in_parts(count: int) -> pytest.MarkDecorator:
+    """Which of the calls, by their number."""
+    return pytest.mark.parametrize(
+        "part", [slice(at, None, count) for at in range(count)], ids=lambda part: str(part.start)
+    )
 
 
 def single() -> Package:
@@ -31,92 +45,85 @@ def parent() -> Package:
     return package
 
 
-async def one_by_url(case: Case) -> None:
-    case.import_by_url(single())
-
-
 async def parent_and_child_by_url(case: Case) -> None:
-    case.import_by_url(parent(), child())
+    """In one request; the child's file lies in the service's own account."""
+    case.import_by_url(parent(), child(), links={"same.sh": await case.stored(SMALL)})
 
 
-async def one_by_drop(case: Case) -> None:
-    await case.drop(single())
-
-
-async def parent_by_drop(case: Case) -> None:
-    """Its child was imported before."""
-    case.import_by_url(child())
-    assert case.ask is not None
-    case.storage.mortality.begin()
-    worker = a_worker(case.storage.counted, case.instance, case.clock, case.storage.mortality)
-    await case.ask(worker)
-    await case.host.run(worker)
-    case.ask = None
+async def parent_and_child_by_drop(case: Case) -> None:
+    """Together, the parent first, so that it has to wait."""
     await case.drop(parent())
+    await case.drop(child())
 
 
-async def crash_at(
-    a_case: Callable[[], Case],
-    prepare: Callable[[Case], Awaitable[None]],
-    choose: Callable[[int, int], Iterable[int]],
-) -> None:
-    """Import without a crash, then with one at each of the calls chosen of those of the fetch stage
-    and of all.
-    """
-    whole = a_case()
-    await prepare(whole)
-    calls = await whole.run()
-    await whole.assert_published()
-    assert calls > whole.host.calls_of_fetch > 10
+async def wrong_by_url(case: Case) -> None:
+    case.import_by_url(single())
+    case.publisher.put(f"{case.instance}/single/install.sh", SMALL.replace(b"sh", b"zz"))
 
-    for call in choose(whole.host.calls_of_fetch, calls):
+
+async def wrong_in_own_account(case: Case) -> None:
+    url = await case.stored(LARGE[:-1] + b"?")
+    case.import_by_url(single(), links={"large.bin": url})
+
+
+async def a_whole(case: Case, prepare: Prepare) -> int:
+    """Import without a crash; how many calls that takes."""
+    await prepare(case)
+    calls = await case.run()
+    await case.assert_published()
+    return calls
+
+
+async def crash_at(a_case: Callable[[], Case], prepare: Prepare, calls: Iterable[int]) -> None:
+    """Import again and again, with a crash at each of these calls."""
+    for call in calls:
         case = a_case()
         await prepare(case)
         await case.run(call)
         await case.assert_published()
 
 
+@in_parts(4)
 async def test_import_of_parent_and_child_is_complete_wherever_its_worker_dies(
-    a_case: Callable[[], Case],
+    a_case: Callable[[], Case], part: slice
 ) -> None:
-    await crash_at(a_case, parent_and_child_by_url, lambda _, calls: range(1, calls + 1))
+    calls = await a_whole(a_case(), parent_and_child_by_url)
+
+    await crash_at(a_case, parent_and_child_by_url, range(1, calls + 1)[part])
 
 
-async def test_dropped_parent_is_complete_wherever_its_worker_dies_in_the_fetch(
-    a_case: Callable[[], Case],
+@in_parts(3)
+async def test_dropped_parent_that_waits_for_its_child_is_complete_wherever_its_worker_dies(
+    a_case: Callable[[], Case], part: slice
 ) -> None:
     """What follows the fetch knows no drop but in its report, made by the last calls."""
-    await crash_at(
-        a_case,
-        parent_by_drop,
-        lambda fetch, calls: [*range(1, fetch + 1), *range(calls - 12, calls + 1)],
-    )
+    whole = a_case()
+    calls = await a_whole(whole, parent_and_child_by_drop)
+    assert whole.host.fetches == 3
+
+    of_drop = whole.host.calls_of_fetch | set(range(calls - LAST_CALLS + 1, calls + 1))
+
+    await crash_at(a_case, parent_and_child_by_drop, sorted(of_drop)[part])
 
 
-@pytest.mark.parametrize("prepare", [one_by_url, one_by_drop])
-async def test_import_of_one_is_complete_after_a_crash(
-    a_case: Callable[[], Case], prepare: Callable[[Case], Awaitable[None]]
-) -> None:
-    """All its calls are among those of a parent and its child."""
-    await crash_at(a_case, prepare, lambda _, calls: range(3, calls + 1, 9))
-
-
+@pytest.mark.parametrize("prepare", [wrong_by_url, wrong_in_own_account])
 async def test_import_that_must_fail_fails_once_wherever_its_worker_dies(
-    a_case: Callable[[], Case],
+    a_case: Callable[[], Case], prepare: Prepare
 ) -> None:
-    def prepared() -> Case:
-        case = a_case()
-        case.import_by_url(single())
-        case.publisher.put(f"{case.instance}/single/install.sh", SMALL.replace(b"sh", b"zz"))
-        return case
-
-    calls = await prepared().run()
+    whole = a_case()
+    await prepare(whole)
+    calls = await whole.run()
     assert calls > 10
 
     for call in range(1, calls + 1):
-        case = prepared()
+        case = a_case()
+        await prepare(case)
         await case.run(call)
-        assert await case.operations() == [OperationStatus.FAILED]
+        (operation,) = await case.all_operations()
+        assert operation.status is OperationStatus.FAILED
+        assert operation.failure is not None
+        assert operation.failure.inner is not None
+        assert operation.failure.inner.code == "HashMismatch"
         assert await case.updates() == []
         await case.assert_nothing_is_left(set())
 
@@ -124,13 +131,18 @@ async def test_import_that_must_fail_fails_once_wherever_its_worker_dies(
 async def test_file_is_fetched_on_from_the_block_where_its_worker_died(
     a_case: Callable[[], Case],
 ) -> None:
-    offsets = set()
+    offsets, expected = set[int](), {0, BLOCK_BYTES}
+    whole = a_case()
+    whole.import_by_url(single())
+    await whole.run()
 
-    for call in range(16, 32, 3):
+    for call in sorted(whole.host.calls_of_fetch):
         case = a_case()
         case.import_by_url(single())
         await case.run(call)
         path = f"{case.instance}/single/large.bin"
         offsets |= {offset for name, offset in case.publisher.offsets if name == path}
+        if offsets >= expected:
+            break
 
-    assert offsets >= {0, BLOCK_BYTES}
+    assert offsets >= expected

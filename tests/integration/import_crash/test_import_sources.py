@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
-from shared.adapters.blobs import AzureBlobs
 from shared.adapters.table import Table
 from shared.adapters.table_operations import TableOperations
 from shared.domain.operation import Failure, OperationStatus
@@ -21,15 +19,8 @@ LARGE = random.Random(7).randbytes(5 * BLOCK_BYTES)
 async def own_source(case: Case, content: bytes, *, signed: bool) -> None:
     """Ask for an import whose file is a private blob of the service's own account."""
     package = make_package("model", name="own", files={"large.bin": LARGE})
-    blobs = AzureBlobs(case.bare, 1.0)
-    name = f"elsewhere/{case.instance}.bin"
-    await blobs.write("diagnostics", name, content)
-    url = await blobs.link("diagnostics", name, "large.bin")
-    item = replace(
-        case.item(package), files=(("large.bin", url if signed else url.partition("?")[0]),)
-    )
-    case.ask = lambda worker: worker.imports.start(case.instance, [item], "trace")
-    case.expect(package)
+    url = await case.stored(content)
+    case.import_by_url(package, links={"large.bin": url if signed else url.partition("?")[0]})
 
 
 async def failure(case: Case) -> Failure:
@@ -86,7 +77,7 @@ async def test_same_bytes_are_stored_once_when_they_are_imported_side_by_side(
     worker = a_worker(case.storage.counted, case.instance, case.clock, case.storage.mortality)
     case.storage.mortality.begin()
     for number in range(4):
-        case.import_by_url(make_package("model", name=f"twin{number}", files={"same.bin": LARGE}))
+        case.import_by_url(make_package(f"twin{number}", files={"same.bin": LARGE}))
         assert case.ask is not None
         await case.ask(worker)
     started = [item.operation_id for item in await case.all_operations()]

@@ -11,7 +11,8 @@ import asyncio
 import base64
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,15 +24,17 @@ from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
 from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_fleet import TableFleet
+from shared.adapters.table_holders import TableHolders
 from shared.adapters.table_operations import TableOperations
 from shared.adapters.table_updates import TableUpdates
 from shared.adapters.table_verdicts import TableVerdicts
 from shared.domain.errors import DeviceUpdateError
 from shared.domain.scan import Knowledge, Verdict
 from shared.domain.source_url import SourcePolicy
-from shared.domain.topology import IMPORT_MANIFEST_SUFFIX, SCAN_REQUEST
+from shared.domain.topology import IMPORT_MANIFEST_SUFFIX, SCAN_REQUEST, Queue
 from shared.ports import Sample
 from shared.services.best_updates import BestUpdates
+from shared.services.families import Families
 from shared.services.import_fetch import ImportFetch
 from shared.services.import_publish import ImportPublish
 from shared.services.import_scan import ImportScan
@@ -44,7 +47,8 @@ from tests.memory import MemorySealer, MemorySigning
 
 BLOCK_BYTES = 1 << 16
 PIECE_BYTES = 1 << 16
-
+_MOST_ROUNDS = 12
+"""More than any import takes that does not wait for something lost."""
 
 type Handler = Callable[[Worker, str, str, str], Awaitable[None]]
 
@@ -116,6 +120,15 @@ class MortalStream:
         await self._source.aclose()
 
 
+class PromptQueues(AzureQueues):
+    """The real queues, whose messages are due at once: nobody here waits for the time to pass."""
+
+    async def put(
+        self, queue: Queue, message: Mapping[str, Any], *, delay_seconds: float = 0
+    ) -> None:
+        await super().put(queue, message)
+
+
 class HashingScanner:
     """Finds everything clean that is what it should be."""
 
@@ -168,7 +181,7 @@ def a_worker(
 ) -> Worker:
     """A worker for one instance; its accounts must count with its mortality."""
     blobs = AzureBlobs(accounts, 1.0, BLOCK_BYTES)
-    queues = AzureQueues(accounts)
+    queues = PromptQueues(accounts)
     operations = TableOperations(Table(accounts, "Operations"))
     updates = TableUpdates(Table(accounts, "Updates"))
     fleet = TableFleet(
@@ -179,7 +192,10 @@ def a_worker(
         clock,
     )
     sealer = MemorySealer()
-    best = BestUpdates(fleet, updates)
+    best, families = (
+        BestUpdates(fleet, updates),
+        Families(updates, TableHolders(Table(accounts, "Holders"))),
+    )
     imports = Imports(operations, blobs, queues, sealer, clock)
     verdicts = TableVerdicts(Table(accounts, "Verdicts"))
     scanning = Scanning([HashingScanner()], verdicts, clock)
@@ -188,9 +204,11 @@ def a_worker(
     return Worker(
         mortality,
         imports,
-        ImportFetch(imports, operations, updates, blobs, queues, fetcher, sealer, clock, 3600.0),
+        ImportFetch(
+            imports, operations, updates, blobs, queues, fetcher, sealer, families, clock, 3600.0
+        ),
         ImportScan(imports, operations, blobs, queues, scanning, clock),
-        ImportPublish(imports, operations, updates, blobs, signing, best, clock),
+        ImportPublish(imports, operations, updates, blobs, signing, best, families, clock),
         Sweep(
             [instance],
             operations,
@@ -214,38 +232,51 @@ class Host:
     bare: StorageAccounts
     instance: str
     has_drops: bool = False
-    calls_of_fetch: int = 0
-    """Calls of the worker until it was first asked to scan."""
+    fetches: int = 0
+    """How often a worker was asked to fetch."""
+    calls_of_fetch: set[int] = field(default_factory=set)
+    """Which calls of a worker began an import of a drop, or fetched."""
     handled: set[str] = field(default_factory=set)
 
     async def run(self, worker: Worker) -> None:
-        """Deliver until nothing is left.
+        """Deliver until nothing is left but what waits.
 
         Raises:
             Died: The worker died; what it had taken will be delivered again.
         """
-        found = True
-        while found:
-            found = self.has_drops and await self._events("imports", self._dropped, worker)
-            found |= await self._messages("import", worker)
+        for _ in range(_MOST_ROUNDS):
+            with self._noted(worker):
+                found = self.has_drops and await self._events("imports", self._dropped, worker)
+                is_fetch = await self._message("import", worker)
+            self.fetches += is_fetch
+            found |= is_fetch
             found |= await self._events("quarantine", self._scanned, worker)
-            found |= await self._messages("publish", worker)
+            found |= await self._message("publish", worker)
+            if not found:
+                return
 
-    async def _messages(self, name: str, worker: Worker) -> bool:
-        found = False
+    @contextmanager
+    def _noted(self, worker: Worker) -> Iterator[None]:
+        before = worker.mortality.calls
+        yield
+        self.calls_of_fetch.update(range(before + 1, worker.mortality.calls + 1))
+
+    async def _message(self, name: str, worker: Worker) -> bool:
+        """Deliver the next message, if there is one."""
         queue = self.bare.queues.get_queue_client(name)
-        async for message in queue.receive_messages(visibility_timeout=600, max_messages=8):
-            found = True
-            order = json.loads(base64.b64decode(message.content))
-            done = False
-            try:
-                done = await _survived(worker.queued(name, order))
-            finally:
-                if not done:
-                    await queue.update_message(message, visibility_timeout=0)
-            if done:
-                await queue.delete_message(message)
-        return found
+        message = await queue.receive_message(visibility_timeout=600)
+        if message is None:
+            return False
+        order = json.loads(base64.b64decode(message.content))
+        done = False
+        try:
+            done = await _survived(worker.queued(name, order))
+        finally:
+            if not done:
+                await queue.update_message(message, visibility_timeout=0)
+        if done:
+            await queue.delete_message(message)
+        return True
 
     async def _events(self, container: str, handle: Handler, worker: Worker) -> bool:
         found = False
@@ -265,7 +296,6 @@ class Host:
         await worker.imports.start_from_drop(self.instance, name, etag, created)
 
     async def _scanned(self, worker: Worker, name: str, _etag: str, _created: str) -> None:
-        self.calls_of_fetch = self.calls_of_fetch or worker.mortality.calls
         await worker.scan.run(self.instance, name.split("/")[1])
 
 

@@ -16,6 +16,7 @@ from shared.adapters.table_counters import TableCounters, TableRecounts
 from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_fleet import TableFleet
+from shared.adapters.table_holders import TableHolders
 from shared.adapters.table_operations import TableOperations
 from shared.adapters.table_refusals import TableRefusals
 from shared.adapters.table_updates import TableUpdates
@@ -26,6 +27,7 @@ from shared.ports import (
     Deployments,
     Devices,
     Fleet,
+    Holders,
     Operations,
     Recounts,
     RefusalCounts,
@@ -38,6 +40,7 @@ from tests.memory import (
     MemoryDeployments,
     MemoryDevices,
     MemoryFleet,
+    MemoryHolders,
     MemoryOperations,
     MemoryRecounts,
     MemoryRefusals,
@@ -55,6 +58,7 @@ class Ports:
     recounts: Recounts
     refusals: RefusalCounts
     updates: Updates
+    holders: Holders
     operations: Operations
     deployments: Deployments
     fleet: Fleet
@@ -106,6 +110,7 @@ def ports(request: pytest.FixtureRequest) -> Ports:
             MemoryRecounts(),
             MemoryRefusals(),
             MemoryUpdates(),
+            MemoryHolders(),
             MemoryOperations(),
             MemoryDeployments(),
             MemoryFleet(FixedClock()),
@@ -126,6 +131,7 @@ def tables_of(accounts: StorageAccounts) -> Ports:
         TableRecounts(table("Recounts")),
         TableRefusals(table("Recounts")),
         TableUpdates(table("Updates")),
+        TableHolders(table("Holders")),
         TableOperations(table("Operations")),
         TableDeployments(table("Deployments")),
         TableFleet(

@@ -25,7 +25,7 @@ from shared.domain.errors import ConcurrentUpdate, InvalidInput
 from shared.domain.operation import Failure, ImportSource, Operation, OperationStatus, Stage
 from shared.domain.scan import Verdict
 from shared.domain.update import Update, UpdateFile
-from shared.domain.update_id import UpdateId
+from shared.domain.update_id import Family, UpdateId
 from shared.ports import DeviceWrite, Page, Revision, Rollup, Stored
 from tests.integration.storage.conftest import Ports, tables_of
 from tests.unit.domain.builders import (
@@ -359,6 +359,25 @@ async def test_update_is_saved_only_over_what_was_read(ports: Ports, instance: s
     with pytest.raises(ConcurrentUpdate):
         await ports.updates.save(instance, stored.value, stored.etag)
     await ports.updates.save(instance, changed, etag)
+
+
+async def test_device_properties_are_held_only_over_what_was_read(
+    ports: Ports, instance: str
+) -> None:
+    kiosk, (one, other) = dict(KIOSK.properties), (Family("acme", "a"), Family("acme", "b"))
+    assert await ports.holders.of(instance, kiosk) is None
+    await ports.holders.save(instance, kiosk, (one,), None)
+
+    stored = await ports.holders.of(instance, dict(reversed(kiosk.items())))
+
+    assert stored is not None
+    assert stored.value == (one,)
+    await ports.holders.save(instance, kiosk, (one, other), stored.etag)
+    for etag in (None, stored.etag):
+        with pytest.raises(ConcurrentUpdate):
+            await ports.holders.save(instance, kiosk, (other,), etag)
+    assert await ports.holders.of(instance, {**kiosk, "model": "gate"}) is None
+    assert await ports.holders.of(instance + "x", kiosk) is None
 
 
 async def test_updates_are_listed_by_provider_name_and_version(ports: Ports, instance: str) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OPERATION = "updates/operations/o1"
+CHILD = {"provider": "acme", "name": "part", "version": "1.0"}
 WATCHED = "management/groups/pilot/deployments/d1"
 
 
@@ -334,6 +335,7 @@ async def test_watched_operation_is_asked_for_until_it_has_ended(
         OPERATION,
         Answer(body=an_operation("NotStarted", "fetch")),
         Answer(body=an_operation("Running", "fetch", missingFiles=["a.bin", "b.bin"])),
+        Answer(body=an_operation("Running", "fetch", missingUpdates=[CHILD])),
         Answer(body=an_operation("Running", "fetch", bytesDone=5, bytesTotal=9)),
         Answer(body=an_operation("Running", "scan", bytesDone=9, bytesTotal=9)),
         Answer(body=an_operation("Running", "scan", awaitedFiles=["a.bin"])),
@@ -346,6 +348,7 @@ async def test_watched_operation_is_asked_for_until_it_has_ended(
     assert ended.stderr.splitlines() == [
         "fetching the files",
         "waiting for a.bin and 1 more",
+        "waiting for acme/part/1.0",
         "scanning for malware",
         "waiting for a verdict on a.bin",
         "✓ operation o1 succeeded, 9 bytes",

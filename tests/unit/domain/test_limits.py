@@ -75,6 +75,7 @@ def test_the_defaults_are_not_below_the_managed_service() -> None:
     assert limits.files_per_update >= 10
     assert limits.running_operations >= 10
     assert limits.deployments_per_group >= 100
+    assert limits.names_per_compatibility >= 1
 
 
 @given(
@@ -119,7 +120,8 @@ def test_budgets_are_apart_by_instance_and_action() -> None:
 
     with pytest.raises(TooManyRequests) as caught:
         throttle.spend("one", Action.UPDATES_READ)
-    assert "2 requests a minute" in caught.value.message
+    assert "the limit requests_per_minute_read is 2" in caught.value.message
+    assert caught.value.target == "requests_per_minute_read"
     assert caught.value.retry_after == pytest.approx(30)
 
     throttle.spend("two", Action.UPDATES_READ)

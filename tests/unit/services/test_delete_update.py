@@ -28,7 +28,12 @@ async def publish(world: ExtendedWorld, update_id: UpdateId, files: dict[str, by
 
 async def publish_parent(world: ExtendedWorld, child: UpdateId) -> None:
     steps = [{"type": "reference", "updateId": child.to_wire()}]
-    document = a_source_manifest({}, updateId=PARENT.to_wire(), instructions={"steps": steps})
+    document = a_source_manifest(
+        {},
+        updateId=PARENT.to_wire(),
+        compatibility=[{"model": "bundle"}],
+        instructions={"steps": steps},
+    )
     del document["files"]
     await world.imports.start(INSTANCE, [offer(world, document, {})], "trace")
     await world.drain()

@@ -45,6 +45,18 @@ async def of_an_update_that_exists(world: World) -> str:
     return await begin(world, a_source_manifest())
 
 
+def of_a_family(provider: str, name: str) -> Begin:
+    """One that fits the devices of another, which is there."""
+
+    async def run(world: World) -> str:
+        await begin(world, a_source_manifest())
+        await world.drain()
+        identity = {"provider": provider, "name": name, "version": "1.3"}
+        return await begin(world, a_source_manifest(updateId=identity))
+
+    return run
+
+
 def with_huge_dropped_manifest(world: World) -> None:
     world.blobs.put("imports", DROPPED, b" " * (MAX_MANIFEST_BYTES + 1))
 
@@ -55,6 +67,16 @@ SITUATIONS: dict[str, tuple[Begin, str, str | None]] = {
         of(a_source_manifest(), a_source_manifest()),
         "DuplicateContentImport",
         None,
+    ),
+    "its devices have updates of another provider": (
+        of_a_family("contoso", "kiosk-config"),
+        "UpdateLimitExceeded",
+        "UpdateProviderCompatibility",
+    ),
+    "its devices have updates of another name": (
+        of_a_family("acme", "kiosk"),
+        "UpdateLimitExceeded",
+        "UpdateNameCompatibility",
     ),
     "the manifest breaks its schema": (
         of(a_source_manifest(compatibility=[])),

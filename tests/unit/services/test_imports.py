@@ -10,7 +10,7 @@ import pytest
 from shared.domain.errors import Conflict, DependencyFailed, DeviceUpdateError
 from shared.domain.operation import Operation, OperationStatus, Stage
 from shared.domain.scan import Verdict
-from shared.domain.update import Update
+from shared.domain.update import Recall, Update
 from shared.domain.update_id import UpdateId
 from shared.services.imports import operation_id
 from tests.unit.domain.builders import a_change, started
@@ -54,7 +54,10 @@ def the_parent() -> dict[str, Any]:
 
 
 def the_child(**changes: Any) -> dict[str, Any]:
-    return a_source_manifest(updateId=CHILD.to_wire(), isDeployable=False, **changes)
+    fits = [{"group": "sensors"}]
+    return a_source_manifest(
+        updateId=CHILD.to_wire(), isDeployable=False, compatibility=fits, **changes
+    )
 
 
 async def of_parent_and_child(world: World) -> str:
@@ -283,7 +286,12 @@ def nested(world: World) -> list[dict[str, Any]]:
     grandchild = UpdateId("acme", "valve", "1.0")
     step = {"type": "reference", "updateId": grandchild.to_wire()}
     child = the_child(instructions={"steps": [step]}, files=[])
-    return [the_parent(), child, a_source_manifest(updateId=grandchild.to_wire())]
+    fits = [{"group": "valves"}]
+    return [
+        the_parent(),
+        child,
+        a_source_manifest(updateId=grandchild.to_wire(), compatibility=fits),
+    ]
 
 
 async def test_import_is_refused_when_a_child_has_children() -> None:
@@ -461,6 +469,97 @@ async def test_drop_fails_when_a_file_never_arrives() -> None:
     assert drop_status(world)["error"]["code"] == "DropIncomplete"
     assert operation.changed_at > started_at
     assert DROP_WAIT_SECONDS == 60
+
+
+async def drop_parent(world: World) -> str:
+    etag = drop(world, the_parent(), FILES)
+    return await world.imports.start_from_drop(INSTANCE, DROPPED, etag, world.clock.now())
+
+
+async def test_dropped_parent_waits_for_its_child() -> None:
+    world = World()
+    parent = await drop_parent(world)
+
+    await world.fetch.run(INSTANCE, parent)
+
+    operation = await world.operation(parent)
+    assert (operation.status, operation.stage) == (OperationStatus.RUNNING, Stage.FETCH)
+    assert operation.missing_updates == (CHILD,)
+    status = drop_status(world)
+    assert (status["missingFiles"], status["missingUpdates"]) == ([], [CHILD.to_wire()])
+    await begin(world, the_child())
+    await world.drain()
+    await assert_complete(world, parent, OWN, CHILD)
+    assert CHILD in (await update(world)).references
+    status = drop_status(world)
+    assert (status["status"], status["missingUpdates"]) == ("Succeeded", [])
+
+
+async def test_dropped_parent_names_all_that_it_waits_for() -> None:
+    world = World()
+    parent = await drop_parent(world)
+    late = world.blobs.contents.pop(("imports", "factory/apply.sh"))
+
+    await world.fetch.run(INSTANCE, parent)
+
+    status = drop_status(world)
+    assert status["missingFiles"] == ["apply.sh"]
+    assert status["missingUpdates"] == [CHILD.to_wire()]
+    world.blobs.contents["imports", "factory/apply.sh"] = late
+    await world.fetch.run(INSTANCE, parent)
+    status = drop_status(world)
+    assert (status["missingFiles"], status["missingUpdates"]) == ([], [CHILD.to_wire()])
+
+
+async def test_dropped_parent_fails_when_its_child_never_comes() -> None:
+    world = World()
+    parent = await drop_parent(world)
+
+    await world.drain()
+
+    operation = await assert_failed(world, parent, "DropIncomplete", None)
+    assert operation.failure is not None
+    assert str(CHILD) in operation.failure.message
+    assert "the limit import_drop_wait_seconds is 60" in operation.failure.message.lower()
+    assert drop_status(world)["error"]["code"] == "DropIncomplete"
+
+
+@pytest.mark.parametrize("stage", [Stage.FETCH, Stage.SCAN, Stage.PUBLISH])
+async def test_dropped_parent_waits_for_a_child_that_is_being_imported(stage: Stage) -> None:
+    world = World()
+    child = await begin(world, the_child())
+    if stage is not Stage.FETCH:
+        await world.fetch.run(INSTANCE, child)
+    if stage is Stage.PUBLISH:
+        await world.scan.run(INSTANCE, child)
+    assert (await world.operation(child)).stage is (
+        Stage.PUBLISH if stage is Stage.PUBLISH else Stage.FETCH
+    )
+    parent = await drop_parent(world)
+
+    await world.fetch.run(INSTANCE, parent)
+
+    assert (await world.operation(parent)).missing_updates == (CHILD,)
+    await world.drain()
+    await assert_complete(world, parent, OWN, CHILD)
+
+
+async def test_dropped_parent_fails_at_once_when_its_child_was_recalled() -> None:
+    world = World()
+    await begin(world, the_child())
+    await world.drain()
+    stored = await world.updates.get(INSTANCE, CHILD)
+    assert stored is not None
+    recalled = replace(stored.value, recall=Recall("bad", "2026-01-01T00:00:00+00:00"))
+    await world.updates.save(INSTANCE, recalled, stored.etag)
+    parent = await drop_parent(world)
+
+    await world.drain()
+
+    failure = (await world.operation(parent)).failure
+    assert failure is not None
+    assert failure.inner is not None
+    assert failure.inner.code == "ReferenceRecalled"
 
 
 async def test_drop_is_imported_once_for_each_etag() -> None:

@@ -27,7 +27,7 @@ from tests.unit.services.world import INSTANCE, World, a_source_manifest, offer,
 SCRIPT = b"#!/bin/sh\necho done\n"
 FILES = {"apply.sh": SCRIPT}
 OWN = UpdateId.parse(a_source_manifest(FILES)["updateId"])
-CHILD = replace(OWN, name="child")
+CHILD, PARTS = replace(OWN, name="child"), [{"group": "parts"}]
 BAD = replace(CLEAN, status="malicious", names=("Worm",), member_path="apply.sh!inner")
 WAIT_SECONDS = 600.0
 
@@ -362,7 +362,7 @@ async def test_recall_of_a_part_takes_its_parent_along() -> None:
     reference = {"type": "reference", "updateId": CHILD.to_wire()}
     steps = [*a_source_manifest(FILES)["instructions"]["steps"], reference]
     parent = a_source_manifest(FILES, instructions={"steps": steps})
-    child = a_source_manifest(FILES, updateId=CHILD.to_wire())
+    child = a_source_manifest(FILES, updateId=CHILD.to_wire(), compatibility=PARTS)
     items = [offer(world, each, FILES) for each in (parent, child)]
     await world.imports.start(INSTANCE, items, "trace")
     await world.drain()
@@ -444,8 +444,9 @@ async def test_verdicts_are_kept_as_long_as_their_content_or_for_a_month() -> No
     world = await published()
     refused = b"#!/bin/sh\nworm\n"
     world.scanner.verdicts[refused] = BAD
-    manifest = a_source_manifest({"w.sh": refused}, updateId=CHILD.to_wire())
-    item = offer(world, manifest, {"w.sh": refused})
+    files = {"w.sh": refused}
+    manifest = a_source_manifest(files, updateId=CHILD.to_wire(), compatibility=PARTS)
+    item = offer(world, manifest, files)
     await world.imports.start(INSTANCE, [item], "trace")
     await world.drain()
 

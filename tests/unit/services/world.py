@@ -21,6 +21,7 @@ from shared.services.command import Commands
 from shared.services.completions import Completions
 from shared.services.deploy import Deploy
 from shared.services.device_lists import DeviceLists
+from shared.services.families import Families
 from shared.services.import_fetch import ImportFetch
 from shared.services.import_publish import ImportPublish
 from shared.services.import_scan import ImportScan
@@ -45,6 +46,7 @@ from tests.memory import (
     MemoryDevices,
     MemoryFetcher,
     MemoryFleet,
+    MemoryHolders,
     MemoryHub,
     MemoryOperations,
     MemoryQueues,
@@ -75,6 +77,7 @@ class World:
         self.refusal_counts = MemoryRefusals()
         self.queues, self.blobs = MemoryQueues(), MemoryBlobs(self.clock)
         self.operations, self.updates = MemoryOperations(), MemoryUpdates()
+        self.holders = MemoryHolders()
         self.devices, self.fleet = MemoryDevices(), MemoryFleet(self.clock)
         self.deployments, self.hub = MemoryDeployments(), MemoryHub()
         self.fetcher, self.scanner = MemoryFetcher(), MemoryScanner()
@@ -92,6 +95,7 @@ class World:
         sealer = MemorySealer()
         self.bell = RollupBell(queues, 0.0)
         best = BestUpdates(fleet, updates)
+        families = Families(updates, around(self.holders))
         self.announcer = Announcer(queues, 0.0)
         self.imports = Imports(
             operations, blobs, queues, sealer, self.clock, announcer=self.announcer
@@ -104,13 +108,21 @@ class World:
             queues,
             around(self.fetcher),
             sealer,
+            families,
             self.clock,
             DROP_WAIT_SECONDS,
         )
         self.scanning = Scanning([around(self.scanner)], around(self.verdicts), self.clock)
         self.scan = ImportScan(self.imports, operations, blobs, queues, self.scanning, self.clock)
         self.publish = ImportPublish(
-            self.imports, operations, updates, blobs, around(MemorySigning()), best, self.clock
+            self.imports,
+            operations,
+            updates,
+            blobs,
+            around(MemorySigning()),
+            best,
+            families,
+            self.clock,
         )
         self.observe = ObserveDevices(
             devices,

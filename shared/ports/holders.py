@@ -1,0 +1,27 @@
+"""Which families of updates hold which set of device properties."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from shared.domain.update_id import Family
+from shared.ports.common import Stored
+
+
+class Holders(Protocol):
+    """The families of an instance that hold a set of device properties."""
+
+    async def of(
+        self, instance: str, properties: Mapping[str, str]
+    ) -> Stored[tuple[Family, ...]] | None: ...
+
+    async def save(
+        self,
+        instance: str,
+        properties: Mapping[str, str],
+        holders: tuple[Family, ...],
+        etag: str | None,
+    ) -> None:
+        """Have others hold it, guarded; no ETag where nobody did. Raises ConcurrentUpdate."""
+        ...
