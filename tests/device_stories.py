@@ -164,6 +164,15 @@ _MOVES = (
     "silence",
     "reread",
 )
+_REPORTS = ("busy", "succeeded", "failed", "canceled", "given up", "gone")
+_SCENES = (
+    (),
+    ("start", "wish", "report succeeded", "wish", "report given up", "reread", "tag"),
+    ("start", "wish", "delete", "wish", "report failed", "wish", "report busy"),
+    ("start", "delete", "start", "connect", "tag"),
+    ("start", "tag", "replace", "delete", "start", "report"),
+)
+"""What is rare by chance."""
 _WISHES = ("next", "next", "retry", "cancel")
 
 
@@ -172,10 +181,13 @@ def stories(draw: st.DrawFn, *, with_deletions: bool = True, most: int = 14) -> 
     """A story of up to three devices; reports name what was asked for in the device's life."""
     story = Story()
     moves = [*_MOVES, *(["delete", "delete"] if with_deletions else [])]
-    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True))
+    count = draw(st.sampled_from([1, 1, 2, 3]))
+    names = draw(st.permutations(NAMES))[:count]
+    scene = [move for move in draw(st.sampled_from(_SCENES)) if with_deletions or move != "delete"]
+    others = st.lists(st.sampled_from([*moves, "wish", "wish"]), max_size=most - len(scene))
     asked_in_life: dict[tuple[str, str | None], list[Commanded]] = {name: [] for name in names}
-    for _ in range(draw(st.integers(6, most))):
-        _step(draw, story, draw(st.sampled_from([*moves, "wish", "wish"])), names, asked_in_life)
+    for move in [*scene, *draw(others)]:
+        _step(draw, story, move, names[:1] if move in scene else names, asked_in_life)
     return story
 
 
@@ -257,9 +269,10 @@ def _wish(kind: str, before: Sequence[Commanded]) -> Commanded | None:
 def _report(draw: st.DrawFn, move: str, asked: Sequence[Commanded]) -> dict[str, Any]:
     if move == "start" or not asked:
         return started(draw(st.sampled_from(["kiosk", "gate"])))
-    commanded = draw(st.sampled_from(asked))
+    _, _, kind = move.partition(" ")
+    commanded = asked[-1] if kind else draw(st.sampled_from(asked))
     workflow = (commanded.workflow_id, commanded.retry_timestamp)
-    kind = draw(st.sampled_from(["busy", "succeeded", "failed", "canceled", "given up", "gone"]))
+    kind = kind or draw(st.sampled_from(_REPORTS))
     return {
         "busy": busy(*workflow),
         "succeeded": succeeded(commanded.update_id, *workflow),
@@ -277,12 +290,20 @@ def _changed(
     if group != "":
         twin.tags = merge_patch(twin.tags, {"ADUGroup": group})
     if content:
+        content |= {"$metadata": _times(content, at)}
         twin.reported = merge_patch(twin.reported, content)
         twin.reported_at = at
     device_id, module_id = name
     return a_change(
         twin.version, content, group=group, device_id=device_id, module_id=module_id, at=at
     )
+
+
+def _times(node: dict[str, Any], at: str) -> dict[str, Any]:
+    """The metadata of a patch: when each member was changed."""
+    below = {key: _times(value, at) for key, value in node.items() if isinstance(value, dict)}
+    leaves = {key: {"$lastUpdated": at} for key in node if key not in below}
+    return {**leaves, **below, "$lastUpdated": at}
 
 
 def _whole(name: tuple[str, str | None], twin: Twin) -> TwinChange:
@@ -305,7 +326,7 @@ def tellings(draw: st.DrawFn, story: Story, *, workers: int = 3) -> Telling:
         batches.append(
             Batch(
                 tuple(left[:size]),
-                crash_at=draw(st.integers(0, 12)),
+                crash_at=draw(st.sampled_from([0, 0, 0, 0, *range(1, 13)])),
                 start=draw(st.integers(0, 4)),
                 ahead=draw(st.sampled_from([0, 0, 1, 5, story.end])),
             )
@@ -393,6 +414,7 @@ class Service:
     restarted: Callable[[Devices], Devices] = lambda devices: devices
     crashes: int = 0
     conflicts: int = 0
+    redelivered: int = 0
     _wishes: list[Asked] = field(default_factory=list)
     _granted: Counter[str] = field(default_factory=Counter)
     _early: list[Connection] = field(default_factory=list)
@@ -423,6 +445,7 @@ class Service:
 
     async def _end(self, story: Story) -> None:
         self.hub.reach(story.end)
+        # nothing is taken in of connections before the first twin change: these come later here
         ends = {
             device_key(e.device_id, e.module_id): e.at
             for _, e in story.told
@@ -471,6 +494,8 @@ class Service:
         """Deliver a batch until it is handled to its end."""
         for _ in range(batch.start):
             await asyncio.sleep(0)
+        if not batch.events:
+            return
         latest = max(story.told[place][0] for place in batch.events)
         self.hub.reach(latest + batch.ahead)
         crash_at: int | None = batch.crash_at
@@ -485,6 +510,7 @@ class Service:
                     for number, each in enumerate(self.processes)
                 ]
                 crash_at = None
+                self.redelivered += 1
                 continue
             finally:
                 self.crashes += faults.crashes
@@ -502,7 +528,8 @@ class Service:
                     await observe.deleted(self.instance, device_id, module_id, at)
                 case Connection(device_id, module_id, is_connected, sequence, at):
                     key = device_key(device_id, module_id)
-                    if not await self.processes[worker].load(self.instance, BUCKET, [key]):
+                    rows = await self.processes[worker].load(self.instance, BUCKET, [key])
+                    if not (key in rows and rows[key].value.registers):
                         self._early.append(event)
                         continue
                     await observe.connection(
@@ -641,7 +668,7 @@ def observable(record: DeviceRecord) -> dict[str, Any]:
         what |= {"state": seen.state, "commanded": record.commanded}
     if seen.device_class is not None:
         what |= {
-            "section": section(record.registers),
+            "section": _without_retry(section(record.registers)),
             "group": seen.group_id,
             "installed": seen.installed,
             "heard_at": record.heard_at,
@@ -649,6 +676,13 @@ def observable(record: DeviceRecord) -> dict[str, Any]:
             "connection": (record.connection_sequence, record.connection_at),
         }
     return what
+
+
+def _without_retry(content: dict[str, Any]) -> dict[str, Any]:
+    """Without what an earlier workflow may have left: only evidence names the one of a report."""
+    agent = content.get("agent", {})
+    agent.get("workflow", {}).pop("retryTimestamp", None)
+    return content
 
 
 @contextmanager

@@ -17,11 +17,18 @@ from typing import Any
 from shared.contract.codes import AgentState
 from shared.contract.diagnostics import OPERATION_ID, RESULT_CODE, parse_log_report
 from shared.contract.manifest import ManifestUpdateId
-from shared.contract.twin import DIAGNOSTIC_INFORMATION, AgentReport, parse_agent_report
+from shared.contract.twin import (
+    AGENT,
+    DEVICE_UPDATE,
+    DIAGNOSTIC_INFORMATION,
+    AgentReport,
+    parse_agent_report,
+)
 from shared.domain.deployment import Commanded
 from shared.domain.device_class import DeviceClass, device_class_of
 from shared.domain.errors import InvalidInput
 from shared.domain.registers import Registers, merge, section
+from shared.domain.twin_section import changed_at, member
 from shared.domain.update_id import UpdateId
 
 DEFAULT_GROUP = "$default"
@@ -31,6 +38,7 @@ LOGS = "logs"
 BUCKETS = 256
 """Device buckets of an instance, the same for every fleet size, so that none ever moves."""
 
+_RETRY_TIMESTAMP = "retryTimestamp"
 _KEPT_WORKFLOWS = 4
 _KEPT_INSTALLED = 3
 _IDLE, _FAILED = int(AgentState.IDLE), int(AgentState.FAILED)
@@ -172,9 +180,26 @@ def kept_content(twin: Mapping[str, Any]) -> dict[str, Any]:
     component = reported.get("deviceUpdate") if isinstance(reported, Mapping) else None
     if isinstance(component, Mapping) and "agent" in component:
         content["agent"] = component["agent"]
+        if _has_stale_retry(reported):
+            content["agent"] = _without_retry(component["agent"])
     if (logs := _log_report(reported)) is not None:
         content[LOGS] = logs
     return content
+
+
+def _has_stale_retry(reported: Any) -> bool:
+    """Whether the reported retry timestamp is of an earlier workflow: an agent leaves it out where
+    there is none, and a twin merges what is reported.
+    """
+    workflow = (DEVICE_UPDATE, AGENT, "workflow")
+    retried_at = changed_at(reported, *workflow, _RETRY_TIMESTAMP)
+    return "" < retried_at < changed_at(reported, *workflow, "id")
+
+
+def _without_retry(agent: Mapping[str, Any]) -> dict[str, Any]:
+    workflow = dict(member(agent, "workflow"))
+    workflow.pop(_RETRY_TIMESTAMP, None)
+    return {**agent, "workflow": workflow}
 
 
 def _log_report(reported: object) -> dict[str, Any] | None:

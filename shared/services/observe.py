@@ -118,21 +118,19 @@ class ObserveDevices:
         sequence_number: str,
         at: str = "",
     ) -> None:
-        """Fold a connection event of that time. Devices without a row are left alone: they are no
-        clients yet.
+        """Fold a connection event of that time. Devices of which nothing else is known are left
+        alone: they are no clients yet.
         """
-        bucket = bucket_of(device_id)
-        writes = await self._fold(
-            instance,
-            bucket,
-            {
-                device_key(device_id, module_id): lambda record: fold_connection(
-                    record, is_connected=is_connected, sequence_number=sequence_number, at=at
-                )
-            },
-            {},
-            {},
-        )
+        key, bucket = device_key(device_id, module_id), bucket_of(device_id)
+
+        def folded(record: DeviceRecord) -> DeviceRecord:
+            if not record.registers:
+                return record
+            return fold_connection(
+                record, is_connected=is_connected, sequence_number=sequence_number, at=at
+            )
+
+        writes = await self._fold(instance, bucket, {key: folded}, {}, {})
         await self._announce(instance, bucket, writes)
 
     async def deleted(self, instance: str, device_id: str, module_id: str | None, at: str) -> None:

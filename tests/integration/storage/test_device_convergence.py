@@ -83,12 +83,14 @@ async def test_two_processes_lose_races_for_rows_and_counters_and_nothing_else(
         a_change(2, started("gate"), at=at_second(1)),
         a_change(3, busy(), group="lobby", at=at_second(2)),
         a_change(4, succeeded(), group="hall", at=at_second(3)),
+        a_change(5, started(), at=at_second(4)),
     )
-    first, second, third = (Batch((place,)) for place in range(3))
-    crashing = Batch((1,), crash_at=6)
-    telling = Telling(((first,), (first, second), (third,), (crashing, third)), ())
+    first, second, stale = (Batch((place,)) for place in range(3))
+    dying = Batch((3,), crash_at=2)
+    telling = Telling(((first,), (Batch(()), second), (stale,), (dying, first)), ())
 
     told, found, expected = await outcomes(accounts, story, telling)
 
     assert found == expected
     assert told.conflicts > 0
+    assert told.redelivered == told.crashes == 1

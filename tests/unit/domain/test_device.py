@@ -367,6 +367,24 @@ def test_kept_content_is_only_the_group_tag_and_the_agent_section() -> None:
 
 
 @pytest.mark.parametrize(
+    ("retried_at", "kept"),
+    [("2024-05-01T00:00:01Z", None), ("2024-05-01T00:00:02.0000Z", "t1"), (None, "t1")],
+)
+def test_retry_timestamp_that_an_earlier_workflow_left_in_the_twin_is_not_of_the_next(
+    retried_at: str | None, kept: str | None
+) -> None:
+    reported = busy("w2", "t1")
+    times = {"id": {"$lastUpdated": "2024-05-01T00:00:02Z"}}
+    times["retryTimestamp"] = {"$lastUpdated": retried_at} if retried_at else {}
+    reported["$metadata"] = {"deviceUpdate": {"agent": {"workflow": times}}}
+    whole = kept_content({"properties": {"reported": reported}})
+
+    record = a_record(TwinChange("d1", None, 3, whole, True, at_second(3)))
+
+    assert [(item.workflow_id, item.retry_timestamp) for item in record.evidence] == [("w2", kept)]
+
+
+@pytest.mark.parametrize(
     "twin",
     [
         {},
