@@ -113,9 +113,9 @@ async def _fold_lifecycle(
     module_id = data.get("moduleId") or None
     if module_id is not None and not isinstance(module_id, str):
         raise InvalidInput("A module's id is a string.", target="moduleId")
+    when = instant(at) if at else ""
     if kind == EventType.DEVICE_DELETED:
-        when = instant(at) if at else app.clock.now()
-        await app.observe.deleted(instance, device_id, module_id, when)
+        await app.observe.deleted(instance, device_id, module_id, when or app.clock.now())
     elif kind in (EventType.DEVICE_CONNECTED, EventType.DEVICE_DISCONNECTED):
         state = data.get("deviceConnectionStateEventInfo")
         number = state.get("sequenceNumber", "") if isinstance(state, dict) else ""
@@ -125,6 +125,7 @@ async def _fold_lifecycle(
             module_id,
             is_connected=kind == EventType.DEVICE_CONNECTED,
             sequence_number=str(number),
+            at=when,
         )
 
 

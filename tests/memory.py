@@ -148,6 +148,12 @@ def _page[T](items: Sequence[T], token: str | None, size: int) -> Page[T]:
     return Page(items[start:end], str(end) if end < len(items) else None)
 
 
+def _page_after[T](rows: Sequence[tuple[str, T]], token: str | None, size: int) -> Page[T]:
+    """A page that begins after a key, whatever rows came and went since the page before."""
+    left = [row for row in rows if row[0] > (token or "")]
+    return Page([row for _, row in left[:size]], left[size - 1][0] if len(left) > size else None)
+
+
 class Message(NamedTuple):
     queue: Queue
     body: Mapping[str, Any]
@@ -578,12 +584,12 @@ class MemoryDevices:
     ) -> Page[Stored[DeviceRecord]]:
         await asyncio.sleep(0)
         found = [
-            row
+            (place[2], row)
             for place, row in sorted(self.rows.items(), key=_key)
             if place[:2] == (instance, bucket)
             and (group is None or _listed_group(row.value) == group)
         ]
-        return _page(found, token, self._page_size)
+        return _page_after(found, token, self._page_size)
 
     async def find(
         self, instance: str, bucket: int, query: DeviceQuery, *, after: str, size: int
@@ -656,8 +662,10 @@ class MemoryDevices:
     ) -> Page[Stored[History]]:
         await asyncio.sleep(0)
         rows = sorted(self._history.items(), key=_key)
-        found = [item for place, item in rows if place[:2] == (instance, bucket)]
-        return _page(found, token, self._page_size)
+        found = [
+            ("\n".join(place[2:]), item) for place, item in rows if place[:2] == (instance, bucket)
+        ]
+        return _page_after(found, token, self._page_size)
 
     async def counter_rows(
         self, instance: str, bucket: int
@@ -915,10 +923,14 @@ class MemoryDeployments:
 
 @dataclass
 class Twin:
+    """A twin; `desired_at` and `reported_at` are when the section last changed, empty for never."""
+
     version: int = 1
     tags: dict[str, Any] = field(default_factory=dict)
     reported: dict[str, Any] = field(default_factory=dict)
     desired: dict[str, Any] = field(default_factory=dict)
+    desired_at: str = ""
+    reported_at: str = ""
 
 
 class MemoryHub:
@@ -950,6 +962,10 @@ class MemoryHub:
         self, instance: str, device_id: str, module_id: str | None
     ) -> TwinChange | None:
         await asyncio.sleep(0)
+        return self.whole(device_id, module_id)
+
+    def whole(self, device_id: str, module_id: str | None) -> TwinChange | None:
+        """The twin as a read finds it."""
         twin = self.twins.get((device_id, module_id))
         if twin is None:
             return None
@@ -960,7 +976,8 @@ class MemoryHub:
             twin.version,
             content,
             is_whole=True,
-            at="",
+            at=max(twin.desired_at, twin.reported_at),
+            heard_at=twin.reported_at,
             refused=self.refused.get(device_id),
         )
 

@@ -18,6 +18,8 @@ from shared.contract.codes import AgentState
 from shared.contract.diagnostics import OPERATION_ID, RESULT_CODE, parse_log_report
 from shared.contract.manifest import ManifestUpdateId
 from shared.contract.twin import (
+    AGENT,
+    DEVICE_UPDATE,
     DIAGNOSTIC_INFORMATION,
     AgentReport,
     parse_agent_report,
@@ -27,6 +29,7 @@ from shared.domain.deployment import Commanded
 from shared.domain.device_class import DeviceClass, device_class_of
 from shared.domain.errors import InvalidInput
 from shared.domain.registers import Registers, merge, section
+from shared.domain.twin_section import changed_at, member
 from shared.domain.update_id import UpdateId
 
 DEFAULT_GROUP = "$default"
@@ -36,6 +39,7 @@ LOGS = "logs"
 BUCKETS = 256
 """Device buckets of an instance, the same for every fleet size, so that none ever moves."""
 
+_RETRY_TIMESTAMP = "retryTimestamp"
 _KEPT_WORKFLOWS = 4
 _KEPT_INSTALLED = 3
 _IDLE, _FAILED = int(AgentState.IDLE), int(AgentState.FAILED)
@@ -57,9 +61,9 @@ class TwinChange:
 
     `version` counts the whole twin. `content` has `tags` (the group tag), `agent` (the reported
     agent section) and `logs` (the result of an upload of logs); with `is_whole` it is all there is.
-    `at` is the hub's time, ISO 8601 in UTC; empty for a twin that was just read. Of a twin that was
-    read, `heard_at` is when the device last reported anything, and `refused` the workflow and retry
-    timestamp of a command that it has refused without naming it.
+    `at` is the hub's time, ISO 8601 in UTC: of a twin that was read, when its properties last
+    changed. Of such a twin, `heard_at` is when the device last reported anything, and `refused` the
+    workflow and retry timestamp of a command that it has refused without naming it.
     """
 
     device_id: str
@@ -74,7 +78,7 @@ class TwinChange:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """An update that an idle report named as installed, and the first report that did."""
+    """An update that a report of success named as installed, and the first report that did."""
 
     update_id: UpdateId
     version: int
@@ -113,8 +117,10 @@ class DeviceRecord:
     """What is stored of a device or module.
 
     `deleted_at` is when it was last deleted: it may have been created again since, and what comes
-    late from before is not of this device. `seen_by` is the last re-read of the hub's registry that
-    found it. `heard_at` is when it last reported something, as far as the service heard.
+    late from before is not of this device. Without `registers` that is all that is known of it.
+    `seen_by` is the last re-read of the hub's registry that found it. `heard_at` is when it last
+    reported something, as far as the service heard, `connection_at` when it last connected or
+    disconnected.
     """
 
     device_id: str
@@ -124,6 +130,7 @@ class DeviceRecord:
     commanded: Commanded | None = None
     is_connected: bool = False
     connection_sequence: str = ""
+    connection_at: str = ""
     changed_at: str = ""
     deleted_at: str = ""
     seen_by: str = ""
@@ -174,9 +181,26 @@ def kept_content(twin: Mapping[str, Any]) -> dict[str, Any]:
     component = reported.get("deviceUpdate") if isinstance(reported, Mapping) else None
     if isinstance(component, Mapping) and "agent" in component:
         content["agent"] = component["agent"]
+        if _has_stale_retry(reported):
+            content["agent"] = _without_retry(component["agent"])
     if (logs := _log_report(reported)) is not None:
         content[LOGS] = logs
     return content
+
+
+def _has_stale_retry(reported: Any) -> bool:
+    """Whether the reported retry timestamp is of an earlier workflow: an agent leaves it out where
+    there is none, and a twin merges what is reported.
+    """
+    workflow = (DEVICE_UPDATE, AGENT, "workflow")
+    retried_at = changed_at(reported, *workflow, _RETRY_TIMESTAMP)
+    return "" < retried_at < changed_at(reported, *workflow, "id")
+
+
+def _without_retry(agent: Mapping[str, Any]) -> dict[str, Any]:
+    workflow = dict(member(agent, "workflow"))
+    workflow.pop(_RETRY_TIMESTAMP, None)
+    return {**agent, "workflow": workflow}
 
 
 def _log_report(reported: object) -> dict[str, Any] | None:
@@ -188,17 +212,17 @@ def _log_report(reported: object) -> dict[str, Any] | None:
 
 
 def fold(record: DeviceRecord, change: TwinChange) -> DeviceRecord:
-    """The record with one more change; a stale or repeated one changes nothing that counts."""
+    """The record with one more change; a repeated one, or one of a former life, changes nothing."""
     if change.at and change.at <= record.deleted_at:
         return record
-    registers = merge(record.registers, change.version, change.content, replace=change.is_whole)
-    evidence = _with_evidence(record.evidence, change)
-    if registers == record.registers and evidence == record.evidence:
-        return record
+    return _folded(record, change)
+
+
+def _folded(record: DeviceRecord, change: TwinChange) -> DeviceRecord:
     return replace(
         record,
-        registers=registers,
-        evidence=evidence,
+        registers=merge(record.registers, change.version, change.content, replace=change.is_whole),
+        evidence=_with_evidence(record.evidence, change),
         changed_at=max(record.changed_at, change.at),
         heard_at=max(record.heard_at, _heard_at(change)),
     )
@@ -212,19 +236,30 @@ def _heard_at(change: TwinChange) -> str:
 
 
 def fold_connection(
-    record: DeviceRecord, *, is_connected: bool, sequence_number: str
+    record: DeviceRecord, *, is_connected: bool, sequence_number: str, at: str = ""
 ) -> DeviceRecord:
-    """The record after a connection event; `sequence_number` is the hub's hexadecimal counter."""
+    """The record after a connection event.
+
+    Args:
+        record: The device.
+        is_connected: What the event says.
+        sequence_number: The hub's hexadecimal counter.
+        at: When it happened; empty if that is not known.
+    """
     sequence = sequence_number.rjust(64, "0")
-    if sequence <= record.connection_sequence:
+    is_of_former_life = bool(at) and at <= record.deleted_at
+    if is_of_former_life or sequence <= record.connection_sequence:
         return record
-    return replace(record, is_connected=is_connected, connection_sequence=sequence)
+    return replace(
+        record, is_connected=is_connected, connection_sequence=sequence, connection_at=at
+    )
 
 
 def fold_deletion(record: DeviceRecord, at: str, present: TwinChange | None) -> DeviceRecord:
     """What remains of a device after its deletion, and what is there of one created again since.
 
-    Versions begin anew with a new device, so nothing of the old record may stay.
+    Versions begin anew with a new device, so nothing of the old record may stay but what is known
+    to be of later than the deletion.
 
     Args:
         record: The device.
@@ -233,8 +268,20 @@ def fold_deletion(record: DeviceRecord, at: str, present: TwinChange | None) -> 
     """
     if record.deleted_at >= at:
         return record
-    deleted = DeviceRecord(record.device_id, record.module_id, deleted_at=at)
-    return fold(deleted, replace(present, at="")) if present is not None else deleted
+    left = DeviceRecord(
+        record.device_id,
+        record.module_id,
+        evidence=tuple(item for item in record.evidence if item.at > at),
+        deleted_at=at,
+    )
+    if record.connection_at > at:
+        left = replace(
+            left,
+            is_connected=record.is_connected,
+            connection_sequence=record.connection_sequence,
+            connection_at=record.connection_at,
+        )
+    return _folded(left, present) if present is not None else left
 
 
 def view(record: DeviceRecord) -> DeviceView:
@@ -298,14 +345,20 @@ def is_unexplained(record: DeviceRecord) -> bool:
 
 
 def _outcome(evidence: Evidence) -> DeviceState:
-    code = evidence.result_code
     if evidence.state not in (_IDLE, _FAILED):
         return DeviceState.IN_PROGRESS
-    if code in _CANCELED_CODES:
+    if evidence.result_code in _CANCELED_CODES:
         return DeviceState.CANCELED
-    if evidence.state == _FAILED or (code is not None and code <= 0):
+    if evidence.state == _FAILED or _is_given_up(evidence.result_code):
         return DeviceState.FAILED
     return DeviceState.IN_PROGRESS
+
+
+def _is_given_up(result_code: int | None) -> bool:
+    """Whether a workflow ended with less than success. The whole twin still names what an earlier
+    one installed.
+    """
+    return result_code is not None and (result_code <= 0 or result_code in _CANCELED_CODES)
 
 
 def _with_evidence(evidence: tuple[Evidence, ...], change: TwinChange) -> tuple[Evidence, ...]:
@@ -316,7 +369,8 @@ def _with_evidence(evidence: tuple[Evidence, ...], change: TwinChange) -> tuple[
     workflow_id, retry_timestamp = change.refused or (report.workflow_id, report.retry_timestamp)
     if report.state is None or workflow_id is None:
         return evidence
-    installed = _installed(report) if report.state == _IDLE else None
+    is_success = report.state == _IDLE and not _is_given_up(report.result_code)
+    installed = _installed(report) if is_success else None
     fresh = Evidence(
         workflow_id=workflow_id,
         retry_timestamp=retry_timestamp,
@@ -332,8 +386,12 @@ def _with_evidence(evidence: tuple[Evidence, ...], change: TwinChange) -> tuple[
     others = [item for item in evidence if not _names_same_workflow(item, fresh)]
     for known in same:
         fresh = _join(known, fresh)
-    kept = sorted([*others, fresh], key=lambda item: item.version, reverse=True)
+    kept = sorted([*others, fresh], key=_newness, reverse=True)
     return tuple(kept[:_KEPT_WORKFLOWS])
+
+
+def _newness(item: Evidence) -> tuple[int, str, str]:
+    return (item.version, item.workflow_id, item.retry_timestamp or "")
 
 
 def _join(one: Evidence, other: Evidence) -> Evidence:

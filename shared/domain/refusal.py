@@ -14,8 +14,7 @@ from typing import Any
 
 from shared.contract.codes import AgentState, Erc
 from shared.contract.twin import AGENT, DEVICE_UPDATE, SERVICE, parse_agent_report
-from shared.domain.errors import InvalidInput
-from shared.domain.instant import instant
+from shared.domain.twin_section import changed_at, member
 
 _CODES = (
     Erc.MANIFEST_HASH_WRONG,
@@ -38,16 +37,16 @@ def refused_command(
         desired: The desired section of a whole twin, with `$metadata`.
         reported: The reported section of the same twin.
     """
-    command = _workflow(_at(desired, DEVICE_UPDATE, SERVICE))
-    if command is None or command != _workflow(_at(reported, DEVICE_UPDATE, SERVICE, "value")):
+    command = _workflow(member(desired, DEVICE_UPDATE, SERVICE))
+    if command is None or command != _workflow(member(reported, DEVICE_UPDATE, SERVICE, "value")):
         return None
-    report = parse_agent_report(_at(reported, DEVICE_UPDATE, AGENT))
+    report = parse_agent_report(member(reported, DEVICE_UPDATE, AGENT))
     if report.state != AgentState.FAILED or report.workflow_id == command[0]:
         return None
     if not report.extended_result_codes or not _is_refusal(report.extended_result_codes[0]):
         return None
-    given = _changed_at(desired, DEVICE_UPDATE, SERVICE, "workflow")
-    failed = _changed_at(reported, DEVICE_UPDATE, AGENT, "state")
+    given = changed_at(desired, DEVICE_UPDATE, SERVICE, "workflow")
+    failed = changed_at(reported, DEVICE_UPDATE, AGENT, "state")
     return command if given and given < failed else None
 
 
@@ -56,26 +55,8 @@ def _is_refusal(code: int) -> bool:
 
 
 def _workflow(service: Mapping[str, Any]) -> tuple[str, str | None] | None:
-    workflow = _at(service, "workflow")
+    workflow = member(service, "workflow")
     identity, retry = workflow.get("id"), workflow.get("retryTimestamp")
     if not isinstance(identity, str):
         return None
     return identity, retry if isinstance(retry, str) else None
-
-
-def _changed_at(section: Mapping[str, Any], *path: str) -> str:
-    """When the hub last changed a member, by its own clock; empty if it does not say."""
-    text = _at(section, "$metadata", *path).get("$lastUpdated")
-    try:
-        return instant(text) if isinstance(text, str) else ""
-    except InvalidInput:
-        return ""
-
-
-def _at(node: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
-    for name in path:
-        below = node.get(name)
-        if not isinstance(below, Mapping):
-            return {}
-        node = below
-    return node

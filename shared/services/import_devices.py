@@ -179,7 +179,7 @@ class ImportDevices:
         seeds: dict[str, TwinChange | None] = {}
         for key, twin in zip(keys, twins, strict=True):
             record = known[key].value if key in known else None
-            if record is None and "agent" not in twin.content:
+            if (record is None or not record.registers) and "agent" not in twin.content:
                 continue  # it has no update agent
             if record is not None and 0 < record.twin_version <= twin.version:
                 changes.append(twin)

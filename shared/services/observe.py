@@ -116,34 +116,38 @@ class ObserveDevices:
         *,
         is_connected: bool,
         sequence_number: str,
+        at: str = "",
     ) -> None:
-        """Fold a connection event. Devices without a row are left alone: they are no clients
-        yet.
+        """Fold a connection event of that time. Devices of which nothing else is known are left
+        alone: they are no clients yet.
         """
-        bucket = bucket_of(device_id)
-        writes = await self._fold(
-            instance,
-            bucket,
-            {
-                device_key(device_id, module_id): lambda record: fold_connection(
-                    record, is_connected=is_connected, sequence_number=sequence_number
-                )
-            },
-            {},
-            {},
-        )
+        key, bucket = device_key(device_id, module_id), bucket_of(device_id)
+
+        def folded(record: DeviceRecord) -> DeviceRecord:
+            if not record.registers:
+                return record
+            return fold_connection(
+                record, is_connected=is_connected, sequence_number=sequence_number, at=at
+            )
+
+        writes = await self._fold(instance, bucket, {key: folded}, {}, {})
         await self._announce(instance, bucket, writes)
 
     async def deleted(self, instance: str, device_id: str, module_id: str | None, at: str) -> None:
-        """Fold the deletion of a device, which may have been created again since."""
+        """Fold the deletion of a device, which may have been created again since.
+
+        One that was never seen is written down as well: a change from before its deletion may still
+        be on its way, and would outrank those of a device that is created again.
+        """
         key, bucket = device_key(device_id, module_id), bucket_of(device_id)
 
         async def cycle() -> list[DeviceWrite]:
             before = (await self.devices.load(instance, bucket, [key])).get(key)
             if before is None:
-                return []
-            present = await self.hub.read_twin(instance, device_id, module_id)
-            after = fold_deletion(before.value, at, present)
+                after = DeviceRecord(device_id, module_id, deleted_at=at)
+            else:
+                present = await self.hub.read_twin(instance, device_id, module_id)
+                after = fold_deletion(before.value, at, present)
             write = device_write(self.announcer, instance, before, after)
             return await self._committed(instance, bucket, [write] if write else [])
 
@@ -294,5 +298,6 @@ def _has_moved(write: DeviceWrite) -> bool:
 
 def _groups(write: DeviceWrite) -> set[str]:
     records = [write.after] + ([write.before.value] if write.before else [])
-    groups = {seen.group_id for seen in (write.was, write.becomes) if seen}
+    seen = [each for each in (write.was, write.becomes) if each and each.device_class]
+    groups = {each.group_id for each in seen}
     return groups | {record.commanded.group_id for record in records if record.commanded}

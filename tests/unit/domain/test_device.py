@@ -281,6 +281,45 @@ def test_installed_update_of_an_earlier_workflow_is_not_a_success_of_the_next() 
     assert view(record).installed == V2
 
 
+@pytest.mark.parametrize("is_read", [False, True])
+@pytest.mark.parametrize(("code", "state"), [(0, DeviceState.FAILED), (200, DeviceState.CANCELED)])
+def test_update_that_is_still_installed_is_no_success_of_a_workflow_that_was_given_up(
+    code: int, state: DeviceState, is_read: bool
+) -> None:
+    changes = [a_change(2, succeeded(V2, "w1")), a_change(3, reported(AgentState.IDLE, code, "w2"))]
+    twin = TwinChange("d1", None, 3, _content_of(a_record(*changes)), True, at_second(3))
+
+    record = a_record(*changes, *([twin] if is_read else []), commanded=a_command("w2"))
+
+    assert deployment_state(record) is state
+
+
+def test_connection_of_a_former_life_is_dropped_and_of_the_present_one_is_kept() -> None:
+    def connected(record: DeviceRecord, second: int) -> DeviceRecord:
+        return fold_connection(
+            record, is_connected=True, sequence_number=f"{second:x}", at=at_second(second)
+        )
+
+    deleted = fold_deletion(DeviceRecord("d1"), at_second(50), None)
+
+    assert connected(deleted, 40) == deleted
+    assert fold_deletion(connected(DeviceRecord("d1"), 40), at_second(50), None) == deleted
+    assert fold_deletion(connected(DeviceRecord("d1"), 60), at_second(50), None) == connected(
+        deleted, 60
+    )
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_device_was_last_heard_when_it_last_spoke_even_if_nothing_is_left_of_it(
+    is_late: bool,
+) -> None:
+    report = a_change(3, started())
+    whole = TwinChange("d1", None, 4, {"agent": report.content["agent"]}, True, at_second(4))
+    record = a_record(*([whole, report] if is_late else [report, whole]))
+
+    assert (record.heard_at, record.changed_at) == (at_second(3), at_second(4))
+
+
 def test_evidence_is_bounded_when_workflows_follow_each_other() -> None:
     record = a_record(*(a_change(at, busy(f"w{at}")) for at in range(1, 40)))
 
@@ -325,6 +364,24 @@ def test_kept_content_is_only_the_group_tag_and_the_agent_section() -> None:
     }
 
     assert kept_content(twin) == {"tags": {"ADUGroup": "lobby"}, "agent": {"state": 0}}
+
+
+@pytest.mark.parametrize(
+    ("retried_at", "kept"),
+    [("2024-05-01T00:00:01Z", None), ("2024-05-01T00:00:02.0000Z", "t1"), (None, "t1")],
+)
+def test_retry_timestamp_that_an_earlier_workflow_left_in_the_twin_is_not_of_the_next(
+    retried_at: str | None, kept: str | None
+) -> None:
+    reported = busy("w2", "t1")
+    times = {"id": {"$lastUpdated": "2024-05-01T00:00:02Z"}}
+    times["retryTimestamp"] = {"$lastUpdated": retried_at} if retried_at else {}
+    reported["$metadata"] = {"deviceUpdate": {"agent": {"workflow": times}}}
+    whole = kept_content({"properties": {"reported": reported}})
+
+    record = a_record(TwinChange("d1", None, 3, whole, True, at_second(3)))
+
+    assert [(item.workflow_id, item.retry_timestamp) for item in record.evidence] == [("w2", kept)]
 
 
 @pytest.mark.parametrize(

@@ -308,6 +308,22 @@ async def test_installed_update_shows_in_compliance_after_the_roll_up() -> None:
     assert (found.total, found.on_latest) == (1, 1)
 
 
+async def test_late_change_of_a_former_life_is_dropped_when_the_deletion_came_first() -> None:
+    world = World()
+    await world.observe.deleted(INSTANCE, "d1", None, at_second(50))
+    assert await counted(world, "$default") == await recount(world) == {}
+    assert world.queues.of("rollup") == []
+
+    world.hub.twins["d1", None] = Twin(2, {"ADUGroup": "hall"}, started("gate"))
+    late = a_change(9, started(), group="lobby", at=at_second(9))
+    await world.observe.twin_changes(INSTANCE, BUCKET, [late])
+
+    seen = view(await record(world))
+    assert seen.device_class is not None
+    assert (seen.group_id, seen.device_class.properties["model"]) == ("hall", "gate")
+    assert await counted(world, "lobby", "hall") == await recount(world)
+
+
 async def test_change_that_seems_stale_by_what_is_remembered_is_folded_into_the_row() -> None:
     world, other = World(), World()
     await world.tell(*(a_change(version, started(), group="lobby") for version in range(2, 9)))

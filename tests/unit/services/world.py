@@ -266,6 +266,7 @@ class World:
         if "agent" in change.content:
             agent = {"deviceUpdate": {"agent": change.content["agent"]}}
             twin.reported = merge_patch(twin.reported, agent)
+            twin.reported_at = change.at
 
     async def deployment(self, deployment_id: str, group: str = "$default") -> Deployment:
         return await self.deploy.get(INSTANCE, group, deployment_id)

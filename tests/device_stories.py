@@ -1,0 +1,692 @@
+"""Lives of devices as a hub tells them, and workers that take them in: for laws of the event path.
+
+A story is what happens to a few devices of one bucket, a step a second: they report, change class
+and group, connect, are deleted and created again, and an operator asks them for one update after
+another. The hub keeps its state after each step, for whoever reads a twin meanwhile. A telling is
+how the events of a story reach the service: in any order, repeated, cut into batches, by several
+workers that pause and die wherever they wait for a port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from functools import wraps
+from typing import Any
+from unittest import mock
+
+from hypothesis import strategies as st
+
+from shared.contract.codes import AgentState
+from shared.domain.counters import Counts, History, contribution, history_contribution, total
+from shared.domain.deployment import Commanded
+from shared.domain.device import DeviceRecord, TwinChange, bucket_of, device_key, view
+from shared.domain.device_history import Installation
+from shared.domain.errors import ConcurrentUpdate
+from shared.domain.registers import section
+from shared.ports import Counters, Devices, Fleet, Page, Stored
+from shared.services.announce import Announcer
+from shared.services.best_updates import BestUpdates
+from shared.services.device_write import device_write
+from shared.services.observe import ObserveDevices
+from shared.services.retrying import until_uncontended
+from shared.services.rollup import RollupBell
+from tests.memory import (
+    Crash,
+    Faults,
+    MemoryHub,
+    MemoryQueues,
+    MemoryUpdates,
+    Twin,
+    _Wrapped,
+    merge_patch,
+)
+from tests.unit.domain.builders import (
+    V1,
+    V2,
+    a_change,
+    a_command,
+    at_second,
+    busy,
+    failed,
+    reported,
+    started,
+    succeeded,
+)
+
+BUCKET = bucket_of("d1")
+NEVER = "0001-01-01T00:00:00.000000+00:00"
+"""What the hub says of a section that nobody has ever changed."""
+MOST_WORKFLOWS = 4
+GROUPS = ("lobby", "hall")
+
+
+def _neighbours(count: int) -> list[str]:
+    names = (f"d{number}" for number in itertools.count(1))
+    return list(itertools.islice((name for name in names if bucket_of(name) == BUCKET), count))
+
+
+NAMES: tuple[tuple[str, str | None], ...] = (
+    *((name, None) for name in _neighbours(2)),
+    (_neighbours(1)[0], "m1"),
+)
+"""Two devices of one bucket, and a module of the first."""
+
+
+@dataclass(frozen=True)
+class Deleted:
+    device_id: str
+    module_id: str | None
+    at: str
+
+
+@dataclass(frozen=True)
+class Connection:
+    device_id: str
+    module_id: str | None
+    is_connected: bool
+    sequence: int
+    at: str
+
+
+@dataclass(frozen=True)
+class Reread:
+    """Somebody reads a whole twin and folds it."""
+
+    device_id: str
+    module_id: str | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The operator asks every device for this, its `number`th wish."""
+
+    number: int
+    commanded: Commanded
+
+
+type Event = TwinChange | Deleted | Connection | Reread
+
+
+@dataclass
+class Story:
+    """Events with the second in which they happened, and the hub after each second."""
+
+    told: list[tuple[int, Event]] = field(default_factory=list)
+    asked: list[tuple[int, Asked]] = field(default_factory=list)
+    hub: list[dict[tuple[str, str | None], Twin]] = field(default_factory=lambda: [{}])
+    lives: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+    deleted: set[tuple[str, str | None]] = field(default_factory=set)
+
+    @property
+    def end(self) -> int:
+        """The last second."""
+        return len(self.hub) - 1
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What reaches one worker at once: places in `Story.told`, and what befalls the worker.
+
+    `crash_at` is the port call at which it dies (0: none), `start` how long others go first,
+    `ahead` by how many seconds the hub is further than the events.
+    """
+
+    events: tuple[int, ...]
+    crash_at: int = 0
+    start: int = 0
+    ahead: int = 0
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Rounds of batches that are handled side by side; `asks` is the round of each wish."""
+
+    rounds: tuple[tuple[Batch, ...], ...]
+    asks: tuple[int, ...]
+    pauses: tuple[int, ...] = (0,)
+
+
+_MOVES = (
+    "report",
+    "report",
+    "report",
+    "report",
+    "start",
+    "tag",
+    "replace",
+    "connect",
+    "silence",
+    "reread",
+)
+_REPORTS = ("busy", "succeeded", "failed", "canceled", "given up", "gone")
+_SCENES = (
+    (),
+    ("start", "wish", "report succeeded", "wish", "report given up", "reread", "tag"),
+    ("start", "wish", "delete", "wish", "report failed", "wish", "report busy"),
+    ("start", "delete", "start", "connect", "tag"),
+    ("start", "tag", "replace", "delete", "start", "report"),
+)
+"""What is rare by chance."""
+_WISHES = ("next", "next", "retry", "cancel")
+
+
+@st.composite
+def stories(draw: st.DrawFn, *, with_deletions: bool = True, most: int = 14) -> Story:
+    """A story of up to three devices; reports name what was asked for in the device's life."""
+    story = Story()
+    moves = [*_MOVES, *(["delete", "delete"] if with_deletions else [])]
+    count = draw(st.sampled_from([1, 1, 2, 3]))
+    names = draw(st.permutations(NAMES))[:count]
+    scene = [move for move in draw(st.sampled_from(_SCENES)) if with_deletions or move != "delete"]
+    others = st.lists(st.sampled_from([*moves, "wish", "wish"]), max_size=most - len(scene))
+    asked_in_life: dict[tuple[str, str | None], list[Commanded]] = {name: [] for name in names}
+    for move in [*scene, *draw(others)]:
+        _step(draw, story, move, names[:1] if move in scene else names, asked_in_life)
+    return story
+
+
+def _step(
+    draw: st.DrawFn,
+    story: Story,
+    move: str,
+    names: Sequence[tuple[str, str | None]],
+    asked_in_life: dict[tuple[str, str | None], list[Commanded]],
+) -> None:
+    second = len(story.hub)
+    twins = deepcopy(story.hub[-1])
+    story.hub.append(twins)
+    wishes = [each.commanded for _, each in story.asked]
+    if move == "wish":
+        wish = _wish(draw(st.sampled_from(_WISHES)), wishes)
+        if wish is not None:
+            story.asked.append((second, Asked(len(story.asked), wish)))
+            for name in twins:
+                asked_in_life[name].append(wish)
+        return
+    name = draw(st.sampled_from(names))
+    if name not in twins:
+        tags = draw(st.sampled_from([{}, {"ADUGroup": "hall"}]))
+        twins[name] = Twin(1, tags, desired_at=NEVER, reported_at=NEVER)
+        asked_in_life[name] = [] if name in story.deleted else wishes[-1:]
+        story.lives[name] += 1
+    if move == "delete":
+        del twins[name]
+        story.deleted.add(name)
+        event: Event | None = Deleted(*name, at_second(second))
+    else:
+        event = _event(draw, move, name, twins[name], second, asked_in_life[name])
+    if event is not None:
+        story.told.append((second, event))
+
+
+def _event(
+    draw: st.DrawFn,
+    move: str,
+    name: tuple[str, str | None],
+    twin: Twin,
+    second: int,
+    asked: Sequence[Commanded],
+) -> Event | None:
+    """What a device or its operator does to a twin, and how the hub tells it."""
+    at = at_second(second)
+    match move:
+        case "silence":
+            twin.version += 1  # something changes that does not concern the service
+            return None
+        case "reread":
+            return Reread(*name)
+        case "connect":
+            return Connection(*name, draw(st.booleans()), second, at)
+        case "replace":
+            twin.version += 1
+            twin.tags = draw(st.sampled_from([{}, {"ADUGroup": "lobby"}]))
+            return replace(_whole(name, twin), at=at, heard_at="")
+        case "tag":
+            return _changed(name, twin, {}, draw(st.sampled_from([*GROUPS, None])), at)
+        case _:
+            group = draw(st.sampled_from(["", "", "lobby"]))
+            return _changed(name, twin, _report(draw, move, asked), group, at)
+
+
+def _wish(kind: str, before: Sequence[Commanded]) -> Commanded | None:
+    keys = {(item.workflow_id, item.retry_timestamp) for item in before}
+    if before and kind == "cancel":
+        return replace(before[-1], is_cancel=True)
+    if len(keys) == MOST_WORKFLOWS:
+        return None
+    if before and kind == "retry":
+        return replace(before[-1], retry_timestamp=f"t{len(keys)}")
+    update = V1 if len(keys) == 2 else V2
+    return a_command(f"w{len(keys) + 1}", update_id=update, class_id="asked")
+
+
+def _report(draw: st.DrawFn, move: str, asked: Sequence[Commanded]) -> dict[str, Any]:
+    if move == "start" or not asked:
+        return started(draw(st.sampled_from(["kiosk", "gate"])))
+    _, _, kind = move.partition(" ")
+    commanded = asked[-1] if kind else draw(st.sampled_from(asked))
+    workflow = (commanded.workflow_id, commanded.retry_timestamp)
+    kind = kind or draw(st.sampled_from(_REPORTS))
+    return {
+        "busy": busy(*workflow),
+        "succeeded": succeeded(commanded.update_id, *workflow),
+        "failed": failed(*workflow),
+        "canceled": reported(AgentState.IDLE, -1, *workflow),
+        "given up": reported(AgentState.IDLE, 0, *workflow),
+        "gone": {"deviceUpdate": {"agent": None}},
+    }[kind]
+
+
+def _changed(
+    name: tuple[str, str | None], twin: Twin, content: dict[str, Any], group: str | None, at: str
+) -> TwinChange:
+    twin.version += 1
+    if group != "":
+        twin.tags = merge_patch(twin.tags, {"ADUGroup": group})
+    if content:
+        content |= {"$metadata": _times(content, at)}
+        twin.reported = merge_patch(twin.reported, content)
+        twin.reported_at = at
+    device_id, module_id = name
+    return a_change(
+        twin.version, content, group=group, device_id=device_id, module_id=module_id, at=at
+    )
+
+
+def _times(node: dict[str, Any], at: str) -> dict[str, Any]:
+    """The metadata of a patch: when each member was changed."""
+    below = {key: _times(value, at) for key, value in node.items() if isinstance(value, dict)}
+    leaves = {key: {"$lastUpdated": at} for key in node if key not in below}
+    return {**leaves, **below, "$lastUpdated": at}
+
+
+def _whole(name: tuple[str, str | None], twin: Twin) -> TwinChange:
+    hub = MemoryHub()
+    hub.twins[name] = twin
+    found = hub.whole(*name)
+    assert found is not None
+    return found
+
+
+@st.composite
+def tellings(draw: st.DrawFn, story: Story, *, workers: int = 3) -> Telling:
+    """A telling of the story: every event at least once."""
+    places = list(range(len(story.told)))
+    repeated = draw(st.lists(st.sampled_from(places), max_size=6)) if places else []
+    left = draw(st.permutations(places + repeated))
+    batches: list[Batch] = []
+    while left:
+        size = draw(st.integers(1, 4))
+        batches.append(
+            Batch(
+                tuple(left[:size]),
+                crash_at=draw(st.sampled_from([0, 0, 0, 0, *range(1, 13)])),
+                start=draw(st.integers(0, 4)),
+                ahead=draw(st.sampled_from([0, 0, 1, 5, story.end])),
+            )
+        )
+        left = left[size:]
+    rounds: list[tuple[Batch, ...]] = []
+    while batches:
+        size = draw(st.integers(1, workers))
+        rounds.append(tuple(batches[:size]))
+        batches = batches[size:]
+    last = max(len(rounds) - 1, 0)
+    asks = sorted(draw(st.integers(0, last)) for _ in story.asked)
+    pauses = draw(st.lists(st.integers(0, 3), min_size=1, max_size=8))
+    return Telling(tuple(rounds), tuple(asks), tuple(pauses))
+
+
+class StoryHub(MemoryHub):
+    """The hub as it is in one second of a story; `second` only ever grows."""
+
+    def __init__(self, story: Story) -> None:
+        super().__init__()
+        self._story = story
+        self.second = 0
+
+    def reach(self, second: int) -> None:
+        """Let the story go on to a second, at least."""
+        self.second = min(max(self.second, second), self._story.end)
+        self.twins = self._story.hub[self.second]
+
+
+class PausingFaults(Faults):
+    """Dies at a call, and waits before each for as many turns as told, over and over."""
+
+    def __init__(self, pauses: Sequence[int]) -> None:
+        super().__init__()
+        self._pauses = itertools.cycle(pauses)
+        self.crashes = self.conflicts = 0
+
+    async def pause(self) -> None:
+        for _ in range(next(self._pauses)):
+            await asyncio.sleep(0)
+
+    def step(self) -> None:
+        try:
+            super().step()
+        except Crash:
+            self.crashes += 1
+            raise
+
+    def around[T](self, port: T) -> T:
+        return _Pausing(port, self)  # type: ignore[return-value]
+
+
+class _Pausing(_Wrapped):
+    def _call(self, member: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        faults, once = self._faults, super()._call(member)
+        assert isinstance(faults, PausingFaults)
+
+        @wraps(member)
+        async def call(*args: Any, **options: Any) -> Any:
+            await faults.pause()
+            try:
+                return await once(*args, **options)
+            except ConcurrentUpdate:
+                faults.conflicts += 1
+                raise
+
+        return call
+
+
+@dataclass
+class Service:
+    """One instance's rows, and the workers over them; each sees the devices as its own process."""
+
+    instance: str
+    hub: StoryHub
+    fleet: Fleet
+    counters: Counters
+    processes: Sequence[Devices]
+    pauses: Sequence[int] = (0,)
+    check_rounds: bool = True
+    beside: Callable[[], Awaitable[None]] | None = None
+    queues: MemoryQueues = field(default_factory=MemoryQueues)
+    updates: MemoryUpdates = field(default_factory=MemoryUpdates)
+    restarted: Callable[[Devices], Devices] = lambda devices: devices
+    crashes: int = 0
+    conflicts: int = 0
+    redelivered: int = 0
+    _wishes: list[Asked] = field(default_factory=list)
+    _granted: Counter[str] = field(default_factory=Counter)
+    _early: list[Connection] = field(default_factory=list)
+
+    async def tell(self, story: Story, telling: Telling) -> None:
+        """Take in a story as it is told, then what was put off, and ask for the last wish."""
+        asks = list(zip(telling.asks, (each for _, each in story.asked), strict=True))
+        for number, batches in enumerate(telling.rounds):
+            self._wishes += [wish for place, wish in asks if place == number]
+            work = [self._handle(worker, story, batch) for worker, batch in enumerate(batches)]
+            if self.beside is not None:
+                work.append(self._until_done(self.beside))
+            await asyncio.gather(*work, self._ask())
+            if self.check_rounds:
+                await self.assert_counters_are_exact()
+        await self._end(story)
+
+    async def tell_in_order(self, story: Story) -> None:
+        """Take in every event once, as it happens."""
+        for second in range(1, story.end + 1):
+            self.hub.reach(second)
+            self._wishes += [wish for at, wish in story.asked if at == second]
+            for place, (at, _) in enumerate(story.told):
+                if at == second:
+                    await self._handle(0, story, Batch((place,)))
+            await self._ask()
+        await self._end(story)
+
+    async def _end(self, story: Story) -> None:
+        self.hub.reach(story.end)
+        # nothing is taken in of connections before the first twin change: these come later here
+        ends = {
+            device_key(e.device_id, e.module_id): e.at
+            for _, e in story.told
+            if isinstance(e, Deleted)
+        }
+        for event in sorted(self._early, key=lambda each: each.sequence):
+            if event.at <= ends.get(device_key(event.device_id, event.module_id), ""):
+                continue  # of a former life
+            await self.observe(0).connection(
+                self.instance,
+                event.device_id,
+                event.module_id,
+                is_connected=event.is_connected,
+                sequence_number=f"{event.sequence:x}",
+                at=event.at,
+            )
+        await self._ask()
+        for name in story.lives if self._wishes else ():
+            await self._grant(device_key(*name), self._wishes[-1].commanded)
+        await self.assert_counters_are_exact()
+
+    async def _until_done(self, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                return await work()
+            except Crash:
+                self.crashes += 1
+
+    def observe(self, worker: int, faults: PausingFaults | None = None) -> ObserveDevices:
+        """What a worker handles events with."""
+        faults = faults or PausingFaults(self.pauses)
+        around = faults.around
+        queues = around(self.queues)
+        fleet = around(self.fleet)
+        return ObserveDevices(
+            around(self.processes[worker]),
+            fleet,
+            around(self.hub),
+            queues,
+            RollupBell(queues, 0.0),
+            BestUpdates(fleet, around(self.updates)),
+            Announcer(queues, 0.0),
+        )
+
+    async def _handle(self, worker: int, story: Story, batch: Batch) -> None:
+        """Deliver a batch until it is handled to its end."""
+        for _ in range(batch.start):
+            await asyncio.sleep(0)
+        if not batch.events:
+            return
+        latest = max(story.told[place][0] for place in batch.events)
+        self.hub.reach(latest + batch.ahead)
+        crash_at: int | None = batch.crash_at
+        while True:
+            faults = PausingFaults(self.pauses)
+            faults.crash_at(crash_at or None)
+            try:
+                await self._deliver(worker, faults, [story.told[n][1] for n in batch.events])
+            except (Crash, ConcurrentUpdate):
+                self.processes = [
+                    self.restarted(each) if number == worker else each
+                    for number, each in enumerate(self.processes)
+                ]
+                crash_at = None
+                self.redelivered += 1
+                continue
+            finally:
+                self.crashes += faults.crashes
+                self.conflicts += faults.conflicts
+            return
+
+    async def _deliver(self, worker: int, faults: PausingFaults, events: Sequence[Event]) -> None:
+        observe = self.observe(worker, faults)
+        changes = [each for each in events if isinstance(each, TwinChange)]
+        if changes:
+            await observe.twin_changes(self.instance, BUCKET, changes)
+        for event in events:
+            match event:
+                case Deleted(device_id, module_id, at):
+                    await observe.deleted(self.instance, device_id, module_id, at)
+                case Connection(device_id, module_id, is_connected, sequence, at):
+                    key = device_key(device_id, module_id)
+                    rows = await self.processes[worker].load(self.instance, BUCKET, [key])
+                    if not (key in rows and rows[key].value.registers):
+                        self._early.append(event)
+                        continue
+                    await observe.connection(
+                        self.instance,
+                        device_id,
+                        module_id,
+                        is_connected=is_connected,
+                        sequence_number=f"{sequence:x}",
+                        at=at,
+                    )
+                case Reread(device_id, module_id):
+                    twin = await observe.hub.read_twin(self.instance, device_id, module_id)
+                    if twin is not None:
+                        await observe.twin_changes(self.instance, BUCKET, [twin])
+                case _:
+                    pass
+
+    async def _ask(self) -> None:
+        """Ask each device that is known for every wish, one after the other."""
+        for name in NAMES:
+            key = device_key(*name)
+            while self._granted[key] < len(self._wishes):
+                wish = self._wishes[self._granted[key]].commanded
+                if not await self._grant(key, wish):
+                    break
+                self._granted[key] += 1
+
+    async def _grant(self, key: str, commanded: Commanded) -> bool:
+        devices = self.processes[0]
+
+        async def cycle() -> bool:
+            row = (await devices.load(self.instance, BUCKET, [key])).get(key)
+            if row is None or not row.value.registers:
+                return False
+            after = replace(row.value, commanded=commanded)
+            write = device_write(Announcer(), self.instance, row, after)
+            if write is not None:
+                await devices.commit(self.instance, BUCKET, [write])
+            return True
+
+        while True:
+            try:
+                return await until_uncontended(cycle)
+            except ConcurrentUpdate:
+                continue
+
+    async def records(self) -> dict[str, DeviceRecord]:
+        """Every device row."""
+        devices = self.processes[0]
+        rows = await _every(lambda token: devices.of_bucket(self.instance, BUCKET, token=token))
+        return {row.value.key: row.value for row in rows}
+
+    async def histories(self) -> list[History]:
+        """Every history row."""
+        rows = await _every(
+            lambda token: self.counters.histories(self.instance, BUCKET, token=token)
+        )
+        return [row.value for row in rows]
+
+    async def counts(self) -> Counts:
+        """The counters, without those that are zero."""
+        rows = await self.counters.counter_rows(self.instance, BUCKET)
+        assert all(count > 0 for row in rows.values() for count in row.value.values()), rows
+        return {place: row.value for place, row in rows.items() if row.value}
+
+    async def installations(self, key: str) -> list[Installation]:
+        """What the device did in deployments before the last."""
+        found = await self.processes[0].installations(self.instance, BUCKET, key, size=100)
+        return [replace(each, ended_at="") for each in found if each.deployment_id is not None]
+
+    async def assert_counters_are_exact(self) -> None:
+        """Every counter equals a recount of the rows, and none is negative."""
+        records, histories = await self.records(), await self.histories()
+        counted = total(
+            [
+                *(contribution(record) for record in records.values()),
+                *(history_contribution(item) for item in histories),
+            ]
+        )
+        assert await self.counts() == counted
+
+    async def outcome(self, story: Story) -> dict[str, Any]:
+        """What a telling must not change.
+
+        Of a device that was deleted, not how its former life stands in the deployments it left:
+        what of its reports comes after its deletion is dropped.
+        """
+        stayed = {device_key(*name) for name in story.lives if name not in story.deleted}
+        found: dict[str, Any] = {
+            key: observable(record) for key, record in (await self.records()).items()
+        }
+        found["histories"] = sorted(
+            (item.key, item.workflow_id, item.state, item.result_code, item.extended_result_codes)
+            for item in await self.histories()
+            if item.key in stayed
+        )
+        found["installations"] = [await self.installations(key) for key in sorted(stayed)]
+        if not story.deleted:
+            found["counts"] = await self.counts()
+        return found
+
+
+async def _every[T](
+    page: Callable[[str | None], Awaitable[Page[Stored[T]]]],
+) -> list[Stored[T]]:
+    rows: list[Stored[T]] = []
+    token: str | None = None
+    while True:
+        found = await page(token)
+        rows += found.items
+        if (token := found.token) is None:
+            return rows
+
+
+def observable(record: DeviceRecord) -> dict[str, Any]:
+    """What a record says of a device, but for when and by which version of the twin it is known.
+
+    Of a device without a class, which no list has, not its group and connection, nor, once it was
+    created again, what it was asked: without a class it is asked nothing.
+    """
+    seen = view(record)
+    what: dict[str, Any] = {
+        "deleted_at": record.deleted_at,
+        "class": seen.device_class,
+        "evidence": {
+            (item.workflow_id, item.retry_timestamp): (
+                item.state,
+                item.result_code,
+                item.extended_result_codes,
+                sorted(each.update_id for each in item.installed),
+            )
+            for item in record.evidence
+        },
+    }
+    if seen.device_class is not None or not record.deleted_at:
+        what |= {"state": seen.state, "commanded": record.commanded}
+    if seen.device_class is not None:
+        what |= {
+            "section": _without_retry(section(record.registers)),
+            "group": seen.group_id,
+            "installed": seen.installed,
+            "heard_at": record.heard_at,
+            "is_connected": record.is_connected,
+            "connection": (record.connection_sequence, record.connection_at),
+        }
+    return what
+
+
+def _without_retry(content: dict[str, Any]) -> dict[str, Any]:
+    """Without what an earlier workflow may have left: only evidence names the one of a report."""
+    agent = content.get("agent", {})
+    agent.get("workflow", {}).pop("retryTimestamp", None)
+    return content
+
+
+@contextmanager
+def no_waiting() -> Iterator[None]:
+    """Retry at once whoever loses a race."""
+    with mock.patch("shared.services.retrying._FIRST_WAIT_SECONDS", 0.0):
+        yield
