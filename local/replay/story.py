@@ -169,7 +169,8 @@ type _Story = list[tuple[Act, Any]]
 def _timed(
     device: Device, story: _Story, fleet: Fleet, part: str, seconds: float
 ) -> Iterator[Step]:
-    times = sorted(_choice(fleet, device, part + " times").uniform(0, seconds) for _ in story)
+    choice = _choice(fleet, device, part + " times")
+    times = sorted(choice.uniform(0, seconds) for _ in story)
     for at, (act, value) in zip(times, story, strict=True):
         yield Step(at, device.device_id, act, value)
 
