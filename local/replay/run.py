@@ -34,6 +34,7 @@ PASSES = 2
 _INSTANCE = "local"
 _HOUR = 3600.0
 _BEGINNING_SECONDS, _DAY_SECONDS = 4 * _HOUR, 20 * _HOUR
+_FIRST_KILL = 0.3
 _LOOK_SECONDS = 0.1
 
 type Say = Callable[[str], None]
@@ -41,7 +42,7 @@ type Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done. `kills` are those of the Functions host in each of the two passes."""
+    """What is to be done. The Functions host is killed so many times, spread over the passes."""
 
     fleet: Fleet
     kills: int
@@ -153,16 +154,19 @@ async def _replayed(
 async def _pass(
     line: Pipeline, events: Iterable[Event], plan: Plan, outcome: Outcome, say: Say
 ) -> None:
-    due = [outcome.events * (each + 1) // (plan.kills + 1) for each in range(plan.kills)]
     before = outcome.sent
     async for count in line.send(events):
         outcome.sent = before + count
         say(f"{outcome.sent:,} of {PASSES * outcome.events:,} events, {outcome.kills} kills")
-        if due and count >= due[0]:
-            del due[0]
+        if outcome.kills < plan.kills and outcome.sent >= _next_kill(plan, outcome):
             await kill_host(Path(line.stack.state))
             outcome.kills += 1
     await line.until_quiet(plan.patience_seconds)
+
+
+def _next_kill(plan: Plan, outcome: Outcome) -> float:
+    """After how many sent events the host is to be killed next; one kill is in the first pass."""
+    return PASSES * outcome.events * (outcome.kills + _FIRST_KILL) / plan.kills
 
 
 async def kill_host(state: Path) -> None:
