@@ -56,13 +56,15 @@ class Outcome:
     """What was seen.
 
     `sent` events were sent within `seconds`, in all passes together, until the service was through
-    with them; `chunks` is how many events of the service's own they became. `impossible` are reads
+    with them; `changes` of them were twin changes that it keeps something of, which became so many
+    `chunks`, events of its own. `impossible` are reads
     that were wrong at any time, `wrong` what was not right in the end, both in words.
     """
 
     events: int = 0
     sent: int = 0
     seconds: float = 0.0
+    changes: int = 0
     chunks: int = 0
     kills: int = 0
     reads: int = 0
@@ -102,10 +104,11 @@ async def replay(plan: Plan, say: Say) -> AsyncIterator[tuple[Outcome, Stack]]:
         say("the day on which the service is away")
         steps = day(plan.fleet, workflows, _DAY_SECONDS)
         await live(hub, hub_name(_INSTANCE), steps, began_at + _BEGINNING_SECONDS, recording)
+        before = truth.changes
         truth.hear(recording)
         say(f"starting the stack again, for {len(recording):,} events")
         with start(state) as stack:
-            outcome = Outcome(events=len(recording))
+            outcome = Outcome(len(recording), changes=PASSES * (truth.changes - before))
             await _replayed(stack, recording, plan, truth, outcome, say)
             yield outcome, stack
 

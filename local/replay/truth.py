@@ -43,6 +43,8 @@ class Truth:
     histories: dict[str, dict[str, History]] = field(default_factory=dict)
     """By device and workflow."""
     deployments: Sequence[Deployment] = ()
+    changes: int = 0
+    """Twin changes heard of so far that something is kept of."""
 
     def deployed(self, deployments: Sequence[Deployment]) -> None:
         """Take deployments into force, for the devices that are there and those to come."""
@@ -75,6 +77,7 @@ class Truth:
         if change is None:
             return  # of another kind: Event Grid brings these
         key = change.device_id
+        self.changes += bool(change.content)
         known = self.records.get(key, DeviceRecord(key))
         after = fold(known, change)
         self._become(key, after)
