@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Iterator
 from enum import StrEnum
@@ -51,8 +52,8 @@ class Recording:
         return len(self._offsets)
 
     def append(self, event: Event) -> None:
-        """Write one more event, after all have been read."""
-        self._offsets.append(self._file.tell())
+        """Write one more event."""
+        self._offsets.append(self._file.seek(0, os.SEEK_END))
         self._file.write(b"%s %s\n" % (event.channel.encode(), event.body))
 
     def __getitem__(self, index: int) -> Event:
