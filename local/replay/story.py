@@ -72,7 +72,7 @@ _SHARES = {
     Kind.NEWCOMER: 8,
     Kind.FLEETING: 2,
 }
-_CONNECTIONS = 0.15
+_CONNECTIONS = 0.04
 """Share of connections among what fills a device's day."""
 _LATE_COMERS = (Kind.NEWCOMER, Kind.FLEETING)
 
