@@ -34,10 +34,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a benchmark is to be run; `say` shows its progress."""
+    """How a benchmark is to be run; `say` shows its progress, `rows` are those of a large fleet,
+    `events` those of a replay.
+    """
 
     quick: bool
     say: Callable[[str], None]
+    rows: int | None = None
+    events: int | None = None
 
 
 class Benchmark(Protocol):

@@ -1,8 +1,10 @@
-"""Reads by REST with 1,000 and with 100,000 device rows: an update, devices, compliance, status.
+"""Reads by REST with 1,000 and with 200,000 device rows: an update, devices, compliance, status.
 
 Both fleets are groups of one instance, read in turns through the running stack; the ceiling of a
 read with the large one is the same read with the small one, for a report must not cost more when
-the fleet grows. Storage requests are counted where the same services run in this process.
+the fleet grows. Each is written behind the service's back once its deployment has gone out, so that
+nothing but the reads keeps the service busy. Storage requests are counted where the same services
+run in this process.
 `host_requests` has eight callers at once ask for compliance; its ceiling is a bare handler, asked
 by the same client through a second host of the same kind.
 """
@@ -29,6 +31,7 @@ from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_updates import TableUpdates
 from shared.contract.twin import startup_report
 from shared.domain.counters import total
+from shared.domain.deployment import Commanded
 from shared.domain.device import (
     BUCKETS,
     DeviceRecord,
@@ -39,32 +42,51 @@ from shared.domain.device import (
     view,
 )
 from shared.domain.filters import DeviceFilter
+from shared.domain.reconcile import wanted
 from shared.domain.update_id import UpdateId
 from shared.ports import DeviceWrite, Rollup
 from shared.services.device_lists import DeviceLists
 from shared.services.report import Reports
 from shared.settings import Connection
 
-_FLEETS = {"small": 1_000, "large": 100_000}
+_FLEETS = {"small": 1_000, "large": 200_000}
 _QUICK_FLEETS = {"small": 200, "large": 2_000}
+_COMMANDED = 200
+"""So many devices of each fleet are at work on the deployment."""
 _ROUNDS, _QUICK_ROUNDS = 60, 20
 _WRITERS = 6
+_WRITTEN_AT_ONCE = 25_000
+_POLL_SECONDS = 0.2
 _REPORTED_AT = "2026-01-01T00:00:00.000000+00:00"
 _CALLERS, _CALLS = 8, 40
 
 
 async def run(options: Options) -> Sequence[Result]:
     """Measure in milliseconds, and requests a second."""
-    fleets = _QUICK_FLEETS if options.quick else _FLEETS
+    fleets = dict(_QUICK_FLEETS if options.quick else _FLEETS)
+    fleets["large"] = options.rows or fleets["large"]
     rounds = _QUICK_ROUNDS if options.quick else _ROUNDS
     options.say("starting the stack")
     with start() as stack:
         async with _Storage(stack) as storage, Rest(stack, patience=5) as rest:
-            for group, count in fleets.items():
-                options.say(f"writing {count:,} devices")
-                await storage.write(group, count)
             update = await _import(rest)
-            deployments = {group: await rest.deploy(group, update) for group in fleets}
+            deployments = {}
+            for group, count in fleets.items():
+                await storage.write([_device(f"{group}-0", group)])
+                await storage.sum_up(group)
+                deployments[group] = await rest.deploy(group, update)
+                command = await storage.fanned_out(group, deployments[group])
+                options.say(f"writing {count:,} devices")
+                for start_at in range(1, count, _WRITTEN_AT_ONCE):
+                    numbers = range(start_at, min(count, start_at + _WRITTEN_AT_ONCE))
+                    await storage.write(
+                        [
+                            _device(f"{group}-{n}", group, command if n <= _COMMANDED else None)
+                            for n in numbers
+                        ]
+                    )
+                    options.say(f"{numbers.stop:,} devices of {count:,}")
+                await storage.sum_up(group)
             results = []
             for name, path in _PATHS.items():
                 counted = await storage.requests(name, deployments, update)
@@ -161,9 +183,9 @@ class _Storage:
             Table(self._accounts, "Rollups"),
             clock,
         )
-        deployments = TableDeployments(Table(self._accounts, "Deployments"))
-        self._reports = Reports(self._fleet, deployments, clock)
-        self._lists = DeviceLists(self._devices, self._fleet, deployments)
+        self._deployments = TableDeployments(Table(self._accounts, "Deployments"))
+        self._reports = Reports(self._fleet, self._deployments, clock)
+        self._lists = DeviceLists(self._devices, self._fleet, self._deployments)
         self._clock = clock
 
     def _counted(self, _: object) -> None:
@@ -177,11 +199,11 @@ class _Storage:
         """Close the connections."""
         await self._accounts.close()
 
-    async def write(self, group: str, count: int) -> None:
-        """Devices of one class in a group, spread over the buckets, and their roll-up."""
+    async def write(self, records: Sequence[DeviceRecord]) -> None:
+        """New devices of one class in one group, spread over the buckets."""
+        group = view(records[0]).group_id
         by_bucket: dict[int, list[DeviceRecord]] = {}
-        for number in range(count):
-            record = _device(f"{group}-{number}", group)
+        for record in records:
             by_bucket.setdefault(bucket_of(record.device_id), []).append(record)
         limit = asyncio.Semaphore(_WRITERS)
 
@@ -194,11 +216,27 @@ class _Storage:
                 await self._devices.commit(self._instance, bucket, writes)
 
         await asyncio.gather(*(fill(bucket, records) for bucket, records in by_bucket.items()))
+
+    async def sum_up(self, group: str) -> None:
+        """Write the roll-up of a group."""
         counts = [
             await self._devices.counts(self._instance, bucket, group) for bucket in range(BUCKETS)
         ]
         rollup = Rollup(total(counts), self._clock.now())
         await self._fleet.save_rollup(self._instance, group, rollup)
+
+    async def fanned_out(self, group: str, deployment_id: str) -> Commanded:
+        """Wait until a deployment has gone out; what a device of the group is asked by it."""
+        queue = self._accounts.queues.get_queue_client("reconcile")
+        while True:
+            stored = await self._deployments.get(self._instance, group, deployment_id)
+            waiting = (await queue.get_queue_properties()).approximate_message_count
+            if stored is not None and stored.value.is_fanned_out and not waiting:
+                break
+            await asyncio.sleep(_POLL_SECONDS)
+        command = wanted(_device("any", group), [stored.value], self._clock.now())
+        assert command is not None
+        return command
 
     async def requests(
         self, name: str, deployments: Mapping[str, str], update: Mapping[str, str]
@@ -223,8 +261,8 @@ class _Storage:
         return found
 
 
-def _device(device_id: str, group: str) -> DeviceRecord:
+def _device(device_id: str, group: str, commanded: Commanded | None = None) -> DeviceRecord:
     reported = startup_report("contoso", "toaster")
     content = kept_content({"tags": {"ADUGroup": group}, "properties": {"reported": reported}})
     change = TwinChange(device_id, None, 1, content, is_whole=True, at=_REPORTED_AT)
-    return fold(DeviceRecord(device_id), change)
+    return fold(DeviceRecord(device_id, commanded=commanded), change)

@@ -1,7 +1,7 @@
 """A recorded fleet's day replayed twice, shuffled, under REST reads and kills of the host.
 
-2,000 devices live through a day of about 50 events each while the service is away: roll-outs that
-end well, badly or not at all, moves to other groups, deletions, new devices, connections. Then the
+Devices live through a day of about 50 events each while the service is away: roll-outs that end
+well, badly or not at all, moves to other groups, deletions, new devices, connections. Then the
 service gets all of it, through event hub, relay and Event Grid, in one random order and then in
 another, is read all the while, and killed now and then. In the end rows, histories, counters and
 REST must be those of one fold of the events in their order. Counted are the events that the service
@@ -24,10 +24,11 @@ from local.stack.running import Stack
 from shared.adapters.table import Row, Table
 from shared.adapters.table_devices import partition_of
 
-_FLEET, _QUICK_FLEET = (2_000, 50), (150, 15)
-_KILLS, _QUICK_KILLS = 8, 1
-_BUCKETS = 16
-"""So dense are the buckets of a fleet of 32,000 devices."""
+_EVENTS, _QUICK_EVENTS = 20_000, 2_000
+_STEPS = 50
+_EVENTS_A_KILL = 5_000
+_BUCKETS = 8
+"""Few, so that they are as dense as those of a fleet 32 times as large."""
 _PATIENCE_SECONDS = 300.0
 _LANES = 8
 _CEILING_EVENTS = 2_000
@@ -36,9 +37,9 @@ _SHOWN = 5
 
 async def run(options: Options) -> Sequence[Result]:
     """Measure in events a second."""
-    devices, steps = _QUICK_FLEET if options.quick else _FLEET
-    fleet = make_fleet(devices, steps, buckets=_BUCKETS)
-    kills = _QUICK_KILLS if options.quick else _KILLS
+    events = options.events or (_QUICK_EVENTS if options.quick else _EVENTS)
+    fleet = make_fleet(-(-events // _STEPS), _STEPS, buckets=_BUCKETS)
+    kills = max(1, events // _EVENTS_A_KILL)
     async with replay(Plan(fleet, kills, _PATIENCE_SECONDS), options.say) as (outcome, stack):
         options.say("the ceiling")
         size = max(1, round(outcome.changes / outcome.chunks))

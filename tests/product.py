@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import gc
-import warnings
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,6 +73,15 @@ class Product:
         assert ended["status"] == "Succeeded", ended
         return ended
 
+    async def unquarantined(self, operation_id: str) -> None:
+        """Wait until a finished import has left quarantine, which is soon after it has ended."""
+
+        async def look() -> None:
+            prefix = f"{self.stack.instance}/{operation_id}/"
+            assert await self.storage.blobs("quarantine", prefix) == []
+
+        await self.eventually(look)
+
     async def error_of(self, path: str, method: str = "GET", body: object = None) -> RestError:
         """The error that a request must be answered with."""
         try:
@@ -92,12 +99,8 @@ class Product:
             SimulatedDevice(f"{model}-{number}", MANUFACTURER, model, group, simulator)
             for number in range(count)
         ]
-        with warnings.catch_warnings():
-            # the device SDK leaves sockets to the garbage collector
-            warnings.simplefilter("ignore", ResourceWarning)
-            async with Fleet(self.stack, devices, self._folder) as fleet:
-                yield fleet
-            gc.collect()
+        async with Fleet(self.stack, devices, self._folder) as fleet:
+            yield fleet
 
     @asynccontextmanager
     async def module(self, group: str, model: str) -> AsyncIterator[tuple[str, str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from rich.console import Console
@@ -34,7 +33,7 @@ def main(arguments: list[str]) -> int:
             print(f"{name:<18} {_summary(name)}")
         return 0
     try:
-        results = asyncio.run(_run(given.names or BENCHMARKS, is_quick=given.quick))
+        results = asyncio.run(_run(given))
     except StackError as error:
         return fail(error, error.exit_code)
     except KeyboardInterrupt:
@@ -52,13 +51,17 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     bench.add_argument("--json", action="store_true", help="print one JSON document")
     bench.add_argument("--list", action="store_true", help="list the benchmarks and do nothing")
     bench.add_argument("--quick", action="store_true", help="smaller inputs and fewer rounds")
+    bench.add_argument(
+        "--rows", type=int, metavar="N", help="device rows of the large fleet that reads are of"
+    )
+    bench.add_argument("--events", type=int, metavar="N", help="events of the day to replay")
     return bench.parse_args(arguments)
 
 
-async def _run(names: Sequence[str], *, is_quick: bool) -> list[Result]:
+async def _run(given: argparse.Namespace) -> list[Result]:
     console = Console(stderr=True, highlight=False)
     results: list[Result] = []
-    for name in names:
+    for name in given.names or BENCHMARKS:
         with console.status(name) as status:
 
             def say(text: str, name: str = name) -> None:
@@ -66,7 +69,8 @@ async def _run(names: Sequence[str], *, is_quick: bool) -> list[Result]:
                 if not console.is_terminal:
                     console.print(f"{name}: {text}", soft_wrap=True)
 
-            results += await _benchmark(name).run(Options(is_quick, say))
+            options = Options(given.quick, say, given.rows, given.events)
+            results += await _benchmark(name).run(options)
     return results
 
 

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 _RANGES: dict[str, Any] = {"max_single_get_size": 8 << 20, "max_chunk_get_size": 8 << 20}
 """Bytes of a blob that are asked for at once: what one download holds in memory."""
 
+_RETRIES: dict[str, Any] = {
+    "initial_backoff": 0.5,
+    "increment_base": 1.5,
+    "random_jitter_range": 0.5,
+}
+"""Three retries within about 9 s. By default the SDKs of blobs and queues let a caller wait for a
+minute before they say that the account is busy.
+"""
+
 
 class StorageAccounts:
     """Tables and queues of the state account, blobs of the content account.
@@ -68,10 +77,13 @@ class StorageAccounts:
 
         if self._state.connection_string:
             return QueueServiceClient.from_connection_string(
-                self._state.connection_string, **self._options
+                self._state.connection_string, **_RETRIES, **self._options
             )
         return QueueServiceClient(
-            self._state.queue_uri or "", credential=self._credential(), **self._options
+            self._state.queue_uri or "",
+            credential=self._credential(),
+            **_RETRIES,
+            **self._options,
         )
 
     @cached_property
@@ -81,10 +93,14 @@ class StorageAccounts:
 
         if self._content.connection_string:
             return BlobServiceClient.from_connection_string(
-                self._content.connection_string, **_RANGES, **self._options
+                self._content.connection_string, **_RANGES, **_RETRIES, **self._options
             )
         return BlobServiceClient(
-            self._content.blob_uri or "", credential=self._credential(), **_RANGES, **self._options
+            self._content.blob_uri or "",
+            credential=self._credential(),
+            **_RANGES,
+            **_RETRIES,
+            **self._options,
         )
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from shared.domain import deployment as rules
+from shared.domain.compliance import state_counts
 from shared.domain.deployment import Deployment, Issue, RollbackPolicy
 from shared.domain.device_class import is_compatible
 from shared.domain.errors import ConcurrentUpdate, Conflict, InvalidInput, NotFound
@@ -107,11 +108,21 @@ class Deploy:
     async def retry(
         self, instance: str, group: str, class_id: str, deployment_id: str
     ) -> Deployment:
-        """Try again on the devices of one class where it failed."""
+        """Try again on the devices of one class where it failed.
+
+        Raises:
+            NotFound: There is no such deployment.
+            Conflict: It is cancelled for the class, or has failed on none of its devices.
+        """
         now = self.clock.now()
-        return await self._change(
-            instance, group, deployment_id, lambda item: rules.retry(item, class_id, now)
-        )
+        rollup = (await self.fleet.rollups(instance, group)).get(group)
+        cells = rollup.counts.get((group, class_id), {}) if rollup else {}
+
+        def change(item: Deployment) -> Deployment:
+            failed = state_counts(cells, item.workflow_id).failed
+            return rules.retry(item, class_id, failed, now)
+
+        return await self._change(instance, group, deployment_id, change)
 
     async def delete(self, instance: str, group: str, deployment_id: str) -> None:
         """Forget a deployment; devices are left as they are."""

@@ -40,12 +40,7 @@ async def nothing_remains(product: Product, operation: Mapping[str, Any], packag
     published = set(await product.storage.blobs("content"))
     digests = {hashlib.sha256(content).hexdigest() for content in package.files.values()}
     assert not {f"{product.stack.instance}/{digest}" for digest in digests} & published
-
-    async def look() -> None:
-        prefix = f"{product.stack.instance}/{operation['operationId']}/"
-        assert await product.storage.blobs("quarantine", prefix) == []
-
-    await eventually(look)
+    await product.unquarantined(operation["operationId"])
 
 
 async def refused(product: Product, package: Package, item: dict[str, Any]) -> dict[str, Any]:

@@ -20,9 +20,6 @@ from tests.integration.iothub.conftest import DEVICE_KEY, Hub, eventually
 from tests.unit.agent.content_server import ContentServer, serving
 from tests.unit.agent.fixtures import QUICK, Update, config, root_keys
 
-# paho leaks a pair of sockets at each reconnect.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning:paho.*")
-
 
 @pytest.fixture
 async def server() -> AsyncIterator[ContentServer]:

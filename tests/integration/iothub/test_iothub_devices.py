@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from tests.integration.iothub.conftest import Hub
 
-# The SDK's MQTT library forgets to close its wake-up sockets when it connects again.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning:paho.*")
-
 
 def desired_patches(client: IoTHubDeviceClient) -> asyncio.Queue[dict[str, Any]]:
     """Collect what the client's handler is given."""

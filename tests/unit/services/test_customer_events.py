@@ -200,6 +200,7 @@ async def test_device_fails_twice_when_its_retry_fails_as_well() -> None:
     workflow = (await world.deployment("roll-1")).workflow_id
     await world.tell(a_change(10, failed(workflow)))
     await world.tell(a_change(11, failed(workflow)))
+    await world.drain()
     await world.deploy.retry(INSTANCE, "$default", KIOSK, "roll-1")
     await world.settle()
     retry = (await record(world)).commanded

@@ -327,6 +327,19 @@ async def test_same_deployment_asked_for_again_changes_nothing() -> None:
     assert refused.value.target == "deploymentId"
 
 
+async def test_retry_is_refused_where_no_device_has_failed() -> None:
+    world = await a_world("d1")
+    await deploy(world)
+    before = await world.deployment("roll-1")
+
+    with pytest.raises(Conflict, match="failed on no device") as refused:
+        await world.deploy.retry(INSTANCE, "$default", KIOSK, "roll-1")
+
+    assert refused.value.target == "deploymentId"
+    assert await world.deployment("roll-1") == before
+    assert world.queues.messages == []
+
+
 async def test_retry_of_a_cancelled_deployment_is_refused() -> None:
     world = await a_world()
     await deploy(world)
