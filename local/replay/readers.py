@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,9 @@ _SHARES = (
     "updatesInProgressDeviceCount",
 )
 _SERVER_ERROR = 500
+
+type _Check = Callable[[Mapping[str, Any]], list[str]]
+"""Why an answer is impossible, if it is."""
 
 
 @dataclass(slots=True)
@@ -64,7 +67,7 @@ class Readers:
                 await self._checked(place, self._wrong_status)
                 await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _checked(self, place: str, wrong: Any) -> None:
+    async def _checked(self, place: str, wrong: _Check) -> None:
         try:
             answer = await self.rest.get(place)
         except Unreachable:
