@@ -22,8 +22,10 @@ from local.stack.running import Stack
 from shared.domain.topology import TWINS_EVENT_HUB
 
 _AT_ONCE = 200
-_MOST_WAITING = 2000
-"""Events on their way; more are sent as these are dealt with."""
+_MOST_WAITING = 1500
+"""Events on their way and messages in queues; more events are sent as these are dealt with.
+Azurite slows down with the length of its queues, and everything with it.
+"""
 _LOOK_SECONDS = 0.1
 _TOKEN_SECONDS = 3600
 
@@ -101,7 +103,8 @@ class Pipeline:
 
     async def _backlog(self) -> int:
         read = sum((await self.storage.checkpoints()).values())
-        return max(self._sent - read, 0) + await self._at_event_grid()
+        messages = sum((await self.storage.messages()).values())
+        return max(self._sent - read, 0) + await self._at_event_grid() + messages
 
     async def _at_event_grid(self) -> int:
         return sum(int(each["pending"]) for each in await self._subscriptions())
