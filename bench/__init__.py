@@ -13,5 +13,6 @@ BENCHMARKS = (
     "twin_events",
     "report_lag",
     "reads",
+    "replay",
 )
 """Modules of this package that have `run`; the first line of each docstring says what it does."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import statistics
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 type Measure = Callable[[], Awaitable[float]]
+type Work = Callable[[], Awaitable[Any]]
 type Better = Literal["higher", "lower"]
 
 
@@ -32,11 +34,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a benchmark is to be run; `say` shows its progress, `rows` are those of a large fleet."""
+    """How a benchmark is to be run; `say` shows its progress, `rows` are those of a large fleet,
+    `events` those of a replay.
+    """
 
     quick: bool
     say: Callable[[str], None]
     rows: int | None = None
+    events: int | None = None
 
 
 class Benchmark(Protocol):
@@ -62,6 +67,18 @@ async def in_turns(
             samples[name].append(value)
             say(f"round {number + 1} of {rounds}: {name} {value:,.4g}")
     return samples
+
+
+async def in_lanes(calls: Iterator[Work], lanes: int) -> None:
+    """Make the calls in their order, so many at a time."""
+
+    async def lane() -> None:
+        for call in calls:
+            await call()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(lanes):
+            group.create_task(lane())
 
 
 def compared(

@@ -11,18 +11,17 @@ was no counter can be moved.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import itertools
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from bench.azurite import azurite
-from bench.harness import Options, Result, compared, in_turns
+from bench.harness import Options, Result, Work, compared, in_lanes, in_turns
 from shared.adapters.clock import SystemClock
 from shared.adapters.queues import AzureQueues
 from shared.adapters.row_memory import RowMemory
@@ -59,8 +58,6 @@ _SERIES = (
     ("single, cold", 1, True),
 )
 """Name, events a call, and whether each call meets a process that knows no device."""
-
-type Work = Callable[[], Awaitable[Any]]
 
 
 async def run(options: Options) -> Sequence[Result]:
@@ -159,7 +156,9 @@ class _Bench:
         changes = {
             bucket: [_change(device, 2) for device in devices] for bucket, devices in fleet.items()
         }
-        await _in_lanes(_calls(self.observe, bucket, some) for bucket, some in changes.items())
+        await in_lanes(
+            (_calls(self.observe, bucket, some) for bucket, some in changes.items()), _LANES
+        )
         devices = sum(map(len, fleet.values()))
         return {"requests the first event of a device": (self.counts.total() - before) / devices}
 
@@ -215,7 +214,7 @@ class _Series:
 
     async def _timed[T](self, items: Sequence[T], call: Callable[[T], Work]) -> float:
         started = time.perf_counter()
-        await _in_lanes(call(item) for item in items)
+        await in_lanes((call(item) for item in items), _LANES)
         return time.perf_counter() - started
 
     def _places(self) -> list[tuple[int, list[int]]]:
@@ -330,18 +329,6 @@ def _change(device: str, version: int) -> TwinChange:
 
 def _calls(observe: ObserveDevices, bucket: int, changes: Sequence[TwinChange]) -> Work:
     return lambda: observe.twin_changes(_INSTANCE, bucket, changes)
-
-
-async def _in_lanes(calls: Iterator[Work]) -> None:
-    """Make the calls in their order, so many at a time."""
-
-    async def lane() -> None:
-        for call in calls:
-            await call()
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(_LANES):
-            group.create_task(lane())
 
 
 def _upsert(bucket: int, row: Row) -> tuple[str, dict[str, Any], dict[str, str]]:

@@ -54,6 +54,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     bench.add_argument(
         "--rows", type=int, metavar="N", help="device rows of the large fleet that reads are of"
     )
+    bench.add_argument("--events", type=int, metavar="N", help="events of the day to replay")
     return bench.parse_args(arguments)
 
 
@@ -68,7 +69,8 @@ async def _run(given: argparse.Namespace) -> list[Result]:
                 if not console.is_terminal:
                     console.print(f"{name}: {text}", soft_wrap=True)
 
-            results += await _benchmark(name).run(Options(given.quick, say, given.rows))
+            options = Options(given.quick, say, given.rows, given.events)
+            results += await _benchmark(name).run(options)
     return results
 
 
