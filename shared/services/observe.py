@@ -26,7 +26,7 @@ from shared.services.best_updates import BestUpdates
 from shared.services.device_write import device_write
 from shared.services.pacing import Pacer
 from shared.services.refusals import Refusals
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import Turns, until_uncontended
 from shared.services.rollup import RollupBell
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ class ObserveDevices:
     announcer: Announcer = field(default_factory=Announcer)
     reads: Pacer = field(default_factory=lambda: Pacer(20.0))
     refusals: Refusals | None = None
+    turns: Turns = field(default_factory=Turns)
 
     async def twin_changes(
         self,
@@ -151,7 +152,9 @@ class ObserveDevices:
             write = device_write(self.announcer, instance, before, after)
             return await self._committed(instance, bucket, [write] if write else [])
 
-        await self._announce(instance, bucket, await until_uncontended(cycle), [key])
+        async with self.turns.at(instance, bucket):
+            writes = await until_uncontended(cycle)
+        await self._announce(instance, bucket, writes, [key])
 
     async def _fold(
         self,
@@ -172,7 +175,8 @@ class ObserveDevices:
                 writes |= await self._writes(instance, rest, known, fresh, seeds)
             return await self._committed(instance, bucket, list(writes.values()))
 
-        return await until_uncontended(cycle)
+        async with self.turns.at(instance, bucket):
+            return await until_uncontended(cycle)
 
     async def _writes(
         self,

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 
 from shared.domain.errors import ConcurrentUpdate
 
 ATTEMPTS = 6
 _FIRST_WAIT_SECONDS = 0.02
+
+
+class Turns:
+    """One writer at a time at each place, as far as this process goes.
+
+    Writers of one process would take each other's attempts away; those of others still may.
+    """
+
+    def __init__(self) -> None:
+        self._locks: dict[Hashable, asyncio.Lock] = {}
+
+    def at(self, *place: Hashable) -> asyncio.Lock:
+        """The turn at a place, to be held while it is read and written."""
+        return self._locks.setdefault(place, asyncio.Lock())
 
 
 async def until_uncontended[T](cycle: Callable[[], Awaitable[T]]) -> T:

@@ -341,3 +341,28 @@ async def test_change_that_seems_stale_by_what_is_remembered_is_folded_into_the_
     assert seen.device_class is not None
     assert (seen.group_id, seen.device_class.properties["model"]) == ("$default", "gate")
     assert await counted(world, "$default", "lobby") == await recount(world)
+
+
+async def test_one_process_never_takes_away_its_own_attempts() -> None:
+    """Changes of one bucket that come all at once are folded one after the other."""
+    world = World()
+    world.hub.twins["d1", None] = Twin(1, reported=started())
+    attempts: list[int] = []
+    commit = world.devices.commit
+
+    async def slow(instance: str, bucket: int, writes: Any) -> None:
+        attempts.append(len(writes))
+        await asyncio.sleep(0)  # whoever else is under way goes on now
+        await commit(instance, bucket, writes)
+
+    world.devices.commit = slow  # type: ignore[method-assign]
+    versions = range(2, 22)
+
+    await asyncio.gather(
+        *(
+            world.observe.twin_changes(INSTANCE, BUCKET, [a_change(version, busy())])
+            for version in versions
+        )
+    )
+
+    assert len(attempts) == len(versions)
