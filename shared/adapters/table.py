@@ -42,6 +42,7 @@ _SPECIAL = re.compile(rb"[^A-Za-z0-9_-]")
 _CHUNK_CHARACTERS = 30_000
 _CHUNKS = 15
 _DOCUMENT = "doc"
+_PLACES_MISSING = ("TableNotFound", "QueueNotFound", "ContainerNotFound")
 
 
 def key_part(text: str) -> str:
@@ -127,7 +128,9 @@ class Table:
         async with translated():
             try:
                 return await self._table.get_entity(partition, row)
-            except ResourceNotFoundError:
+            except ResourceNotFoundError as error:
+                if _is_incomplete(error):
+                    raise
                 return None
 
     async def insert(self, partition: str, row: str, properties: Row) -> bool:
@@ -302,8 +305,15 @@ async def translated() -> AsyncIterator[None]:
         raise DependencyFailed("Storage cannot be reached.") from error
 
 
+def _is_incomplete(error: HttpResponseError) -> bool:
+    """Whether not a row, message or blob is missing but the place where it would be."""
+    return getattr(error, "error_code", None) in _PLACES_MISSING
+
+
 def _of_status(error: HttpResponseError) -> Exception:
     status = error.status_code or 0
+    if _is_incomplete(error):
+        return DependencyFailed("The storage account lacks a table, queue or container.")
     if status in (404, 409, 412):
         return ConcurrentUpdate("The row changed meanwhile.")
     headers: Mapping[str, str] = getattr(error.response, "headers", None) or {}
