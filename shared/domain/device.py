@@ -271,7 +271,7 @@ def fold_deletion(record: DeviceRecord, at: str, present: TwinChange | None) -> 
     left = DeviceRecord(
         record.device_id,
         record.module_id,
-        evidence=tuple(item for item in record.evidence if item.at > at),
+        evidence=tuple(_since(item, at) for item in record.evidence if item.at > at),
         deleted_at=at,
     )
     if record.connection_at > at:
@@ -282,6 +282,11 @@ def fold_deletion(record: DeviceRecord, at: str, present: TwinChange | None) -> 
             connection_at=record.connection_at,
         )
     return _folded(left, present) if present is not None else left
+
+
+def _since(evidence: Evidence, at: str) -> Evidence:
+    """Evidence without what was installed before."""
+    return replace(evidence, installed=tuple(item for item in evidence.installed if item.at > at))
 
 
 def view(record: DeviceRecord) -> DeviceView:

@@ -191,6 +191,17 @@ def test_deletion_leaves_what_the_hub_has_now_when_it_comes_after_the_second_cre
     assert fold_deletion(record, at_second(400), None) == record
 
 
+def test_late_deletion_takes_back_what_only_the_former_life_had_installed() -> None:
+    """Both lives ran the same workflow; the second one failed."""
+    failure = a_change(6, failed(), at=at_second(70))
+    former = [a_change(2, started(), at=at_second(2)), a_change(3, succeeded(), at=at_second(3))]
+    mixed = folded(DeviceRecord("d1"), [*former, failure])
+
+    record = fold_deletion(mixed, at_second(50), None)
+
+    assert record.evidence == fold(DeviceRecord("d1"), failure).evidence
+
+
 def _content_of(record: DeviceRecord) -> dict[str, Any]:
     from shared.domain.registers import section
 
