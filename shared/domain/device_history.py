@@ -47,12 +47,17 @@ def present_installation(record: DeviceRecord) -> Installation | None:
 
 
 def of_history(past: History) -> Installation:
-    """What a device has done in a deployment."""
+    """What a device has done in a deployment.
+
+    It never ends before it has begun, whatever the clocks of hub and service say; and a command
+    that had to be given twice counts from the second time.
+    """
+    asked_at, ended_at = past.commanded.at, past.ended_at
     return Installation(
         update_id=past.commanded.update_id,
         state=past.state,
-        started_at=past.commanded.at,
-        ended_at=past.ended_at,
+        started_at=asked_at,
+        ended_at=max(ended_at, asked_at) if ended_at else "",
         identity=past.workflow_id,
         deployment_id=past.deployment_id,
         group_id=past.group_id,

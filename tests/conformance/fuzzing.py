@@ -1,7 +1,4 @@
-"""Tries requests generated for one operation on a running service, in a process of its own.
-
-Making them up costs more than sending them, so several processes do that side by side.
-"""
+"""Tries requests generated for one operation on a running service, in a process of its own."""
 
 from __future__ import annotations
 

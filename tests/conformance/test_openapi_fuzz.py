@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,24 +31,41 @@ OPERATIONS = [f"{route.method} /{PREFIX}/{route.path}" for route in routes()]
 MODES = ("positive", "negative")
 
 
+def is_deletion(operation: str) -> bool:
+    return operation.startswith("DELETE")
+
+
 @pytest.fixture(scope="module")
 async def existing(
     stack: Stack, rest: Rest, sources: Sources, tmp_path_factory: pytest.TempPathFactory
 ) -> Mapping[str, str]:
     """One of everything that a path can name."""
     product = Product(stack, rest, sources, tmp_path_factory.mktemp("devices"))
+    return await one_of_everything(product)
+
+
+@pytest.fixture(scope="module")
+async def doomed(
+    stack: Stack, rest: Rest, sources: Sources, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, str]:
+    """The same once more, to be deleted."""
+    product = Product(stack, rest, sources, tmp_path_factory.mktemp("doomed"))
+    return await one_of_everything(product)
+
+
+async def one_of_everything(product: Product) -> Mapping[str, str]:
     group, model = unique("group"), unique("model")
     package = make_package(model)
     operation = await product.publish(package)
     async with product.fleet(group, model):
         await product.seen(group, 1)
-        device = await rest.get(f"management/devices/{model}-0")
-        deployment = await rest.deploy(group, package.update_id)
+        device = await product.rest.get(f"management/devices/{model}-0")
+        deployment = await product.rest.deploy(group, package.update_id)
         await product.until_counts(group, deployment, succeeded=1)
     return {
         **package.update_id,
-        "instanceId": stack.instance,
-        "fileId": (await rest.get(f"{package.path}/files"))["value"][0],
+        "instanceId": product.stack.instance,
+        "fileId": (await product.rest.get(f"{package.path}/files"))["value"][0],
         "operationId": operation["operationId"],
         "groupId": group,
         "deviceId": device["deviceId"],
@@ -58,38 +75,46 @@ async def existing(
 
 
 @pytest.fixture(scope="module")
-def faults(
-    request: pytest.FixtureRequest, stack: Stack, existing: Mapping[str, str]
-) -> Iterator[Mapping[tuple[str, str], Future[str | None]]]:
-    """What is found for each operation and mode that is asked for; deletions come last."""
-    wanted = [
-        (item.callspec.params["operation"], item.callspec.params["mode"])
-        for item in request.session.items
-        if isinstance(item, pytest.Function)
-        and item.function is test_operation_answers_as_described
-    ]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max(2, os.cpu_count() or 2), context) as pool:
-        yield {
-            (label, mode): pool.submit(
-                fault_in,
-                label,
-                mode,
-                max(1, EXAMPLES // 2),
-                existing,
-                stack.endpoint,
-                stack.ca_file,
-                stack.token(),
-            )
-            for label, mode in sorted(wanted, key=lambda each: each[0].startswith("DELETE"))
-        }
-        pool.shutdown(cancel_futures=True)
+def process() -> Iterator[ProcessPoolExecutor]:
+    """Where requests are made up and sent; it stays for all operations."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        yield pool
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("operation", [each for each in OPERATIONS if not is_deletion(each)])
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.timeout(900)
 def test_operation_answers_as_described(
-    operation: str, mode: str, faults: Mapping[tuple[str, str], Future[str | None]]
+    process: ProcessPoolExecutor,
+    stack: Stack,
+    existing: Mapping[str, str],
+    operation: str,
+    mode: str,
 ) -> None:
-    assert faults[operation, mode].result() is None
+    assert fault(process, stack, existing, operation, mode) is None
+
+
+@pytest.mark.parametrize("operation", [each for each in OPERATIONS if is_deletion(each)])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.timeout(900)
+def test_deletion_answers_as_described(
+    process: ProcessPoolExecutor,
+    stack: Stack,
+    doomed: Mapping[str, str],
+    operation: str,
+    mode: str,
+) -> None:
+    assert fault(process, stack, doomed, operation, mode) is None
+
+
+def fault(
+    process: ProcessPoolExecutor,
+    stack: Stack,
+    existing: Mapping[str, str],
+    operation: str,
+    mode: str,
+) -> str | None:
+    """What is found."""
+    examples = max(1, EXAMPLES // 2)
+    where = (existing, stack.endpoint, stack.ca_file, stack.token())
+    return process.submit(fault_in, operation, mode, examples, *where).result()

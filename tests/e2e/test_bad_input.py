@@ -332,8 +332,7 @@ async def test_body_is_refused_when_it_has_another_content_type(api: Api) -> Non
 async def test_every_operation_with_a_body_refuses_what_is_none_and_changes_nothing(
     api: Api, product: Product
 ) -> None:
-    tables = ("Operations", "Deployments", "LogCollections", "Updates", "DeviceClasses")
-    before = [await product.storage.rows(table) for table in tables]
+    before = await made_by_requests(product)
     bad = {
         b'{"a": 1, "a": 2}': (400, ""),
         b'{"a": NaN}': (400, ""),
@@ -355,7 +354,17 @@ async def test_every_operation_with_a_body_refuses_what_is_none_and_changes_noth
         for kind in ("text/plain", "application/xml", "application/jsonx", "json"):
             answer = await api.send(route.method, path, data=b"{}", headers={"Content-Type": kind})
             assert (answer.status, answer.error["target"]) == (415, "Content-Type"), route.name
-    assert [await product.storage.rows(table) for table in tables] == before
+    assert await made_by_requests(product) == before
+
+
+async def made_by_requests(product: Product) -> set[tuple[str, str, str]]:
+    """Table and keys of every row that a request with a body can make; timers make re-scans."""
+    return {
+        (table, row["PartitionKey"], row["RowKey"])
+        for table in ("Operations", "Deployments", "LogCollections", "Updates", "DeviceClasses")
+        for row in await product.storage.rows(table)
+        if row.get("kind") != "rescan"
+    }
 
 
 BAD_QUERIES = {

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from shared.domain.counters import History
+from shared.domain.device import DeviceState
+from shared.domain.device_history import of_history
+from tests.unit.domain.builders import a_command, at_second
+
+
+@pytest.mark.parametrize(
+    ("ended_at", "shown"),
+    [("", ""), (at_second(9), at_second(9)), (at_second(4), at_second(5))],
+)
+def test_nothing_ends_before_it_has_begun(ended_at: str, shown: str) -> None:
+    commanded = replace(a_command(), at=at_second(5))
+    past = History("d1", None, commanded, DeviceState.FAILED, 0, (), ended_at)
+
+    found = of_history(past)
+
+    assert (found.started_at, found.ended_at) == (at_second(5), shown)
