@@ -15,7 +15,7 @@ from azure.storage.queue.aio import QueueServiceClient
 from tests.integration.functions_host.support import Collector, HostProcess
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def drops(blobs: BlobServiceClient) -> AsyncIterator[ContainerClient]:
     async with await blobs.create_container("drops") as container:
         yield container

@@ -14,13 +14,13 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 from tests.integration.functions_host.support import Collector, HostFactory, HostProcess
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def work(queues: QueueServiceClient) -> AsyncIterator[QueueClient]:
     async with await queues.create_queue("work") as queue:
         yield queue
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def poison(queues: QueueServiceClient, work: QueueClient) -> AsyncIterator[QueueClient]:
     async with await queues.create_queue("work-poison") as queue:
         yield queue
