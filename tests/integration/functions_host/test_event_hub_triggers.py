@@ -15,6 +15,7 @@ from tests.integration.functions_host.support import (
     HostFactory,
     HostProcess,
 )
+from tests.waiting import eventually
 
 
 async def test_batches_come_in_order_with_all_that_belongs_to_an_event(
@@ -95,7 +96,11 @@ async def test_reading_goes_on_at_the_checkpoint_when_host_and_source_restart(
 async def test_requests_are_signed_for_the_event_hub(
     host: HostProcess, event_log: EventLog
 ) -> None:
-    authorization = event_log.authorizations[0]
+    async def look() -> str:
+        assert event_log.authorizations
+        return event_log.authorizations[0]
+
+    authorization = await eventually(look)
     fields = parse_qs(authorization.removeprefix("SharedAccessSignature "))
     (resource,) = fields["sr"]
     encoded = quote(resource, safe="")
