@@ -105,8 +105,7 @@ class ImportPublish:
         if not await self.updates.add(instance, update):
             await self._check_id(instance, operation, update.update_id)
         # a deletion that did not see this update yet may have taken a child or a blob meanwhile
-        await self._check_children(instance, update)
-        await self._check_family(instance, update)
+        await self._check_again(instance, update)
         await self._promote(instance, manifest, prepared, prefix, scanned)
         # the signing key may have changed before this update could be found and signed anew
         await self.signing.renew(instance, update.update_id)
@@ -121,18 +120,13 @@ class ImportPublish:
                 target="/updateId",
             )
 
-    async def _check_children(self, instance: str, update: Update) -> None:
+    async def _check_again(self, instance: str, update: Update) -> None:
+        """Take the update back if a child or its device properties went to others meanwhile."""
         try:
             for child in update.references:
                 await referred(self.updates, instance, child, update.update_id)
-        except NotFound:
-            await self.updates.delete(instance, update.update_id)
-            raise
-
-    async def _check_family(self, instance: str, update: Update) -> None:
-        try:
             await self.families.claim(instance, {update.update_id: update.compatibility})
-        except LimitExceeded:
+        except (NotFound, LimitExceeded):
             await self.updates.delete(instance, update.update_id)
             raise
 
