@@ -20,7 +20,7 @@ from tests.packages import make_package, unique
 from tests.product import Product
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from local.rest import Rest
     from local.stack.running import Stack
@@ -31,26 +31,14 @@ OPERATIONS = [f"{route.method} /{PREFIX}/{route.path}" for route in routes()]
 MODES = ("positive", "negative")
 
 
-def is_deletion(operation: str) -> bool:
-    return operation.startswith("DELETE")
-
-
 @pytest.fixture(scope="module")
 async def existing(
     stack: Stack, rest: Rest, sources: Sources, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, str]:
-    """One of everything that a path can name."""
+) -> Callable[[str], Mapping[str, str]]:
+    """One of everything that a path can name, for each operation; deletions have others."""
     product = Product(stack, rest, sources, tmp_path_factory.mktemp("devices"))
-    return await one_of_everything(product)
-
-
-@pytest.fixture(scope="module")
-async def doomed(
-    stack: Stack, rest: Rest, sources: Sources, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, str]:
-    """The same once more, to be deleted."""
-    product = Product(stack, rest, sources, tmp_path_factory.mktemp("doomed"))
-    return await one_of_everything(product)
+    kept, doomed = await one_of_everything(product), await one_of_everything(product)
+    return lambda operation: doomed if operation.startswith("DELETE") else kept
 
 
 async def one_of_everything(product: Product) -> Mapping[str, str]:
@@ -81,40 +69,17 @@ def process() -> Iterator[ProcessPoolExecutor]:
         yield pool
 
 
-@pytest.mark.parametrize("operation", [each for each in OPERATIONS if not is_deletion(each)])
+@pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.timeout(900)
 def test_operation_answers_as_described(
     process: ProcessPoolExecutor,
     stack: Stack,
-    existing: Mapping[str, str],
+    existing: Callable[[str], Mapping[str, str]],
     operation: str,
     mode: str,
 ) -> None:
-    assert fault(process, stack, existing, operation, mode) is None
-
-
-@pytest.mark.parametrize("operation", [each for each in OPERATIONS if is_deletion(each)])
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.timeout(900)
-def test_deletion_answers_as_described(
-    process: ProcessPoolExecutor,
-    stack: Stack,
-    doomed: Mapping[str, str],
-    operation: str,
-    mode: str,
-) -> None:
-    assert fault(process, stack, doomed, operation, mode) is None
-
-
-def fault(
-    process: ProcessPoolExecutor,
-    stack: Stack,
-    existing: Mapping[str, str],
-    operation: str,
-    mode: str,
-) -> str | None:
-    """What is found."""
     examples = max(1, EXAMPLES // 2)
-    where = (existing, stack.endpoint, stack.ca_file, stack.token())
-    return process.submit(fault_in, operation, mode, examples, *where).result()
+    where = (existing(operation), stack.endpoint, stack.ca_file, stack.token())
+
+    assert process.submit(fault_in, operation, mode, examples, *where).result() is None
