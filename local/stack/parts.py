@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local.identity.tokens import LOCAL_TENANT, issuer_of
+from local.cloud.identity.tokens import LOCAL_TENANT, issuer_of
 from local.stack.child import Part
 from local.stack.keys import SIGNING
 
