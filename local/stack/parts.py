@@ -224,7 +224,7 @@ def _server(
     site: Site, name: str, options: list[str], settings: dict[str, str], package: str | None = None
 ) -> Part:
     descriptor = site.sockets[name].fileno()
-    argv = [sys.executable, "-m", f"local.{package or name}", *options, "--leash"]
+    argv = [sys.executable, "-m", f"local.cloud.{package or name}", *options, "--leash"]
     argv += ["--socket-fd", str(descriptor)]
     argv += ["--tls-cert", str(site.certificate.certificate)]
     argv += ["--tls-key", str(site.certificate.key)]
