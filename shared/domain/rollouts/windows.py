@@ -184,8 +184,8 @@ def _cron_error(cron: str) -> str | None:
     if not _FIELDS.fullmatch(text):
         return (
             "'cron' has five fields: minute (one number, so that the window opens once an hour at "
-            "most), hour, day of month, month and day of week, of numbers and * , - /; the last may "
-            "have names, such as mon-fri."
+            "most), hour, day of month, month and day of week, of numbers and * , - /; the last "
+            "may have names, such as mon-fri."
         )
     try:
         next(CronSim(text, datetime(2026, 1, 1)))  # noqa: DTZ001 (local time)
