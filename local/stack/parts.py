@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local.identity.tokens import CONSOLE_CLIENT, LOCAL_TENANT, issuer_of
+from local.cloud.identity.tokens import CONSOLE_CLIENT, LOCAL_TENANT, issuer_of
 from local.stack.child import Part
 from local.stack.keys import SIGNING
 
@@ -137,8 +137,9 @@ def identity_part(site: Site) -> Part:
         "identity",
         [
             *("--state", str(site.state.path / "identity"), "--audience", TOKEN_AUDIENCE),
-            *("--console-redirect", site.console_url),
-            *(word for name in site.options.instances for word in ("--instance", name)),
+            *("--redirect", site.console_url),
+            *("--registration", str(REPOSITORY / "infra" / "application.json")),
+            *(word for name in site.options.instances for word in ("--role-scope", name)),
         ],
         {"IDENTITY_ADMIN_KEY": site.credentials.identity_admin},
     )
@@ -234,7 +235,7 @@ def _server(
     site: Site, name: str, options: list[str], settings: dict[str, str], package: str | None = None
 ) -> Part:
     descriptor = site.sockets[name].fileno()
-    argv = [sys.executable, "-m", f"local.{package or name}", *options, "--leash"]
+    argv = [sys.executable, "-m", f"local.cloud.{package or name}", *options, "--leash"]
     argv += ["--socket-fd", str(descriptor)]
     argv += ["--tls-cert", str(site.certificate.certificate)]
     argv += ["--tls-key", str(site.certificate.key)]
