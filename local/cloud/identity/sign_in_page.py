@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from os.path import commonprefix
 from pathlib import Path
 
 DEFAULT_NAME = "ana@contoso.example"
@@ -62,9 +61,8 @@ def page(
         f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
         for name, value in query.items()
     )
-    prefix = len(commonprefix([role.value for role in roles]))
     options = "".join(
-        _role(role.value, _title(role.value[prefix:]), role.text, is_chosen=index == 0)
+        _role(role.value, _title(role.value), role.text, is_chosen=index == 0)
         for index, role in enumerate(roles)
     ) + _role("", "No role", "To see what somebody without a role sees.", is_chosen=False)
     choices = f'<option value="{everything}">All instances</option>' + "".join(
