@@ -1,0 +1,1 @@
+export function Collection() { return null; }

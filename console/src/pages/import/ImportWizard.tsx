@@ -1,0 +1,1 @@
+export function ImportWizard() { return null; }

@@ -1,0 +1,1 @@
+export function Updates() { return null; }
