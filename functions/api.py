@@ -136,13 +136,21 @@ async def _admitted(route: Route, request: func.HttpRequest) -> Call:
     if instance not in app.settings.instances:
         raise NotFound(f"Instance '{instance}' does not exist.", target="instanceId")
     app.throttle.spend(instance, route.action)
-    return Call(app, route, parts, _version(request), request)
+    return Call(
+        app=app,
+        route=route,
+        parts=parts,
+        api_version=_version(request),
+        request=request,
+        caller=principal.object_id,
+    )
 
 
 def _answer(route: Route, request: func.HttpRequest, reply: Reply[Any]) -> func.HttpResponse:
     headers = dict(reply.headers)
     if route.is_conditional:
         headers["ETag"] = tag = _tag(reply.body)
+    if route.is_conditional and route.method == "GET":
         wanted, unwanted = request.headers.get("If-Match"), request.headers.get("If-None-Match")
         if wanted and wanted not in (tag, "*"):
             raise PreconditionFailed(
