@@ -4,6 +4,7 @@ A new resource is added here and nowhere else.
 """
 
 from functions import (
+    audit,
     deployments,
     device_health,
     device_import,
@@ -19,7 +20,7 @@ from functions import (
 from functions.api import Api
 from shared.http.route import Route
 
-ADDITIONAL: tuple[Api, ...] = (insights.api, scanning.api)
+ADDITIONAL: tuple[Api, ...] = (insights.api, scanning.api, audit.api)
 """What goes beyond the API of Device Update for IoT Hub."""
 
 RESOURCES: tuple[Api, ...] = (
