@@ -5,6 +5,7 @@ import azure.functions as func
 from functions import (
     api_description,
     audit,
+    console,
     customer_events,
     device_events,
     device_import,
@@ -31,6 +32,7 @@ for module in (
     customer_events,
     api_description,
     audit,
+    console,
 ):
     app.register_functions(module.bp)
 for resource in RESOURCES:

@@ -12,8 +12,8 @@ from shared.container import container
 from shared.domain.access import Action
 from shared.domain.audit import AuditQuery, place_of
 from shared.domain.errors import InvalidInput, NotFound
-from shared.domain.filters import FilterFields
 from shared.http import audit_models as models
+from shared.http.filters import FilterFields
 from shared.http.route import TOP, QueryParameter, filter_by
 
 api = Api()
