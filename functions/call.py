@@ -11,7 +11,7 @@ import msgspec
 from shared.container import Container
 from shared.domain.errors import InvalidInput
 from shared.domain.strict_json import NotStrictJson, loads_strict
-from shared.domain.update_id import UpdateId
+from shared.domain.updates.update_id import UpdateId
 from shared.http import wire
 from shared.http.page_token import open_token, seal_token
 from shared.http.problems import UnsupportedMediaType

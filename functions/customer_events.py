@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from shared.container import container
-from shared.domain.topology import STATE_CONNECTION
+from shared.topology import STATE_CONNECTION
 
 bp = func.Blueprint()
 

@@ -7,16 +7,16 @@ from typing import Any
 from functions.api import Api, Call
 from functions.call import named_update
 from shared.domain.access import Action
-from shared.domain.deployment import Deployment, DeploymentState, RollbackPolicy
 from shared.domain.errors import InvalidInput, NotFound
-from shared.domain.filters import device_state_filter, is_newest_first
+from shared.domain.fleet.deployment import Deployment, DeploymentState, RollbackPolicy
 from shared.domain.instant import instant
-from shared.domain.update_id import UpdateId
+from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
+from shared.http.filters import device_state_filter, is_newest_first
 from shared.http.route import filter_by, order_by
 from shared.ports import KnownClass
-from shared.services.deploy import DeploymentRequest
-from shared.services.report import SubgroupStatus
+from shared.services.deployments.deploy import DeploymentRequest
+from shared.services.reporting.report import SubgroupStatus
 
 api = Api()
 

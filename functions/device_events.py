@@ -9,15 +9,15 @@ from shared.container import container
 from shared.domain.errors import InvalidInput
 from shared.domain.instant import instant
 from shared.domain.refused_events import Refusal
-from shared.domain.topology import (
+from shared.services.devices.relay import HubEvent
+from shared.services.maintenance.dead_letters import blob_of
+from shared.topology import (
     STATE_CONNECTION,
     TWINS_CONNECTION,
     TWINS_CONSUMER_GROUP,
     TWINS_EVENT_HUB,
     EventType,
 )
-from shared.services.dead_letters import blob_of
-from shared.services.relay import HubEvent
 
 bp = func.Blueprint()
 log = logging.getLogger(__name__)

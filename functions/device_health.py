@@ -5,8 +5,8 @@ from typing import Any
 
 from functions.api import Api, Call
 from shared.domain.access import Action
-from shared.domain.filters import health_filter
 from shared.http import models, wire
+from shared.http.filters import health_filter
 from shared.http.route import filter_by
 
 api = Api()

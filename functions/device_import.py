@@ -9,10 +9,10 @@ from functions.api import POLL_SECONDS, Api, Call, Reply
 from shared.container import container
 from shared.domain.access import Action
 from shared.domain.errors import DeviceUpdateError, NotFound
-from shared.domain.filters import is_running_of
-from shared.domain.topology import STATE_CONNECTION
 from shared.http import models, wire
+from shared.http.filters import is_running_of
 from shared.http.route import TOP, filter_by
+from shared.topology import STATE_CONNECTION
 
 api = Api()
 bp = func.Blueprint()

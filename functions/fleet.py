@@ -6,21 +6,16 @@ from typing import Any
 
 from functions.api import Api, Call
 from shared.domain.access import Action
-from shared.domain.compliance import is_on_latest
-from shared.domain.device import DeviceRecord, bucket_of, device_key, view
 from shared.domain.errors import NotFound
-from shared.domain.filters import (
-    GroupOrder,
-    device_filter,
-    friendly_name_of,
-    group_ordering,
-    properties_of,
-)
-from shared.domain.update_id import UpdateId
+from shared.domain.fleet.compliance import is_on_latest
+from shared.domain.fleet.device import DeviceRecord, bucket_of, device_key, view
+from shared.domain.fleet.queries import GroupOrder
+from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
+from shared.http.filters import device_filter, friendly_name_of, group_ordering, properties_of
 from shared.http.route import filter_by, order_by
-from shared.services.group_lists import GroupSummary
-from shared.services.report import SubgroupSummary
+from shared.services.reporting.group_lists import GroupSummary
+from shared.services.reporting.report import SubgroupSummary
 
 api = Api()
 

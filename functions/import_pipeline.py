@@ -7,7 +7,7 @@ import azure.functions as func
 
 from shared.container import container
 from shared.domain.instant import instant
-from shared.domain.topology import CONTENT_CONNECTION, STATE_CONNECTION
+from shared.topology import CONTENT_CONNECTION, STATE_CONNECTION
 
 bp = func.Blueprint()
 log = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from functions.api import Api, Call
 from shared.container import container
 from shared.domain.access import Action
 from shared.domain.errors import InvalidInput
-from shared.domain.log_collection import DeviceLog
-from shared.domain.topology import STATE_CONNECTION
+from shared.domain.fleet.log_collection import DeviceLog
 from shared.http import models, wire
 from shared.ports import Page
+from shared.topology import STATE_CONNECTION
 
 api = Api()
 bp = func.Blueprint()

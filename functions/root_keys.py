@@ -7,7 +7,7 @@ import azure.functions as func
 from functions.api import problem
 from shared.container import container
 from shared.domain.errors import DeviceUpdateError
-from shared.domain.topology import STATE_CONNECTION
+from shared.topology import STATE_CONNECTION
 
 bp = func.Blueprint()
 

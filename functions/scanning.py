@@ -8,9 +8,9 @@ from functions.api import POLL_SECONDS, Api, Call, Reply
 from shared.container import container
 from shared.domain.access import Action
 from shared.domain.errors import DeviceUpdateError
-from shared.domain.topology import STATE_CONNECTION
-from shared.domain.update_id import UpdateId
+from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
+from shared.topology import STATE_CONNECTION
 
 api = Api()
 bp = func.Blueprint()

@@ -6,8 +6,8 @@ from typing import Any
 from functions.api import Api, Call
 from shared.domain.access import Action
 from shared.domain.errors import NotFound
-from shared.domain.filters import is_newest_first
 from shared.http import models, wire
+from shared.http.filters import is_newest_first
 from shared.http.route import order_by
 from shared.services.paging import page_of_sorted
 

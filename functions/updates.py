@@ -6,10 +6,10 @@ from typing import Any
 from functions.api import POLL_SECONDS, Api, Call, Reply
 from shared.domain.access import Action
 from shared.domain.errors import NotFound
-from shared.domain.filters import is_deployable_of, is_running_of
-from shared.domain.import_request import parse_import_request
-from shared.domain.update import Update
+from shared.domain.updates.update import Update
 from shared.http import models, wire
+from shared.http.filters import is_deployable_of, is_running_of
+from shared.http.import_request import parse_import_request
 from shared.http.route import TOP, QueryParameter, filter_by
 from shared.ports import Page, Stored
 

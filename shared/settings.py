@@ -12,7 +12,7 @@ from pathlib import Path
 
 from shared.domain.errors import InvalidInput
 from shared.domain.limits import Budget, Limits
-from shared.domain.topology import CONTENT_CONNECTION, STATE_CONNECTION
+from shared.topology import CONTENT_CONNECTION, STATE_CONNECTION
 
 YARA_X, CLAMD, DEFENDER = SCAN_ENGINES = ("yara-x", "clamd", "defender")
 _CLAMD_ADDRESS = re.compile(r"tcp://[^/]+:[0-9]{1,5}|unix:///.+")

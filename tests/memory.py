@@ -31,7 +31,16 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from shared.domain.counters import (
+from shared.domain.domain_event import DomainEvent
+from shared.domain.errors import (
+    ConcurrentUpdate,
+    DependencyFailed,
+    DeviceUpdateError,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+)
+from shared.domain.fleet.counters import (
     Cell,
     CounterKey,
     Counts,
@@ -42,28 +51,18 @@ from shared.domain.counters import (
     history_contribution,
     taken_up,
 )
-from shared.domain.deployment import Deployment
-from shared.domain.device import DeviceRecord, TwinChange, kept_content, view
-from shared.domain.device_class import DeviceClass
-from shared.domain.device_history import Installation
-from shared.domain.domain_event import DomainEvent
-from shared.domain.errors import (
-    ConcurrentUpdate,
-    DependencyFailed,
-    DeviceUpdateError,
-    InvalidInput,
-    LimitExceeded,
-    NotFound,
-)
-from shared.domain.health import health_of
-from shared.domain.keyring import SignatureRecord
+from shared.domain.fleet.deployment import Deployment
+from shared.domain.fleet.device import DeviceRecord, TwinChange, kept_content, view
+from shared.domain.fleet.device_class import DeviceClass
+from shared.domain.fleet.device_history import Installation
+from shared.domain.fleet.health import health_of
+from shared.domain.fleet.recount import Recounted
 from shared.domain.operation import Operation
-from shared.domain.recount import Recounted
 from shared.domain.refused_events import Refusal, RefusedEvents
-from shared.domain.scan import Knowledge, Verdict
-from shared.domain.topology import Container, Queue
-from shared.domain.update import Update
-from shared.domain.update_id import Family, UpdateId
+from shared.domain.scanning.scan import Knowledge, Verdict
+from shared.domain.updates.keyring import SignatureRecord
+from shared.domain.updates.update import Update
+from shared.domain.updates.update_id import Family, UpdateId
 from shared.ports import (
     BlobFacts,
     Correction,
@@ -79,6 +78,7 @@ from shared.ports import (
     Stored,
     TwinSource,
 )
+from shared.topology import Container, Queue
 
 CLEAN = Verdict("clean", "memory", "1", "1")
 _etags = count(1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local.identity.tokens import LOCAL_TENANT, issuer_of
+from local.cloud.identity.tokens import LOCAL_TENANT, issuer_of
 from local.stack.child import Part
 from local.stack.keys import SIGNING
 
@@ -224,7 +224,7 @@ def _server(
     site: Site, name: str, options: list[str], settings: dict[str, str], package: str | None = None
 ) -> Part:
     descriptor = site.sockets[name].fileno()
-    argv = [sys.executable, "-m", f"local.{package or name}", *options, "--leash"]
+    argv = [sys.executable, "-m", f"local.cloud.{package or name}", *options, "--leash"]
     argv += ["--socket-fd", str(descriptor)]
     argv += ["--tls-cert", str(site.certificate.certificate)]
     argv += ["--tls-key", str(site.certificate.key)]

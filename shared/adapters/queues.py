@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import translated
-from shared.domain.topology import Queue
+from shared.topology import Queue
 
 
 class AzureQueues:

@@ -14,7 +14,7 @@ from shared.adapters.table import (
     pack,
     stored,
 )
-from shared.domain.deployment import Deployment
+from shared.domain.fleet.deployment import Deployment
 from shared.ports import Page, Stored
 
 

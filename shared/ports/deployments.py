@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from shared.domain.deployment import Deployment
+from shared.domain.fleet.deployment import Deployment
 from shared.ports.common import Page, Stored
 
 

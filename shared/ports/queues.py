@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from shared.domain.topology import Queue
+from shared.topology import Queue
 
 
 class Queues(Protocol):

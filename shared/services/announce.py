@@ -17,11 +17,11 @@ from typing import Any
 
 import msgspec
 
-from shared.domain.counters import History
-from shared.domain.device import BUCKETS, DeviceRecord
 from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import DeviceUpdateError
-from shared.domain.event_catalog import device_ended
+from shared.domain.events.catalog import device_ended
+from shared.domain.fleet.counters import History
+from shared.domain.fleet.device import BUCKETS, DeviceRecord
 from shared.ports import Clock, CustomerTopic, Deployments, Devices, Operations, Queues
 
 _A_MESSAGE = 20

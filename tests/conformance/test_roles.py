@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from functions.resources import ADDITIONAL, routes
-from local.identity.tokens import mint
+from local.cloud.identity.tokens import mint
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

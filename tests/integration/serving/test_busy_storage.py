@@ -19,7 +19,7 @@ from functions import api as api_module
 from functions.api import Api, Call
 from shared.container import Container
 from shared.domain.access import Action
-from shared.domain.update_id import UpdateId
+from shared.domain.updates.update_id import UpdateId
 from shared.settings import read_settings
 from tests.azurite import ACCOUNT, KEY
 from tests.unit.domain.test_settings import environment

@@ -22,7 +22,7 @@ from azure.storage.queue import QueueServiceClient
 from local.stack.ports import listen
 from local.stack.running import Stack, import_path, start
 from local.stack.state import StateDirectory, lock_parts
-from shared.domain.topology import CONTAINERS, QUEUES, TABLES
+from shared.topology import CONTAINERS, QUEUES, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,23 +9,23 @@ from typing import Any
 import pytest
 
 from shared.adapters.storage import StorageAccounts
-from shared.domain.counters import (
+from shared.domain.domain_event import DomainEvent, EventKind
+from shared.domain.errors import ConcurrentUpdate, InvalidInput
+from shared.domain.fleet.counters import (
     contribution,
     history_contribution,
     moved_on,
     standing,
     total,
 )
-from shared.domain.deployment import Commanded, cancel
-from shared.domain.device import DeviceRecord, DeviceState, fold, fold_connection, view
-from shared.domain.device_class import make_device_class
-from shared.domain.device_history import Installation
-from shared.domain.domain_event import DomainEvent, EventKind
-from shared.domain.errors import ConcurrentUpdate, InvalidInput
+from shared.domain.fleet.deployment import Commanded, cancel
+from shared.domain.fleet.device import DeviceRecord, DeviceState, fold, fold_connection, view
+from shared.domain.fleet.device_class import make_device_class
+from shared.domain.fleet.device_history import Installation
 from shared.domain.operation import Failure, ImportSource, Operation, OperationStatus, Stage
-from shared.domain.scan import Verdict
-from shared.domain.update import Update, UpdateFile
-from shared.domain.update_id import Family, UpdateId
+from shared.domain.scanning.scan import Verdict
+from shared.domain.updates.update import Update, UpdateFile
+from shared.domain.updates.update_id import Family, UpdateId
 from shared.ports import DeviceWrite, Page, Revision, Rollup, Stored
 from tests.integration.storage.conftest import Ports, tables_of
 from tests.unit.domain.builders import (

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from shared.domain.log_collection import LogCollection
+from shared.domain.fleet.log_collection import LogCollection
 from shared.ports import Page, Stored
-from shared.services.delete_update import DeleteUpdate
-from shared.services.fleet_changes import FleetChanges
-from shared.services.import_devices import ImportDevices
-from shared.services.log_collections import CollectLogs
+from shared.services.devices.log_collections import CollectLogs
+from shared.services.devices.recount import Recount
+from shared.services.devices.registry_sync import ImportDevices
 from shared.services.pacing import Pacer
-from shared.services.recount import Recount
+from shared.services.reporting.fleet_changes import FleetChanges
+from shared.services.updates.deletion import DeleteUpdate
 from tests.memory import MemoryRecounts, Rows
 from tests.unit.services.world import INSTANCE, World
 
@@ -70,7 +70,7 @@ class ExtendedWorld(World):
             self.publish.best_updates,
             self.clock,
         )
-        self.fleet_changes = FleetChanges(fleet, deployments, self.rollup, self.bell, self.clock)
+        self.fleet_changes = FleetChanges(fleet, deployments, self.rollup, self.rollups, self.clock)
         self.collect_logs = CollectLogs(
             {INSTANCE: "diagnostics"},
             around(self.log_collections),
@@ -90,7 +90,7 @@ class ExtendedWorld(World):
             hub,
             self.observe,
             pacer,
-            self.bell,
+            self.rollups,
             around(self.recounts),
             self.clock,
         )

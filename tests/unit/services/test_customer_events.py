@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from shared.domain.device import DeviceState, TwinChange, deployment_state
 from shared.domain.domain_event import EventKind
 from shared.domain.errors import DependencyFailed, DependencyThrottled
-from shared.domain.event_catalog import update_recalled
+from shared.domain.events.catalog import update_recalled
+from shared.domain.fleet.device import DeviceState, TwinChange, deployment_state
 from shared.services.announce import Announcer
 from tests.memory import Crash
 from tests.unit.domain.builders import V2, a_change, failed, started, succeeded

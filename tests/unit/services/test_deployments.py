@@ -5,9 +5,6 @@ from typing import Any
 
 import pytest
 
-from shared.domain.deployment import DeploymentState
-from shared.domain.device import DeviceState, bucket_of
-from shared.domain.device_class import device_class_of
 from shared.domain.errors import (
     ConcurrentUpdate,
     Conflict,
@@ -16,11 +13,14 @@ from shared.domain.errors import (
     InvalidInput,
     NotFound,
 )
-from shared.domain.filters import DeviceStateFilter
-from shared.domain.update import Update
-from shared.domain.update_id import UpdateId
+from shared.domain.fleet.deployment import DeploymentState
+from shared.domain.fleet.device import DeviceState, bucket_of
+from shared.domain.fleet.device_class import device_class_of
+from shared.domain.fleet.queries import DeviceStateFilter
+from shared.domain.updates.update import Update
+from shared.domain.updates.update_id import UpdateId
 from shared.ports import Stored
-from shared.services.deploy import DeploymentRequest
+from shared.services.deployments.deploy import DeploymentRequest
 from tests.unit.domain.builders import (
     FITS_KIOSK,
     V1,
@@ -121,7 +121,7 @@ async def test_newer_deployment_takes_over_and_drops_old_links() -> None:
 
 
 async def recount_of(world: World, *deployments: str) -> Any:
-    from shared.domain.counters import history_contribution, total
+    from shared.domain.fleet.counters import history_contribution, total
 
     found = [await recount(world)]
     for deployment_id in deployments:

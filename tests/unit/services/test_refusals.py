@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from functions import device_events
-from shared.domain.device import bucket_of
 from shared.domain.errors import DependencyFailed, InvalidInput
+from shared.domain.fleet.device import bucket_of
 from shared.domain.refused_events import Refusal
-from shared.domain.topology import EventType
-from shared.services.refusals import Refusals
-from shared.services.relay import Chunk, TwinRelay
+from shared.services.devices.refusals import Refusals
+from shared.services.devices.relay import Chunk, TwinRelay
+from shared.topology import EventType
 from tests.memory import LARGEST_ROW, FixedClock, MemoryEvents, MemoryRefusals
 from tests.unit.domain.builders import a_change, started
 from tests.unit.services.test_devices import neighbours, record

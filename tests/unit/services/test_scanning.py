@@ -11,14 +11,14 @@ import pytest
 from shared.domain.domain_event import EventKind
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.operation import Operation, OperationStatus
-from shared.domain.scan import Verdict
-from shared.domain.update import Update, hex_of
-from shared.domain.update_id import UpdateId
+from shared.domain.scanning.scan import Verdict
+from shared.domain.updates.update import Update, hex_of
+from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
-from shared.services.defender import DefenderResults, DefenderScanner
-from shared.services.deploy import DeploymentRequest
-from shared.services.recall import RecallUpdates
-from shared.services.rescan import Rescan
+from shared.services.deployments.deploy import DeploymentRequest
+from shared.services.scanning.defender import DefenderResults, DefenderScanner
+from shared.services.scanning.rescan import Rescan
+from shared.services.updates.recall import RecallUpdates
 from tests.memory import CLEAN
 from tests.unit.domain.builders import a_change, started
 from tests.unit.services.test_deployments import AT_ONCE, desired

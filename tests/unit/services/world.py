@@ -8,34 +8,35 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from shared.domain.deployment import Deployment
-from shared.domain.device import TwinChange, bucket_of
 from shared.domain.errors import DeviceUpdateError
-from shared.domain.import_request import ImportItem
+from shared.domain.fleet.deployment import Deployment
+from shared.domain.fleet.device import TwinChange, bucket_of
 from shared.domain.operation import Operation
-from shared.domain.topology import SCAN_REQUEST
-from shared.domain.update_id import UpdateId
+from shared.domain.updates.import_item import ImportItem
+from shared.domain.updates.update_id import UpdateId
 from shared.services.announce import Announcements, Announcer
-from shared.services.best_updates import BestUpdates
-from shared.services.command import Commands
-from shared.services.completions import Completions
-from shared.services.deploy import Deploy
-from shared.services.device_lists import DeviceLists
-from shared.services.families import Families
-from shared.services.import_fetch import ImportFetch
-from shared.services.import_publish import ImportPublish
-from shared.services.import_scan import ImportScan
-from shared.services.imports import Imports
-from shared.services.observe import ObserveDevices
-from shared.services.orphans import Orphans
+from shared.services.deployments.command import Commands
+from shared.services.deployments.completions import Completions
+from shared.services.deployments.deploy import Deploy
+from shared.services.deployments.reconcile import Reconcile
+from shared.services.deployments.rollback import Rollbacks
+from shared.services.devices.lists import DeviceLists
+from shared.services.devices.observe import ObserveDevices
+from shared.services.devices.refusals import Refusals
+from shared.services.imports.compatibility import Families
+from shared.services.imports.fetch import ImportFetch
+from shared.services.imports.operation import Imports
+from shared.services.imports.publish import ImportPublish
+from shared.services.imports.scan import ImportScan
+from shared.services.maintenance.orphans import Orphans
+from shared.services.maintenance.sweep import Sweep
 from shared.services.pacing import Pacer
-from shared.services.reconcile import Reconcile
-from shared.services.refusals import Refusals
-from shared.services.report import Reports
-from shared.services.rollback import Rollbacks
-from shared.services.rollup import RollUp, RollupBell
-from shared.services.scanning import Scanning
-from shared.services.sweep import Sweep
+from shared.services.reporting.report import Reports
+from shared.services.reporting.rollup import RollUp
+from shared.services.rollup_scheduler import RollupScheduler
+from shared.services.scanning.engines import Scanning
+from shared.services.updates.best_updates import BestUpdates
+from shared.topology import SCAN_REQUEST
 from tests.memory import (
     Crash,
     Faults,
@@ -93,7 +94,7 @@ class World:
         devices, fleet = around(self.devices), around(self.fleet)
         deployments, hub = around(self.deployments), around(self.hub)
         sealer = MemorySealer()
-        self.bell = RollupBell(queues, 0.0)
+        self.rollups = RollupScheduler(queues, 0.0)
         best = BestUpdates(fleet, updates)
         families = Families(updates, around(self.holders))
         self.announcer = Announcer(queues, 0.0)
@@ -129,7 +130,7 @@ class World:
             fleet,
             hub,
             queues,
-            self.bell,
+            self.rollups,
             best,
             self.announcer,
             refusals=Refusals(around(self.refusal_counts), self.clock),
@@ -143,7 +144,7 @@ class World:
             hub,
             Commands(updates, blobs, "https://du.example/{instance}/rootkeys.json"),
             Pacer(100_000.0),
-            self.bell,
+            self.rollups,
             self.clock,
             self.announcer,
         )
@@ -171,7 +172,7 @@ class World:
             best,
             blobs,
             queues,
-            self.bell,
+            self.rollups,
             self.clock,
             self.imports,
             self.orphans,

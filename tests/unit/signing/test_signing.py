@@ -14,13 +14,13 @@ from local.keys.service import encoded
 from shared.adapters.keys import FileSigner
 from shared.contract.codes import AgentState, Erc
 from shared.contract.twin import result_report, workflow_member
-from shared.domain.counters import deployment_cell
-from shared.domain.device import DeviceState
 from shared.domain.errors import DependencyFailed
-from shared.domain.keyring import KEYRING, Keyring, SignatureRecord
-from shared.domain.update import Update
-from shared.services.resign import Resign
-from shared.services.signing import Signing
+from shared.domain.fleet.counters import deployment_cell
+from shared.domain.fleet.device import DeviceState
+from shared.domain.updates.keyring import KEYRING, Keyring, SignatureRecord
+from shared.domain.updates.update import Update
+from shared.services.updates.resign import Resign
+from shared.services.updates.signing import Signing
 from tests.memory import MemoryUpdates
 from tests.signing import (
     KeySigner,
