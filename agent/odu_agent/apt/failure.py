@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 _MOST_CHARACTERS = 400
 _SECTIONS = (
-    ("The following packages will be DOWNGRADED:", Erc.APT_DOWNGRADE_REFUSED, "would be downgraded"),
+    (
+        "The following packages will be DOWNGRADED:",
+        Erc.APT_DOWNGRADE_REFUSED,
+        "would be downgraded",
+    ),
     ("The following held packages will be changed:", Erc.APT_PACKAGE_HELD, "are held"),
 )
 _UNMET = "The following packages have unmet dependencies:"

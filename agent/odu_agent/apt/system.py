@@ -241,7 +241,7 @@ class AptSystem:
             return []
         options = [f"--root={self.root}"]
         if not (self.root / "bin/sh").exists():
-            # A root without a shell cannot run maintainer scripts by itself: Debian's DPKG_ROOT way.
+            # Without a shell in the root, maintainer scripts run outside it, with DPKG_ROOT set.
             options.append("--force-script-chrootless")
         return options
 

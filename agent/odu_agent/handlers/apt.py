@@ -19,9 +19,9 @@ from ..apt.manifest import AptManifest, Package, parse_apt_manifest
 from ..apt.system import AptSystem, PackageState
 from ..contract.codes import Erc, ResultCode
 from ..contract.manifest import ManifestError
-from ..settings import Settings
 from ..state import JsonFile
 from . import StepResult
+from .settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -207,13 +207,17 @@ class AptHandler:
         ]
 
     def _record(self, step: StepContext) -> Mapping[str, Any]:
-        record = self._applied.read().get(_criteria(step))
+        record = self._records().get(_criteria(step))
         return record if isinstance(record, dict) else {}
 
+    def _records(self) -> dict[str, Any]:
+        records = self._applied.read().get("criteria")
+        return records if isinstance(records, dict) else {}
+
     def _note(self, criteria: str, record: Mapping[str, Any]) -> None:
-        kept = {name: value for name, value in self._applied.read().items() if name != criteria}
-        newest = list(kept.items())[-(_MOST_CRITERIA - 1) :]
-        self._applied.replace({**dict(newest), criteria: record})
+        others = [(name, old) for name, old in self._records().items() if name != criteria]
+        newest = dict(others[-(_MOST_CRITERIA - 1) :])
+        self._applied.update({"criteria": {**newest, criteria: record}})
 
 
 def _manifest(step: StepContext) -> AptManifest:
