@@ -25,7 +25,7 @@ _SECTIONS = (
         Erc.APT_DOWNGRADE_REFUSED,
         "would be downgraded",
     ),
-    ("The following held packages will be changed:", Erc.APT_PACKAGE_HELD, "are held"),
+    ("The following held packages will be changed:", Erc.APT_PACKAGE_HELD, "held"),
 )
 _UNMET = "The following packages have unmet dependencies:"
 _ERROR = re.compile(r"^E: (.*)$", re.MULTILINE)
@@ -62,7 +62,7 @@ def failure(default: Erc, completed: Completed, errors: PackageErrors | None = N
     for heading, code, words in _SECTIONS:
         names = _section(output, heading)
         if names:
-            return failed(code, f"{' '.join(names)} {words}")
+            return failed(code, f"{words}: {' '.join(names)}")
     if errors is not None and errors.by_package:
         broken = "; ".join(f"{name}: {text}" for name, text in errors.by_package.items())
         return failed(default, broken)

@@ -40,7 +40,6 @@ _FOLDERS = (
     "var/lib/dpkg/triggers",
     "var/log/apt",
 )
-_SETTLED = ("installed", "not-installed", "config-files")
 _QUERY_SECONDS = 120
 
 
@@ -59,6 +58,16 @@ class PackageState:
     def is_installed(self) -> bool:
         """Whether it is unpacked, configured and whole."""
         return self.status == "installed" and not self.is_broken
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether it is not there, but for configuration files."""
+        return self.status in ("not-installed", "config-files")
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether dpkg has nothing left to do about it."""
+        return self.is_installed or (self.is_absent and not self.is_broken)
 
 
 @dataclass(frozen=True)
@@ -109,13 +118,15 @@ class AptSystem:
         arguments = ["--compare-versions", version, "ge", other]
         return self._dpkg(arguments, program="dpkg").is_success
 
-    def is_unsettled(self) -> bool:
-        """Whether dpkg was interrupted, or has left a package between two states."""
+    def unsettled(self) -> list[PackageState]:
+        """The packages that dpkg left between two states, by a power cut say."""
+        states = {id(state): state for state in self.packages().values()}
+        return [state for state in states.values() if not state.is_settled]
+
+    def is_interrupted(self) -> bool:
+        """Whether dpkg has not put away its journal, so that apt would refuse to do anything."""
         updates = self.root / "var/lib/dpkg/updates"
-        if updates.is_dir() and any(path.name.isdecimal() for path in updates.iterdir()):
-            return True
-        states = self.packages().values()
-        return any(state.status not in _SETTLED or state.is_broken for state in states)
+        return updates.is_dir() and any(path.name.isdecimal() for path in updates.iterdir())
 
     def refresh(self, cancelled: threading.Event) -> Completed:
         """Fetch the lists of packages."""
@@ -149,6 +160,10 @@ class AptSystem:
     def mend(self) -> Completed:
         """Have apt repair what dependencies are broken."""
         return self._apt(["install", "--fix-broken"], None)
+
+    def reinstall(self, argument: str) -> Completed:
+        """Unpack and configure a package anew, though it may be there."""
+        return self._apt(["install", "--reinstall", "--allow-downgrades", "--", argument], None)
 
     def wants_reboot(self) -> bool:
         """Whether a package has asked for a reboot."""
@@ -240,8 +255,11 @@ class AptSystem:
         if self.is_own:
             return []
         options = [f"--root={self.root}"]
-        if not (self.root / "bin/sh").exists():
-            # Without a shell in the root, maintainer scripts run outside it, with DPKG_ROOT set.
+        is_root_user = os.geteuid() == 0
+        if not is_root_user:
+            options.append("--force-not-root")
+        if not is_root_user or not (self.root / "bin/sh").exists():
+            # Who cannot enter the root runs maintainer scripts outside it, with DPKG_ROOT set.
             options.append("--force-script-chrootless")
         return options
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from ..processes import Completed
     from . import HandlerEnvironment, StepContext
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class AptHandler:
     def is_installed(self, step: StepContext) -> StepResult:
         """900 if dpkg has all that the manifest asks for."""
         manifest = _manifest(step)
-        is_there = not self._missing(manifest, self._record(step))
+        is_there = not self._missing(manifest, self._applied_versions(step))
         return StepResult(ResultCode.INSTALLED if is_there else ResultCode.NOT_INSTALLED)
 
     def download(self, step: StepContext) -> StepResult:
@@ -78,7 +79,7 @@ class AptHandler:
             logger.warning("the lists of packages stay as they are: %s", refreshed.last_line)
         held = self._held(manifest)
         if held:
-            return failed(Erc.APT_PACKAGE_HELD, f"{' '.join(held)} are held")
+            return failed(Erc.APT_PACKAGE_HELD, f"held: {' '.join(held)}")
         arguments = _arguments(manifest)
         if arguments:
             fetched = self._system.fetch(
@@ -110,7 +111,7 @@ class AptHandler:
         )
         if not completed.is_success:
             return failure(Erc.APT_INSTALL_FAILED, completed, errors)
-        missing = self._missing(manifest, {})
+        missing = self._missing(manifest, None)
         if missing:
             names = ", ".join(map(str, missing))
             return failed(Erc.APT_INSTALL_FAILED, f"apt ended well, but dpkg has not: {names}")
@@ -158,57 +159,60 @@ class AptHandler:
     def cancel(self, step: StepContext) -> StepResult:
         """Have dpkg finish what it was ended in."""
         self._recover()
-        is_whole = not self._system.is_unsettled()
+        is_whole = not self._system.unsettled()
         return StepResult(ResultCode.CANCEL_SUCCESS if is_whole else ResultCode.CANCEL_UNABLE)
 
     def _recover(self) -> None:
         """After a power cut or an ended dpkg: let it finish. What still fails then, apt says."""
-        if not self._system.is_unsettled():
+        if not self._system.is_interrupted() and not self._system.unsettled():
             return
         logger.warning("dpkg was interrupted, or left a package half done: it goes on")
-        configured = self._system.configure()
-        if not configured.is_success:
-            logger.warning("dpkg: %s", configured.last_line)
-        mended = self._system.mend()
-        if not mended.is_success:
-            logger.warning("apt: %s", mended.last_line)
+        _log_failure(self._system.configure())
+        _log_failure(self._system.mend())
+        for state in self._system.unsettled():
+            if not self._system.reinstall(f"{state.name}={state.version}").is_success:
+                _log_failure(self._system.reinstall(state.name))
 
-    def _missing(self, manifest: AptManifest, record: Mapping[str, Any]) -> list[Package]:
-        """What of the manifest is not as it asks; every package if nothing was applied yet."""
+    def _missing(self, manifest: AptManifest, applied: Mapping[str, Any] | None) -> list[Package]:
+        """What of the manifest is not as it asks.
+
+        Packages without a version are as asked in the version that was applied or a later one, or
+        in any if `applied` is None.
+        """
         states = self._system.packages()
-        versions = record.get("versions")
-        versions = versions if isinstance(versions, dict) else None
         return [
             package
             for package in manifest.packages
-            if not self._is_as_asked(package, states.get(package.name), versions)
+            if not self._is_as_asked(package, states.get(package.name), applied)
         ]
 
     def _is_as_asked(
         self, package: Package, state: PackageState | None, applied: Mapping[str, Any] | None
     ) -> bool:
         if package.is_removed:
-            return state is None or state.status in ("not-installed", "config-files")
+            return state is None or state.is_absent
         if state is None or not state.is_installed:
             return False
         if package.version is not None:
             return state.version == package.version
-        then = None if applied is None else applied.get(package.name)
-        return isinstance(then, str) and self._system.is_at_least(state.version, then)
+        if applied is None:
+            return True
+        version = applied.get(package.name)
+        return isinstance(version, str) and self._system.is_at_least(state.version, version)
 
     def _held(self, manifest: AptManifest) -> list[str]:
         states = self._system.packages()
+        missing = self._missing(manifest, {})
         return [
             package.name
-            for package in manifest.packages
-            if package.name in states
-            and states[package.name].is_held
-            and not self._is_as_asked(package, states[package.name], {})
+            for package in missing
+            if package.name in states and states[package.name].is_held
         ]
 
-    def _record(self, step: StepContext) -> Mapping[str, Any]:
+    def _applied_versions(self, step: StepContext) -> Mapping[str, Any]:
         record = self._records().get(_criteria(step))
-        return record if isinstance(record, dict) else {}
+        versions = record.get("versions") if isinstance(record, dict) else None
+        return versions if isinstance(versions, dict) else {}
 
     def _records(self) -> dict[str, Any]:
         records = self._applied.read().get("criteria")
@@ -241,6 +245,9 @@ def _arguments(manifest: AptManifest) -> list[str]:
 
 
 def _version(state: PackageState | None) -> str | None:
-    if state is None or state.status in ("not-installed", "config-files"):
-        return None
-    return state.version
+    return None if state is None or state.is_absent else state.version
+
+
+def _log_failure(completed: Completed) -> None:
+    if not completed.is_success:
+        logger.warning("%s", completed.last_line)
