@@ -25,7 +25,9 @@ logger = logging.getLogger(__name__)
 ENTRY_POINTS = "odu_agent.handlers"
 STANDARD = {
     "microsoft/apt:1": "odu_agent.handlers.apt:create",
+    "microsoft/script:1": "odu_agent.handlers.script:create",
     "microsoft/simulator:1": "odu_agent.handlers.simulator:create",
+    "microsoft/swupdate:2": "odu_agent.handlers.swupdate_script:create",
 }
 """The agent's own. They work where the agent's sources are run without being installed."""
 

@@ -48,6 +48,13 @@ class Settings:
             raise self._error(name, "an object")
         return Settings(value, f"{self._place}{name}.")
 
+    def texts(self, name: str) -> dict[str, str]:
+        """An object of strings, empty if absent."""
+        value = self._members.get(name, {})
+        if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+            raise self._error(name, "an object of strings")
+        return value
+
     def items(self, name: str) -> list[Any]:
         """An array, empty if absent."""
         value = self._members.get(name, [])
