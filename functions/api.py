@@ -1,5 +1,7 @@
 """Turns the declaration of a REST operation into an HTTP function.
 
+The return annotation of a handler is the answer that the OpenAPI document describes.
+
 Version, token, role, budget, conditions and errors are handled here, so that a handler only calls a
 service.
 """
@@ -10,7 +12,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from http import HTTPStatus
 from time import monotonic
-from typing import Any, TypedDict, Unpack
+from types import NoneType
+from typing import Any, TypedDict, Unpack, get_args, get_origin, get_type_hints
 from uuid import uuid4
 
 import azure.functions as func
@@ -34,10 +37,11 @@ from shared.http.models import ErrorResponse
 from shared.http.problems import headers_of, status_of
 from shared.http.route import API_VERSIONS, JSON, PREFIX, Method, QueryParameter, Route
 
-__all__ = ["POLL_SECONDS", "Api", "Call", "Reply", "problem"]
+__all__ = ["RETRY", "Api", "Call", "Reply", "accepted", "problem"]
 
 POLL_SECONDS = 1
 """What callers of long-running operations are told to wait between polls."""
+RETRY = {"Retry-After": str(POLL_SECONDS)}
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +58,6 @@ class Declaration(TypedDict, total=False):
     """What a declaration may say besides method, path and action."""
 
     status: HTTPStatus
-    answer: Any
     body: Any
     body_type: str
     query: tuple[QueryParameter, ...]
@@ -62,6 +65,7 @@ class Declaration(TypedDict, total=False):
     is_paged: bool
     is_long_running: bool
     is_conditional: bool
+    is_additional: bool
 
 
 class Api:
@@ -84,6 +88,7 @@ class Api:
                 path=path,
                 action=action,
                 summary=(handler.__doc__ or "").strip(),
+                answer=_answer_type(handler),
                 **declared,
             )
             self.routes.append(route)
@@ -107,6 +112,11 @@ class Api:
         return register
 
 
+def accepted(call: Call, *segments: str) -> Reply[None]:
+    """The answer of a long-running operation: where it can be followed below the instance."""
+    return Reply(None, {"Operation-Location": call.path(*segments), **RETRY})
+
+
 def problem(error: DeviceUpdateError, request_id: str | None = None) -> func.HttpResponse:
     """The answer for a domain error."""
     status = status_of(error)
@@ -120,6 +130,14 @@ def problem(error: DeviceUpdateError, request_id: str | None = None) -> func.Htt
 def is_audited(route: Route) -> bool:
     """Whether calls of an operation are written down: all that may change something are."""
     return not route.action.is_read
+
+
+def _answer_type(handler: Handler) -> Any:
+    """The type of the body that a handler's annotation promises; None without a body."""
+    kind = get_type_hints(handler)["return"]
+    if get_origin(kind) is Reply:
+        (kind,) = get_args(kind)
+    return None if kind is NoneType else kind
 
 
 async def _serve(route: Route, handler: Handler, request: func.HttpRequest) -> func.HttpResponse:
@@ -168,7 +186,7 @@ async def _admitted(route: Route, request: func.HttpRequest, request_id: str) ->
     return call
 
 
-def _answer(call: Call, reply: Reply) -> func.HttpResponse:
+def _answer(call: Call, reply: Reply[Any]) -> func.HttpResponse:
     route, request = call.route, call.request
     headers = {auditing.REQUEST_ID: call.request_id, **reply.headers}
     if route.is_conditional:

@@ -1,23 +1,20 @@
-"""REST: the audit log, its entries and its proof; and the timer that anchors each day."""
+"""REST: the audit log, its entries and its proof."""
 
 import re
 from datetime import date
 from http import HTTPStatus
-from typing import Any
-
-import azure.functions as func
+from typing import cast
 
 from functions.api import Api, Call
-from shared.container import container
 from shared.domain.access import Action
-from shared.domain.audit import AuditQuery, place_of
+from shared.domain.audit import AuditQuery, Entry, place_of
 from shared.domain.errors import InvalidInput, NotFound
 from shared.http import audit_models as models
 from shared.http.filters import FilterFields
+from shared.http.models import Page
 from shared.http.route import TOP, QueryParameter, filter_by
 
 api = Api()
-bp = func.Blueprint()
 
 _FROM = QueryParameter("from", "The first day, as in `2026-01-31` (UTC).")
 _TO = QueryParameter("to", "The last day, as in `2026-01-31` (UTC).")
@@ -28,7 +25,6 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
     "GET",
     "audit",
     Action.AUDIT_READ,
-    answer=models.AuditEntries,
     query=(
         filter_by(
             "actor eq '...'",
@@ -42,38 +38,39 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
         TOP,
     ),
     is_paged=True,
+    is_additional=True,
 )
-async def list_audit_entries(call: Call) -> Any:
+async def list_audit_entries(call: Call) -> Page[models.AuditEntry]:
     """List who changed what, the newest first. A page may be short, even empty, before the last."""
     page = await call.app.audit_log.page(
         call.instance, _query(call), token=call.page_token(), size=call.page_size()
     )
-    return call.page(list(page.items), page)
+    return call.page([_verbatim(item) for item in page.items], page)
 
 
 @api.operation(
     "GET",
     "audit/{entryId}",
     Action.AUDIT_READ,
-    answer=models.AuditEntry,
     statuses=(HTTPStatus.NOT_FOUND,),
+    is_additional=True,
 )
-async def get_audit_entry(call: Call) -> Any:
+async def get_audit_entry(call: Call) -> models.AuditEntry:
     """Read an entry of the audit log."""
     identity = call.part("entryId")
     place = place_of(identity)
     found = await call.app.audit_log.get(call.instance, *place) if place else None
     if found is None:
         raise NotFound(f"Audit entry '{identity}' does not exist.", target="entryId")
-    return found
+    return _verbatim(found)
 
 
 @api.operation(
     "GET",
     "audit:verify",
     Action.AUDIT_READ,
-    answer=models.AuditProof,
     query=(_FROM, _TO),
+    is_additional=True,
 )
 async def verify_audit_log(call: Call) -> models.AuditProof:
     """Check that no entry of some days (by default 31) was removed, changed or inserted."""
@@ -95,13 +92,9 @@ async def verify_audit_log(call: Call) -> models.AuditProof:
     )
 
 
-@bp.timer_trigger(arg_name="timer", schedule="40 */10 * * * *", use_monitor=False)
-async def keep_audit_log(timer: func.TimerRequest) -> None:
-    """Finish entries that a crash has left open, and anchor the days that are over."""
-    app = container()
-    for instance in app.settings.instances:
-        await app.audit.sweep(instance)
-        await app.audit_proof.anchor(instance)
+def _verbatim(entry: Entry) -> models.AuditEntry:
+    """The entry as it was hashed, so that whoever has it can check it."""
+    return cast("models.AuditEntry", entry)
 
 
 def _query(call: Call) -> AuditQuery:

@@ -53,13 +53,6 @@ class AuditEntry(Model):
     after: Any = None
 
 
-class AuditEntries(Model):
-    """One page of the audit log; `nextLink` leads to the following one."""
-
-    value: list[AuditEntry]
-    next_link: str | None = None
-
-
 class AuditFinding(Model):
     """Where the log does not hold, and why."""
 
