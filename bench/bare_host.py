@@ -36,7 +36,7 @@ async def bare_host(stack: Stack) -> AsyncIterator[Stack]:
     state = StateDirectory(Path(stack.state))
     certificate = ensure_certificates(state)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "local.functions_host"),
+        *(sys.executable, "-m", "local.cloud.functions_host"),
         *("--app", str(_APP), "--host-id", "bare"),
         *("--keys-file", str(state.path / "bare-keys.json")),
         *("--tls-cert", str(certificate.certificate), "--tls-key", str(certificate.key)),

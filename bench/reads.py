@@ -30,9 +30,9 @@ from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_updates import TableUpdates
 from shared.contract.twin import startup_report
-from shared.domain.counters import total
-from shared.domain.deployment import Commanded
-from shared.domain.device import (
+from shared.domain.fleet.counters import total
+from shared.domain.fleet.deployment import Commanded
+from shared.domain.fleet.device import (
     BUCKETS,
     DeviceRecord,
     TwinChange,
@@ -41,12 +41,12 @@ from shared.domain.device import (
     kept_content,
     view,
 )
-from shared.domain.filters import DeviceFilter
-from shared.domain.reconcile import wanted
-from shared.domain.update_id import UpdateId
+from shared.domain.fleet.queries import DeviceFilter
+from shared.domain.fleet.reconcile import wanted
+from shared.domain.updates.update_id import UpdateId
 from shared.ports import DeviceWrite, Rollup
-from shared.services.device_lists import DeviceLists
-from shared.services.report import Reports
+from shared.services.devices.lists import DeviceLists
+from shared.services.reporting.report import Reports
 from shared.settings import Connection
 
 _FLEETS = {"small": 1_000, "large": 200_000}

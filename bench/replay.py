@@ -17,10 +17,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.harness import Options, Result, Work, in_lanes
-from local.replay.run import Outcome, Plan, replay
-from local.replay.stored import Storage
-from local.replay.story import Fleet, make_fleet
 from local.stack.running import Stack
+from local.tools.replay.run import Outcome, Plan, replay
+from local.tools.replay.stored import Storage
+from local.tools.replay.story import Fleet, make_fleet
 from shared.adapters.table import Row, Table
 from shared.adapters.table_devices import partition_of
 

@@ -30,10 +30,10 @@ from shared.adapters.table import Row, Table, key
 from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_updates import TableUpdates
-from shared.domain.device import BUCKETS, TwinChange, bucket_of
-from shared.services.best_updates import BestUpdates
-from shared.services.observe import ObserveDevices
-from shared.services.rollup import RollupBell
+from shared.domain.fleet.device import BUCKETS, TwinChange, bucket_of
+from shared.services.devices.observe import ObserveDevices
+from shared.services.rollup_scheduler import RollupScheduler
+from shared.services.updates.best_updates import BestUpdates
 from shared.settings import Connection
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class _Bench:
             fleet,
             cast("Hub", _Twins()),
             queues,
-            RollupBell(queues, _ROLLUP_SECONDS),
+            RollupScheduler(queues, _ROLLUP_SECONDS),
             BestUpdates(fleet, TableUpdates(Table(self.accounts, "Updates"))),
         )
 

@@ -1,5 +1,7 @@
 """Turns the declaration of a REST operation into an HTTP function.
 
+The return annotation of a handler is the answer that the OpenAPI document describes.
+
 Version, token, role, budget, conditions and errors are handled here, so that a handler only calls a
 service.
 """
@@ -9,7 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Any, TypedDict, Unpack
+from types import NoneType
+from typing import Any, TypedDict, Unpack, get_args, get_origin, get_type_hints
 from uuid import uuid4
 
 import azure.functions as func
@@ -25,10 +28,11 @@ from shared.http.models import ErrorResponse
 from shared.http.problems import headers_of, status_of
 from shared.http.route import API_VERSIONS, JSON, PREFIX, Method, QueryParameter, Route
 
-__all__ = ["POLL_SECONDS", "Api", "Call", "Reply", "problem"]
+__all__ = ["RETRY", "Api", "Call", "Reply", "accepted", "problem"]
 
 POLL_SECONDS = 1
 """What callers of long-running operations are told to wait between polls."""
+RETRY = {"Retry-After": str(POLL_SECONDS)}
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +43,6 @@ class Declaration(TypedDict, total=False):
     """What a declaration may say besides method, path and action."""
 
     status: HTTPStatus
-    answer: Any
     body: Any
     body_type: str
     query: tuple[QueryParameter, ...]
@@ -47,6 +50,7 @@ class Declaration(TypedDict, total=False):
     is_paged: bool
     is_long_running: bool
     is_conditional: bool
+    is_additional: bool
 
 
 class Api:
@@ -68,6 +72,7 @@ class Api:
                 path=path,
                 action=action,
                 summary=(handler.__doc__ or "").strip(),
+                answer=_answer_type(handler),
                 **declared,
             )
             self.routes.append(route)
@@ -88,6 +93,11 @@ class Api:
         return register
 
 
+def accepted(call: Call, *segments: str) -> Reply[None]:
+    """The answer of a long-running operation: where it can be followed below the instance."""
+    return Reply(None, {"Operation-Location": call.path(*segments), **RETRY})
+
+
 def problem(error: DeviceUpdateError) -> func.HttpResponse:
     """The answer for a domain error."""
     status = status_of(error)
@@ -95,6 +105,14 @@ def problem(error: DeviceUpdateError) -> func.HttpResponse:
         log.warning("answered %d: %s", status, error.message)
     body = ErrorResponse(error=wire.error(Failure.of(error), datetime.now(UTC).isoformat()))
     return _response(body, status, headers_of(error))
+
+
+def _answer_type(handler: Handler) -> Any:
+    """The type of the body that a handler's annotation promises; None without a body."""
+    kind = get_type_hints(handler)["return"]
+    if get_origin(kind) is Reply:
+        (kind,) = get_args(kind)
+    return None if kind is NoneType else kind
 
 
 async def _serve(route: Route, handler: Handler, request: func.HttpRequest) -> func.HttpResponse:
@@ -121,7 +139,7 @@ async def _admitted(route: Route, request: func.HttpRequest) -> Call:
     return Call(app, route, parts, _version(request), request)
 
 
-def _answer(route: Route, request: func.HttpRequest, reply: Reply) -> func.HttpResponse:
+def _answer(route: Route, request: func.HttpRequest, reply: Reply[Any]) -> func.HttpResponse:
     headers = dict(reply.headers)
     if route.is_conditional:
         headers["ETag"] = tag = _tag(reply.body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from shared.domain.topology import IMPORT_MANIFEST_SUFFIX, IMPORT_STATUS_SUFFIX
+from shared.topology import IMPORT_MANIFEST_SUFFIX, IMPORT_STATUS_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Writes import manifests of version 5.0 from files: sizes, hashes, steps.
 
-What is built is not checked here: `shared.domain.import_manifest` knows the rules.
+What is built is not checked here: `shared.domain.updates.import_manifest` knows the rules.
 """
 
 from __future__ import annotations

@@ -23,19 +23,19 @@ from unittest import mock
 from hypothesis import strategies as st
 
 from shared.contract.codes import AgentState
-from shared.domain.counters import Counts, History, contribution, history_contribution, total
-from shared.domain.deployment import Commanded
-from shared.domain.device import DeviceRecord, TwinChange, bucket_of, device_key, view
-from shared.domain.device_history import Installation
 from shared.domain.errors import ConcurrentUpdate
-from shared.domain.registers import section
+from shared.domain.fleet.counters import Counts, History, contribution, history_contribution, total
+from shared.domain.fleet.deployment import Commanded
+from shared.domain.fleet.device import DeviceRecord, TwinChange, bucket_of, device_key, view
+from shared.domain.fleet.device_history import Installation
+from shared.domain.fleet.registers import section
 from shared.ports import Counters, Devices, Fleet, Page, Stored
 from shared.services.announce import Announcer
-from shared.services.best_updates import BestUpdates
-from shared.services.device_write import device_write
-from shared.services.observe import ObserveDevices
+from shared.services.devices.device_write import device_write
+from shared.services.devices.observe import ObserveDevices
 from shared.services.retrying import until_uncontended
-from shared.services.rollup import RollupBell
+from shared.services.rollup_scheduler import RollupScheduler
+from shared.services.updates.best_updates import BestUpdates
 from tests.memory import (
     Crash,
     Faults,
@@ -485,7 +485,7 @@ class Service:
             fleet,
             around(self.hub),
             queues,
-            RollupBell(queues, 0.0),
+            RollupScheduler(queues, 0.0),
             BestUpdates(fleet, around(self.updates)),
             Announcer(queues, 0.0),
         )

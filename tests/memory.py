@@ -31,7 +31,17 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from shared.domain.counters import (
+from shared import messages
+from shared.domain.domain_event import DomainEvent
+from shared.domain.errors import (
+    ConcurrentUpdate,
+    DependencyFailed,
+    DeviceUpdateError,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+)
+from shared.domain.fleet.counters import (
     Cell,
     CounterKey,
     Counts,
@@ -42,28 +52,19 @@ from shared.domain.counters import (
     history_contribution,
     taken_up,
 )
-from shared.domain.deployment import Deployment
-from shared.domain.device import DeviceRecord, TwinChange, kept_content, view
-from shared.domain.device_class import DeviceClass
-from shared.domain.device_history import Installation
-from shared.domain.domain_event import DomainEvent
-from shared.domain.errors import (
-    ConcurrentUpdate,
-    DependencyFailed,
-    DeviceUpdateError,
-    InvalidInput,
-    LimitExceeded,
-    NotFound,
-)
-from shared.domain.health import health_of
-from shared.domain.keyring import SignatureRecord
+from shared.domain.fleet.deployment import Deployment
+from shared.domain.fleet.device import DeviceRecord, TwinChange, kept_content, view
+from shared.domain.fleet.device_class import DeviceClass
+from shared.domain.fleet.device_history import Installation
+from shared.domain.fleet.health import health_of
+from shared.domain.fleet.recount import Recounted
 from shared.domain.operation import Operation
-from shared.domain.recount import Recounted
 from shared.domain.refused_events import Refusal, RefusedEvents
-from shared.domain.scan import Knowledge, Verdict
-from shared.domain.topology import Container, Queue
-from shared.domain.update import Update
-from shared.domain.update_id import Family, UpdateId
+from shared.domain.rollouts.transition import Transition
+from shared.domain.scanning.scan import Knowledge, Verdict
+from shared.domain.updates.keyring import SignatureRecord
+from shared.domain.updates.update import Update
+from shared.domain.updates.update_id import Family, UpdateId
 from shared.ports import (
     BlobFacts,
     Correction,
@@ -79,6 +80,7 @@ from shared.ports import (
     Stored,
     TwinSource,
 )
+from shared.topology import Container, Queue
 
 CLEAN = Verdict("clean", "memory", "1", "1")
 _etags = count(1)
@@ -166,11 +168,10 @@ class MemoryQueues:
     def __init__(self) -> None:
         self.messages: list[Message] = []
 
-    async def put(
-        self, queue: Queue, message: Mapping[str, Any], *, delay_seconds: float = 0
-    ) -> None:
+    async def put(self, message: messages.Message, *, delay_seconds: float = 0) -> None:
         await asyncio.sleep(0)
-        self.messages.append(Message(queue, json.loads(json.dumps(message)), delay_seconds))
+        body = json.loads(messages.encode(message))
+        self.messages.append(Message(message.queue, body, delay_seconds))
 
     def of(self, queue: Queue) -> list[Mapping[str, Any]]:
         return [message.body for message in self.messages if message.queue == queue]
@@ -878,22 +879,41 @@ class MemoryFleet:
 class MemoryDeployments:
     def __init__(self) -> None:
         self._rows = Rows[tuple[str, str, str], Deployment]()
+        self._history: dict[tuple[str, str], list[Transition]] = {}
 
-    async def add(self, instance: str, deployment: Deployment) -> bool:
+    async def add(
+        self, instance: str, deployment: Deployment, transitions: Sequence[Transition] = ()
+    ) -> bool:
         await asyncio.sleep(0)
-        return self._rows.insert(
+        if not self._rows.insert(
             (instance, deployment.group_id, deployment.deployment_id), deployment
-        )
+        ):
+            return False
+        self._history[(instance, deployment.workflow_id)] = [*transitions]
+        return True
 
     async def get(self, instance: str, group: str, deployment_id: str) -> Stored[Deployment] | None:
         await asyncio.sleep(0)
         return self._rows.get((instance, group, deployment_id))
 
-    async def save(self, instance: str, deployment: Deployment, etag: str) -> None:
+    async def save(
+        self,
+        instance: str,
+        deployment: Deployment,
+        etag: str,
+        transitions: Sequence[Transition] = (),
+    ) -> None:
         await asyncio.sleep(0)
         self._rows.replace(
             (instance, deployment.group_id, deployment.deployment_id), deployment, etag
         )
+        self._history.setdefault((instance, deployment.workflow_id), []).extend(transitions)
+
+    async def history(
+        self, instance: str, deployment: Deployment, *, token: str | None, size: int
+    ) -> Page[Transition]:
+        await asyncio.sleep(0)
+        return _page(self._history[(instance, deployment.workflow_id)], token, size)
 
     async def of_group(self, instance: str, group: str) -> Sequence[Stored[Deployment]]:
         await asyncio.sleep(0)

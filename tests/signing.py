@@ -15,7 +15,7 @@ from local.keys.signing_keys import SigningKey
 from shared.contract.rootkeys import RootKey, RootKeyStore, parse_root_key_package, validate
 from shared.contract.signature import verify_update_manifest
 from shared.domain.errors import DependencyFailed
-from shared.domain.keyring import Keyring
+from shared.domain.updates.keyring import Keyring
 
 OPERATOR = "operator@desk"
 

@@ -10,14 +10,14 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
 from shared.adapters.table import unpack
-from shared.domain.counters import (
+from shared.domain.fleet.counters import (
     History,
     contribution,
     history_contribution,
     total,
 )
-from shared.domain.device import DeviceRecord
-from shared.domain.topology import QUEUES
+from shared.domain.fleet.device import DeviceRecord
+from shared.topology import QUEUES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,28 +6,38 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .contract.encoding import unb64url
 from .contract.rootkeys import RootKey
 from .contract.strictjson import loads_object
 from .contract.twin import DEFAULT_COMPATIBILITY_NAMES
+from .hub.identity import (
+    TOKEN_SECONDS,
+    ClientCertificate,
+    IdentityError,
+    identity_of,
+    parse_pairs,
+)
+from .hub.identity_service import IDENTITY_SOCKET, KEY_SOCKET
+from .hub.provisioning import registration_of
 
 _DEFAULT_DOWNLOAD_TIMEOUT_MINUTES = 480
 _DEFAULT_LOG_KILOBYTES = 50
 _MOST_LOG_KILOBYTES = 100_000
+_T = TypeVar("_T")
 
 
 class ConfigError(Exception):
     """A setting is missing or wrong; the message names it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AgentConfig:
     """All that one agent needs to know.
 
     Attributes:
-        connection_string: Of the device, or of a module of it.
+        connection_string: Of the device, or of a module of it; of a registration for DPS.
         manufacturer: In `deviceProperties`: it decides the device class.
         model: In `deviceProperties`.
         root_keys: The keys this device was built with, by key id.
@@ -42,7 +52,16 @@ class AgentConfig:
         allow_downgrade: Whether an update below the highest version ever installed is taken. The
             service rolls back by ordinary deployments, so this is the default.
         report_phases: Whether the member `phase` is added to reports of progress.
-        simulator: None for none, or the simulator's data (empty for its defaults).
+        simulator: None for none, or the simulator's data (empty for its defaults): every standard
+            handler is simulated then.
+        handler_settings: What each handler is given, by its name.
+        root: The file system to update.
+        connection_type: `string`, `DPS` (Device Provisioning Service) or `AIS` (IoT Identity
+            Service, which needs no connection string).
+        certificate: For devices that prove themselves by X.509.
+        token_seconds: Life of the tokens that the device makes for itself.
+        identity_socket: Of the IoT Identity Service.
+        key_socket: Of its key service.
         log_components: Folders with logs to upload on request, by component name.
         maximum_log_bytes: Most that is uploaded of one folder.
     """
@@ -62,6 +81,13 @@ class AgentConfig:
     allow_downgrade: bool = True
     report_phases: bool = False
     simulator: Mapping[str, Any] | None = None
+    handler_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    root: Path = Path("/")
+    connection_type: str = "string"
+    certificate: ClientCertificate | None = None
+    token_seconds: float = TOKEN_SECONDS
+    identity_socket: Path = IDENTITY_SOCKET
+    key_socket: Path = KEY_SOCKET
     log_components: Mapping[str, Path] = field(default_factory=dict)
     maximum_log_bytes: int = _DEFAULT_LOG_KILOBYTES * 1024
 
@@ -76,17 +102,12 @@ class AgentConfig:
 
     @property
     def device_name(self) -> str:
-        """The identity in the connection string, for logs."""
-        device, module = self.identity
-        return device + (f"/{module}" if module else "")
-
-    @property
-    def identity(self) -> tuple[str, str | None]:
-        """Device and module of the connection string."""
-        parts = dict(
-            part.split("=", 1) for part in self.connection_string.split(";") if "=" in part
-        )
-        return parts.get("DeviceId", "?"), parts.get("ModuleId")
+        """What the connection source calls the device, for logs."""
+        if self.connection_type == "AIS":
+            return "the identity service's device"
+        parts = parse_pairs(self.connection_string)
+        names = (parts.get("DeviceId") or parts.get("RegistrationId"), parts.get("ModuleId"))
+        return "/".join(name for name in names if name)
 
 
 def load_config(path: Path) -> AgentConfig:
@@ -102,7 +123,7 @@ def load_config(path: Path) -> AgentConfig:
     agent = agents[0]
     folder = path.parent
     return AgentConfig(
-        connection_string=_connection_string(agent),
+        **_connection(agent, folder),
         manufacturer=_get(agent, "manufacturer", str),
         model=_get(agent, "model", str),
         root_keys=load_root_keys(folder / _get(members, "rootKeysFile", str)),
@@ -121,6 +142,8 @@ def load_config(path: Path) -> AgentConfig:
         allow_downgrade=_get(members, "allowDowngrade", bool, True),
         report_phases=_get(members, "reportPhases", bool, False),
         simulator=_simulator(members.get("simulator")),
+        handler_settings=_handler_settings(members),
+        root=folder / _get(members, "root", str, "/"),
         log_components=_log_components(members, folder),
         maximum_log_bytes=1024 * _log_kilobytes(members),
     )
@@ -169,7 +192,7 @@ def _read_object(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def _get[T](members: Mapping[str, Any], name: str, kind: type[T], default: T | None = None) -> T:
+def _get(members: Mapping[str, Any], name: str, kind: type[_T], default: _T | None = None) -> _T:
     value = members.get(name, default)
     if value is None:
         raise ConfigError(f"{name} is missing")
@@ -178,11 +201,30 @@ def _get[T](members: Mapping[str, Any], name: str, kind: type[T], default: T | N
     return value
 
 
-def _connection_string(agent: Mapping[str, Any]) -> str:
+def _connection(agent: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The members of the configuration that stem from `connectionSource`."""
     source = _get(agent, "connectionSource", dict)
-    if _get(source, "connectionType", str) != "string":
-        raise ConfigError("connectionType must be string: no identity service is supported")
-    return _get(source, "connectionData", str)
+    kind, data = _get(source, "connectionType", str), _get(source, "connectionData", str, "")
+    certificate = _certificate(source, folder)
+    try:
+        if kind == "DPS":
+            registration_of(data, certificate)
+        elif kind == "string":
+            identity_of(data, certificate)
+        elif kind != "AIS":
+            raise ConfigError("connectionType must be string, DPS or AIS")
+    except IdentityError as error:
+        raise ConfigError(f"connectionData: {error}") from None
+    return {"connection_type": kind, "connection_string": data, "certificate": certificate}
+
+
+def _certificate(source: Mapping[str, Any], folder: Path) -> ClientCertificate | None:
+    names = [_get(source, name, str, "") for name in ("certificateFile", "privateKeyFile")]
+    if not any(names):
+        return None
+    if not all(names):
+        raise ConfigError("certificateFile and privateKeyFile belong together")
+    return ClientCertificate(*(folder / name for name in names))
 
 
 def _texts(members: Mapping[str, Any], name: str) -> dict[str, str]:
@@ -219,6 +261,13 @@ def _log_kilobytes(members: Mapping[str, Any]) -> int:
     if kilobytes < 1:
         raise ConfigError("maxKilobytesToUploadPerLogPath must be above 0")
     return min(kilobytes, _MOST_LOG_KILOBYTES)
+
+
+def _handler_settings(members: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    settings = _get(members, "handlers", dict, {})
+    if not all(isinstance(value, dict) for value in settings.values()):
+        raise ConfigError("handlers must hold an object for each handler")
+    return settings
 
 
 def _simulator(value: Any) -> Mapping[str, Any] | None:

@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
 
 def schema_text() -> str:
     """The schema as it is printed and committed."""
-    from shared.domain.event_schema import schema
+    from shared.domain.events.schema import schema
 
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from local.keys.roots import Roots
     from local.keys.service import Service
     from local.keys.signing_keys import KeyStore
-    from shared.domain.keyring import Keyring
+    from shared.domain.updates.keyring import Keyring
 
 _DESCRIPTION = """\
 Show or change the key that signs update manifests. By default this is about the local stack. With
@@ -105,7 +105,7 @@ def _local(given: argparse.Namespace) -> Site:
     from local.stack.keys import ROOTS, SIGNING, storage_of
     from local.stack.running import Stack
     from local.stack.state import StateDirectory
-    from shared.domain.keyring import KEYRING
+    from shared.domain.updates.keyring import KEYRING
 
     stack = Stack.load(given.state)
     keys = StateDirectory(Path(stack.state)).keys

@@ -31,8 +31,8 @@ def main(arguments: list[str]) -> int:
     )
     package.add_argument("--json", action="store_true", help="print one JSON document")
     given = package.parse_args(arguments)
-    from local.package.build import build
-    from local.package.cold_start import cold_start_seconds
+    from local.tools.package.build import build
+    from local.tools.package.cold_start import cold_start_seconds
 
     built = build(REPOSITORY, given.output)
     seconds = cold_start_seconds(built.path)

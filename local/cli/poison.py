@@ -18,7 +18,7 @@ from local.stack.errors import NotRunning
 
 if TYPE_CHECKING:
     from shared.adapters.storage import StorageAccounts
-    from shared.services.poison import Poison, PoisonItem
+    from shared.services.maintenance.poison import Poison, PoisonItem
 
 _DESCRIPTION = """\
 List what failed as often as it is tried, or set it going again once its cause is gone. By default
@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    from shared.services.poison import PLACES
+    from shared.services.maintenance.poison import PLACES
 
     poison = parser("poison", _DESCRIPTION)
     common = argparse.ArgumentParser(add_help=False)
@@ -108,8 +108,8 @@ async def _poison(given: argparse.Namespace) -> AsyncIterator[Poison]:
     from shared.adapters.queues import AzureQueues
     from shared.adapters.table import Table
     from shared.adapters.table_operations import TableOperations
-    from shared.services.dead_letters import DeadLetters
-    from shared.services.poison import Poison
+    from shared.services.maintenance.dead_letters import DeadLetters
+    from shared.services.maintenance.poison import Poison
 
     credentials: list[Any] = []
     accounts = _azure(credentials) if given.azure else _local(given)

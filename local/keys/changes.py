@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from local.keys.roots import KeysError, Roots
 from local.keys.signing_keys import SigningKey
 from shared.contract.rootkeys import parse_root_key_package, signing_key_hash
-from shared.domain.keyring import Keyring
+from shared.domain.updates.keyring import Keyring
 
 
 def first(roots: Roots, key: SigningKey, by: str) -> Keyring:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from local.keys.roots import KeysError
-from shared.domain.keyring import KEYRING, Keyring
-from shared.domain.topology import Container, Queue
+from shared.domain.updates.keyring import KEYRING, Keyring
+from shared.topology import Container, Queue
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from shared.domain.errors import InvalidInput
-from shared.domain.update_id import UpdateId
+from shared.domain.updates.update_id import UpdateId
 
 
 def update_id(text: str) -> UpdateId:

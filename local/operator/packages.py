@@ -9,15 +9,19 @@ from local.manifest_builder import measure
 from local.operator.exit_codes import ExitCode
 from local.operator.failures import Refused, as_error
 from shared.domain.errors import InvalidInput
-from shared.domain.import_manifest import MAX_MANIFEST_BYTES, ImportManifest, parse_import_manifest
-from shared.domain.schema_check import violation
-from shared.domain.topology import IMPORT_MANIFEST_SUFFIX
+from shared.domain.updates.import_manifest import (
+    MAX_MANIFEST_BYTES,
+    ImportManifest,
+    parse_import_manifest,
+)
+from shared.domain.updates.schema_check import violation
+from shared.topology import IMPORT_MANIFEST_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from shared.domain.import_manifest import FileEntry, RelatedFile
+    from shared.domain.updates.import_manifest import FileEntry, RelatedFile
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from local.operator.exit_codes import ExitCode
 from local.operator.failures import Refused
 from local.operator.packages import parse
 from local.rest import Unreachable
-from shared.domain.import_manifest import MAX_MANIFEST_BYTES
-from shared.domain.source_url import redact
+from shared.domain.updates.import_manifest import MAX_MANIFEST_BYTES
+from shared.domain.updates.source_url import redact
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local.identity.tokens import LOCAL_TENANT
+from local.cloud.identity.tokens import LOCAL_TENANT
 from local.stack.parts import IMPORT_DROP_CONTAINER, INSTANCE, TOKEN_AUDIENCE, Site, hub_part
 from local.stack.running import Hub, Stack
 
@@ -23,7 +23,7 @@ def describe(site: Site, storage: str, ports: Mapping[str, int], pids: Mapping[s
         event_grid_topic_endpoint=site.topic_endpoint,
         event_grid_topic_key=site.credentials.event_grid,
         import_drop_container=IMPORT_DROP_CONTAINER,
-        console_url=None,
+        console_url=site.console_url,
         pids=dict(pids),
         ports=dict(ports),
         state=str(site.state.path),

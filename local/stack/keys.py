@@ -18,7 +18,7 @@ from local.keys.service import Service, encoded
 from local.keys.signing_keys import KeyFolder
 from local.stack.errors import StackError
 from local.stack.state import write_private
-from shared.domain.keyring import KEYRING, Keyring
+from shared.domain.updates.keyring import KEYRING, Keyring
 from shared.settings import Connection
 
 if TYPE_CHECKING:

@@ -1,9 +1,9 @@
 """Ties a child's life to the supervisor's, so that not even `kill -9` of it leaves an orphan.
 
 Every child holds the reading end of a pipe as its standard input and ends when the pipe does:
-`local.serving` sees to it in the Python servers, `leash.cjs` in Azurite. On Linux the kernel also
-sends SIGTERM when the thread that started the child is gone, which covers a child that has not yet
-begun to read. A part that does not end in time all the same is the guardian's business.
+`local.cloud.serving` sees to it in the Python servers, `leash.cjs` in Azurite. On Linux the kernel
+also sends SIGTERM when the thread that started the child is gone, which covers a child that has not
+yet begun to read. A part that does not end in time all the same is the guardian's business.
 """
 
 from __future__ import annotations

@@ -11,14 +11,14 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
 from local.stack.errors import StackError
-from shared.domain.topology import CONTAINERS, QUEUES, TABLES
+from shared.topology import CONTAINERS, QUEUES, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
 def provision(connection_string: str, further_containers: Iterable[str] = ()) -> None:
-    """Create what is missing of `shared.domain.topology` and further containers in an account.
+    """Create what is missing of `shared.topology` and further containers in an account.
 
     Raises:
         StackError: the account refuses it or does not answer.

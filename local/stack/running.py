@@ -115,7 +115,9 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
             ValueError: there is no such role.
         """
         claims = [role_claim(role, instance) for role in roles or ("Administrator",)]
-        from local.identity.tokens import mint  # loads cryptography: only who wants a token waits
+        from local.cloud.identity.tokens import (
+            mint,  # loads cryptography: only who wants a token waits
+        )
 
         return mint(
             Path(self.state) / "identity",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from local.stack.errors import StackError
-from shared.domain.topology import EVENT_SUBSCRIPTIONS, EventSubscription
+from shared.topology import EVENT_SUBSCRIPTIONS, EventSubscription
 
 if TYPE_CHECKING:
     from pathlib import Path

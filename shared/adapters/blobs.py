@@ -19,8 +19,8 @@ from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import translated
 from shared.domain.errors import DependencyFailed, LimitExceeded, NotFound
 from shared.domain.instant import instant
-from shared.domain.topology import Container
 from shared.ports import BlobFacts, Page, Staged
+from shared.topology import Container
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties

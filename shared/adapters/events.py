@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.adapters.table import translated
 from shared.domain.domain_event import DomainEvent
-from shared.domain.event_catalog import source_of
+from shared.domain.events.catalog import source_of
 
 if TYPE_CHECKING:
     from azure.core.messaging import CloudEvent

@@ -20,7 +20,7 @@ from urllib.parse import urljoin
 
 from shared.adapters.fetch_pace import BROKEN_OFF, CHUNK_BYTES, FetchError, FetchLimits, Pace
 from shared.domain.errors import InvalidInput
-from shared.domain.source_url import Address, SourcePolicy, SourceUrl
+from shared.domain.updates.source_url import Address, SourcePolicy, SourceUrl
 
 if TYPE_CHECKING:
     import ssl

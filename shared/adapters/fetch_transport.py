@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import ssl
 
     from shared.adapters.fetch_pace import FetchLimits
-    from shared.domain.source_url import Address, SourceUrl
+    from shared.domain.updates.source_url import Address, SourceUrl
 
 Guard = Callable[[Awaitable[aiohttp.ClientResponse], float], Awaitable[aiohttp.ClientResponse]]
 

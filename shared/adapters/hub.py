@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from shared.domain.device import TwinChange, kept_content
 from shared.domain.errors import DependencyFailed, DependencyThrottled, NotFound
+from shared.domain.fleet.device import TwinChange, kept_content
+from shared.domain.fleet.refusal import refused_command
 from shared.domain.instant import instant
-from shared.domain.refusal import refused_command
 from shared.ports import Page, TwinSource
 from shared.settings import InstanceSettings
 

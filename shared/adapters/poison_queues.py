@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import translated
 from shared.domain.instant import instant
-from shared.domain.topology import Queue
 from shared.ports import DeadMessage
+from shared.topology import Queue
 
 if TYPE_CHECKING:
     from azure.storage.queue import QueueMessage

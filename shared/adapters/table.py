@@ -22,8 +22,8 @@ from shared.domain.errors import (
     DependencyThrottled,
     InvalidInput,
 )
-from shared.domain.topology import Table as TableName
 from shared.ports import Page, Stored
+from shared.topology import Table as TableName
 
 if TYPE_CHECKING:
     from azure.core.exceptions import HttpResponseError

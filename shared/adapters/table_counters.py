@@ -23,9 +23,16 @@ from shared.adapters.table import (
     unpack,
 )
 from shared.adapters.table_devices import CounterRow, partition_of, put_as_read, range_of
-from shared.domain.counters import Cell, CounterKey, History, apply, history_contribution, total
-from shared.domain.device import DeviceRecord
-from shared.domain.recount import Recounted
+from shared.domain.fleet.counters import (
+    Cell,
+    CounterKey,
+    History,
+    apply,
+    history_contribution,
+    total,
+)
+from shared.domain.fleet.device import DeviceRecord
+from shared.domain.fleet.recount import Recounted
 from shared.ports import Correction, Page, Stored
 
 _HISTORIES_A_TRANSACTION = MAX_TRANSACTION // 2

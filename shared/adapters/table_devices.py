@@ -37,7 +37,9 @@ from shared.adapters.table import (
     stored,
     unpack,
 )
-from shared.domain.counters import (
+from shared.domain.domain_event import DomainEvent
+from shared.domain.errors import ConcurrentUpdate, InvalidInput
+from shared.domain.fleet.counters import (
     CounterKey,
     Counts,
     History,
@@ -47,11 +49,9 @@ from shared.domain.counters import (
     net,
     taken_up,
 )
-from shared.domain.device import DeviceRecord
-from shared.domain.device_history import Installation
-from shared.domain.domain_event import DomainEvent
-from shared.domain.errors import ConcurrentUpdate, InvalidInput
-from shared.domain.health import health_of
+from shared.domain.fleet.device import DeviceRecord
+from shared.domain.fleet.device_history import Installation
+from shared.domain.fleet.health import health_of
 from shared.ports import DeviceQuery, DeviceWrite, Page, Stored
 
 _CHARACTERS_A_TRANSACTION = 600_000

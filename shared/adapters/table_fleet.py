@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from shared.adapters.table import Row, Table, etag_of, key, pack, unpack
-from shared.domain.device_class import DeviceClass
 from shared.domain.errors import ConcurrentUpdate, InvalidInput
-from shared.domain.update_id import UpdateId
+from shared.domain.fleet.device_class import DeviceClass
+from shared.domain.updates.update_id import UpdateId
 from shared.ports import Clock, KnownClass, KnownGroup, Page, Rollup
 
 _REMEMBERED = 100_000

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from shared.adapters.table import Table, key, pack, stored
 from shared.domain.errors import ConcurrentUpdate
-from shared.domain.update_id import Family
+from shared.domain.updates.update_id import Family
 from shared.ports import Stored
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.adapters.table import Table, key, pack, stored, unpack
-from shared.domain.log_collection import LogCollection
+from shared.domain.fleet.log_collection import LogCollection
 from shared.ports import Page, Stored
 
 

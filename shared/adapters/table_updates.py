@@ -15,8 +15,8 @@ from shared.adapters.table import (
     pack,
     stored,
 )
-from shared.domain.update import Update
-from shared.domain.update_id import UpdateId
+from shared.domain.updates.update import Update
+from shared.domain.updates.update_id import UpdateId
 from shared.ports import Page, Stored
 
 _DEPLOYABLE = " and isDeployable eq @deployable"

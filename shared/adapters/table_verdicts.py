@@ -15,7 +15,7 @@ from shared.adapters.table import (
     unpack,
 )
 from shared.contract.encoding import unb64
-from shared.domain.scan import Verdict
+from shared.domain.scanning.scan import Verdict
 from shared.ports import JudgedContent, Page
 
 _OPAQUE = "opaque"

@@ -6,9 +6,9 @@ import time
 from functools import cached_property
 
 from shared.container.deployments import DeploymentServices
-from shared.services.dead_letters import DeadLetters
-from shared.services.orphans import Orphans
-from shared.services.sweep import Sweep
+from shared.services.maintenance.dead_letters import DeadLetters
+from shared.services.maintenance.orphans import Orphans
+from shared.services.maintenance.sweep import Sweep
 from shared.services.throttle import Throttle
 from shared.settings import read_settings
 
@@ -39,7 +39,7 @@ class Container(DeploymentServices):
             self.best_updates,
             self.blobs,
             self.queues,
-            self.bell,
+            self.rollups,
             self.clock,
             self.imports,
             Orphans(self.imports, self.updates, self.blobs, self.verdicts, self.clock),

@@ -24,9 +24,9 @@ from shared.adapters.table_updates import TableUpdates
 from shared.adapters.table_verdicts import TableVerdicts
 from shared.adapters.tokens import TokenValidator
 from shared.adapters.vault import KeyVaultSigner
-from shared.domain.topology import Table as TableName
 from shared.ports import Signer
 from shared.settings import Settings
+from shared.topology import Table as TableName
 
 
 class Adapters:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 
 from shared.container.devices import DeviceServices
-from shared.services.command import Commands
-from shared.services.deploy import Deploy
-from shared.services.deployment_lists import DeploymentLists
-from shared.services.reconcile import Reconcile
+from shared.services.deployments.command import Commands
+from shared.services.deployments.deploy import Deploy
+from shared.services.deployments.lists import DeploymentLists
+from shared.services.deployments.reconcile import Reconcile
 
 ROOT_KEYS_PATH = "/deviceUpdate/{instance}/rootKeys/rootkeys.json"
 
@@ -25,7 +25,7 @@ class DeploymentServices(DeviceServices):
             self.hub,
             Commands(self.updates, self.blobs, self.settings.public_url + ROOT_KEYS_PATH),
             self.pacer,
-            self.bell,
+            self.rollups,
             self.clock,
             self.announcer,
         )

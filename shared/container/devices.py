@@ -7,31 +7,32 @@ from functools import cached_property
 from shared.adapters.events import EventGridCustomerTopic, EventGridTopic
 from shared.container.updates import UpdateServices
 from shared.services.announce import Announcements
-from shared.services.completions import Completions
-from shared.services.device_history import DeviceHistory
-from shared.services.device_lists import DeviceLists
-from shared.services.fleet_changes import FleetChanges
-from shared.services.group_lists import GroupLists
-from shared.services.health import HealthLists
-from shared.services.import_devices import ImportDevices
-from shared.services.log_collections import CollectLogs
-from shared.services.observe import ObserveDevices
+from shared.services.deployments.completions import Completions
+from shared.services.deployments.rollback import Rollbacks
+from shared.services.devices.health import HealthLists
+from shared.services.devices.history import DeviceHistory
+from shared.services.devices.lists import DeviceLists
+from shared.services.devices.log_collections import CollectLogs
+from shared.services.devices.observe import ObserveDevices
+from shared.services.devices.recount import Recount
+from shared.services.devices.refusals import Refusals
+from shared.services.devices.registry_sync import ImportDevices
+from shared.services.devices.relay import TwinRelay
 from shared.services.pacing import Pacer
-from shared.services.recount import Recount
-from shared.services.refusals import Refusals
-from shared.services.relay import TwinRelay
-from shared.services.report import Reports
-from shared.services.rollback import Rollbacks
-from shared.services.rollup import RollUp, RollupBell
+from shared.services.reporting.fleet_changes import FleetChanges
+from shared.services.reporting.group_lists import GroupLists
+from shared.services.reporting.report import Reports
+from shared.services.reporting.rollup import RollUp
+from shared.services.rollup_scheduler import RollupScheduler
 
 
 class DeviceServices(UpdateServices):
     """What is known of devices, and how it is reported."""
 
     @cached_property
-    def bell(self) -> RollupBell:
+    def rollups(self) -> RollupScheduler:
         """Asks for roll-ups."""
-        return RollupBell(self.queues, self.settings.rollup_delay_seconds)
+        return RollupScheduler(self.queues, self.settings.rollup_delay_seconds)
 
     @cached_property
     def pacer(self) -> Pacer:
@@ -70,7 +71,7 @@ class DeviceServices(UpdateServices):
             self.fleet,
             self.hub,
             self.queues,
-            self.bell,
+            self.rollups,
             self.best_updates,
             self.announcer,
             self.read_pacer,
@@ -109,7 +110,7 @@ class DeviceServices(UpdateServices):
             self.hub,
             self.observe,
             self.read_pacer,
-            self.bell,
+            self.rollups,
             self.recounts,
             self.clock,
         )
@@ -154,7 +155,7 @@ class DeviceServices(UpdateServices):
     def fleet_changes(self) -> FleetChanges:
         """What operators change of classes and groups."""
         return FleetChanges(
-            self.fleet, self.deployments, self.rollup, self.bell, self.clock, self.announcer
+            self.fleet, self.deployments, self.rollup, self.rollups, self.clock, self.announcer
         )
 
     @cached_property

@@ -9,24 +9,24 @@ from shared.adapters.fetch import FetchLimits, SafeFetcher
 from shared.adapters.scanning.limits import WalkLimits
 from shared.adapters.scanning.scanner import ClamdScanner, YaraXScanner
 from shared.container.adapters import Adapters
-from shared.domain.source_url import SourcePolicy
+from shared.domain.updates.source_url import SourcePolicy
 from shared.ports import Scanner
 from shared.services.announce import Announcer
-from shared.services.best_updates import BestUpdates
-from shared.services.defender import DefenderResults, DefenderScanner
-from shared.services.delete_update import DeleteUpdate
-from shared.services.families import Families
-from shared.services.import_fetch import ImportFetch
-from shared.services.import_publish import ImportPublish
-from shared.services.import_scan import ImportScan
-from shared.services.imports import Imports
-from shared.services.recall import RecallUpdates
-from shared.services.rescan import Rescan
-from shared.services.resign import Resign
-from shared.services.scan_rules import ScanRules
-from shared.services.scanning import Scanning
-from shared.services.signing import Signing
-from shared.services.update_lists import UpdateLists
+from shared.services.imports.compatibility import Families
+from shared.services.imports.fetch import ImportFetch
+from shared.services.imports.operation import Imports
+from shared.services.imports.publish import ImportPublish
+from shared.services.imports.scan import ImportScan
+from shared.services.scanning.defender import DefenderResults, DefenderScanner
+from shared.services.scanning.engines import Scanning
+from shared.services.scanning.rescan import Rescan
+from shared.services.scanning.rules import ScanRules
+from shared.services.updates.best_updates import BestUpdates
+from shared.services.updates.deletion import DeleteUpdate
+from shared.services.updates.lists import UpdateLists
+from shared.services.updates.recall import RecallUpdates
+from shared.services.updates.resign import Resign
+from shared.services.updates.signing import Signing
 from shared.settings import CLAMD, DEFENDER, YARA_X
 
 

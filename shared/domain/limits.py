@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shared.domain.errors import LimitExceeded
-from shared.domain.import_manifest import ImportManifest
+from shared.domain.updates.import_manifest import ImportManifest
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import DeviceUpdateError
-from shared.domain.update_id import UpdateId
+from shared.domain.updates.update_id import UpdateId
 
 
 class OperationStatus(StrEnum):

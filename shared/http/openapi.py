@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from shared.domain.deployment import MAX_DEPLOYMENT_ID
-from shared.domain.filter_syntax import MAX_LENGTH
+from shared.domain.fleet.deployment import MAX_DEPLOYMENT_ID
+from shared.http.filter_syntax import MAX_LENGTH
 from shared.http.models import ErrorResponse
 from shared.http.route import API_VERSIONS, JSON, PREFIX, TOKEN, QueryParameter, Route
 

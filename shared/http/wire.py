@@ -10,19 +10,19 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from shared.domain.compliance import Compliance, Connections, StateCounts
-from shared.domain.deployment import Deployment, RollbackPolicy
-from shared.domain.device import DEFAULT_GROUP, DeviceRecord, DeviceState, evidence_of, view
-from shared.domain.device_history import Installation
-from shared.domain.failure import failure_counted_as, failure_of
-from shared.domain.health import Health
-from shared.domain.log_collection import LogCollection
+from shared.domain.fleet.compliance import Compliance, Connections, StateCounts
+from shared.domain.fleet.deployment import Deployment, RollbackPolicy
+from shared.domain.fleet.device import DEFAULT_GROUP, DeviceRecord, DeviceState, evidence_of, view
+from shared.domain.fleet.device_history import Installation
+from shared.domain.fleet.failure import failure_counted_as, failure_of
+from shared.domain.fleet.health import Health
+from shared.domain.fleet.log_collection import LogCollection
+from shared.domain.fleet.recount import Recounted
 from shared.domain.operation import Failure, Operation
-from shared.domain.recount import Recounted
 from shared.domain.refused_events import RefusedEvents
-from shared.domain.scan import Verdict, worst
-from shared.domain.update import Update, UpdateFile
-from shared.domain.update_id import UpdateId
+from shared.domain.scanning.scan import Verdict, worst
+from shared.domain.updates.update import Update, UpdateFile
+from shared.domain.updates.update_id import UpdateId
 from shared.http import models
 from shared.ports import KnownClass, Stored
 

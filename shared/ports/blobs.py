@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from shared.domain.topology import Container
 from shared.ports.common import ByteStream, Page
+from shared.topology import Container
 
 
 @dataclass(frozen=True, slots=True)

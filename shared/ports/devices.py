@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-from shared.domain.counters import Counts, History
-from shared.domain.device import DeviceRecord, DeviceView, view
-from shared.domain.device_history import Installation
 from shared.domain.domain_event import DomainEvent
+from shared.domain.fleet.counters import Counts, History
+from shared.domain.fleet.device import DeviceRecord, DeviceView, view
+from shared.domain.fleet.device_history import Installation
 from shared.ports.common import Page, Stored
 
 
@@ -20,7 +20,7 @@ class DeviceQuery:
 
     `state` is the one within the last deployment, empty for devices that never had one. With a
     device id, the modules of the device come with it, and so may devices whose id begins alike.
-    `health` is a state of `shared.domain.health`.
+    `health` is a state of `shared.domain.fleet.health`.
     """
 
     group: str | None = None

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.domain.counters import Counts
-from shared.domain.device_class import DeviceClass
-from shared.domain.update_id import UpdateId
+from shared.domain.fleet.counters import Counts
+from shared.domain.fleet.device_class import DeviceClass
+from shared.domain.updates.update_id import UpdateId
 from shared.ports.common import Page
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from shared.domain.update_id import Family
+from shared.domain.updates.update_id import Family
 from shared.ports.common import Stored
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
-from shared.domain.device import TwinChange
+from shared.domain.fleet.device import TwinChange
 from shared.ports.common import Page
 
 type TwinSource = Literal["devices", "devices.modules"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from shared.domain.log_collection import LogCollection
+from shared.domain.fleet.log_collection import LogCollection
 from shared.ports.common import Page, Stored
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.domain.counters import Cell, CounterKey, History
-from shared.domain.device import DeviceRecord
-from shared.domain.recount import Recounted
+from shared.domain.fleet.counters import Cell, CounterKey, History
+from shared.domain.fleet.device import DeviceRecord
+from shared.domain.fleet.recount import Recounted
 from shared.ports.common import Page, Stored
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from shared.domain.scan import Knowledge, Verdict
+from shared.domain.scanning.scan import Knowledge, Verdict
 from shared.ports.common import Page
 
 

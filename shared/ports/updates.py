@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from shared.domain.update import Update
-from shared.domain.update_id import UpdateId
+from shared.domain.updates.update import Update
+from shared.domain.updates.update_id import UpdateId
 from shared.ports.common import Page, Stored
 
 

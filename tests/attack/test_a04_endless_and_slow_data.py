@@ -13,9 +13,9 @@ from aiohttp import web
 
 from local.file_server import LoopbackServer
 from shared.adapters.fetch import FetchLimits, SafeFetcher
-from shared.domain.import_request import ImportItem
 from shared.domain.operation import OperationStatus
-from shared.domain.source_url import SourcePolicy
+from shared.domain.updates.import_item import ImportItem
+from shared.domain.updates.source_url import SourcePolicy
 from tests.packages import Package, make_package, sha256, unique
 from tests.unit.services.world import INSTANCE, World
 

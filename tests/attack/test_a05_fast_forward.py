@@ -9,7 +9,7 @@ import pytest
 from local.keys.changes import first, revoked
 from local.keys.roots import Roots
 from local.keys.signing_keys import KeyFolder
-from shared.domain.update_id import MAX_VERSION_PART
+from shared.domain.updates.update_id import MAX_VERSION_PART
 from tests.packages import make_package, unique
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from local.rest import Rest
 from local.stack.running import Stack, start
 from shared.adapters.table import unpack
 from shared.contract.codes import Erc
-from shared.domain.keyring import KEYRING, Keyring, SignatureRecord
-from shared.domain.update import Update
+from shared.domain.updates.keyring import KEYRING, Keyring, SignatureRecord
+from shared.domain.updates.update import Update
 from tests.attack.test_forged_commands import refusal
 from tests.packages import Package, make_package, unique
 from tests.product import Product

@@ -18,8 +18,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from functions.resources import routes
-from local.identity.keys import roll, signing_keys
-from local.identity.tokens import LOCAL_TENANT, mint
+from local.cloud.identity.keys import roll, signing_keys
+from local.cloud.identity.tokens import LOCAL_TENANT, mint
 from tests.packages import Package, make_package, sha256, unique
 from tests.waiting import eventually
 

@@ -15,7 +15,7 @@ import aiohttp
 from jsonschema import Draft202012Validator
 
 from shared.domain.domain_event import EventKind
-from shared.domain.event_schema import schema
+from shared.domain.events.schema import schema
 from tests.integration.eventgrid.webhook import Webhook, start_webhook
 from tests.packages import make_package, unique
 

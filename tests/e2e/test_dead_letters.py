@@ -19,7 +19,7 @@ from local.rest import Rest
 from local.stack.credentials import Credentials
 from local.stack.running import Stack, import_path, start
 from local.stack.subscriptions import subscription_body, webhook
-from shared.domain.topology import EVENT_SUBSCRIPTIONS, EventType
+from shared.topology import EVENT_SUBSCRIPTIONS, EventType
 from tests.packages import unique
 from tests.product import Product
 

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from local.replay.run import Plan, replay
-from local.replay.story import make_fleet
+from local.tools.replay.run import Plan, replay
+from local.tools.replay.story import make_fleet
 
 DEVICES, STEPS = 110, 10
 

@@ -11,8 +11,8 @@ import aiohttp
 
 from local.rest import deployment_path
 from shared.adapters.scanning.rules import BUILT_IN, rule_sources
-from shared.domain.topology import EventType
-from shared.services.scan_rules import RULES, STATUS
+from shared.services.scanning.rules import RULES, STATUS
+from shared.topology import EventType
 from tests.e2e.test_cli import done, odu, words
 from tests.packages import make_package, unique
 from tests.unit.scanning.archives import EVIL, a_deb, a_tar, a_zip, zstd

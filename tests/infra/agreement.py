@@ -8,7 +8,7 @@ from typing import Any
 
 from local.cli.keys import _VAULT_KEY
 from shared.domain.access import Role
-from shared.domain.topology import (
+from shared.topology import (
     CONTAINERS,
     CONTENT_CONNECTION,
     QUEUES,

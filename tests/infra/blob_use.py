@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 from functools import cache
 
-from shared.domain.topology import CONTAINERS
 from shared.ports import Blobs
+from shared.topology import CONTAINERS
 from tests.infra.program import REPOSITORY
 
 _WRITES = frozenset(

@@ -30,7 +30,7 @@ LOCAL_ONLY = frozenset(
 )
 """Settings with keys, files or leave that a deployment must not have."""
 RELAYED_SOURCES = frozenset({"TwinChangeEvents"})
-"""What `shared.services.relay` makes use of; all else that a hub can route it drops."""
+"""What `shared.services.devices.relay` makes use of; all else that a hub can route it drops."""
 _TELEMETRY = {
     "APPLICATIONINSIGHTS_CONNECTION_STRING",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shared.domain.topology import CONTAINERS, EVENT_SUBSCRIPTIONS, EventSubscription
+from shared.topology import CONTAINERS, EVENT_SUBSCRIPTIONS, EventSubscription
 from tests.infra import program
 from tests.infra.site import SUFFIX, Site, place
 from tests.infra.values import SECRET_MARK, Resource

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.capacity import Hub, Plan, smallest_hub, table
+from local.tools.capacity import Hub, Plan, smallest_hub, table
 
 _PAGE = Path(__file__).parents[2] / "docs" / "deploy.md"
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import InvalidInput
-from shared.domain.source_url import SourcePolicy, is_public, redact
+from shared.domain.updates.source_url import SourcePolicy, is_public, redact
 
 CLOSED = SourcePolicy()
 ON_LOOPBACK = SourcePolicy(allow_loopback=True)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import InvalidInput
-from shared.domain.update_id import MAX_VERSION_PART, UpdateId
+from shared.domain.updates.update_id import MAX_VERSION_PART, UpdateId
 
 names = st.sampled_from(["a", "A", "b", "acme", "ac-me", "1.x"])
 parts = st.integers(0, MAX_VERSION_PART) | st.integers(0, 3)

@@ -14,8 +14,8 @@ from local.operator.command import Session, command, command_group, main_of
 from local.operator.exit_codes import ExitCode
 from local.operator.failures import Refused, details
 from local.operator.packages import load_package, parse
-from shared.domain.topology import IMPORT_MANIFEST_SUFFIX
-from shared.domain.update_id import UpdateId
+from shared.domain.updates.update_id import UpdateId
+from shared.topology import IMPORT_MANIFEST_SUFFIX
 
 app = command_group(
     "Import manifests: what an update consists of. Needs neither stack nor network.",

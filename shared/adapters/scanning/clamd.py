@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from shared.adapters.scanning.limits import EngineFailed, OutOfTime, Unscannable
-from shared.domain.scan import Knowledge
+from shared.domain.scanning.scan import Knowledge
 
 ENGINE = "clamd"
 _CHUNK_BYTES = 1 << 18

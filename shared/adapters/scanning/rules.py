@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from shared.adapters.scanning.limits import WALKER_VERSION
-from shared.domain.scan import Knowledge
+from shared.domain.scanning.scan import Knowledge
 
 BUILT_IN = Path(__file__).parent / "rules"
 ENGINE = "yara-x"

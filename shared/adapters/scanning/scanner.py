@@ -19,7 +19,7 @@ from shared.adapters.scanning import clamd
 from shared.adapters.scanning.limits import EngineFailed, OutOfTime, WalkLimits
 from shared.adapters.scanning.rules import BUILT_IN, ENGINE, knowledge_of, rule_sources
 from shared.domain.errors import DependencyFailed, InvalidInput
-from shared.domain.scan import Knowledge, Verdict
+from shared.domain.scanning.scan import Knowledge, Verdict
 from shared.ports import Sample
 
 if TYPE_CHECKING:

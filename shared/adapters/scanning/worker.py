@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from shared.adapters.scanning.limits import Budget, EngineFailed, OutOfTime, WalkLimits
 from shared.adapters.scanning.walker import Findings, Walker
-from shared.domain.scan import Knowledge
+from shared.domain.scanning.scan import Knowledge
 
 _MAX_REASON = 1000
 

@@ -8,7 +8,7 @@ import yara_x
 
 from shared.adapters.scanning.limits import EngineFailed, OutOfTime
 from shared.adapters.scanning.rules import knowledge_of, rule_sources
-from shared.domain.scan import Knowledge
+from shared.domain.scanning.scan import Knowledge
 
 MAX_NAMES = 20
 

@@ -108,7 +108,7 @@ def start_grid(
         state: Path, *arguments: str, time_scale: float = TIME_SCALE
     ) -> AsyncIterator[Grid]:
         async with start_server(
-            "local.eventgrid",
+            "local.cloud.eventgrid",
             *("--state", state, "--time-scale", str(time_scale)),
             *certificates.serving_arguments,
             *arguments,

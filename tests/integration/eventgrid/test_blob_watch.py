@@ -8,11 +8,11 @@ import pytest
 from azure.storage.blob import ContentSettings
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
-from local.eventgrid.blob_watch import ContainerWatch, SeenBlobs
-from local.eventgrid.publish import Publisher
-from local.eventgrid.retry import RetryPolicy
-from local.eventgrid.store import Store
-from local.eventgrid.subscriptions import Subscription
+from local.cloud.eventgrid.blob_watch import ContainerWatch, SeenBlobs
+from local.cloud.eventgrid.publish import Publisher
+from local.cloud.eventgrid.retry import RetryPolicy
+from local.cloud.eventgrid.store import Store
+from local.cloud.eventgrid.subscriptions import Subscription
 from tests.integration.eventgrid.conftest import Grid
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ async def test_event_has_the_fields_of_the_storage_service(
 async def test_sweep_goes_through_all_pages_and_forgets_vanished_blobs(
     container: ContainerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local.eventgrid.blob_watch.PAGE", 2)
+    monkeypatch.setattr("local.cloud.eventgrid.blob_watch.PAGE", 2)
     await container.create_container()
     for number in range(5):
         await container.upload_blob(f"blob-{number}", b"")

@@ -34,7 +34,7 @@ async def test_start_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(AssertionError, match=message):
         async with start_server(
-            "local.eventgrid",
+            "local.cloud.eventgrid",
             *("--state", tmp_path, *certificates.serving_arguments, *arguments),
             env=env,
         ):
@@ -45,7 +45,7 @@ async def test_dead_letter_container_is_refused_without_storage(
     certificates: Certificates, tmp_path: Path, session: aiohttp.ClientSession
 ) -> None:
     async with start_server(
-        "local.eventgrid", "--state", tmp_path, *certificates.serving_arguments, env=KEYS
+        "local.cloud.eventgrid", "--state", tmp_path, *certificates.serving_arguments, env=KEYS
     ) as server:
         wanted = {
             "topic": "topic",
@@ -66,7 +66,7 @@ async def test_watched_storage_that_cannot_be_reached_does_not_end_the_server(
 ) -> None:
     nowhere = f"AccountName=a;AccountKey={KEY};BlobEndpoint=http://127.0.0.1:1/a"
     async with start_server(
-        "local.eventgrid",
+        "local.cloud.eventgrid",
         *("--state", tmp_path, "--watch-container", "imports", *certificates.serving_arguments),
         env={**KEYS, "WATCH_STORAGE": nowhere},
     ) as server:

@@ -15,7 +15,7 @@ from aiohttp import ClientConnectionError, ClientSession, web
 
 from shared.adapters.fetch import FetchError, FetchLimits, SafeFetcher
 from shared.adapters.fetch_transport import _PinnedConnector
-from shared.domain.source_url import SourcePolicy
+from shared.domain.updates.source_url import SourcePolicy
 from tests.certificates import Certificates, make_certificates
 
 if TYPE_CHECKING:

@@ -126,7 +126,7 @@ class HostFactory:
         ]
         with log.open("ab") as errors:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "local.functions_host", *arguments),
+                *(sys.executable, "-m", "local.cloud.functions_host", *arguments),
                 cwd=REPOSITORY,
                 env={**os.environ, **self.settings, **settings},
                 stdout=PIPE,

@@ -6,7 +6,7 @@ import aiohttp
 import jwt
 import pytest
 
-from local.identity.tokens import LOCAL_TENANT, issuer_of, mint
+from local.cloud.identity.tokens import LOCAL_TENANT, issuer_of, mint
 from tests.certificates import Certificates, make_certificates
 from tests.processes import Server, start_server
 
@@ -31,7 +31,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def issuer(certificates: Certificates, state: Path) -> AsyncIterator[Server]:
     arguments = ("--state", state, *certificates.serving_arguments)
     async with start_server(
-        "local.identity", *arguments, env={"IDENTITY_ADMIN_KEY": ADMIN_KEY}
+        "local.cloud.identity", *arguments, env={"IDENTITY_ADMIN_KEY": ADMIN_KEY}
     ) as server:
         yield server
 
@@ -131,7 +131,7 @@ async def test_issuer_keeps_its_keys_over_a_restart(
     published = []
     for _ in range(2):
         async with start_server(
-            "local.identity",
+            "local.cloud.identity",
             "--state",
             tmp_path,
             *certificates.serving_arguments,

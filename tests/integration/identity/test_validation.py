@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from local.identity.keys import KEPT_KEYS, roll, signing_keys
-from local.identity.tokens import LOCAL_TENANT, mint
+from local.cloud.identity.keys import KEPT_KEYS, roll, signing_keys
+from local.cloud.identity.tokens import LOCAL_TENANT, mint
 from shared.adapters import tokens
 from shared.adapters.tokens import TokenValidator
 from shared.domain.errors import DependencyFailed, Unauthorized

@@ -14,10 +14,10 @@ from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
 from shared.adapters.table_operations import TableOperations
 from shared.adapters.table_updates import TableUpdates
-from shared.domain.import_request import ImportItem
 from shared.domain.operation import Operation, OperationStatus
-from shared.domain.topology import IMPORT_MANIFEST_SUFFIX, IMPORT_STATUS_SUFFIX
-from shared.domain.update import Update
+from shared.domain.updates.import_item import ImportItem
+from shared.domain.updates.update import Update
+from shared.topology import IMPORT_MANIFEST_SUFFIX, IMPORT_STATUS_SUFFIX
 from tests.integration.import_crash.publisher import RangeServer
 from tests.integration.import_crash.worker import (
     Died,

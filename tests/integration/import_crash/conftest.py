@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from shared.adapters.storage import StorageAccounts
-from shared.domain.topology import CONTAINERS, QUEUES, TABLES
 from shared.settings import Connection
+from shared.topology import CONTAINERS, QUEUES, TABLES
 from tests.azurite import start_azurite
 from tests.integration.import_crash.case import Case, Storage
 from tests.integration.import_crash.publisher import RangeServer

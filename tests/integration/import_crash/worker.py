@@ -29,20 +29,20 @@ from shared.adapters.table_operations import TableOperations
 from shared.adapters.table_updates import TableUpdates
 from shared.adapters.table_verdicts import TableVerdicts
 from shared.domain.errors import DeviceUpdateError
-from shared.domain.scan import Knowledge, Verdict
-from shared.domain.source_url import SourcePolicy
-from shared.domain.topology import IMPORT_MANIFEST_SUFFIX, SCAN_REQUEST, Queue
+from shared.domain.scanning.scan import Knowledge, Verdict
+from shared.domain.updates.source_url import SourcePolicy
 from shared.ports import Sample
-from shared.services.best_updates import BestUpdates
-from shared.services.families import Families
-from shared.services.import_fetch import ImportFetch
-from shared.services.import_publish import ImportPublish
-from shared.services.import_scan import ImportScan
-from shared.services.imports import Imports
-from shared.services.orphans import Orphans
-from shared.services.rollup import RollupBell
-from shared.services.scanning import Scanning
-from shared.services.sweep import Sweep
+from shared.services.imports.compatibility import Families
+from shared.services.imports.fetch import ImportFetch
+from shared.services.imports.operation import Imports
+from shared.services.imports.publish import ImportPublish
+from shared.services.imports.scan import ImportScan
+from shared.services.maintenance.orphans import Orphans
+from shared.services.maintenance.sweep import Sweep
+from shared.services.rollup_scheduler import RollupScheduler
+from shared.services.scanning.engines import Scanning
+from shared.services.updates.best_updates import BestUpdates
+from shared.topology import IMPORT_MANIFEST_SUFFIX, SCAN_REQUEST, Queue
 from tests.memory import MemorySealer, MemorySigning
 
 BLOCK_BYTES = 1 << 16
@@ -217,7 +217,7 @@ def a_worker(
             best,
             blobs,
             queues,
-            RollupBell(queues, 0.0),
+            RollupScheduler(queues, 0.0),
             clock,
             imports,
             Orphans(imports, updates, blobs, verdicts, clock),

@@ -16,7 +16,7 @@ from azure.iot.device.aio import IoTHubDeviceClient, IoTHubModuleClient
 from azure.iot.hub import IoTHubConfigurationManager, IoTHubJobManager, IoTHubRegistryManager
 from azure.iot.hub.models import QuerySpecification, Twin, TwinProperties
 
-from local.iothub.auth import sign
+from local.cloud.iothub.auth import sign
 from tests.certificates import Certificates, make_certificates
 from tests.processes import Server, start_server
 
@@ -204,7 +204,7 @@ async def run_hub(
     arguments = ("--state", str(state), *args, *certificates.serving_arguments)
     async with (
         aiohttp.ClientSession(connector=connector) as session,
-        start_server("local.iothub", *arguments, env={**keys, **(env or {})}) as server,
+        start_server("local.cloud.iothub", *arguments, env={**keys, **(env or {})}) as server,
     ):
         hub = Hub(server, certificates, session)
         try:

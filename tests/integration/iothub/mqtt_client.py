@@ -6,13 +6,13 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from local.iothub.mqtt_codec import Decoder, encode
-from local.iothub.mqtt_packets import Connack, Connect
+from local.cloud.iothub.mqtt_codec import Decoder, encode
+from local.cloud.iothub.mqtt_packets import Connack, Connect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from local.iothub.mqtt_packets import Packet
+    from local.cloud.iothub.mqtt_packets import Packet
     from tests.integration.iothub.conftest import Hub
 
 PATIENCE = 10.0

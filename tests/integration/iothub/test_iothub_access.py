@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.iothub.mqtt_packets import (
+from local.cloud.iothub.mqtt_packets import (
     Connack,
     Connect,
     Pingreq,

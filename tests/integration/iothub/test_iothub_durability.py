@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from azure.iot.hub.models import JobRequest, Twin
 
-from local.iothub.mqtt_packets import Publish, Suback, Subscribe
+from local.cloud.iothub.mqtt_packets import Publish, Suback, Subscribe
 from tests.integration.iothub.conftest import API, DEVICE_KEY, eventually, make_token
 from tests.integration.iothub.mqtt_client import connect
 

@@ -19,8 +19,8 @@ from local.keys.service import encoded
 from local.keys.signing_keys import KeyVault
 from shared.adapters.vault import KeyVaultSigner
 from shared.domain.errors import DependencyFailed
-from shared.domain.keyring import KEYRING, Keyring
-from shared.services.signing import Signing
+from shared.domain.updates.keyring import KEYRING, Keyring
+from shared.services.updates.signing import Signing
 from tests.certificates import Certificates, make_certificates
 from tests.integration.keyvault.vault import (
     SCOPE,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from local.package.build import build
+from local.tools.package.build import build
 from tests.infra.bicep.deployment import bicep_site
 from tests.infra.profiles import PROFILES, given_to_bicep
 
@@ -25,7 +25,7 @@ import asyncio, json, sys
 from pathlib import Path
 sys.path[:0] = [str(Path.cwd())]
 sys.path.append(sys.argv[1])
-from local.functions_host.worker import Worker
+from local.cloud.functions_host.worker import Worker
 
 async def load():
     worker = Worker()

@@ -19,10 +19,10 @@ from shared.adapters.table import Table
 from shared.adapters.table_operations import TableOperations
 from shared.domain.errors import DependencyFailed, InvalidInput, NotFound
 from shared.domain.operation import Failure, Operation, OperationStatus, Stage
-from shared.domain.topology import QUEUES
-from shared.services.dead_letters import DeadLetters
-from shared.services.poison import Poison, PoisonItem, Replayed
+from shared.services.maintenance.dead_letters import DeadLetters
+from shared.services.maintenance.poison import Poison, PoisonItem, Replayed
 from shared.settings import Connection
+from shared.topology import QUEUES
 from tests.azurite import start_azurite
 
 NOW = "2024-05-01T12:00:00.000000+00:00"

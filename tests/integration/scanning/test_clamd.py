@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.adapters.scanning.scanner import ClamdScanner, YaraXScanner
-from shared.domain.scan import worst
+from shared.domain.scanning.scan import worst
 from shared.ports import Sample
-from shared.services.scanning import Scanning
+from shared.services.scanning.engines import Scanning
 from tests.clamd import LIMIT_BYTES, NAME, Daemon, start_clamd
 from tests.integration.scanning.test_scanner import CLEAN, OWN_RULES, verdict_on
 from tests.memory import FixedClock, MemoryVerdicts
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from shared.domain.scan import Verdict
+    from shared.domain.scanning.scan import Verdict
 
 SMALL = LIMIT_BYTES // 2
 

@@ -23,7 +23,7 @@ from tests.unit.scanning.archives import EICAR, EVIL, a_cpio, a_deb, a_tar, a_zi
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from shared.domain.scan import Verdict
+    from shared.domain.scanning.scan import Verdict
 
 CLEAN = b"#!/bin/sh\necho hello\n"
 OWN_RULES = 'rule Own { strings: $a = "echo hello" condition: $a }'

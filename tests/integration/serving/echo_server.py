@@ -7,7 +7,7 @@ import asyncio
 
 from aiohttp import web
 
-from local.serving import add_serving_arguments, configure_logging, serve_application
+from local.cloud.serving import add_serving_arguments, configure_logging, serve_application
 
 
 async def _answer(_request: web.Request) -> web.Response:

@@ -17,9 +17,10 @@ from aiohttp import web
 
 from functions import api as api_module
 from functions.api import Api, Call
+from shared import messages
 from shared.container import Container
 from shared.domain.access import Action
-from shared.domain.update_id import UpdateId
+from shared.domain.updates.update_id import UpdateId
 from shared.settings import read_settings
 from tests.azurite import ACCOUNT, KEY
 from tests.unit.domain.test_settings import environment
@@ -70,7 +71,7 @@ async def read_table(call: Call) -> Any:
 
 async def put_message(call: Call) -> Any:
     """Ask for work."""
-    return await call.app.queues.put("rollup", {})
+    return await call.app.queues.put(messages.RollUp(instance="factory", group="g"))
 
 
 async def read_blob(call: Call) -> Any:

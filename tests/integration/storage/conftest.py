@@ -20,8 +20,6 @@ from shared.adapters.table_holders import TableHolders
 from shared.adapters.table_operations import TableOperations
 from shared.adapters.table_refusals import TableRefusals
 from shared.adapters.table_updates import TableUpdates
-from shared.domain.topology import CONTAINERS, QUEUES, TABLES
-from shared.domain.topology import Table as TableName
 from shared.ports import (
     Counters,
     Deployments,
@@ -34,6 +32,8 @@ from shared.ports import (
     Updates,
 )
 from shared.settings import Connection
+from shared.topology import CONTAINERS, QUEUES, TABLES
+from shared.topology import Table as TableName
 from tests.azurite import start_azurite
 from tests.memory import (
     FixedClock,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.counters import moved_on
 from shared.domain.errors import ConcurrentUpdate
-from shared.domain.recount import Drift, Recounted
+from shared.domain.fleet.counters import moved_on
+from shared.domain.fleet.recount import Drift, Recounted
 from shared.ports import Correction, DeviceWrite
 from tests.integration.storage.conftest import Ports
 from tests.unit.domain.builders import a_change, a_command, a_record, started

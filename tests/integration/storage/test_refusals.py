@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from shared.domain.device import DeviceRecord
 from shared.domain.errors import InvalidInput
+from shared.domain.fleet.device import DeviceRecord
 from shared.domain.refused_events import Refusal
 from shared.ports import DeviceWrite
 from shared.services.retrying import until_uncontended

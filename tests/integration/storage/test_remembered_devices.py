@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.device import bucket_of, fold
 from shared.domain.errors import ConcurrentUpdate
+from shared.domain.fleet.device import bucket_of, fold
 from shared.ports import Devices, DeviceWrite
 from tests.integration.storage.conftest import Ports
 from tests.unit.domain.builders import a_change, a_record, busy, started

@@ -13,10 +13,10 @@ from shared.adapters.table import Table
 from shared.adapters.table_operations import TableOperations
 from shared.adapters.table_verdicts import TableVerdicts
 from shared.domain.operation import Stage
-from shared.domain.scan import Verdict
+from shared.domain.scanning.scan import Verdict
 from shared.ports import Sample
-from shared.services.defender import DefenderResults, DefenderScanner
-from shared.services.scan_rules import ACCEPTED, RULES, STATUS, ScanRules
+from shared.services.scanning.defender import DefenderResults, DefenderScanner
+from shared.services.scanning.rules import ACCEPTED, RULES, STATUS, ScanRules
 from tests.integration.storage.test_ports import an_operation, every
 from tests.memory import FixedClock, MemoryVerdicts
 from tests.packages import sha256

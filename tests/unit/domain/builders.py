@@ -7,9 +7,9 @@ from typing import Any
 from shared.contract.codes import Action, AgentState
 from shared.contract.manifest import ManifestUpdateId
 from shared.contract.twin import result_report, startup_report, workflow_member
-from shared.domain.deployment import Commanded, Deployment
-from shared.domain.device import DeviceRecord, TwinChange, fold, kept_content
-from shared.domain.update_id import UpdateId
+from shared.domain.fleet.deployment import Commanded, Deployment
+from shared.domain.fleet.device import DeviceRecord, TwinChange, fold, kept_content
+from shared.domain.updates.update_id import UpdateId
 
 V1 = UpdateId("acme", "kiosk", "1.0")
 V2 = UpdateId("acme", "kiosk", "2.0")

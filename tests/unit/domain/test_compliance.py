@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.compliance import (
+from shared.domain.fleet.compliance import (
     Compliance,
     StateCounts,
     best_update,
@@ -12,7 +12,7 @@ from shared.domain.compliance import (
     is_on_latest,
     state_counts,
 )
-from shared.domain.update_id import UpdateId
+from shared.domain.updates.update_id import UpdateId
 
 updates = st.builds(
     UpdateId,

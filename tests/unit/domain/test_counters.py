@@ -6,7 +6,7 @@ from itertools import starmap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.compliance import (
+from shared.domain.fleet.compliance import (
     StateCounts,
     compliance,
     connections,
@@ -14,7 +14,7 @@ from shared.domain.compliance import (
     failure_counts,
     state_counts,
 )
-from shared.domain.counters import (
+from shared.domain.fleet.counters import (
     CounterKey,
     Counts,
     History,
@@ -27,7 +27,7 @@ from shared.domain.counters import (
     taken_up,
     total,
 )
-from shared.domain.device import (
+from shared.domain.fleet.device import (
     DeviceRecord,
     TwinChange,
     device_key,

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.deployment import (
+from shared.domain.errors import Conflict, InvalidInput
+from shared.domain.fleet.deployment import (
     Deployment,
     DeploymentState,
     Subgroup,
@@ -16,10 +17,9 @@ from shared.domain.deployment import (
     retry,
     state_for,
 )
-from shared.domain.device import DeviceRecord, DeviceState, view
-from shared.domain.device_class import make_device_class
-from shared.domain.errors import Conflict, InvalidInput
-from shared.domain.reconcile import wanted
+from shared.domain.fleet.device import DeviceRecord, DeviceState, view
+from shared.domain.fleet.device_class import make_device_class
+from shared.domain.fleet.reconcile import wanted
 from tests.unit.domain.builders import (
     V1,
     V2,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.contract.codes import AgentState
-from shared.domain.device import (
+from shared.domain.fleet.device import (
     DEFAULT_GROUP,
     DeviceRecord,
     DeviceState,
@@ -203,7 +203,7 @@ def test_late_deletion_takes_back_what_only_the_former_life_had_installed() -> N
 
 
 def _content_of(record: DeviceRecord) -> dict[str, Any]:
-    from shared.domain.registers import section
+    from shared.domain.fleet.registers import section
 
     return section(record.registers)
 

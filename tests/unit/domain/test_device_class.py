@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.contract.twin import startup_report
-from shared.domain.device_class import device_class_of, is_compatible, make_device_class
+from shared.domain.fleet.device_class import device_class_of, is_compatible, make_device_class
 
 names = st.sampled_from(["manufacturer", "model", "color", "region"])
 sets = st.dictionaries(names, st.sampled_from(["acme", "kiosk", "red"]), max_size=4)

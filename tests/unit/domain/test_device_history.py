@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.counters import History
-from shared.domain.device import DeviceState
-from shared.domain.device_history import of_history
+from shared.domain.fleet.counters import History
+from shared.domain.fleet.device import DeviceState
+from shared.domain.fleet.device_history import of_history
 from tests.unit.domain.builders import a_command, at_second
 
 

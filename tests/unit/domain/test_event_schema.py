@@ -6,8 +6,8 @@ from jsonschema import Draft202012Validator
 
 from local.cli.events import schema_text
 from shared.domain.domain_event import EventKind
-from shared.domain.event_catalog import DATA
-from shared.domain.event_schema import schema
+from shared.domain.events.catalog import DATA
+from shared.domain.events.schema import schema
 
 COPY = Path(__file__).parents[3] / "docs" / "events.schema.json"
 

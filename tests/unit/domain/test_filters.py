@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain import filters
-from shared.domain.device import DeviceState
 from shared.domain.errors import InvalidInput
-from shared.domain.filter_syntax import MAX_COMPARISONS, MAX_LENGTH, parse_filter, quote
-from shared.domain.filters import (
+from shared.domain.fleet.device import DeviceState
+from shared.domain.fleet.queries import (
     DeviceFilter,
     DeviceStateFilter,
     GroupOrder,
     GroupOrdering,
     HealthFilter,
 )
+from shared.http import filters
+from shared.http.filter_syntax import MAX_COMPARISONS, MAX_LENGTH, parse_filter, quote
 
 FILTERS: list[Callable[[str | None], Any]] = [
     filters.is_deployable_of,

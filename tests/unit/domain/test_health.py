@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared.domain.device import DeviceRecord, fold_connection
-from shared.domain.health import HEALTHY, UNHEALTHY, health_of
+from shared.domain.fleet.device import DeviceRecord, fold_connection
+from shared.domain.fleet.health import HEALTHY, UNHEALTHY, health_of
 from tests.unit.domain.builders import a_change, a_command, a_record, failed, started, succeeded
 
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from shared.domain.access import Action
 from shared.domain.errors import LimitExceeded
-from shared.domain.import_manifest import FileEntry, ImportManifest
 from shared.domain.limits import Budget, Limits, TooManyRequests, check_import
 from shared.domain.token_bucket import TokenBucket
-from shared.domain.update_id import UpdateId
+from shared.domain.updates.import_manifest import FileEntry, ImportManifest
+from shared.domain.updates.update_id import UpdateId
 from shared.services.throttle import Throttle
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import InvalidInput
-from shared.domain.log_collection import DeviceLog, LogCollection, check_collection_id
+from shared.domain.fleet.log_collection import DeviceLog, LogCollection, check_collection_id
 from shared.domain.operation import OperationStatus
 
 NOW, LATER, END = (f"2024-05-01T12:00:0{second}.000000+00:00" for second in range(3))

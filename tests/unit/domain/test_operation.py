@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from shared.domain.errors import Conflict, InvalidInput
 from shared.domain.operation import Failure, ImportSource, Operation, OperationStatus, Stage
-from shared.domain.update_id import UpdateId
+from shared.domain.updates.update_id import UpdateId
 
 URL = ImportSource("url", "sealed-manifest", 5, "hash", "Kiosk", {"apply.sh": "sealed-file"})
 DROP = ImportSource("drop", "factory/a.importmanifest.json", None, None, None, {})

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.domain.counters import standing
-from shared.domain.device import (
+from shared.domain.fleet.counters import standing
+from shared.domain.fleet.device import (
     DeviceRecord,
     DeviceState,
     TwinChange,
@@ -18,7 +18,7 @@ from shared.domain.device import (
     is_unexplained,
     kept_content,
 )
-from shared.domain.refusal import refused_command
+from shared.domain.fleet.refusal import refused_command
 from tests.unit.domain.builders import a_change, a_command, a_record, failed, started, succeeded
 from tests.unit.domain.test_device import nameless
 

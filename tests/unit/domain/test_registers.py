@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.registers import Registers, merge, section
+from shared.domain.fleet.registers import Registers, merge, section
 
 MISSING = object()
 keys = st.sampled_from("abc")

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared.domain.counters import moved_on
-from shared.domain.deployment import Subgroup
-from shared.domain.device import view
-from shared.domain.reconcile import wanted
+from shared.domain.fleet.counters import moved_on
+from shared.domain.fleet.deployment import Subgroup
+from shared.domain.fleet.device import view
+from shared.domain.fleet.reconcile import wanted
 from tests.unit.domain.builders import LONG_AGO, a_change, a_deployment, a_record, failed, started
 
 

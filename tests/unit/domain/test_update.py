@@ -8,9 +8,15 @@ import pytest
 
 from shared.contract.encoding import b64
 from shared.contract.manifest import parse_detached, parse_update_manifest
-from shared.domain.import_manifest import ImportManifest, parse_import_manifest
-from shared.domain.scan import Verdict
-from shared.domain.update import MAX_TWIN_STRING_BYTES, PreparedUpdate, Update, hex_of, prepare
+from shared.domain.scanning.scan import Verdict
+from shared.domain.updates.import_manifest import ImportManifest, parse_import_manifest
+from shared.domain.updates.update import (
+    MAX_TWIN_STRING_BYTES,
+    PreparedUpdate,
+    Update,
+    hex_of,
+    prepare,
+)
 from tests.unit.imports.builders import a_delta_manifest, a_file, a_manifest, as_bytes
 
 CLEAN = Verdict("clean", "engine", "1", "2")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from local.eventgrid.events import (
+from local.cloud.eventgrid.events import (
     CLOUD_EVENT,
     CLOUD_EVENTS,
     MAX_EVENTS,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.eventgrid.retry import JITTER, GiveUp, Outcome, RetryAt, RetryPolicy
-from local.eventgrid.subscriptions import Subscription
+from local.cloud.eventgrid.retry import JITTER, GiveUp, Outcome, RetryAt, RetryPolicy
+from local.cloud.eventgrid.subscriptions import Subscription
 
 NEVER = 1e12
 

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.eventgrid.blob_watch import SeenBlobs
-from local.eventgrid.store import NewDelivery, Store
-from local.eventgrid.subscriptions import Subscription
+from local.cloud.eventgrid.blob_watch import SeenBlobs
+from local.cloud.eventgrid.store import NewDelivery, Store
+from local.cloud.eventgrid.subscriptions import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

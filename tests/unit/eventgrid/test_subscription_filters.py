@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.eventgrid.events import Event
-from local.eventgrid.subscriptions import (
+from local.cloud.eventgrid.events import Event
+from local.cloud.eventgrid.subscriptions import (
     TOPICS,
     InvalidSubscriptionError,
     Subscription,
     parse_subscription,
 )
-from shared.domain.topology import EVENT_SUBSCRIPTIONS
+from shared.topology import EVENT_SUBSCRIPTIONS
 
 ENDPOINT = "https://localhost:7071/runtime/webhooks/EventGrid?functionName=f&code=s3cret"
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from local.functions_host.blob_path import parse_blob_pattern
-from local.functions_host.errors import StartError
+from local.cloud.functions_host.blob_path import parse_blob_pattern
+from local.cloud.functions_host.errors import StartError
 
 
 @pytest.mark.parametrize(

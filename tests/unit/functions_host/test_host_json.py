@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.functions_host.errors import StartError
-from local.functions_host.host_json import (
+from local.cloud.functions_host.errors import StartError
+from local.cloud.functions_host.host_json import (
     QueueOptions,
     load_host_options,
     parse_host_options,

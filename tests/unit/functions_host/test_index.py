@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from local.functions_host.errors import StartError
-from local.functions_host.index import (
+from local.cloud.functions_host.errors import StartError
+from local.cloud.functions_host.index import (
     EventHubTrigger,
     Function,
     HttpTrigger,
@@ -15,8 +15,8 @@ from local.functions_host.index import (
     RetryPolicy,
     build_index,
 )
-from local.functions_host.settings import Settings
-from local.functions_host.worker import IndexedFunction
+from local.cloud.functions_host.settings import Settings
+from local.cloud.functions_host.worker import IndexedFunction
 
 SETTINGS = Settings(
     {

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from local.functions_host.errors import StartError
-from local.functions_host.faults import load_faults
-from local.functions_host.keys import Keys, load_or_create_keys
-from local.functions_host.settings import Settings, load_local_settings
+from local.cloud.functions_host.errors import StartError
+from local.cloud.functions_host.faults import load_faults
+from local.cloud.functions_host.keys import Keys, load_or_create_keys
+from local.cloud.functions_host.settings import Settings, load_local_settings
 
 KEYS = Keys("master", {"default": "host"}, {"blobs_extension": "blobs"}, {"f": {"default": "own"}})
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.functions_host.errors import StartError
-from local.functions_host.routing import RouteTable, decode_segments, parse_template
+from local.cloud.functions_host.errors import StartError
+from local.cloud.functions_host.routing import RouteTable, decode_segments, parse_template
 
 PRECEDENCE = [
     "updates/providers/{provider}/names/{name}/versions/{version}",

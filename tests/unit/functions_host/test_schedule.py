@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.functions_host.errors import StartError
-from local.functions_host.schedule import parse_schedule
+from local.cloud.functions_host.errors import StartError
+from local.cloud.functions_host.schedule import parse_schedule
 
 
 def at(text: str) -> datetime:

@@ -8,8 +8,8 @@ import pytest
 from azure.functions.http import HttpResponseConverter
 from azure.functions.queue import QueueMessageOutConverter
 
-from local.functions_host.outputs import encode_message
-from local.functions_host.worker import http_answer, queue_messages
+from local.cloud.functions_host.outputs import encode_message
+from local.cloud.functions_host.worker import http_answer, queue_messages
 
 
 @pytest.mark.parametrize(

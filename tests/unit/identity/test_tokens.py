@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import jwt
 import pytest
 
-from local.identity.keys import KEPT_KEYS, IdentityError, roll, signing_keys
-from local.identity.tokens import LOCAL_TENANT, issuer_of, mint
+from local.cloud.identity.keys import KEPT_KEYS, IdentityError, roll, signing_keys
+from local.cloud.identity.tokens import LOCAL_TENANT, issuer_of, mint
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.file_name import file_name_violation
+from shared.domain.updates.file_name import file_name_violation
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.errors import InvalidInput
-from shared.domain.import_manifest import (
+from shared.domain.updates.import_manifest import (
     MAX_MANIFEST_BYTES,
     InlineStep,
     ReferenceStep,
     parse_import_manifest,
 )
-from shared.domain.update_id import UpdateId
+from shared.domain.updates.update_id import UpdateId
 from tests.unit.imports.builders import a_delta_manifest, a_file, a_manifest, as_bytes, sha256_of
 
 OWN_ID = {"provider": "acme", "name": "kiosk-config", "version": "1.2"}

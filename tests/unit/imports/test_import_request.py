@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from shared.domain.errors import InvalidInput
-from shared.domain.import_manifest import parse_import_manifest
-from shared.domain.import_request import ImportItem, match_files, parse_import_request
+from shared.domain.updates.import_item import ImportItem, match_files
+from shared.domain.updates.import_manifest import parse_import_manifest
+from shared.http.import_request import parse_import_request
 from tests.unit.imports.builders import a_delta_manifest, a_request_item, as_bytes, sha256_of
 
 

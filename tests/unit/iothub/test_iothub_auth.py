@@ -9,8 +9,8 @@ from azure.iot.device.common.auth.sastoken import RenewableSasToken
 from azure.iot.device.common.auth.signing_mechanism import SymmetricKeySigningMechanism
 from azure.iot.hub.sastoken import SasToken
 
-from local.iothub.auth import OWNER, SERVICE, Authority, Policy, Right, parse, sign
-from local.iothub.errors import HubError
+from local.cloud.iothub.auth import OWNER, SERVICE, Authority, Policy, Right, parse, sign
+from local.cloud.iothub.errors import HubError
 
 KEY = base64.b64encode(b"k" * 32).decode()
 OTHER = base64.b64encode(b"o" * 32).decode()

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.iothub import mqtt_packets as mqtt
-from local.iothub.mqtt_codec import Decoder, MqttError, encode
-from local.iothub.mqtt_packets import Packet
+from local.cloud.iothub import mqtt_packets as mqtt
+from local.cloud.iothub.mqtt_codec import Decoder, MqttError, encode
+from local.cloud.iothub.mqtt_packets import Packet
 
 LIMIT = 1 << 20
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.iothub.errors import HubError
-from local.iothub.query import parse_condition, parse_query
-from local.iothub.query_values import UNDEFINED
+from local.cloud.iothub.errors import HubError
+from local.cloud.iothub.query import parse_condition, parse_query
+from local.cloud.iothub.query_values import UNDEFINED
 
 ROW: dict[str, Any] = {
     "deviceId": "d1",

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.iothub.errors import HubError
-from local.iothub.limits import Meter, Sku, rate
-from local.iothub.throttle import Bucket, Throttle
+from local.cloud.iothub.errors import HubError
+from local.cloud.iothub.limits import Meter, Sku, rate
+from local.cloud.iothub.throttle import Bucket, Throttle
 
 
 class Clock:

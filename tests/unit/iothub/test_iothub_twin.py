@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.iothub import limits
-from local.iothub.errors import HubError
-from local.iothub.twin import (
+from local.cloud.iothub import limits
+from local.cloud.iothub.errors import HubError
+from local.cloud.iothub.twin import (
     Section,
     Twin,
     merge_section,

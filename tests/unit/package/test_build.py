@@ -6,7 +6,7 @@ import os
 import zipfile
 from pathlib import Path
 
-from local.package.build import build, contents
+from local.tools.package.build import build, contents
 
 REPOSITORY = Path(__file__).parents[3]
 

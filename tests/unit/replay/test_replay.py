@@ -9,16 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.replay.offline_hub import live
-from local.replay.readers import wrong_sums
-from local.replay.recording import Channel, Event, Recording
-from local.replay.run import shuffled
-from local.replay.stored import Contents
-from local.replay.story import VERSIONS, Act, Fleet, Kind, Workflow, beginning, day, make_fleet
-from local.replay.truth import Truth
-from local.replay.verdict import differences
+from local.tools.replay.offline_hub import live
+from local.tools.replay.readers import wrong_sums
+from local.tools.replay.recording import Channel, Event, Recording
+from local.tools.replay.run import shuffled
+from local.tools.replay.stored import Contents
+from local.tools.replay.story import (
+    VERSIONS,
+    Act,
+    Fleet,
+    Kind,
+    Workflow,
+    beginning,
+    day,
+    make_fleet,
+)
+from local.tools.replay.truth import Truth
+from local.tools.replay.verdict import differences
 from shared.contract.manifest import ManifestUpdateId
-from shared.domain.device import bucket_of
+from shared.domain.fleet.device import bucket_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

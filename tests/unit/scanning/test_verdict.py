@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.scan import Verdict, worst
+from shared.domain.scanning.scan import Verdict, worst
 
 STATUSES = ["clean", "pending", "error", "unscannable", "malicious"]
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from shared.domain.log_collection import LogCollection
+from shared import messages
+from shared.domain.fleet.log_collection import LogCollection
 from shared.ports import Page, Stored
-from shared.services.delete_update import DeleteUpdate
-from shared.services.fleet_changes import FleetChanges
-from shared.services.import_devices import ImportDevices
-from shared.services.log_collections import CollectLogs
+from shared.services.devices.log_collections import CollectLogs
+from shared.services.devices.recount import Recount
+from shared.services.devices.registry_sync import ImportDevices
 from shared.services.pacing import Pacer
-from shared.services.recount import Recount
+from shared.services.reporting.fleet_changes import FleetChanges
+from shared.services.updates.deletion import DeleteUpdate
 from tests.memory import MemoryRecounts, Rows
-from tests.unit.services.world import INSTANCE, World
+from tests.unit.services.world import INSTANCE, Trigger, World
 
 
 class MemoryLogCollections:
@@ -70,7 +70,7 @@ class ExtendedWorld(World):
             self.publish.best_updates,
             self.clock,
         )
-        self.fleet_changes = FleetChanges(fleet, deployments, self.rollup, self.bell, self.clock)
+        self.fleet_changes = FleetChanges(fleet, deployments, self.rollup, self.rollups, self.clock)
         self.collect_logs = CollectLogs(
             {INSTANCE: "diagnostics"},
             around(self.log_collections),
@@ -90,7 +90,7 @@ class ExtendedWorld(World):
             hub,
             self.observe,
             pacer,
-            self.bell,
+            self.rollups,
             around(self.recounts),
             self.clock,
         )
@@ -107,12 +107,16 @@ class ExtendedWorld(World):
             self.recount,
         )
 
-    def _triggers(self) -> Mapping[str, Callable[[Mapping[str, Any]], Awaitable[None]]]:
+    def _triggers(self) -> Mapping[type[messages.Message], Trigger]:
         return {
             **super()._triggers(),
-            "delete": lambda order: self.delete_update.run(order["instance"], order["operation"]),
-            "registry": lambda order: self.import_devices.run(
-                order["instance"], order["operation"], order["step"]
+            messages.DeleteUpdate: lambda order: self.delete_update.run(
+                order.instance, order.operation
             ),
-            "logs": lambda order: self.collect_logs.run(order["instance"], order["collection"]),
+            messages.RegistryStep: lambda order: self.import_devices.run(
+                order.instance, order.operation, order.step
+            ),
+            messages.CollectLogs: lambda order: self.collect_logs.run(
+                order.instance, order.collection
+            ),
         }

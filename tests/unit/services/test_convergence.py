@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.device import TwinChange, view
+from shared.domain.fleet.device import TwinChange, view
 from shared.ports import Devices
 from tests.device_stories import (
     Batch,

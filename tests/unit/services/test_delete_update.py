@@ -6,10 +6,10 @@ import pytest
 
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.operation import OperationStatus
-from shared.domain.update_id import UpdateId
-from shared.services.delete_update import DeleteUpdate
-from shared.services.deploy import DeploymentRequest
-from shared.services.imports import MAX_TRIES
+from shared.domain.updates.update_id import UpdateId
+from shared.services.deployments.deploy import DeploymentRequest
+from shared.services.operations import MAX_ATTEMPTS
+from shared.services.updates.deletion import DeleteUpdate
 from tests.unit.domain.builders import a_change, started
 from tests.unit.services.extended_world import ExtendedWorld
 from tests.unit.services.world import INSTANCE, a_source_manifest, offer
@@ -175,7 +175,7 @@ async def test_deletion_that_dies_every_time_ends_with_its_reason(
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(DeleteUpdate, "_delete", dies)
-    for _ in range(MAX_TRIES):
+    for _ in range(MAX_ATTEMPTS):
         with pytest.raises(RuntimeError):
             await world.delete_update.run(INSTANCE, identity)
     await world.delete_update.run(INSTANCE, identity)

@@ -5,9 +5,6 @@ from typing import Any
 
 import pytest
 
-from shared.domain.deployment import DeploymentState
-from shared.domain.device import DeviceState, bucket_of
-from shared.domain.device_class import device_class_of
 from shared.domain.errors import (
     ConcurrentUpdate,
     Conflict,
@@ -16,11 +13,14 @@ from shared.domain.errors import (
     InvalidInput,
     NotFound,
 )
-from shared.domain.filters import DeviceStateFilter
-from shared.domain.update import Update
-from shared.domain.update_id import UpdateId
+from shared.domain.fleet.deployment import DeploymentState
+from shared.domain.fleet.device import DeviceState, bucket_of
+from shared.domain.fleet.device_class import device_class_of
+from shared.domain.fleet.queries import DeviceStateFilter
+from shared.domain.updates.update import Update
+from shared.domain.updates.update_id import UpdateId
 from shared.ports import Stored
-from shared.services.deploy import DeploymentRequest
+from shared.services.deployments.deploy import DeploymentRequest
 from tests.unit.domain.builders import (
     FITS_KIOSK,
     V1,
@@ -121,7 +121,7 @@ async def test_newer_deployment_takes_over_and_drops_old_links() -> None:
 
 
 async def recount_of(world: World, *deployments: str) -> Any:
-    from shared.domain.counters import history_contribution, total
+    from shared.domain.fleet.counters import history_contribution, total
 
     found = [await recount(world)]
     for deployment_id in deployments:
@@ -137,8 +137,8 @@ async def test_reconcile_patches_only_what_differs() -> None:
     await deploy(world)
 
     for _ in range(3):
-        await world.reconcile.of_group(INSTANCE, bucket_of("d1"), "$default")
-        await world.reconcile.some(INSTANCE, bucket_of("d1"), ["d1", "unknown"])
+        await world.reconcile.group_in_bucket(INSTANCE, bucket_of("d1"), "$default")
+        await world.reconcile.devices_of_bucket(INSTANCE, bucket_of("d1"), ["d1", "unknown"])
 
     assert len(world.hub.patches) == 1
 
@@ -171,12 +171,12 @@ async def test_reconcile_keeps_what_was_patched_when_the_hub_throttles() -> None
     world.hub.throttled = {one}
 
     with pytest.raises(DependencyFailed):
-        await world.reconcile.of_group(INSTANCE, bucket_of(one), "$default")
+        await world.reconcile.group_in_bucket(INSTANCE, bucket_of(one), "$default")
 
     assert (await record(world, other)).commanded is not None
     assert (await record(world, one)).commanded is None
     world.hub.throttled = set()
-    await world.reconcile.of_group(INSTANCE, bucket_of(one), "$default")
+    await world.reconcile.group_in_bucket(INSTANCE, bucket_of(one), "$default")
     assert [device for device, _ in world.hub.patches] == [other, one]
 
 
@@ -197,7 +197,7 @@ async def test_reconcile_asks_for_the_same_when_a_report_comes_in_between() -> N
     racing.rows, racing.counts_rows = world.devices.rows, world.devices.counts_rows
     world.reconcile.devices = racing
 
-    await world.reconcile.some(INSTANCE, bucket_of("d1"), ["d1"])
+    await world.reconcile.devices_of_bucket(INSTANCE, bucket_of("d1"), ["d1"])
 
     known = await record(world)
     assert known.commanded is not None
@@ -376,7 +376,7 @@ async def test_deployment_waits_for_its_start() -> None:
     assert 3000 < message.delay_seconds <= 3600
     assert world.queues.of("reconcile") == []
     assert not (await world.deployment("roll-1")).is_fanned_out
-    await world.reconcile.some(INSTANCE, bucket_of("d1"), ["d1"])
+    await world.reconcile.devices_of_bucket(INSTANCE, bucket_of("d1"), ["d1"])
     assert world.hub.patches == []
     await world.drain()
     assert len(world.hub.patches) == 1

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.device import DeviceState
 from shared.domain.errors import NotFound
-from shared.domain.update_id import UpdateId
-from shared.services.device_history import DeviceHistory
+from shared.domain.fleet.device import DeviceState
+from shared.domain.updates.update_id import UpdateId
+from shared.services.devices.history import DeviceHistory
 from tests.unit.domain.builders import V1, V2, a_change, succeeded
 from tests.unit.services.test_deployments import a_request, a_world
 from tests.unit.services.test_late_reports import NEWER, workflow_of

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from shared.domain.counters import Counts, contribution, history_contribution, total
-from shared.domain.device import DeviceRecord, DeviceState, bucket_of, view
 from shared.domain.errors import ConcurrentUpdate, DependencyFailed
+from shared.domain.fleet.counters import Counts, contribution, history_contribution, total
+from shared.domain.fleet.device import DeviceRecord, DeviceState, bucket_of, view
 from shared.ports import DeviceWrite
-from shared.services.rollup import RollupBell
+from shared.services.rollup_scheduler import RollupScheduler
 from tests.memory import MemoryQueues, Twin
 from tests.unit.domain.builders import (
     V2,
@@ -268,12 +268,12 @@ async def test_moved_device_is_reconciled_after_a_crash_at_any_port_call(call: i
 
 async def test_bell_rings_once_for_many_changes() -> None:
     queues = MemoryQueues()
-    bell = RollupBell(queues, 60.0)
+    rollups = RollupScheduler(queues, 60.0)
 
-    await bell.ring(INSTANCE, "lobby")
-    await bell.ring(INSTANCE, "lobby")
-    await bell.ring(INSTANCE, "hall")
-    await bell.ring("other", "lobby")
+    await rollups.request(INSTANCE, "lobby")
+    await rollups.request(INSTANCE, "lobby")
+    await rollups.request(INSTANCE, "hall")
+    await rollups.request("other", "lobby")
 
     assert [(item.body["instance"], item.body["group"]) for item in queues.messages] == [
         (INSTANCE, "lobby"),
@@ -288,14 +288,14 @@ async def test_bell_rings_again_when_the_queue_failed() -> None:
         async def put(self, *_: Any, **__: Any) -> None:
             raise DependencyFailed("Storage cannot be reached.")
 
-    bell = RollupBell(Failing(), 60.0)
+    rollups = RollupScheduler(Failing(), 60.0)
     with pytest.raises(DependencyFailed):
-        await bell.ring(INSTANCE, "lobby")
+        await rollups.request(INSTANCE, "lobby")
 
-    bell.queues = MemoryQueues()
-    await bell.ring(INSTANCE, "lobby")
+    rollups.queues = MemoryQueues()
+    await rollups.request(INSTANCE, "lobby")
 
-    assert len(bell.queues.messages) == 1
+    assert len(rollups.queues.messages) == 1
 
 
 async def test_installed_update_shows_in_compliance_after_the_roll_up() -> None:

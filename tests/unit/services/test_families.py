@@ -10,8 +10,8 @@ import pytest
 from shared.domain.errors import LimitExceeded
 from shared.domain.limits import Limits
 from shared.domain.operation import OperationStatus
-from shared.domain.update_id import UpdateId
-from shared.services.families import Families
+from shared.domain.updates.update_id import UpdateId
+from shared.services.imports.compatibility import Families
 from tests.memory import MemoryHolders, MemoryUpdates
 from tests.unit.services.test_deployments import an_update
 from tests.unit.services.test_imports import OWN, begin, the_parent

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.import_manifest import MAX_MANIFEST_BYTES
 from shared.domain.operation import Failure, OperationStatus
+from shared.domain.updates.import_manifest import MAX_MANIFEST_BYTES
 from tests.unit.services.test_imports import (
     DROPPED,
     FAILURES,

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.device import DeviceRecord, bucket_of, device_key, view
 from shared.domain.errors import DependencyFailed
+from shared.domain.fleet.device import DeviceRecord, bucket_of, device_key, view
 from shared.domain.operation import OperationStatus, Stage
 from tests.memory import Twin
 from tests.unit.domain.builders import a_change, started

@@ -8,8 +8,9 @@ import pytest
 
 from shared.domain.errors import Conflict, DependencyFailed, DeviceUpdateError
 from shared.domain.operation import OperationStatus, Stage
-from shared.services.import_try import Try
-from shared.services.imports import MAX_TRIES, quarantine_prefix
+from shared.services.imports.attempt import Try
+from shared.services.operations import MAX_ATTEMPTS
+from shared.topology import quarantine_prefix
 from tests.unit.services.test_imports import (
     CHILD,
     MALWARE,
@@ -105,7 +106,7 @@ async def test_import_ends_with_its_last_error_when_every_try_fails() -> None:
     identity = await of_one(world)
     world.fetcher.sources[url_of(world, "data.bin")] = DependencyFailed("The source is busy.")
 
-    for _ in range(MAX_TRIES - 1):
+    for _ in range(MAX_ATTEMPTS - 1):
         with pytest.raises(DeviceUpdateError):
             await world.fetch.run(INSTANCE, identity)
         assert (await world.operation(identity)).status is OperationStatus.RUNNING
@@ -121,7 +122,7 @@ async def test_import_is_given_up_when_its_worker_dies_every_time() -> None:
     identity = await of_one(world)
     stored = await world.operations.get(INSTANCE, identity)
     assert stored is not None
-    await world.operations.save(INSTANCE, replace(stored.value, tries=MAX_TRIES), stored.etag)
+    await world.operations.save(INSTANCE, replace(stored.value, tries=MAX_ATTEMPTS), stored.etag)
     world.queues.take()
 
     await world.settle()
@@ -138,7 +139,7 @@ async def test_scan_without_an_answer_ends_the_import_after_so_many_tries() -> N
     await world.fetch.run(INSTANCE, identity)
     found(replace(MALWARE, status="error"))(world)
 
-    for _ in range(MAX_TRIES - 1):
+    for _ in range(MAX_ATTEMPTS - 1):
         with pytest.raises(DependencyFailed):
             await world.scan.run(INSTANCE, identity)
     await world.scan.run(INSTANCE, identity)

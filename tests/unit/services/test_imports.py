@@ -9,10 +9,10 @@ import pytest
 
 from shared.domain.errors import Conflict, DependencyFailed, DeviceUpdateError
 from shared.domain.operation import Operation, OperationStatus, Stage
-from shared.domain.scan import Verdict
-from shared.domain.update import Recall, Update
-from shared.domain.update_id import UpdateId
-from shared.services.imports import operation_id
+from shared.domain.scanning.scan import Verdict
+from shared.domain.updates.update import Recall, Update
+from shared.domain.updates.update_id import UpdateId
+from shared.services.operations import operation_id
 from tests.unit.domain.builders import a_change, started
 from tests.unit.services.world import DROP_WAIT_SECONDS, INSTANCE, World, a_source_manifest, offer
 

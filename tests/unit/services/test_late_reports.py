@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.counters import contribution, history_contribution, total
-from shared.domain.device import DeviceState, bucket_of, deployment_state
 from shared.domain.domain_event import EventKind
+from shared.domain.fleet.counters import contribution, history_contribution, total
+from shared.domain.fleet.device import DeviceState, bucket_of, deployment_state
 from tests.unit.domain.builders import V2, a_change, busy, failed, succeeded
 from tests.unit.domain.test_device import nameless
 from tests.unit.services.test_deployments import a_request, a_world

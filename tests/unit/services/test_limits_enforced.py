@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from shared.domain.errors import LimitExceeded
-from shared.domain.import_request import ImportItem
 from shared.domain.limits import Limits, TooManyRequests
-from shared.domain.update_id import UpdateId
-from shared.services.deploy import Deploy, DeploymentRequest
-from shared.services.imports import Imports
+from shared.domain.updates.import_item import ImportItem
+from shared.domain.updates.update_id import UpdateId
+from shared.services.deployments.deploy import Deploy, DeploymentRequest
+from shared.services.imports.operation import Imports
 from tests.memory import (
     FixedClock,
     MemoryBlobs,

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared.domain.counters import moved_on
-from shared.domain.device import bucket_of
-from shared.domain.recount import Drift
+from shared.domain.fleet.counters import moved_on
+from shared.domain.fleet.device import bucket_of
+from shared.domain.fleet.recount import Drift
 from shared.ports import DeviceWrite
 from tests.unit.domain.builders import a_change, a_command, at_second, started
 from tests.unit.services.extended_world import ExtendedWorld

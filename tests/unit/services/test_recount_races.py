@@ -11,9 +11,9 @@ from unittest import mock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.services.devices.recount import Recount
 from shared.services.pacing import Pacer
-from shared.services.recount import Recount
-from shared.services.rollup import RollupBell
+from shared.services.rollup_scheduler import RollupScheduler
 from tests.device_stories import (
     BUCKET,
     MOST_WORKFLOWS,
@@ -30,7 +30,7 @@ from tests.memory import FixedClock, MemoryDeployments, MemoryRecounts
 from tests.unit.domain.builders import a_deployment, at_second
 from tests.unit.services.test_convergence import WORKERS, a_service
 
-_CLUTTERED = "shared.domain.recount.MAX_TOMBSTONES"
+_CLUTTERED = "shared.domain.fleet.recount.MAX_TOMBSTONES"
 
 
 @dataclass
@@ -67,7 +67,7 @@ async def a_recount(
         faults.around(service.hub),
         service.observe(0, faults),
         Pacer(100_000.0),
-        RollupBell(service.queues, 0.0),
+        RollupScheduler(service.queues, 0.0),
         faults.around(reports),
         clock,
     )

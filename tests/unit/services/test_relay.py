@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.domain.device import bucket_of
-from shared.services.relay import HubEvent, TwinRelay, read_chunk, read_twin_change
+from shared.domain.fleet.device import bucket_of
+from shared.services.devices.relay import HubEvent, TwinRelay, read_chunk, read_twin_change
 from tests.memory import MemoryEvents
 from tests.unit.domain.builders import started
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from shared.domain.operation import Operation, OperationStatus, Stage
-from shared.domain.topology import SCAN_REQUEST
-from shared.services.imports import operation_id, quarantine_prefix
+from shared.services.operations import operation_id
+from shared.topology import SCAN_REQUEST, quarantine_prefix
 from tests.unit.domain.builders import a_change, a_deployment, started
 from tests.unit.services.extended_world import ExtendedWorld
 from tests.unit.services.test_deployments import a_world, an_update

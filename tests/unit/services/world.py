@@ -8,34 +8,36 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from shared.domain.deployment import Deployment
-from shared.domain.device import TwinChange, bucket_of
+from shared import messages
 from shared.domain.errors import DeviceUpdateError
-from shared.domain.import_request import ImportItem
+from shared.domain.fleet.deployment import Deployment
+from shared.domain.fleet.device import TwinChange, bucket_of
 from shared.domain.operation import Operation
-from shared.domain.topology import SCAN_REQUEST
-from shared.domain.update_id import UpdateId
+from shared.domain.updates.import_item import ImportItem
+from shared.domain.updates.update_id import UpdateId
 from shared.services.announce import Announcements, Announcer
-from shared.services.best_updates import BestUpdates
-from shared.services.command import Commands
-from shared.services.completions import Completions
-from shared.services.deploy import Deploy
-from shared.services.device_lists import DeviceLists
-from shared.services.families import Families
-from shared.services.import_fetch import ImportFetch
-from shared.services.import_publish import ImportPublish
-from shared.services.import_scan import ImportScan
-from shared.services.imports import Imports
-from shared.services.observe import ObserveDevices
-from shared.services.orphans import Orphans
+from shared.services.deployments.command import Commands
+from shared.services.deployments.completions import Completions
+from shared.services.deployments.deploy import Deploy
+from shared.services.deployments.reconcile import Reconcile
+from shared.services.deployments.rollback import Rollbacks
+from shared.services.devices.lists import DeviceLists
+from shared.services.devices.observe import ObserveDevices
+from shared.services.devices.refusals import Refusals
+from shared.services.imports.compatibility import Families
+from shared.services.imports.fetch import ImportFetch
+from shared.services.imports.operation import Imports
+from shared.services.imports.publish import ImportPublish
+from shared.services.imports.scan import ImportScan
+from shared.services.maintenance.orphans import Orphans
+from shared.services.maintenance.sweep import Sweep
 from shared.services.pacing import Pacer
-from shared.services.reconcile import Reconcile
-from shared.services.refusals import Refusals
-from shared.services.report import Reports
-from shared.services.rollback import Rollbacks
-from shared.services.rollup import RollUp, RollupBell
-from shared.services.scanning import Scanning
-from shared.services.sweep import Sweep
+from shared.services.reporting.report import Reports
+from shared.services.reporting.rollup import RollUp
+from shared.services.rollup_scheduler import RollupScheduler
+from shared.services.scanning.engines import Scanning
+from shared.services.updates.best_updates import BestUpdates
+from shared.topology import SCAN_REQUEST
 from tests.memory import (
     Crash,
     Faults,
@@ -68,6 +70,9 @@ STALLED_SECONDS = 180.0
 _MOST_DELIVERIES = 500
 
 
+type Trigger = Callable[[Any], Awaitable[None]]
+
+
 class World:
     """Everything of one instance. Services see the ports through `faults`; tests see them bare."""
 
@@ -93,7 +98,7 @@ class World:
         devices, fleet = around(self.devices), around(self.fleet)
         deployments, hub = around(self.deployments), around(self.hub)
         sealer = MemorySealer()
-        self.bell = RollupBell(queues, 0.0)
+        self.rollups = RollupScheduler(queues, 0.0)
         best = BestUpdates(fleet, updates)
         families = Families(updates, around(self.holders))
         self.announcer = Announcer(queues, 0.0)
@@ -129,7 +134,7 @@ class World:
             fleet,
             hub,
             queues,
-            self.bell,
+            self.rollups,
             best,
             self.announcer,
             refusals=Refusals(around(self.refusal_counts), self.clock),
@@ -143,7 +148,7 @@ class World:
             hub,
             Commands(updates, blobs, "https://du.example/{instance}/rootkeys.json"),
             Pacer(100_000.0),
-            self.bell,
+            self.rollups,
             self.clock,
             self.announcer,
         )
@@ -171,7 +176,7 @@ class World:
             best,
             blobs,
             queues,
-            self.bell,
+            self.rollups,
             self.clock,
             self.imports,
             self.orphans,
@@ -209,7 +214,9 @@ class World:
                 await self.scan.run(instance, operation)
                 return
             self.clock.advance(message.delay_seconds)
-            await self._triggers()[message.queue](message.body)
+            kind = messages.MESSAGES[message.queue]
+            order = messages.decode(kind, json.dumps(message.body))
+            await self._triggers()[kind](order)
         except Exception as error:
             if not _is_passing(error):
                 raise
@@ -218,25 +225,23 @@ class World:
             else:
                 self.blobs.created.append(message)  # type: ignore[arg-type]
 
-    def _triggers(self) -> Mapping[str, Callable[[Mapping[str, Any]], Awaitable[None]]]:
+    def _triggers(self) -> Mapping[type[messages.Message], Trigger]:
         return {
-            "import": lambda order: self.fetch.run(order["instance"], order["operation"]),
-            "publish": lambda order: self.publish.run(order["instance"], order["operation"]),
-            "fanout": lambda order: self.deploy.fan_out(
-                order["instance"], order["group"], order["deployment"]
+            messages.FetchImport: lambda order: self.fetch.run(order.instance, order.operation),
+            messages.PublishImport: lambda order: self.publish.run(order.instance, order.operation),
+            messages.FanOut: lambda order: self.deploy.fan_out(
+                order.instance, order.group, order.deployment
             ),
-            "reconcile": self._reconcile,
-            "rollup": lambda order: self.rollup.group(order["instance"], order["group"]),
-            "announce": self.announcements.run,
+            messages.Reconcile: self._reconcile,
+            messages.RollUp: lambda order: self.rollup.group(order.instance, order.group),
+            messages.Announce: self.announcements.run,
         }
 
-    async def _reconcile(self, order: Mapping[str, Any]) -> None:
-        if "unexplained" in order:
-            await self.observe.look_again(order["instance"], order["bucket"], order["unexplained"])
-        elif "devices" in order:
-            await self.reconcile.some(order["instance"], order["bucket"], order["devices"])
+    async def _reconcile(self, order: messages.Reconcile) -> None:
+        if order.unexplained:
+            await self.observe.look_again(order.instance, order.bucket, order.unexplained)
         else:
-            await self.reconcile.of_group(order["instance"], order["bucket"], order["group"])
+            await self.reconcile.run(order)
 
     async def operation(self, identity: str) -> Operation:
         stored = await self.operations.get(INSTANCE, identity)

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from local.serving import ServingError, configure_logging, redact
+from local.cloud.serving import ServingError, configure_logging, redact
 
 CANARY = "c4n4ryC4n4ry+/="
 
@@ -52,5 +52,5 @@ def test_configure_logging_writes_an_exception_as_one_redacted_line(
 
     written = capsys.readouterr().err
     assert written.count("\n") == 1
-    assert "first | second | local.serving.ServingError: https" in written
+    assert "first | second | local.cloud.serving.ServingError: https" in written
     assert CANARY not in written

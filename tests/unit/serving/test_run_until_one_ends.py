@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from local.serving import run_until_one_ends
+from local.cloud.serving import run_until_one_ends
 
 
 async def _fail() -> None:

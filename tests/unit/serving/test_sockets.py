@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.serving import ServingError, add_serving_arguments, listening_socket
+from local.cloud.serving import ServingError, add_serving_arguments, listening_socket
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from local.keys.signing_keys import KeyFolder
 from shared.contract.codes import Erc
 from shared.contract.rootkeys import parse_root_key_package
 from shared.contract.signature import SignatureError, verify_signing_key
-from shared.domain.keyring import Keyring
+from shared.domain.updates.keyring import Keyring
 from tests.signing import (
     OPERATOR,
     a_keyring,

@@ -11,7 +11,7 @@ from local.stack.keys import ROOT_KIDS, ensure_keys
 from shared.contract.encoding import unb64url
 from shared.contract.rootkeys import RootKey, RootKeyStore, parse_root_key_package, validate
 from shared.contract.signature import verify_signing_key
-from shared.domain.keyring import Keyring
+from shared.domain.updates.keyring import Keyring
 
 if TYPE_CHECKING:
     from pathlib import Path

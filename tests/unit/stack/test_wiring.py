@@ -17,7 +17,7 @@ from local.stack.roles import ROLES, role_claim
 from local.stack.running import Stack
 from local.stack.state import StateDirectory
 from local.stack.subscriptions import subscription_body, webhook
-from shared.domain.topology import EVENT_SUBSCRIPTIONS
+from shared.topology import EVENT_SUBSCRIPTIONS
 
 if TYPE_CHECKING:
     from pathlib import Path

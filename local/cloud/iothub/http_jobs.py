@@ -1,0 +1,40 @@
+"""Scheduled job operations of the service API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local.cloud.iothub.auth import Right
+from local.cloud.iothub.http_api import Call, Route, answer
+from local.cloud.iothub.limits import Meter
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from local.cloud.iothub.jobs import JobRunner
+
+
+def routes(jobs: JobRunner) -> tuple[Route, ...]:
+    """Return the operations on scheduled jobs."""
+
+    async def create(call: Call) -> web.Response:
+        return answer(await jobs.create(call.path("id"), await call.json()))
+
+    async def get(call: Call) -> web.Response:
+        return answer(await jobs.get(call.path("id")))
+
+    async def cancel(call: Call) -> web.Response:
+        return answer(await jobs.cancel(call.path("id")))
+
+    async def find(call: Call) -> web.Response:
+        query = call.request.query
+        items = await jobs.find(query.get("jobType", ""), query.get("jobStatus", ""))
+        return answer({"type": "jobResponse", "items": items})
+
+    right = Right.SERVICE_CONNECT
+    return (
+        Route("GET", "/jobs/v2/query", find, right, Meter.JOBS),
+        Route("PUT", "/jobs/v2/{id}", create, right, Meter.JOBS),
+        Route("GET", "/jobs/v2/{id}", get, right, Meter.JOBS),
+        Route("POST", "/jobs/v2/{id}/cancel", cancel, right, Meter.JOBS),
+    )

@@ -1,0 +1,264 @@
+"""Counters kept beside the device rows they count.
+
+A device contributes to the counters of its group and class (membership, installed update) and to
+those of the deployment it was commanded for. A change of a device adds the difference of its
+contributions, so a counter always equals a recount. When a device moves on to a newer deployment,
+its share in the older one stays and is written down as a history row, so that a recount still finds
+it; when it comes back (the newer one was deleted), that row goes again. Deployments are told apart
+by their workflow id, for the id that an operator gave may be used again after a deletion.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from shared.domain.fleet.deployment import Commanded
+from shared.domain.fleet.device import (
+    DeviceRecord,
+    DeviceState,
+    DeviceView,
+    deployment_state,
+    device_key,
+    evidence_of,
+    view,
+)
+from shared.domain.fleet.failure import counted_as
+
+type CounterKey = tuple[str, str]
+"""Group id and device class id: one row of counters in each bucket."""
+type Cell = str
+"""Name of one counter within a row: see the `*_cell` functions."""
+type Counts = Mapping[CounterKey, Mapping[Cell, int]]
+
+TOTAL = "total"
+CONNECTED = "connected"
+DISCONNECTED = "disconnected"
+FAILED = "failed:"
+"""Begins the cells of failures within deployments."""
+NOTHING_INSTALLED = "-"
+_DAY = len("2026-01-31")
+
+
+def installed_cell(update: str, *, is_in_progress: bool) -> Cell:
+    """Devices with this update installed, apart while a deployment is in progress on them."""
+    return f"installed:{'busy' if is_in_progress else 'idle'}:{update}"
+
+
+def deployment_cell(workflow_id: str, state: DeviceState) -> Cell:
+    """Devices in this state within the deployment that has the workflow."""
+    return f"deployment:{state}:{workflow_id}"
+
+
+def failure_cell(workflow_id: str, code: str) -> Cell:
+    """Devices that have failed with this code within the deployment that has the workflow."""
+    return f"{FAILED}{code}:{workflow_id}"
+
+
+def failing_cell(code: str) -> Cell:
+    """Devices that have failed with this code in their last deployment."""
+    return f"failing:{code}"
+
+
+def heard_cell(at: str) -> Cell:
+    """Devices, not known to be connected, whose last report is of that day."""
+    return f"heard:{at[:_DAY]}"
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """How a device stands in a deployment that it has moved on from. `ended_at` is empty if it has
+    not ended.
+    """
+
+    device_id: str
+    module_id: str | None
+    commanded: Commanded
+    state: DeviceState
+    result_code: int | None
+    extended_result_codes: tuple[int, ...]
+    ended_at: str
+
+    @property
+    def workflow_id(self) -> str:
+        """The deployment's."""
+        return self.commanded.workflow_id
+
+    @property
+    def deployment_id(self) -> str:
+        """The deployment's."""
+        return self.commanded.deployment_id
+
+    @property
+    def group_id(self) -> str:
+        """The group as whose member the device took part."""
+        return self.commanded.group_id
+
+    @property
+    def class_id(self) -> str:
+        """The class as whose member the device took part."""
+        return self.commanded.class_id
+
+    @property
+    def retry_count(self) -> int:
+        """How often it was asked again."""
+        return self.commanded.retry_count
+
+    @property
+    def key(self) -> str:
+        """Identity of the device within the instance."""
+        return device_key(self.device_id, self.module_id)
+
+
+def contribution(
+    record: DeviceRecord, seen: DeviceView | None = None
+) -> dict[CounterKey, Counter[Cell]]:
+    """What one device adds to the counters.
+
+    Args:
+        record: The device.
+        seen: What the record adds up to, where that is known already.
+    """
+    seen = seen or view(record)
+    cells: dict[CounterKey, Counter[Cell]] = {}
+    if seen.device_class is not None:
+        busy = seen.state is DeviceState.IN_PROGRESS
+        installed = str(seen.installed) if seen.installed else NOTHING_INSTALLED
+        here = cells.setdefault((seen.group_id, seen.device_class.class_id), Counter())
+        here[TOTAL] += 1
+        here[installed_cell(installed, is_in_progress=busy)] += 1
+        if record.is_connected:
+            here[CONNECTED] += 1
+        else:
+            here[heard_cell(record.heard_at)] += 1
+            if record.connection_sequence:
+                here[DISCONNECTED] += 1
+        if seen.state is DeviceState.FAILED:
+            here[failing_cell(_failure_code(record))] += 1
+    if record.commanded is not None and seen.state is not None:
+        there = cells.setdefault((record.commanded.group_id, record.commanded.class_id), Counter())
+        there[deployment_cell(record.commanded.workflow_id, seen.state)] += 1
+        if seen.state is DeviceState.FAILED:
+            there[failure_cell(record.commanded.workflow_id, _failure_code(record))] += 1
+    return cells
+
+
+def history_contribution(history: History) -> dict[CounterKey, Counter[Cell]]:
+    """What a device that moved on still adds to the counters of the older deployment."""
+    cells = Counter({deployment_cell(history.workflow_id, history.state): 1})
+    if history.state is DeviceState.FAILED:
+        code = counted_as(history.extended_result_codes)
+        cells[failure_cell(history.workflow_id, code)] += 1
+    return {(history.group_id, history.class_id): cells}
+
+
+def moved_on(old: DeviceRecord | None, new: DeviceRecord) -> History | None:
+    """The history row to write when a change makes a device move on to another deployment."""
+    if old is None or old.commanded is None:
+        return None
+    if new.commanded is not None and new.commanded.workflow_id == old.commanded.workflow_id:
+        return None
+    return standing(old, old.commanded)
+
+
+def standing(record: DeviceRecord, commanded: Commanded) -> History:
+    """How a device stands in a deployment that it was once commanded for, by all it has reported
+    about it.
+    """
+    asked = replace(record, commanded=commanded)
+    state, known = deployment_state(asked), evidence_of(asked)
+    assert state is not None
+    ended_at = ""
+    if known is not None and state is not DeviceState.IN_PROGRESS:
+        ended_at = known.at
+        if state is DeviceState.SUCCEEDED:
+            ended_at = known.installed_at(commanded.update_id)
+    return History(
+        device_id=record.device_id,
+        module_id=record.module_id,
+        commanded=commanded,
+        state=state,
+        result_code=known.result_code if known else None,
+        extended_result_codes=known.extended_result_codes if known else (),
+        ended_at=ended_at,
+    )
+
+
+def taken_up(old: DeviceRecord | None, new: DeviceRecord) -> str | None:
+    """The workflow that a change makes a device run: its history row there must go, if any."""
+    known = old.commanded.workflow_id if old is not None and old.commanded else None
+    asked = new.commanded.workflow_id if new.commanded else None
+    return asked if asked != known else None
+
+
+def difference(
+    before: Counts,
+    after: Counts,
+    history: History | None = None,
+    forgotten: History | None = None,
+    revised: Iterable[tuple[History, History]] = (),
+) -> dict[CounterKey, dict[Cell, int]]:
+    """What a change of a device changes in the counters; cells that stay are left out.
+
+    A row is named even if all its cells stay, as long as other rows add up to them than before: by
+    an unchanged row of counters a recount knows that nothing it sums has changed meanwhile.
+
+    Args:
+        before: What the device contributed; nothing if it is new.
+        after: What it contributes now.
+        history: The history row that is added.
+        forgotten: The history row that goes.
+        revised: History rows that change, before and after.
+    """
+    sums: dict[CounterKey, Counter[Cell]] = {}
+    changed = {
+        place for place in before.keys() | after.keys() if before.get(place) != after.get(place)
+    }
+    for counts, sign in ((after, 1), (before, -1)):
+        _add(sums, {place: counts[place] for place in changed & counts.keys()}, sign)
+    rows = [(history, 1), (forgotten, -1)]
+    for old, new in revised:
+        rows += [(new, 1), (old, -1)]
+    for row, sign in rows:
+        if row is not None:
+            _add(sums, history_contribution(row), sign)
+    return _changed(sums)
+
+
+def net(changes: Iterable[Counts]) -> dict[CounterKey, dict[Cell, int]]:
+    """Several changes of counters as one; cells that stay are left out, rows are not."""
+    return _changed(total(changes))
+
+
+def apply(row: Mapping[Cell, int], change: Mapping[Cell, int]) -> dict[Cell, int]:
+    """A row of counters after a change; cells that reach zero disappear."""
+    cells = Counter(row)
+    cells.update(change)
+    return {cell: count for cell, count in cells.items() if count}
+
+
+def total(rows: Iterable[Counts]) -> dict[CounterKey, dict[Cell, int]]:
+    """The sum of the counters of several buckets."""
+    sums: dict[CounterKey, Counter[Cell]] = {}
+    for row in rows:
+        _add(sums, row, 1)
+    return {key: dict(cells) for key, cells in sums.items()}
+
+
+def _failure_code(record: DeviceRecord) -> str:
+    known = evidence_of(record)
+    return counted_as(known.extended_result_codes if known else ())
+
+
+def _add(sums: dict[CounterKey, Counter[Cell]], counts: Counts, sign: int) -> None:
+    for key, cells in counts.items():
+        into = sums.setdefault(key, Counter())
+        for cell, count in cells.items():
+            into[cell] += sign * count
+
+
+def _changed(sums: Counts) -> dict[CounterKey, dict[Cell, int]]:
+    return {
+        key: {cell: count for cell, count in cells.items() if count} for key, cells in sums.items()
+    }

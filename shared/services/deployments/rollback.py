@@ -1,0 +1,87 @@
+"""Watches deployments that have a rollback policy, each time their group is summed up."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from shared import messages
+from shared.domain.fleet.compliance import state_counts
+from shared.domain.fleet.counters import TOTAL, Counts
+from shared.domain.fleet.deployment import Deployment, DeploymentState, state_for
+from shared.domain.fleet.rollback import rollback_of
+from shared.ports import Clock, Deployments, Fleet, KnownClass, Queues, Updates
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Rollbacks:
+    """Starts a rollback for a class where its deployment has failed too often."""
+
+    deployments: Deployments
+    updates: Updates
+    fleet: Fleet
+    queues: Queues
+    clock: Clock
+
+    async def check(self, instance: str, group: str, counts: Counts) -> None:
+        """Look at every deployment of the group; running again changes nothing."""
+        deployments = [item.value for item in await self.deployments.of_group(instance, group)]
+        watched = [item for item in deployments if item.rollback_policy is not None]
+        if not watched:
+            return
+        for known in await self.fleet.classes(instance):
+            for deployment in watched:
+                if self._is_due(deployment, deployments, known, counts):
+                    await self._start(instance, deployment, known.device_class.class_id)
+
+    def _is_due(
+        self,
+        deployment: Deployment,
+        deployments: list[Deployment],
+        known: KnownClass,
+        counts: Counts,
+    ) -> bool:
+        cells = counts.get((deployment.group_id, known.device_class.class_id), {})
+        policy = deployment.rollback_policy
+        if policy is None or not deployment.targets(known.device_class):
+            return False
+        now = self.clock.now()
+        if state_for(deployment, deployments, known.device_class, now) != DeploymentState.ACTIVE:
+            return False
+        failed = state_counts(cells, deployment.workflow_id).failed
+        return policy.is_due(failed, cells.get(TOTAL, 0))
+
+    async def _start(self, instance: str, deployment: Deployment, class_id: str) -> None:
+        assert deployment.rollback_policy is not None
+        stored = await self.updates.get(instance, deployment.rollback_policy.update_id)
+        if stored is None:
+            log.error(
+                "deployment %s should be rolled back, but update %s is gone",
+                deployment.deployment_id,
+                deployment.rollback_policy.update_id,
+            )
+            return
+        if stored.value.recall is not None:
+            log.error(
+                "deployment %s should be rolled back, but update %s was recalled",
+                deployment.deployment_id,
+                stored.value.update_id,
+            )
+            return
+        rollback = rollback_of(deployment, class_id, stored.value, self.clock.now())
+        if await self.deployments.add(instance, rollback):
+            log.warning(
+                "deployment %s failed too often on class %s: rolled back to %s",
+                deployment.deployment_id,
+                class_id,
+                rollback.update_id,
+            )
+        await self.queues.put(
+            messages.FanOut(
+                instance=instance,
+                group=rollback.group_id,
+                deployment=rollback.deployment_id,
+            )
+        )

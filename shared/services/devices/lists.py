@@ -1,0 +1,217 @@
+"""Lists of devices, a page at a time: only the buckets that can hold one are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.domain.errors import NotFound
+from shared.domain.fleet.counters import TOTAL, History
+from shared.domain.fleet.device import (
+    BUCKETS,
+    DeviceRecord,
+    DeviceState,
+    bucket_of,
+    deployment_state,
+    device_key,
+    evidence_of,
+)
+from shared.domain.fleet.queries import DeviceFilter, DeviceStateFilter
+from shared.ports import Deployments, DeviceQuery, Devices, Fleet, Page
+from shared.services.paging import page_of_buckets
+
+_FEW_GROUPS = 16
+"""Up to so many groups, their buckets are looked up; beyond, any bucket may hold a device."""
+_ROW, _HISTORY = "d", "h"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStateRow:
+    """One device within a deployment."""
+
+    device_id: str
+    module_id: str | None
+    state: DeviceState
+    has_moved_on: bool
+    retry_count: int
+    extended_result_codes: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class DeviceLists:
+    """Devices of an instance and devices within a deployment."""
+
+    devices: Devices
+    fleet: Fleet
+    deployments: Deployments
+
+    async def page(
+        self, instance: str, wanted: DeviceFilter, *, token: str | None, size: int
+    ) -> Page[DeviceRecord]:
+        """One page of the devices that have a class."""
+        query = DeviceQuery(
+            group=wanted.group,
+            class_id=wanted.class_id,
+            state="" if wanted.never_deployed else wanted.state,
+        )
+
+        async def read(bucket: int, after: str, limit: int) -> list[tuple[str, DeviceRecord]]:
+            rows = await self.devices.find(instance, bucket, query, after=after, size=limit)
+            return [(row.value.key, row.value) for row in rows]
+
+        buckets = await self._buckets(instance, wanted)
+        return await page_of_buckets(buckets, read, token=token, size=size)
+
+    async def states(
+        self,
+        instance: str,
+        place: tuple[str, str, str],
+        wanted: DeviceStateFilter,
+        *,
+        token: str | None,
+        size: int,
+    ) -> Page[DeviceStateRow]:
+        """One page of the devices of a class within a deployment of a group.
+
+        Args:
+            instance: The instance.
+            place: Group, device class and deployment.
+            wanted: Which of the devices.
+            token: Where the page begins.
+            size: Its most entries.
+
+        Raises:
+            NotFound: The group has no such deployment.
+        """
+        group, class_id, deployment_id = place
+        deployment = await self.deployments.get(instance, group, deployment_id)
+        if deployment is None:
+            raise NotFound(
+                f"Group '{group}' has no deployment '{deployment_id}'.", target="deploymentId"
+            )
+        reader = _StateReader(
+            self.devices, instance, (group, class_id, deployment.value.workflow_id), wanted
+        )
+        buckets = await self.fleet.buckets(instance, group)
+        if wanted.device_id is not None:
+            buckets = [bucket_of(wanted.device_id)]
+        return await page_of_buckets(
+            buckets,
+            lambda bucket, after, limit: reader.read(bucket, deployment_id, after, limit),
+            token=token,
+            size=size,
+        )
+
+    async def _buckets(self, instance: str, wanted: DeviceFilter) -> Sequence[int]:
+        if wanted.group is not None:
+            return await self.fleet.buckets(instance, wanted.group)
+        groups = [item.group_id for item in await self.fleet.groups(instance)]
+        if wanted.class_id is not None:
+            rollups = await self.fleet.rollups(instance)
+            groups = [
+                group
+                for group in groups
+                if group not in rollups
+                or rollups[group].counts.get((group, wanted.class_id), {}).get(TOTAL)
+            ]
+        if len(groups) > _FEW_GROUPS:
+            return range(BUCKETS)
+        found: set[int] = set()
+        for group in groups:
+            found.update(await self.fleet.buckets(instance, group))
+        return sorted(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _StateReader:
+    """Reads the devices of a deployment in a bucket: those in it, then those that moved on."""
+
+    devices: Devices
+    instance: str
+    place: tuple[str, str, str]
+    wanted: DeviceStateFilter
+
+    async def read(
+        self, bucket: int, deployment_id: str, after: str, limit: int
+    ) -> list[tuple[str, DeviceStateRow]]:
+        """At most `limit` devices after one."""
+        found: list[tuple[str, DeviceStateRow]] = []
+        if not after.startswith(_HISTORY):
+            found += await self._present(bucket, deployment_id, after.removeprefix(_ROW), limit)
+            after = ""
+        if len(found) < limit:
+            found += await self._past(bucket, after.removeprefix(_HISTORY), limit - len(found))
+        return found
+
+    async def _present(
+        self, bucket: int, deployment_id: str, after: str, limit: int
+    ) -> list[tuple[str, DeviceStateRow]]:
+        query = DeviceQuery(
+            deployment_id=deployment_id, state=self.wanted.state, device_id=self.wanted.device_id
+        )
+        found: list[tuple[str, DeviceStateRow]] = []
+        while len(found) < limit:
+            size = limit - len(found)
+            rows = await self.devices.find(self.instance, bucket, query, after=after, size=size)
+            for row in rows:
+                after = row.value.key
+                state = self._state_of(row.value)
+                if state is not None:
+                    found.append((_ROW + after, state))
+            if len(rows) < size:
+                break
+        return found
+
+    async def _past(self, bucket: int, after: str, limit: int) -> list[tuple[str, DeviceStateRow]]:
+        found: list[tuple[str, DeviceStateRow]] = []
+        while len(found) < limit:
+            size = limit - len(found)
+            rows = await self.devices.history(
+                self.instance, bucket, self.place[2], after=after, size=size
+            )
+            for row in rows:
+                after = device_key(row.device_id, row.module_id)
+                if self._is_wanted(row):
+                    moved = DeviceStateRow(
+                        row.device_id,
+                        row.module_id,
+                        row.state,
+                        has_moved_on=True,
+                        retry_count=row.retry_count,
+                        extended_result_codes=row.extended_result_codes,
+                    )
+                    found.append((_HISTORY + after, moved))
+            if len(rows) < size:
+                break
+        return found
+
+    def _state_of(self, record: DeviceRecord) -> DeviceStateRow | None:
+        commanded, state = record.commanded, deployment_state(record)
+        if commanded is None or state is None:
+            return None
+        if (commanded.group_id, commanded.class_id, commanded.workflow_id) != self.place:
+            return None
+        if not self._is_named(record.device_id, record.module_id):
+            return None
+        known = evidence_of(record)
+        return DeviceStateRow(
+            record.device_id,
+            record.module_id,
+            state,
+            has_moved_on=False,
+            retry_count=commanded.retry_count,
+            extended_result_codes=known.extended_result_codes if known else (),
+        )
+
+    def _is_wanted(self, row: History) -> bool:
+        return (
+            (row.group_id, row.class_id) == self.place[:2]
+            and self.wanted.state in (None, row.state)
+            and self._is_named(row.device_id, row.module_id)
+        )
+
+    def _is_named(self, device_id: str, module_id: str | None) -> bool:
+        return self.wanted.device_id in (None, device_id) and self.wanted.module_id in (
+            None,
+            module_id,
+        )

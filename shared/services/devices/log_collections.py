@@ -1,0 +1,208 @@
+"""Has devices upload their diagnostic logs, and takes in how that went.
+
+Each device gets, in its twin, an address to write to: good for a day, for writing only, made when
+it is sent and kept nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import batched
+
+from shared import messages
+from shared.contract.diagnostics import log_request, parse_log_report
+from shared.domain.errors import Conflict, DependencyFailed, InvalidInput, NotFound
+from shared.domain.fleet.device import LOGS, TwinChange, bucket_of, device_key, view
+from shared.domain.fleet.log_collection import (
+    LINK_HOURS,
+    DeviceLog,
+    LogCollection,
+    check_collection_id,
+)
+from shared.domain.operation import OperationStatus
+from shared.ports import Blobs, Clock, Devices, Hub, LogCollections, Queues, Stored
+from shared.services.pacing import Pacer
+from shared.services.retrying import until_uncontended
+
+type Change = Callable[[LogCollection], LogCollection]
+
+_CHUNK = 25
+"""Devices asked before that is written down: what a crash may ask a second time."""
+_STALLED_AFTER = timedelta(minutes=2)
+
+
+@dataclass(slots=True)
+class CollectLogs:
+    """Log collections of every instance. `containers` are those of their logs, by instance."""
+
+    containers: Mapping[str, str]
+    collections: LogCollections
+    devices: Devices
+    hub: Hub
+    blobs: Blobs
+    queues: Queues
+    pacer: Pacer
+    clock: Clock
+
+    async def start(
+        self,
+        instance: str,
+        collection_id: str,
+        devices: Sequence[DeviceLog],
+        description: str | None,
+    ) -> LogCollection:
+        """Begin a collection; asking again for the same changes nothing.
+
+        Raises:
+            InvalidInput: The id cannot be used, or a device is named twice.
+            NotFound: A device is not known.
+            Conflict: The id is taken by another collection.
+        """
+        check_collection_id(collection_id)
+        await self._check_devices(instance, devices)
+        now = self.clock.now()
+        ends = datetime.fromisoformat(now) + timedelta(hours=LINK_HOURS)
+        collection = LogCollection(
+            collection_id=collection_id,
+            created_at=now,
+            changed_at=now,
+            expires_at=ends.isoformat(timespec="microseconds"),
+            devices=tuple(devices),
+            description=description,
+        )
+        if not await self.collections.add(instance, collection):
+            known = await self.get(instance, collection_id)
+            asked = [item.key for item in known.devices]
+            if (asked, known.description) != ([item.key for item in devices], description):
+                raise Conflict(
+                    f"Log collection '{collection_id}' exists already; use another id.",
+                    target="operationId",
+                )
+            collection = known
+        await self._enqueue(instance, collection_id)
+        return collection
+
+    async def get(self, instance: str, collection_id: str) -> LogCollection:
+        """A collection as it stands now. Raises NotFound."""
+        stored = await self.collections.get(instance, collection_id)
+        if stored is None:
+            raise NotFound(
+                f"Log collection '{collection_id}' does not exist.", target="operationId"
+            )
+        return stored.value.as_of(self.clock.now())
+
+    def location(self, instance: str, collection: LogCollection, device: DeviceLog) -> str:
+        """Where a device's logs lie; reading them takes access to the storage account."""
+        return self.blobs.address(self.containers[instance], collection.folder(device))
+
+    async def run(self, instance: str, collection_id: str) -> None:
+        """Ask the devices that have not been asked yet, paced.
+
+        Raises:
+            DependencyFailed: The hub throttles or is out of reach.
+        """
+        stored = await self.collections.get(instance, collection_id)
+        if stored is None:
+            return
+        waiting = stored.value.as_of(self.clock.now()).waiting
+        if not waiting:
+            return
+        link = await self.blobs.upload_link(self.containers[instance], LINK_HOURS)
+        for chunk in batched(waiting, _CHUNK, strict=False):
+            await self._ask_all(instance, collection_id, chunk, link)
+
+    async def reported(self, instance: str, changes: Sequence[TwinChange]) -> None:
+        """Take in what twin changes say of uploads; safe to do twice and in any order."""
+        for change in changes:
+            report = parse_log_report(change.content.get(LOGS))
+            if report is None:
+                continue
+            key = device_key(change.device_id, change.module_id)
+            answer = _reported(key, report.result_code, self.clock.now())
+            await self._update(instance, report.operation_id, answer)
+
+    async def sweep(self) -> None:
+        """Take up again the collections whose message was lost."""
+        oldest = datetime.fromisoformat(self.clock.now()) - _STALLED_AFTER
+        for instance in self.containers:
+            for item in await self.collections.waiting(instance):
+                is_open = item.as_of(self.clock.now()).waiting
+                if is_open and datetime.fromisoformat(item.changed_at) < oldest:
+                    await self._enqueue(instance, item.collection_id)
+
+    async def _check_devices(self, instance: str, devices: Sequence[DeviceLog]) -> None:
+        keys = [item.key for item in devices]
+        if len(set(keys)) < len(keys):
+            raise InvalidInput("A device stands twice in the list.", target="/deviceList")
+        by_bucket: dict[int, list[str]] = {}
+        for item in devices:
+            by_bucket.setdefault(bucket_of(item.device_id), []).append(item.key)
+        found = await asyncio.gather(
+            *(self.devices.load(instance, bucket, some) for bucket, some in by_bucket.items())
+        )
+        known = {
+            key
+            for rows in found
+            for key, row in rows.items()
+            if view(row.value).device_class is not None
+        }
+        missing = [key for key in keys if key not in known]
+        if missing:
+            place = f"/deviceList/{keys.index(missing[0])}"
+            raise NotFound(f"Device '{missing[0]}' does not exist.", target=place)
+
+    async def _ask_all(
+        self, instance: str, collection_id: str, devices: Sequence[DeviceLog], link: str
+    ) -> None:
+        results = await asyncio.gather(
+            *(self._ask(instance, collection_id, item, link) for item in devices),
+            return_exceptions=True,
+        )
+        outcomes = {
+            item.key: result
+            for item, result in zip(devices, results, strict=True)
+            if isinstance(result, OperationStatus)
+        }
+        await self._update(
+            instance, collection_id, lambda item: item.asked(outcomes, self.clock.now())
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _ask(
+        self, instance: str, collection_id: str, device: DeviceLog, link: str
+    ) -> OperationStatus:
+        await self.pacer.turn(instance)
+        desired = log_request(collection_id, link)
+        try:
+            await self.hub.patch_desired(instance, device.device_id, device.module_id, desired)
+        except NotFound:
+            return OperationStatus.FAILED
+        except DependencyFailed as error:
+            self.pacer.push_back(instance, error.retry_after)
+            raise
+        return OperationStatus.RUNNING
+
+    async def _update(self, instance: str, collection_id: str, change: Change) -> None:
+        async def cycle() -> None:
+            stored: Stored[LogCollection] | None = await self.collections.get(
+                instance, collection_id
+            )
+            if stored is None:
+                return
+            changed = change(stored.value)
+            if changed != stored.value:
+                await self.collections.save(instance, changed, stored.etag)
+
+        await until_uncontended(cycle)
+
+    async def _enqueue(self, instance: str, collection_id: str) -> None:
+        await self.queues.put(messages.CollectLogs(instance=instance, collection=collection_id))
+
+
+def _reported(key: str, code: int, now: str) -> Change:
+    return lambda item: item.reported(key, code, now)

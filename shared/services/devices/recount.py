@@ -1,0 +1,177 @@
+"""Recounts buckets of devices one by one: repairs counters that drifted, drops what is outlived.
+
+Counters are kept exact by transactions, so a recount finds nothing unless rows were changed by
+other hands. It runs beside events: counters are read first, every change of what they count changes
+their ETag, and a correction is refused once that has happened.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from shared.domain.errors import ConcurrentUpdate
+from shared.domain.fleet.counters import Counts, History, contribution, history_contribution, total
+from shared.domain.fleet.device import BUCKETS, DeviceRecord
+from shared.domain.fleet.recount import Drift, Recounted, drift_of, is_cluttered, is_long_gone
+from shared.ports import (
+    Clock,
+    Correction,
+    Counters,
+    Deployments,
+    Devices,
+    Hub,
+    Recounts,
+    Stored,
+)
+from shared.services.devices.observe import ObserveDevices
+from shared.services.pacing import Pacer
+from shared.services.rollup_scheduler import RollupScheduler
+
+_TRIES = 3
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Scan:
+    """What the rows of a bucket add up to, and which of them should go or be renewed."""
+
+    now: str
+    counted: Counts = field(default_factory=dict)
+    devices: int = 0
+    cluttered: list[DeviceRecord] = field(default_factory=list)
+    long_gone: list[Stored[DeviceRecord]] = field(default_factory=list)
+    histories: list[Stored[History]] = field(default_factory=list)
+
+    def add_devices(self, rows: Iterable[Stored[DeviceRecord]]) -> None:
+        for row in rows:
+            self.devices += bool(row.value.registers)
+            if is_cluttered(row.value):
+                self.cluttered.append(row.value)
+            if is_long_gone(row.value, self.now):
+                self.long_gone.append(row)
+        self._count(contribution(row.value) for row in rows)
+
+    def add_histories(self, rows: Iterable[Stored[History]]) -> None:
+        self.histories += rows
+        self._count(history_contribution(row.value) for row in rows)
+
+    def _count(self, counts: Iterable[Counts]) -> None:
+        self.counted = total([self.counted, *counts])
+
+
+@dataclass(slots=True)
+class Recount:
+    """Recounts of the buckets of every instance."""
+
+    instances: Iterable[str]
+    devices: Devices
+    counters: Counters
+    deployments: Deployments
+    hub: Hub
+    observe: ObserveDevices
+    reads: Pacer
+    rollups: RollupScheduler
+    reports: Recounts
+    clock: Clock
+
+    async def next(self) -> None:
+        """Recount the bucket whose turn it is: each minute another, in every instance."""
+        minutes = datetime.fromisoformat(self.clock.now()).timestamp() // 60
+        for instance in self.instances:
+            await self.bucket(instance, int(minutes) % BUCKETS)
+
+    async def bucket(self, instance: str, bucket: int) -> None:
+        """Recount a bucket; one that is too busy waits for its next turn."""
+        for _ in range(_TRIES):
+            try:
+                report = await self._recount(instance, bucket)
+            except ConcurrentUpdate:
+                continue
+            known = await self.reports.get(instance, bucket)
+            if known is not None and not report.drift:
+                report = replace(report, drift=known.drift, drifted_at=known.drifted_at)
+            await self.reports.save(instance, report)
+            return
+        log.info("bucket %d of %s changes too often to be recounted now", bucket, instance)
+
+    async def _recount(self, instance: str, bucket: int) -> Recounted:
+        now = self.clock.now()
+        rows = await self.counters.counter_rows(instance, bucket)
+        scan = _Scan(now)
+        async for devices in self._devices(instance, bucket):
+            scan.add_devices(devices)
+        async for histories in self._histories(instance, bucket):
+            scan.add_histories(histories)
+        drift = drift_of({place: row.value for place, row in rows.items()}, scan.counted)
+        wrong = {(each.group_id, each.class_id) for each in drift}
+        wrong |= {place for place, row in rows.items() if not row.value}
+        await self.counters.correct(
+            instance,
+            bucket,
+            [
+                Correction(place, rows.get(place), scan.counted.get(place, {}))
+                for place in sorted(wrong)
+            ],
+        )
+        await self._report(instance, bucket, drift)
+        # a deployment is stored before its first history: what is not there now was deleted
+        kept = {item.value.workflow_id for item in await self.deployments.of_instance(instance)}
+        outlived = [item for item in scan.histories if item.value.workflow_id not in kept]
+        await self.counters.forget(instance, bucket, outlived)
+        await self.counters.drop(instance, bucket, scan.long_gone)
+        for record in scan.cluttered:
+            await self._renew(instance, bucket, record)
+        return Recounted(
+            bucket=bucket,
+            at=now,
+            devices=scan.devices,
+            drift=tuple(drift),
+            drifted_at=now if drift else "",
+            renewed=len(scan.cluttered),
+            forgotten=len(outlived) + len(scan.long_gone),
+        )
+
+    async def _devices(
+        self, instance: str, bucket: int
+    ) -> AsyncIterator[list[Stored[DeviceRecord]]]:
+        token: str | None = None
+        while True:
+            page = await self.devices.of_bucket(instance, bucket, token=token)
+            yield list(page.items)
+            if (token := page.token) is None:
+                return
+
+    async def _histories(self, instance: str, bucket: int) -> AsyncIterator[list[Stored[History]]]:
+        token: str | None = None
+        while True:
+            page = await self.counters.histories(instance, bucket, token=token)
+            yield list(page.items)
+            if (token := page.token) is None:
+                return
+
+    async def _report(self, instance: str, bucket: int, drift: list[Drift]) -> None:
+        if not drift:
+            return
+        log.warning(
+            "recount: %d counters of bucket %d of %s had drifted and are repaired: %s",
+            len(drift),
+            bucket,
+            instance,
+            ", ".join(f"{each.cell} {each.found} to {each.counted}" for each in drift[:10]),
+        )
+        for group in {each.group_id for each in drift}:
+            await self.rollups.request(instance, group)
+
+    async def _renew(self, instance: str, bucket: int, record: DeviceRecord) -> None:
+        """Fold the whole twin, which leaves no older tombstone."""
+        at = self.clock.now()
+        await self.reads.turn(instance)
+        twin = await self.hub.read_twin(instance, record.device_id, record.module_id)
+        if twin is None:
+            await self.observe.deleted(instance, record.device_id, record.module_id, at)
+        else:
+            await self.observe.twin_changes(instance, bucket, [twin])

@@ -1,0 +1,184 @@
+"""Last stage of an import: clean content is promoted, the update manifest signed, the update
+published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from shared.domain.errors import Conflict, LimitExceeded, NotFound
+from shared.domain.operation import ImportSource, Operation, Stage
+from shared.domain.updates.import_manifest import ImportManifest, parse_import_manifest
+from shared.domain.updates.update import PreparedUpdate, Update, hex_of, prepare
+from shared.domain.updates.update_id import UpdateId
+from shared.ports import Blobs, Clock, Operations, Updates
+from shared.services.imports.attempt import Try
+from shared.services.imports.compatibility import Families
+from shared.services.imports.operation import Imports
+from shared.services.imports.scan import VERDICTS
+from shared.services.scanning.engines import Judged
+from shared.services.updates.best_updates import BestUpdates
+from shared.services.updates.references import referred
+from shared.services.updates.signing import Signing
+from shared.topology import quarantine_prefix
+
+
+@dataclass(slots=True)
+class ImportPublish:
+    """Publishes what was scanned."""
+
+    imports: Imports
+    operations: Operations
+    updates: Updates
+    blobs: Blobs
+    signing: Signing
+    best_updates: BestUpdates
+    families: Families
+    clock: Clock
+
+    async def run(self, instance: str, identity: str) -> None:
+        """Publish every update of the import, children first. Running again changes nothing."""
+        await self.imports.work(instance, identity, Stage.PUBLISH, self._run, self._withdraw)
+
+    async def _run(self, attempt: Try) -> None:
+        async with attempt.kept_alive():
+            published = await self._publish_all(attempt.instance, attempt.operation)
+        await self.imports.succeed(attempt, published)
+
+    async def _withdraw(self, instance: str, operation: Operation) -> None:
+        """Take back the children of a parent that cannot be published."""
+        for _, _, manifest in await self._manifests(instance, operation):
+            known = await self.updates.get(instance, manifest.update_id)
+            if known is not None and known.value.operation_id == operation.operation_id:
+                await self.updates.delete(instance, manifest.update_id)
+                await self.best_updates.published(instance, known.value)
+
+    async def _publish_all(self, instance: str, operation: Operation) -> list[UpdateId]:
+        """Publish all; their ids, in the order of the request."""
+        prefix = quarantine_prefix(instance, operation.operation_id)
+        raw = await self.blobs.read("quarantine", prefix + VERDICTS)
+        if raw is None:
+            raise NotFound("The verdicts on the quarantined content are gone; import again.")
+        scanned = msgspec.json.decode(raw, type=dict[str, Judged])
+        manifests = await self._manifests(instance, operation)
+        if len(manifests) < len(operation.sources):
+            raise NotFound("A quarantined import manifest is gone; import again.")
+        for _, _, manifest in manifests:
+            await self._check_id(instance, operation, manifest.update_id)
+        for index, source, manifest in sorted(manifests, key=lambda item: len(item[2].references)):
+            await self._publish(instance, operation, source, manifest, f"{prefix}{index}/", scanned)
+        return [manifest.update_id for _, _, manifest in manifests]
+
+    async def _manifests(
+        self, instance: str, operation: Operation
+    ) -> list[tuple[int, ImportSource, ImportManifest]]:
+        prefix = quarantine_prefix(instance, operation.operation_id)
+        found = []
+        for index, source in enumerate(operation.sources):
+            content = await self.blobs.read("quarantine", f"{prefix}{index}/manifest.json")
+            if content is not None:
+                found.append((index, source, parse_import_manifest(content)))
+        return found
+
+    async def _publish(
+        self,
+        instance: str,
+        operation: Operation,
+        source: ImportSource,
+        manifest: ImportManifest,
+        prefix: str,
+        scanned: Mapping[str, Judged],
+    ) -> None:
+        children = [
+            await referred(self.updates, instance, child, manifest.update_id)
+            for child in manifest.references
+        ]
+        verdicts = {
+            entry.filename: scanned[f"{prefix}{at}"].verdicts
+            for at, entry in enumerate(manifest.all_files)
+        }
+        prepared = prepare(manifest, children, verdicts)
+        await self._promote(instance, manifest, prepared, prefix, scanned)
+        update = await self._signed(operation, source, manifest, prepared)
+        if not await self.updates.add(instance, update):
+            await self._check_id(instance, operation, update.update_id)
+        # a deletion that did not see this update yet may have taken a child or a blob meanwhile
+        await self._check_again(instance, update)
+        await self._promote(instance, manifest, prepared, prefix, scanned)
+        # the signing key may have changed before this update could be found and signed anew
+        await self.signing.renew(instance, update.update_id)
+        await self.best_updates.published(instance, update)
+
+    async def _check_id(self, instance: str, operation: Operation, update_id: UpdateId) -> None:
+        known = await self.updates.get(instance, update_id)
+        if known is not None and known.value.operation_id != operation.operation_id:
+            raise Conflict(
+                f"Update '{update_id}' exists already; versions cannot be replaced.",
+                code="UpdateAlreadyExists",
+                target="/updateId",
+            )
+
+    async def _check_again(self, instance: str, update: Update) -> None:
+        """Take the update back if a child or its device properties went to others meanwhile."""
+        try:
+            for child in update.references:
+                await referred(self.updates, instance, child, update.update_id)
+            await self.families.claim(instance, {update.update_id: update.compatibility})
+        except (NotFound, LimitExceeded):
+            await self.updates.delete(instance, update.update_id)
+            raise
+
+    async def _promote(
+        self,
+        instance: str,
+        manifest: ImportManifest,
+        prepared: PreparedUpdate,
+        prefix: str,
+        scanned: Mapping[str, Judged],
+    ) -> None:
+        """Bring the content out of quarantine; what is there already gets a new ETag.
+
+        Only the very blobs that were scanned come out. Imports of the same bytes write the same
+        blob, and none of them takes a copy that another has only begun for the content.
+        """
+        for at, entry in enumerate(manifest.all_files):
+            source, target = f"{prefix}{at}", f"{instance}/{hex_of(entry.sha256)}"
+            if not await self.blobs.touch("content", target):
+                await self.blobs.copy(
+                    ("quarantine", source), ("content", target), etag=scanned[source].etag
+                )
+        for item in prepared.generated:
+            await self.blobs.write("content", f"{instance}/{hex_of(item.sha256)}", item.content)
+
+    async def _signed(
+        self,
+        operation: Operation,
+        source: ImportSource,
+        manifest: ImportManifest,
+        prepared: PreparedUpdate,
+    ) -> Update:
+        signature, record = await self.signing.sign(prepared.manifest, operation.operation_id)
+        is_detached = prepared.full_manifest != prepared.manifest
+        return Update(
+            update_id=manifest.update_id,
+            is_deployable=manifest.is_deployable,
+            compatibility=manifest.compatibility,
+            manifest_version=manifest.document["manifestVersion"],
+            steps=tuple(manifest.document["instructions"]["steps"]),
+            files=prepared.files,
+            created_at=manifest.created_date_time,
+            imported_at=self.clock.now(),
+            operation_id=operation.operation_id,
+            manifest=prepared.manifest,
+            signature=signature,
+            signature_record=record,
+            content=prepared.content,
+            file_names=prepared.file_names,
+            detached_manifest=prepared.full_manifest if is_detached else None,
+            friendly_name=source.friendly_name,
+            description=manifest.description,
+            references=manifest.references,
+        )

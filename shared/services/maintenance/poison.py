@@ -1,0 +1,212 @@
+"""What failed for good: messages in poison queues and events that were given up.
+
+Each is explained in the words of the service, and can be set going again once its cause is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared import messages
+from shared.domain.errors import InvalidInput
+from shared.domain.operation import Operation
+from shared.ports import Blobs, DeadMessage, Operations, PoisonQueues, Queues
+from shared.services.maintenance.dead_letters import DeadEvent, DeadLetters, blob_of
+from shared.topology import QUEUES, Queue
+
+BLOBS = "blobs"
+"""What the poison queue of the blob triggers is called here."""
+EVENTS = "events"
+"""What the container of dead-lettered events is called here."""
+PLACES: tuple[str, ...] = (*QUEUES, BLOBS, EVENTS)
+_BLOB_QUEUE = "webjobs-blobtrigger-poison"
+_WORDS = re.compile(r"[A-Za-z ,.]{1,100}")
+_ABOUT = (
+    "instance",
+    "operation",
+    "update",
+    "group",
+    "deployment",
+    "bucket",
+    "devices",
+    "unexplained",
+    "blob",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PoisonItem:
+    """One thing that failed for good.
+
+    `place` is one of `PLACES`, `what` the work, `about` the ids it was about, `reason` the last
+    error where one is known. `is_over` says that its operation has ended: a replay does nothing.
+    """
+
+    place: str
+    what: str
+    about: Mapping[str, Any]
+    at: str
+    reason: str | None
+    is_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How much of a place was set going again, and how much was over and dropped."""
+
+    place: str
+    replayed: int
+    dropped: int
+
+
+@dataclass(slots=True)
+class Poison:
+    """Lists and replays."""
+
+    poison: PoisonQueues
+    queues: Queues
+    blobs: Blobs
+    operations: Operations
+    dead_letters: DeadLetters
+
+    async def list(self, place: str | None = None) -> AsyncIterator[PoisonItem]:
+        """What failed for good, of one place or of all.
+
+        The storage shows the first 32 messages of a queue; `count` says how many there are.
+        """
+        for each in _places(place):
+            if each == EVENTS:
+                async for name in self._letters():
+                    for event in await self.dead_letters.read(name):
+                        yield _of_event(event)
+            else:
+                for message in await self.poison.peek(_poison_queue(each)):
+                    yield await self._of_message(each, message)
+
+    async def count(self, place: str) -> int:
+        """How many messages, or blobs of events, there are in a place."""
+        if place == EVENTS:
+            return sum([1 async for _ in self._letters()])
+        return await self.poison.count(_poison_queue(place))
+
+    async def replay(self, place: str | None = None) -> AsyncIterator[Replayed]:
+        """Set everything going again that is there now, of one place or of all."""
+        for each in _places(place):
+            replayed = dropped = 0
+            if each == EVENTS:
+                async for name in self._letters():
+                    await self.queues.put(messages.ReplayEvents(blob=name))
+                    replayed += 1
+            else:
+                for _ in range(await self.poison.count(_poison_queue(each))):
+                    message = await self.poison.take(_poison_queue(each))
+                    if message is None:
+                        break
+                    if await self._again(each, message):
+                        replayed += 1
+                    else:
+                        dropped += 1
+                    await self.poison.delete(message)
+            if replayed or dropped:
+                yield Replayed(each, replayed, dropped)
+
+    async def _again(self, place: str, message: DeadMessage) -> bool:
+        body = _body(message)
+        if (await self._of_message(place, message)).is_over:
+            return False
+        if place == BLOBS:
+            container, name = str(body.get("ContainerName")), str(body.get("BlobName"))
+            return await self.dead_letters.raise_again(container, name)
+        await self.poison.put_back(_queue(place), message)
+        return True
+
+    async def _letters(self) -> AsyncIterator[str]:
+        token: str | None = None
+        while True:
+            page = await self.blobs.list("deadletter", "", token)
+            for item in page.items:
+                yield item.name
+            token = page.token
+            if token is None:
+                return
+
+    async def _of_message(self, place: str, message: DeadMessage) -> PoisonItem:
+        body = _body(message)
+        if place == BLOBS:
+            what, about = _of_blob(str(body.get("ContainerName")), str(body.get("BlobName")))
+        else:
+            what = messages.MESSAGES[_queue(place)].work
+            about = {key: body[key] for key in _ABOUT if key in body}
+        if not body:
+            what += " (the message is not one of ours)"
+        operation = await self._operation(about)
+        if operation is None:
+            return PoisonItem(place, what, about, message.inserted_at, None)
+        failure = operation.failure or operation.last_error
+        return PoisonItem(
+            place,
+            what,
+            {**about, "status": operation.status.value, "stage": operation.stage.value},
+            message.inserted_at,
+            f"{failure.code}: {failure.message}" if failure else None,
+            operation.is_finished,
+        )
+
+    async def _operation(self, about: Mapping[str, Any]) -> Operation | None:
+        instance, identity = about.get("instance"), about.get("operation")
+        if not isinstance(instance, str) or not isinstance(identity, str):
+            return None
+        stored = await self.operations.get(instance, identity)
+        return stored.value if stored else None
+
+
+def _places(place: str | None) -> tuple[str, ...]:
+    if place is None:
+        return PLACES
+    name = BLOBS if place == _BLOB_QUEUE else place.removesuffix("-poison")
+    if name not in PLACES:
+        raise InvalidInput(f"'{place}' is none of {', '.join(PLACES)}.", target="queue")
+    return (name,)
+
+
+def _queue(place: str) -> Queue:
+    return next(name for name in QUEUES if name == place)
+
+
+def _poison_queue(place: str) -> str:
+    return _BLOB_QUEUE if place == BLOBS else f"{place}-poison"
+
+
+def _body(message: DeadMessage) -> Mapping[str, Any]:
+    try:
+        body = json.loads(message.text)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _of_blob(container: str, name: str) -> tuple[str, dict[str, Any]]:
+    if container == "quarantine" and name.count("/") == 2:
+        instance, operation, _ = name.split("/")
+        return "scan the files of an import", {"instance": instance, "operation": operation}
+    return "start the import of a dropped manifest", {"blob": f"{container}/{name}"}
+
+
+def _of_event(event: DeadEvent) -> PoisonItem:
+    about = {
+        key: event.data[key]
+        for key in ("instance", "bucket", "hubName", "deviceId", "moduleId")
+        if event.data.get(key) is not None
+    }
+    what = f"deliver the event {event.kind}"
+    blob = blob_of(event.subject)
+    if blob is not None:
+        what, about = _of_blob(*blob)
+    # anything but plain words may hold the address of the webhook, with its key
+    outcome = event.outcome if _WORDS.fullmatch(event.outcome) else "…"
+    reason = f"{event.reason} after {event.attempts} attempts: {outcome}"
+    return PoisonItem(EVENTS, what, about, event.at, reason)

@@ -1,0 +1,151 @@
+"""Finds work that was lost on the way and sets it going again, and removes what lost work has left.
+
+Every trigger may be lost, a crash may come between a row and its message: this is the backstop.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from shared import messages
+from shared.domain.errors import ConcurrentUpdate, DependencyFailed, NotFound
+from shared.domain.operation import Operation, Stage
+from shared.ports import Blobs, Clock, Deployments, Fleet, Operations, Queues, Stored
+from shared.services.announce import Announcer
+from shared.services.devices.registry_sync import GIVE_UP_AFTER
+from shared.services.imports.operation import Imports
+from shared.services.maintenance.orphans import Orphans, Removed
+from shared.services.rollup_scheduler import RollupScheduler
+from shared.services.updates.best_updates import BestUpdates
+from shared.topology import SCAN_REQUEST, quarantine_prefix
+
+STALLED_AFTER = timedelta(minutes=2)
+_PAGES = 5
+_MESSAGES = {
+    Stage.FETCH: messages.FetchImport,
+    Stage.PUBLISH: messages.PublishImport,
+    Stage.DELETE: messages.DeleteUpdate,
+}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Sweep:
+    """Looks over every instance."""
+
+    instances: Iterable[str]
+    operations: Operations
+    deployments: Deployments
+    fleet: Fleet
+    best_updates: BestUpdates
+    blobs: Blobs
+    queues: Queues
+    rollups: RollupScheduler
+    clock: Clock
+    imports: Imports
+    orphans: Orphans
+    announcer: Announcer = field(default_factory=Announcer)
+
+    async def run(self) -> None:
+        """Restart stalled operations and fan-outs, refresh derived figures, remove orphans."""
+        resumed, removed = 0, Removed()
+        for instance in self.instances:
+            resumed += await self._operations(instance)
+            removed += await self.orphans.sweep(instance)
+            await self._fan_outs(instance)
+            classes = await self.fleet.classes(instance)
+            await self.best_updates.refresh(instance, *(known.device_class for known in classes))
+            for group in await self.fleet.groups(instance, with_deleted=True):
+                await self.rollups.request(instance, group.group_id)
+        if resumed or removed != Removed():
+            log.warning(
+                "sweep: %d stalled operations set going again, leftovers of %d imports and %d "
+                "blobs of content removed",
+                resumed,
+                removed.quarantined,
+                removed.content,
+            )
+
+    async def _operations(self, instance: str) -> int:
+        resumed = 0
+        token: str | None = None
+        for _ in range(_PAGES):
+            page = await self.operations.list(instance, token, is_unsettled=True)
+            for stored in page.items:
+                if stored.value.is_finished:
+                    await self.announcer.operation(instance, stored.value.operation_id)
+                elif self._idle(stored.value) > STALLED_AFTER:
+                    await self._resume(instance, stored)
+                    resumed += 1
+            token = page.token
+            if token is None:
+                break
+        return resumed
+
+    def _idle(self, operation: Operation) -> timedelta:
+        now = datetime.fromisoformat(self.clock.now())
+        return now - datetime.fromisoformat(operation.changed_at)
+
+    async def _resume(self, instance: str, stored: Stored[Operation]) -> None:
+        operation = stored.value
+        log.info("operation %s stalled in stage %s", operation.operation_id, operation.stage)
+        identity, step = operation.operation_id, operation.step
+        if operation.kind == "devices" and self._idle(operation) > GIVE_UP_AFTER:
+            await self._give_up(instance, stored)
+        elif operation.kind == "devices":
+            await self.queues.put(
+                messages.RegistryStep(instance=instance, operation=identity, step=step)
+            )
+        elif operation.kind == "rescan":
+            await self.queues.put(
+                messages.RescanStep(instance=instance, operation=identity, step=step)
+            )
+        elif operation.stage is Stage.SCAN:
+            await self._scan_again(instance, operation)
+        else:
+            resume = _MESSAGES[operation.stage]
+            await self.queues.put(resume(instance=instance, operation=identity))
+
+    async def _give_up(self, instance: str, stored: Stored[Operation]) -> None:
+        """End a re-read none of whose messages gets anywhere: they would become poison for ever."""
+        stuck = DependencyFailed(
+            f"Stage '{stored.value.stage}' has not come further for an hour.",
+            code="GivenUp",
+            retryable=False,
+        )
+        failed = stored.value.failed(stuck, self.clock.now())
+        try:
+            await self.operations.save(instance, failed, stored.etag)
+        except ConcurrentUpdate:
+            log.info("operation %s goes on after all", failed.operation_id)
+
+    async def _scan_again(self, instance: str, operation: Operation) -> None:
+        """Write the request anew: its creation is what triggers a scan."""
+        name = quarantine_prefix(instance, operation.operation_id) + SCAN_REQUEST
+        request = await self.blobs.read("quarantine", name)
+        if request is not None:
+            await self.blobs.write("quarantine", name, request)
+            return
+        gone = NotFound("The quarantined content is gone; import again.")
+        await self.imports.fail(instance, operation.operation_id, gone)
+
+    async def _fan_outs(self, instance: str) -> None:
+        now = self.clock.now()
+        for stored in await self.deployments.of_instance(instance):
+            deployment = stored.value
+            if deployment.events:
+                await self.announcer.deployment(
+                    instance, deployment.group_id, deployment.deployment_id
+                )
+            if not deployment.is_fanned_out and deployment.starts_at <= now:
+                await self.queues.put(
+                    messages.FanOut(
+                        instance=instance,
+                        group=deployment.group_id,
+                        deployment=deployment.deployment_id,
+                    )
+                )
