@@ -25,14 +25,14 @@ from azure.data.tables.aio import TableServiceClient
 from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
-from local.iothub.records import Identity, Key, Record, insert, scan
-from local.iothub.store import Store
-from local.iothub.twin import Twin
+from local.cloud.iothub.records import Identity, Key, Record, insert, scan
+from local.cloud.iothub.store import Store
+from local.cloud.iothub.twin import Twin
 from local.stack.azurite import ACCOUNT
 from local.stack.credentials import Credentials
 from local.stack.parts import diagnostics_container, hub_part
 from local.stack.provision import provision
-from shared.domain.topology import CONTAINERS, QUEUES, TABLES
+from shared.topology import CONTAINERS, QUEUES, TABLES
 from tests.azurite import start_azurite
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from azure.storage.blob.aio import ContainerClient
 
 from local.blob_drop import read_status
 from shared.contract.codes import AgentState
-from shared.domain.topology import IMPORT_MANIFEST_SUFFIX, IMPORT_STATUS_SUFFIX
+from shared.topology import IMPORT_MANIFEST_SUFFIX, IMPORT_STATUS_SUFFIX
 from tests.packages import Package, inline_step, make_package
 from tests.waiting import eventually
 
