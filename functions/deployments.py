@@ -39,7 +39,7 @@ async def create_or_update_deployment(call: Call) -> models.Deployment:
     deployment = await call.app.deploy.create(
         call.instance,
         _request(call, call.body(models.Deployment)),
-        author=call.caller,
+        author=call.principal.object_id,
         condition=lambda known: call.check_condition(
             wire.deployment_etag(known) if known else None
         ),

@@ -382,9 +382,7 @@ async def test_cancelling_a_class_twice_is_one_revision() -> None:
     ]
 
 
-async def test_a_deployment_to_many_devices_needs_phases_where_somebody_must_approve() -> (
-    None
-):
+async def test_a_deployment_to_many_devices_needs_phases_where_somebody_must_approve() -> None:
     world = await a_world("d1", "d2")
     world.deploy.limits = Limits(devices_without_approval=1)
 

@@ -9,8 +9,10 @@ from shared.domain.fleet.deployment_edit import DeploymentRequest
 from shared.domain.limits import Limits, TooManyRequests
 from shared.domain.updates.import_item import ImportItem
 from shared.domain.updates.update_id import UpdateId
+from shared.services.audit.trail import AuditTrail
 from shared.services.deployments.deploy import Deploy
 from shared.services.imports.operation import Imports
+from tests.fakes.audit import MemoryAudit
 from tests.memory import (
     FixedClock,
     MemoryBlobs,
@@ -35,6 +37,7 @@ def imports(clock: FixedClock, running: int) -> Imports:
         MemorySealer(),
         clock,
         Limits(running_operations=running),
+        audit=AuditTrail(MemoryAudit(), clock),
     )
 
 
