@@ -8,6 +8,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .components import load_enumerator
 from .deployment import Deployment, DeploymentResult, DeploymentTools
 from .verification import VerificationError, check_compatibility, check_not_older, version_key
 
@@ -60,6 +61,7 @@ class Worker:
             cancelled=cancelled,
             check=lambda manifest: self._check(operation.command, manifest),
             on_phase=on_phase,
+            enumerator=lambda: load_enumerator(self.config),
         )
         return Deployment(operation.command, operation.manifest, tools).run()
 
