@@ -9,6 +9,7 @@ import azure.functions as func
 import msgspec
 
 from shared.container import Container
+from shared.domain.access import Principal
 from shared.domain.errors import InvalidInput
 from shared.domain.strict_json import NotStrictJson, loads_strict
 from shared.domain.updates.update_id import UpdateId
@@ -24,13 +25,29 @@ _MAX_TOP_DIGITS = 9
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One authorized request to an instance; `parts` are the values in its path."""
+    """One authorized request to an instance; `parts` are the values in its path.
+
+    `request_id` is the service's own name for the request: answers and the audit log have it.
+    """
 
     app: Container
     route: Route
     parts: Mapping[str, str]
     api_version: str
     request: func.HttpRequest
+    principal: Principal
+    request_id: str
+
+    @property
+    def target(self) -> str:
+        """What the request is about: its path below the instance, decoded, without a verb."""
+        return "/".join(self._segment(each) for each in self.route.path.split("/"))
+
+    def _segment(self, template: str) -> str:
+        name, closing, _ = template.partition("}")
+        if not closing:
+            return template.partition(":")[0]
+        return self.parts[name.removeprefix("{")].replace("%", "%25").replace("/", "%2F")
 
     @property
     def instance(self) -> str:
