@@ -5,7 +5,7 @@ of names. It is told by its environment: ODU_PHASE, ODU_UPDATE_PROVIDER, ODU_UPD
 ODU_UPDATE_VERSION, ODU_WORKFLOW_ID. Its exit code is its answer:
 
     0    go on
-    75   not now, ask again later (EX_TEMPFAIL): outside a maintenance window, on battery, no consent
+    75   not now, ask again later (EX_TEMPFAIL): no maintenance window, on battery, no consent
     77   never: the update is refused (EX_NOPERM)
 
 Any other code, or none in time, fails the update. The last line of its output is the reason, and
