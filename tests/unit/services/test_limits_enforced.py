@@ -8,8 +8,10 @@ from shared.domain.errors import LimitExceeded
 from shared.domain.limits import Limits, TooManyRequests
 from shared.domain.updates.import_item import ImportItem
 from shared.domain.updates.update_id import UpdateId
+from shared.services.audit.trail import AuditTrail
 from shared.services.deployments.deploy import Deploy, DeploymentRequest
 from shared.services.imports.operation import Imports
+from tests.fakes.audit import MemoryAudit
 from tests.memory import (
     FixedClock,
     MemoryBlobs,
@@ -34,6 +36,7 @@ def imports(clock: FixedClock, running: int) -> Imports:
         MemorySealer(),
         clock,
         Limits(running_operations=running),
+        audit=AuditTrail(MemoryAudit(), clock),
     )
 
 
