@@ -93,11 +93,10 @@ def select(enumerator: Enumerator, properties: Mapping[str, str]) -> list[Compon
         ManifestError: They cannot be listed.
     """
     try:
-        components = list(enumerator.components())
+        return [part for part in enumerator.components() if _matches(part, properties)]
     except Exception as error:
         # As above.
         raise _failed(error) from error
-    return [component for component in components if _matches(component, properties)]
 
 
 def _choose(name: str) -> EntryPoint | None:
