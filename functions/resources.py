@@ -4,6 +4,7 @@ A new resource is added here and nowhere else.
 """
 
 from functions import (
+    audit,
     deployments,
     device_classes,
     devices,
@@ -25,6 +26,7 @@ RESOURCES: tuple[Api, ...] = (
     log_collections.api,
     deployments.api,
     subgroup_deployments.api,
+    audit.api,
 )
 
 

@@ -115,27 +115,32 @@ class ResultReporter:
     def __init__(self, reporter: Reporter, *, with_phase: bool) -> None:
         self._reporter = reporter
         self._with_phase = with_phase
-        self._phase: tuple[str, str | None] | None = None
+        self._phase: str | None = None
+        self._is_waiting = False
 
     def begin(self) -> None:
         """A deployment begins: no phase has been reported of it."""
         self._phase = None
+        self._is_waiting = False
 
     def report(self, state: AgentState, result_code: int, command: Command, **details: Any) -> None:
         """Report a state and result of a command; `details` as `result_report` takes them."""
         self._reporter.put(self._result(state, result_code, command, **details))
 
-    def report_phase(self, command: Command, phase: str, details: str | None = None) -> None:
-        """Report that a phase began, or what it waits for, if phases are reported."""
-        news = (phase, brief(details))
-        if self._with_phase and news != self._phase:
-            self._phase = news
-            self.report(
-                AgentState.DEPLOYMENT_IN_PROGRESS,
-                ResultCode.SUCCESS,
-                command,
-                result_details=news[1],
-            )
+    def report_phase(self, command: Command, phase: str, waiting: str | None = None) -> None:
+        """Report that a phase began, if phases are reported, or why it has to wait."""
+        is_told = waiting is None and not self._is_waiting
+        if is_told and (not self._with_phase or phase == self._phase):
+            return
+        self._is_waiting = waiting is not None
+        if waiting is None:
+            self._phase = phase
+        self.report(
+            AgentState.DEPLOYMENT_IN_PROGRESS,
+            ResultCode.SUCCESS,
+            command,
+            result_details=None if waiting is None else brief(f"waiting before {phase}: {waiting}"),
+        )
 
     def report_refused(
         self, command: Command, error: VerificationError, package_code: Erc | None
@@ -188,7 +193,7 @@ class ResultReporter:
     def _result(
         self, state: AgentState, result_code: int, command: Command, **details: Any
     ) -> dict[str, Any]:
-        extra = {"phase": self._phase and self._phase[0]} if self._with_phase else {}
+        extra = {"phase": self._phase} if self._with_phase else {}
         workflow = workflow_member(command.action, command.workflow_id, command.retry_timestamp)
         return result_report(state, result_code, workflow=workflow, extra=extra, **details)
 

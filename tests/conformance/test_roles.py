@@ -22,8 +22,13 @@ if TYPE_CHECKING:
     from shared.http.route import Route
 
 MAY = {
-    "DeviceUpdateAdministrator": {"updates": "rwd", "management": "rwd"},
-    "DeviceUpdateReader": {"updates": "r", "management": "r"},
+    "DeviceUpdateAdministrator": {
+        "updates": "rwd",
+        "management": "rwd",
+        "audit": "r",
+        "operations": "rwd",
+    },
+    "DeviceUpdateReader": {"updates": "r", "management": "r", "audit": "r"},
     "DeviceUpdateContentAdministrator": {"updates": "rwd", "management": ""},
     "DeviceUpdateContentReader": {"updates": "r", "management": ""},
     "DeviceUpdateDeploymentsAdministrator": {"updates": "r", "management": "rwd"},
@@ -36,7 +41,7 @@ KIND = {"GET": "r", "PUT": "w", "POST": "w", "PATCH": "w", "DELETE": "d"}
 
 def may(role: str, route: Route) -> bool:
     """The rule of the published roles: the first word of the path and the verb decide."""
-    return KIND[route.method] in MAY[role][re.split(r"[/:]", route.path)[0]]
+    return KIND[route.method] in MAY[role].get(re.split(r"[/:]", route.path)[0], "")
 
 
 def a_token(stack: Stack, *roles: str) -> str:
