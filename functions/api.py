@@ -197,6 +197,7 @@ def _answer(call: Call, reply: Reply[Any]) -> func.HttpResponse:
     headers = {auditing.REQUEST_ID: call.request_id, **reply.headers}
     if route.is_conditional:
         headers["ETag"] = tag = _tag(reply.body)
+    if route.is_conditional and route.method == "GET":
         wanted, unwanted = request.headers.get("If-Match"), request.headers.get("If-None-Match")
         if wanted and wanted not in (tag, "*"):
             raise PreconditionFailed(

@@ -10,7 +10,7 @@ import msgspec
 
 from shared.container import Container
 from shared.domain.access import Principal
-from shared.domain.errors import InvalidInput
+from shared.domain.errors import InvalidInput, PreconditionFailed
 from shared.domain.strict_json import NotStrictJson, loads_strict
 from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
@@ -71,6 +71,27 @@ class Call:
         """A value from the query."""
         value = self.request.params.get(name)
         return None if value is None else str(value)
+
+    def check_condition(self, tag: str | None) -> None:
+        """Let a write pass or refuse it for its `If-Match` and `If-None-Match`.
+
+        Args:
+            tag: ETag of the thing that is there; None if there is none.
+
+        Raises:
+            PreconditionFailed: A condition does not hold.
+        """
+        wanted, unwanted = (
+            self.request.headers.get(name) for name in ("If-Match", "If-None-Match")
+        )
+        if wanted and (tag is None or wanted not in (tag, "*")):
+            now = f"The ETag is {tag}" if tag else "There is none yet"
+            raise PreconditionFailed(f"{now}: If-Match does not hold.", target="If-Match")
+        if unwanted and tag is not None and unwanted in (tag, "*"):
+            raise PreconditionFailed(
+                f"There is one, with the ETag {tag}: If-None-Match does not hold.",
+                target="If-None-Match",
+            )
 
     def json(self) -> Any:
         """The JSON body, read strictly.

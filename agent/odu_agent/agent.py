@@ -230,8 +230,8 @@ class _Session:
         loop = asyncio.get_running_loop()
         cancelled = self._cancelled = threading.Event()
 
-        def on_phase(phase: str) -> None:
-            loop.call_soon_threadsafe(self._results.report_phase, operation.command, phase)
+        def on_phase(phase: str, waiting: str | None) -> None:
+            loop.call_soon_threadsafe(self._results.report_phase, operation.command, phase, waiting)
 
         self._results.begin()
         future = loop.run_in_executor(

@@ -100,10 +100,12 @@ class ResultReporter:
         self._reporter = reporter
         self._with_phase = with_phase
         self._phase: str | None = None
+        self._is_waiting = False
 
     def begin(self) -> None:
         """A deployment begins: no phase has been reported of it."""
         self._phase = None
+        self._is_waiting = False
 
     def report(self, state: AgentState, result_code: int, command: Command, **details: Any) -> None:
         """Report a state and result of a command; `details` as `result_report` takes them."""
@@ -113,11 +115,20 @@ class ResultReporter:
             result_report(state, result_code, workflow=workflow, extra=extra, **details)
         )
 
-    def report_phase(self, command: Command, phase: str) -> None:
-        """Report that a phase began, if phases are reported."""
-        if self._with_phase and phase != self._phase:
+    def report_phase(self, command: Command, phase: str, waiting: str | None = None) -> None:
+        """Report that a phase began, if phases are reported, or why it has to wait."""
+        is_told = waiting is None and not self._is_waiting
+        if is_told and (not self._with_phase or phase == self._phase):
+            return
+        self._is_waiting = waiting is not None
+        if waiting is None:
             self._phase = phase
-            self.report(AgentState.DEPLOYMENT_IN_PROGRESS, ResultCode.SUCCESS, command)
+        self.report(
+            AgentState.DEPLOYMENT_IN_PROGRESS,
+            ResultCode.SUCCESS,
+            command,
+            result_details=None if waiting is None else f"waiting before {phase}: {waiting}",
+        )
 
     def report_refused(
         self, command: Command, error: VerificationError, package_code: Erc | None

@@ -141,6 +141,8 @@ class Erc(IntEnum):
     """Own code: a package is held back by the device's administrator."""
     MANIFEST_TOO_OLD = 0x30400F03
     """Own code: the update manifest was made longer ago than the device allows."""
+    STEPS_RESTARTS_WITHOUT_END = 0x30400F04
+    """Own code: a step asks for one restart after the other."""
     SCRIPT_TIMED_OUT = 0x30500F01
     """Own code: a script was ended because it took too long."""
     SCRIPT_API_VERSION = 0x30500F02

@@ -201,6 +201,10 @@ _KNOWN: dict[int, tuple[str, str]] = {
         "The update was made longer ago than the device allows.",
         "Import the update again, and check the device's clock.",
     ),
+    Erc.STEPS_RESTARTS_WITHOUT_END: (
+        "A step is still not installed after several restarts.",
+        "Correct how the step tells that it is installed, and import it under a new version.",
+    ),
     Erc.SCRIPT_TIMED_OUT: ("The script took too long and was ended.", _SCRIPT_LOG),
     Erc.SCRIPT_API_VERSION: ("A script step has an unknown apiVersion.", _FIX_UPDATE),
     Erc.SCRIPT_RESULT_MALFORMED: ("The script's result file cannot be read.", _FIX_UPDATE),

@@ -89,7 +89,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
 
 def _operation(route: Route, known: Iterable[tuple[Any, Mapping[str, Any]]]) -> dict[str, Any]:
     responses = {str(int(route.status)): _success(route, known)}
-    if route.is_conditional:
+    if route.is_conditional and route.method == "GET":
         responses["304"] = {"description": "It still has the ETag of If-None-Match."}
     for status in _errors(route):
         responses[str(int(status))] = {"$ref": f"#/components/responses/{_response_name(status)}"}
