@@ -16,7 +16,7 @@ from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
 from shared.http.page_token import open_token, seal_token
 from shared.http.problems import UnsupportedMediaType
-from shared.http.route import PREFIX, TOKEN, TOP, Route
+from shared.http.route import TOKEN, TOP, Route
 from shared.ports import Page
 
 MAX_BODY_BYTES = 4 << 20
@@ -206,7 +206,7 @@ def parts_of(route: Route, url: str) -> dict[str, str]:
     apart, so that what looks encoded in them may be meant as it stands.
     """
     found: dict[str, str] = {}
-    template = f"{PREFIX}/{route.path}".split("/")
+    template = route.template.split("/")
     for segment, value in zip(template, urlsplit(url).path.strip("/").split("/"), strict=False):
         name, closing, suffix = segment.removeprefix("{").partition("}")
         if closing:
