@@ -8,6 +8,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from shared import messages
 from shared.domain.errors import DeviceUpdateError
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device import TwinChange, bucket_of
@@ -15,6 +16,7 @@ from shared.domain.operation import Operation
 from shared.domain.updates.import_item import ImportItem
 from shared.domain.updates.update_id import UpdateId
 from shared.services.announce import Announcements, Announcer
+from shared.services.audit.trail import AuditTrail
 from shared.services.deployments.command import Commands
 from shared.services.deployments.completions import Completions
 from shared.services.deployments.deploy import Deploy
@@ -37,6 +39,7 @@ from shared.services.rollup_scheduler import RollupScheduler
 from shared.services.scanning.engines import Scanning
 from shared.services.updates.best_updates import BestUpdates
 from shared.topology import SCAN_REQUEST
+from tests.fakes.audit import MemoryAudit
 from tests.memory import (
     Crash,
     Faults,
@@ -69,6 +72,9 @@ STALLED_SECONDS = 180.0
 _MOST_DELIVERIES = 500
 
 
+type Trigger = Callable[[Any], Awaitable[None]]
+
+
 class World:
     """Everything of one instance. Services see the ports through `faults`; tests see them bare."""
 
@@ -84,6 +90,7 @@ class World:
         self.fetcher, self.scanner = MemoryFetcher(), MemoryScanner()
         self.topic = MemoryCustomerTopic()
         self.verdicts = MemoryVerdicts()
+        self.audit_log = MemoryAudit()
         self.rebuild()
 
     def rebuild(self) -> None:
@@ -98,8 +105,15 @@ class World:
         best = BestUpdates(fleet, updates)
         families = Families(updates, around(self.holders))
         self.announcer = Announcer(queues, 0.0)
+        self.audit = AuditTrail(around(self.audit_log), self.clock)
         self.imports = Imports(
-            operations, blobs, queues, sealer, self.clock, announcer=self.announcer
+            operations,
+            blobs,
+            queues,
+            sealer,
+            self.clock,
+            announcer=self.announcer,
+            audit=self.audit,
         )
         self.fetch = ImportFetch(
             self.imports,
@@ -148,7 +162,7 @@ class World:
             self.clock,
             self.announcer,
         )
-        rollbacks = Rollbacks(deployments, updates, fleet, queues, self.clock)
+        rollbacks = Rollbacks(deployments, updates, fleet, queues, self.clock, self.audit)
         completions = Completions(deployments, fleet, self.announcer, self.clock)
         self.rollup = RollUp(devices, fleet, rollbacks, self.clock, completions)
         self.announcements = Announcements(
@@ -178,6 +192,12 @@ class World:
             self.orphans,
             self.announcer,
         )
+
+    def audited(self) -> list[tuple[str, str, str]]:
+        """Origin, action and target of each entry of the audit log, the oldest first."""
+        rows = self.audit_log.rows
+        found = [rows[key] for key in sorted(rows, key=lambda key: key[2])]
+        return [(item["origin"], item["action"], item["target"]) for item in found]
 
     async def drain(self) -> None:
         """Deliver messages and blob events until none is left; a crash has them delivered again."""
@@ -210,7 +230,9 @@ class World:
                 await self.scan.run(instance, operation)
                 return
             self.clock.advance(message.delay_seconds)
-            await self._triggers()[message.queue](message.body)
+            kind = messages.MESSAGES[message.queue]
+            order = messages.decode(kind, json.dumps(message.body))
+            await self._triggers()[kind](order)
         except Exception as error:
             if not _is_passing(error):
                 raise
@@ -219,25 +241,23 @@ class World:
             else:
                 self.blobs.created.append(message)  # type: ignore[arg-type]
 
-    def _triggers(self) -> Mapping[str, Callable[[Mapping[str, Any]], Awaitable[None]]]:
+    def _triggers(self) -> Mapping[type[messages.Message], Trigger]:
         return {
-            "import": lambda order: self.fetch.run(order["instance"], order["operation"]),
-            "publish": lambda order: self.publish.run(order["instance"], order["operation"]),
-            "fanout": lambda order: self.deploy.fan_out(
-                order["instance"], order["group"], order["deployment"]
+            messages.FetchImport: lambda order: self.fetch.run(order.instance, order.operation),
+            messages.PublishImport: lambda order: self.publish.run(order.instance, order.operation),
+            messages.FanOut: lambda order: self.deploy.fan_out(
+                order.instance, order.group, order.deployment
             ),
-            "reconcile": self._reconcile,
-            "rollup": lambda order: self.rollup.group(order["instance"], order["group"]),
-            "announce": self.announcements.run,
+            messages.Reconcile: self._reconcile,
+            messages.RollUp: lambda order: self.rollup.group(order.instance, order.group),
+            messages.Announce: self.announcements.run,
         }
 
-    async def _reconcile(self, order: Mapping[str, Any]) -> None:
-        if "unexplained" in order:
-            await self.observe.look_again(order["instance"], order["bucket"], order["unexplained"])
-        elif "devices" in order:
-            await self.reconcile.some(order["instance"], order["bucket"], order["devices"])
+    async def _reconcile(self, order: messages.Reconcile) -> None:
+        if order.unexplained:
+            await self.observe.look_again(order.instance, order.bucket, order.unexplained)
         else:
-            await self.reconcile.of_group(order["instance"], order["bucket"], order["group"])
+            await self.reconcile.run(order)
 
     async def operation(self, identity: str) -> Operation:
         stored = await self.operations.get(INSTANCE, identity)
