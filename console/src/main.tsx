@@ -17,10 +17,13 @@ import { SessionContext } from './app/session';
 import { SignInPage } from './app/SignInPage';
 import { applyTheme, useTheme } from './app/theme';
 
+const FRAME = { background: 'transparent', color: 'inherit' };
+
 function Frame({ children }: { children: ReactNode }) {
   const theme = useTheme();
   return (
-    <FluentProvider theme={fluentThemes[theme]} className="frame">
+    // a class here would be on the hosts of all tooltips too, which lie above the page
+    <FluentProvider theme={fluentThemes[theme]} style={FRAME}>
       {children}
     </FluentProvider>
   );

@@ -43,6 +43,13 @@ export function kindOf(deployment: Deployment, status: DeploymentStatus, now: nu
   return status.deploymentState.startsWith('Active') && !isOver ? 'running' : 'finished';
 }
 
+async function standingOf(instance: string, deployment: Deployment, now: number): Promise<Standing> {
+  const { groupId, deploymentId } = deployment;
+  const status = await queryClient.fetchQuery(statusQuery(instance, groupId, deploymentId));
+  const kind = kindOf(deployment, status, now);
+  return { deployment, status, counts: countsOf(status), kind };
+}
+
 export const standingsQuery = (instance: string) =>
   queryOptions({
     queryKey: [instance, 'standings'],
@@ -54,14 +61,18 @@ export const standingsQuery = (instance: string) =>
       );
       const newest = lists.flatMap((list) => list.slice(0, NEWEST_OF_GROUP));
       const now = Date.now();
-      const all = await Promise.all(
-        newest.map(async (deployment): Promise<Standing> => {
-          const { groupId, deploymentId } = deployment;
-          const status = await queryClient.fetchQuery(statusQuery(instance, groupId, deploymentId));
-          const kind = kindOf(deployment, status, now);
-          return { deployment, status, counts: countsOf(status), kind };
-        }),
-      );
+      const all = await Promise.all(newest.map((each) => standingOf(instance, each, now)));
       return all.sort((a, b) => b.deployment.startDateTime.localeCompare(a.deployment.startDateTime));
+    },
+  });
+
+/** The newest deployments of one group. */
+export const groupStandingsQuery = (instance: string, group: string, atMost = 10) =>
+  queryOptions({
+    queryKey: [instance, 'standings', group],
+    queryFn: async (): Promise<Standing[]> => {
+      const list = await queryClient.fetchQuery(groupDeploymentsQuery(instance, group));
+      const now = Date.now();
+      return Promise.all(list.slice(0, atMost).map((each) => standingOf(instance, each, now)));
     },
   });

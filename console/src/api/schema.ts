@@ -4,6 +4,86 @@
  */
 
 export interface paths {
+    "/deviceUpdate/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read who you are and what your roles let you do, instance by instance.
+         * @description Needs a valid token, whatever its roles.
+         */
+        get: operations["get_me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List who changed what, the newest first. A page may be short, even empty, before the last.
+         * @description Needs the action `audit/read`.
+         */
+        get: operations["list_audit_entries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/audit/{entryId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an entry of the audit log.
+         * @description Needs the action `audit/read`.
+         */
+        get: operations["get_audit_entry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/audit:verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Check that no entry of some days (by default 31) was removed, changed or inserted.
+         * @description Needs the action `audit/read`.
+         */
+        get: operations["verify_audit_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/management/connectionHealth": {
         parameters: {
             query?: never;
@@ -433,7 +513,7 @@ export interface paths {
          */
         get: operations["get_deployment"];
         /**
-         * Deploy an update to a group.
+         * Deploy an update to a group, or change its deployment of that id: what is left out stays.
          * @description Needs the action `management/write`.
          */
         put: operations["create_or_update_deployment"];
@@ -1025,6 +1105,86 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AuditActor
+         * @description Who changed something.
+         *
+         *     `address` is where the request came from, as the service's front end has seen it; `client` the
+         *     program that sent it.
+         */
+        AuditActor: {
+            objectId: string;
+            roles: string[];
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            address?: string | null;
+            /** @default null */
+            client?: string | null;
+        };
+        /**
+         * AuditEntry
+         * @description One change, or the try at one.
+         *
+         *     `hash` is the SHA-256 of the entry without it, as canonical JSON: members sorted, no white
+         *     space; `previousHash` is that of the entry with the number before, 64 zeros for the first.
+         *     `result` is `Succeeded`, the code of an error, or `Unknown` where the service stopped before it
+         *     could say. `before` and `after` are the states as the API shows them; what is large is kept as
+         *     its size and hash, and secrets are removed.
+         */
+        AuditEntry: {
+            id: string;
+            instanceId: string;
+            number: number;
+            day: string;
+            dateTime: string;
+            begunDateTime: string;
+            /** @enum {unknown} */
+            origin: "Automatic" | "Drop" | "Rest";
+            actor: components["schemas"]["AuditActor"];
+            action: string;
+            target: string;
+            result: string;
+            requestId: string;
+            previousHash: string;
+            hash: string;
+            /** @default null */
+            status?: number | null;
+            /** @default null */
+            message?: string | null;
+            /** @default null */
+            clientRequestId?: string | null;
+            /** @default null */
+            request?: unknown;
+            /** @default null */
+            before?: unknown;
+            /** @default null */
+            after?: unknown;
+        };
+        /**
+         * AuditFinding
+         * @description Where the log does not hold, and why.
+         */
+        AuditFinding: {
+            number: number;
+            reason: string;
+        };
+        /**
+         * AuditProof
+         * @description What a check of the audit log has found; `firstFinding` names the first entry at fault.
+         */
+        AuditProof: {
+            isIntact: boolean;
+            firstDay: string;
+            lastDay: string;
+            entryCount: number;
+            anchorCount: number;
+            findingCount: number;
+            lastNumber: number;
+            lastHash: string;
+            /** @default null */
+            firstFinding?: components["schemas"]["AuditFinding"] | null;
+        };
+        /**
          * ConnectionHealth
          * @description What is known of connections: the first three add up to the total.
          *
@@ -1091,6 +1251,10 @@ export interface components {
             downloadSecurity?: string | null;
             /** @default null */
             recallReason?: string | null;
+            /** @default null */
+            etag?: string | null;
+            /** @default null */
+            revision?: number | null;
         };
         /**
          * DeploymentDeviceState
@@ -1438,6 +1602,25 @@ export interface components {
             };
         };
         /**
+         * Me
+         * @description The caller, as the token says. Instances without any action are left out.
+         */
+        Me: {
+            objectId: string;
+            roles: string[];
+            instances: components["schemas"]["MyInstance"][];
+            /** @default null */
+            name?: string | null;
+        };
+        /**
+         * MyInstance
+         * @description An instance, and the data actions that the caller's roles give there.
+         */
+        MyInstance: {
+            id: string;
+            actions: string[];
+        };
+        /**
          * Operation
          * @description A long-running operation; what follows `error` is additional.
          *
@@ -1476,6 +1659,15 @@ export interface components {
             missingUpdates?: components["schemas"]["UpdateId"][] | null;
             /** @default null */
             awaitedFiles?: string[] | null;
+        };
+        /**
+         * Page[AuditEntry]
+         * @description One page of a listing; `nextLink` leads to the following one.
+         */
+        Page_AuditEntry_: {
+            value: components["schemas"]["AuditEntry"][];
+            /** @default null */
+            nextLink?: string | null;
         };
         /**
          * Page[DeploymentDeviceState]
@@ -1915,6 +2107,147 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    get_me: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    list_audit_entries: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Which ones to list: `actor eq '...'`, or `target eq '...'`, or `action eq '...'`, or `result eq '...'`, or `joined by `and`` */
+                filter?: string;
+                /** @description The first day, as in `2026-01-31` (UTC). */
+                from?: string;
+                /** @description The last day, as in `2026-01-31` (UTC). */
+                to?: string;
+                /** @description At most so many. */
+                top?: number;
+                /** @description Where a page begins: part of the `nextLink` of the page before. */
+                token?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AuditEntry_"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    get_audit_entry: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of an entry of the audit log. */
+                entryId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditEntry"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    verify_audit_log: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description The first day, as in `2026-01-31` (UTC). */
+                from?: string;
+                /** @description The last day, as in `2026-01-31` (UTC). */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditProof"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     get_connection_health: {
         parameters: {
             query: {
@@ -2803,7 +3136,12 @@ export interface operations {
                 /** @description Version of the API. */
                 "api-version": "2022-10-01" | "2026-06-01";
             };
-            header?: never;
+            header?: {
+                /** @description An ETag, or `*`. */
+                "If-None-Match"?: string;
+                /** @description An ETag, or `*`. */
+                "If-Match"?: string;
+            };
             path: {
                 /** @description An instance of Device Update. */
                 instanceId: string;
@@ -2823,6 +3161,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    /** @description Changes with the content. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2834,6 +3174,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];

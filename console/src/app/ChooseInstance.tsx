@@ -11,7 +11,7 @@ const text = {
   title: 'Instances',
   none: 'You have no role here',
   ask: (name: string) =>
-    `${name} is signed in, but has no role of Device Update. An administrator of the application can give one.`,
+    `${name || 'You'} signed in, but without a role of Device Update. An administrator of the application can give one.`,
 };
 
 export const rememberInstance = (instance: string): void => localStorage.setItem(LAST, instance);
@@ -28,7 +28,7 @@ export function ChooseInstance() {
             if (known && (instances.length === 1 || known.id === last)) {
               return <Navigate to="/$instance" params={{ instance: known.id }} replace />;
             }
-            if (!known) return <Empty title={text.none}>{text.ask(name)}</Empty>;
+            if (!known) return <Empty title={text.none}>{text.ask(name ?? '')}</Empty>;
             return (
               <>
                 <h1>{text.title}</h1>

@@ -1,28 +1,21 @@
 /** The head: instance, search, sign of life, theme, who is signed in. */
 
-import {
-  Button,
-  Menu,
-  MenuItem,
-  MenuItemRadio,
-  MenuList,
-  MenuPopover,
-  MenuTrigger,
-  Tooltip,
-} from '@fluentui/react-components';
-import { useQuery } from '@tanstack/react-query';
-import { Link, useNavigate } from '@tanstack/react-router';
+import { Button } from '@fluentui/react-components';
+import { Link } from '@tanstack/react-router';
+import { lazy, Suspense } from 'react';
 import { useFreshness } from '../api/freshness';
 import { useNow } from '../design/clock';
-import { DarkIcon, DownIcon, LightIcon, MenuIcon, PersonIcon } from '../design/icons';
+import { DarkIcon, LightIcon, MenuIcon } from '../design/icons';
 import { duration } from '../text/format';
 import { words } from '../text/words';
 import { LIVE_MS } from './live';
-import { meQuery, useInstance } from './me';
+import { useInstance } from './me';
 import { Search } from './Search';
-import { useSession } from './session';
 import css from './Shell.module.css';
 import { toggleTheme, useTheme } from './theme';
+
+const Instances = lazy(() => import('./Menus').then((menus) => ({ default: menus.Instances })));
+const Account = lazy(() => import('./Menus').then((menus) => ({ default: menus.Account })));
 
 export function Head({ onMenu, onKeys }: { onMenu: () => void; onKeys: () => void }) {
   const instance = useInstance();
@@ -36,51 +29,23 @@ export function Head({ onMenu, onKeys }: { onMenu: () => void; onKeys: () => voi
         <img src={`${import.meta.env.BASE_URL}icon.svg`} alt="" width="24" height="24" />
         <span>{words.product}</span>
       </Link>
-      <Instances />
+      <Suspense fallback={instance}>
+        <Instances />
+      </Suspense>
       <Search />
       <div className={css.tools}>
         <SignOfLife />
-        <Tooltip content={theme === 'dark' ? 'Light' : 'Dark'} relationship="inaccessible">
-          <Button
-            appearance="subtle"
-            icon={theme === 'dark' ? <LightIcon /> : <DarkIcon />}
-            aria-label={theme === 'dark' ? 'Use the light theme' : 'Use the dark theme'}
-            onClick={toggleTheme}
-          />
-        </Tooltip>
-        <Account onKeys={onKeys} />
+        <Button
+          appearance="subtle"
+          icon={theme === 'dark' ? <LightIcon /> : <DarkIcon />}
+          aria-label={theme === 'dark' ? 'Use the light theme' : 'Use the dark theme'}
+          onClick={toggleTheme}
+        />
+        <Suspense fallback={<span className={css.menuPlace} />}>
+          <Account onKeys={onKeys} />
+        </Suspense>
       </div>
     </header>
-  );
-}
-
-function Instances() {
-  const instance = useInstance();
-  const navigate = useNavigate();
-  const { data } = useQuery(meQuery);
-  const names = data?.instances.map((each) => each.id) ?? [instance];
-  if (names.length < 2) return <span className="oneline">{instance}</span>;
-  const choose = (name: string) => navigate({ to: '/$instance', params: { instance: name } });
-  return (
-    <Menu
-      checkedValues={{ instance: [instance] }}
-      onCheckedValueChange={(_, { checkedItems }) => choose(checkedItems[0] ?? instance)}
-    >
-      <MenuTrigger>
-        <Button appearance="subtle" icon={<DownIcon />} iconPosition="after" aria-label={`Instance ${instance}`}>
-          {instance}
-        </Button>
-      </MenuTrigger>
-      <MenuPopover>
-        <MenuList>
-          {names.map((name) => (
-            <MenuItemRadio key={name} name="instance" value={name}>
-              {name}
-            </MenuItemRadio>
-          ))}
-        </MenuList>
-      </MenuPopover>
-    </Menu>
   );
 }
 
@@ -102,23 +67,3 @@ function SignOfLife() {
   );
 }
 
-function Account({ onKeys }: { onKeys: () => void }) {
-  const { auth } = useSession();
-  const { data } = useQuery(meQuery);
-  const name = data?.name ?? auth.account?.username ?? '';
-  return (
-    <Menu>
-      <MenuTrigger>
-        <Button appearance="subtle" icon={<PersonIcon />} aria-label={`Account: ${name}`} />
-      </MenuTrigger>
-      <MenuPopover>
-        <MenuList>
-          <MenuItem disabled>{name}</MenuItem>
-          <MenuItem onClick={onKeys}>Keyboard</MenuItem>
-          <MenuItem onClick={() => window.open('/openapi', '_blank', 'noopener')}>REST API</MenuItem>
-          <MenuItem onClick={() => auth.signOut()}>{words.actions.signOut}</MenuItem>
-        </MenuList>
-      </MenuPopover>
-    </Menu>
-  );
-}

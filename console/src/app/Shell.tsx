@@ -1,15 +1,17 @@
 /** The frame of every page: head, side, content. */
 
 import { Outlet, useRouterState } from '@tanstack/react-router';
-import { useEffect, useRef, useState } from 'react';
+import { lazy, Suspense, useEffect, useRef, useState } from 'react';
 import { Announcements } from '../design/announce';
 import { words } from '../text/words';
 import { rememberInstance } from './ChooseInstance';
 import { Head } from './Head';
-import { KeyList, useKeys } from './keys';
+import { useKeys } from './keys';
 import { useInstance } from './me';
 import css from './Shell.module.css';
 import { Side } from './Side';
+
+const KeyList = lazy(() => import('./KeyList').then(({ KeyList: page }) => ({ default: page })));
 
 export function Shell() {
   const instance = useInstance();
@@ -44,7 +46,11 @@ export function Shell() {
         </main>
       </div>
       <Announcements />
-      {isListOpen && <KeyList onClose={() => setListOpen(false)} />}
+      {isListOpen && (
+        <Suspense>
+          <KeyList onClose={() => setListOpen(false)} />
+        </Suspense>
+      )}
     </div>
   );
 }

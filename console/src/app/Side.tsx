@@ -3,6 +3,7 @@
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import {
+  AuditIcon,
   DeploymentsIcon,
   DevicesIcon,
   DiagnosticsIcon,
@@ -22,6 +23,7 @@ type Target =
   | '/$instance/devices'
   | '/$instance/groups'
   | '/$instance/diagnostics'
+  | '/$instance/audit'
   | '/$instance/operations';
 
 const ITEMS: { to: Target; icon: ReactNode; text: string }[] = [
@@ -31,6 +33,7 @@ const ITEMS: { to: Target; icon: ReactNode; text: string }[] = [
   { to: '/$instance/devices', icon: <DevicesIcon />, text: words.nav.devices },
   { to: '/$instance/groups', icon: <GroupsIcon />, text: words.nav.groups },
   { to: '/$instance/diagnostics', icon: <DiagnosticsIcon />, text: words.nav.diagnostics },
+  { to: '/$instance/audit', icon: <AuditIcon />, text: words.nav.audit },
   { to: '/$instance/operations', icon: <OperationsIcon />, text: words.nav.operations },
 ];
 

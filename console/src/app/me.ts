@@ -2,7 +2,7 @@
 
 import { queryOptions, useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
-import { body, client } from '../api/client';
+import { body, client, V } from '../api/client';
 
 export type Action =
   | 'updates/read'
@@ -24,7 +24,7 @@ const ROLES: Record<Action, string> = {
 
 export const meQuery = queryOptions({
   queryKey: ['me'],
-  queryFn: ({ signal }) => body(client.GET('/deviceUpdate/me' as never, { signal } as never) as unknown as Promise<{ data?: { name: string; instances: { id: string; actions: string[] }[] } }>),
+  queryFn: ({ signal }) => body(client.GET('/deviceUpdate/me', { params: { query: V }, signal })),
   staleTime: 5 * 60_000,
 });
 

@@ -148,6 +148,22 @@ const operations = createRoute({
   component: lazyRouteComponent(() => import('../pages/operations/Operations'), 'Operations'),
 });
 
+const audit = createRoute({
+  getParentRoute: () => shell,
+  path: '/audit',
+  validateSearch: optional((search) => ({
+    actor: text(search.actor),
+    target: text(search.target),
+  })),
+  component: lazyRouteComponent(() => import('../pages/audit/Audit'), 'Audit'),
+});
+
+const auditEntry = createRoute({
+  getParentRoute: () => shell,
+  path: '/audit/$entry',
+  component: lazyRouteComponent(() => import('../pages/audit/AuditEntry'), 'AuditEntry'),
+});
+
 const nowhere = createRoute({
   getParentRoute: () => shell,
   path: '$',
@@ -173,6 +189,8 @@ const tree = root.addChildren([
     group,
     diagnostics,
     collection,
+    audit,
+    auditEntry,
     operations,
     nowhere,
   ]),

@@ -11,6 +11,8 @@ export interface Column<T> {
   /** Where it goes on a narrow screen; columns without a place are left out there. */
   narrow?: 'title' | 'state' | 'line' | 'fact';
   isNumber?: boolean;
+  /** Whether it takes the room that is left, cut off with an ellipsis. */
+  grows?: boolean;
   /** A width in CSS. */
   width?: string;
 }
@@ -71,6 +73,7 @@ export function Table<T>({
                   className={[
                     column.isNumber ? 'number' : '',
                     column.narrow ? css[column.narrow] : css.wide,
+                    column.grows ? css.grow : '',
                   ].join(' ')}
                   data-head={column.head}
                 >

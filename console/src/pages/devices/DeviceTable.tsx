@@ -69,6 +69,7 @@ export function DeviceTable({
     {
       head: head.why,
       narrow: 'line',
+      grows: true,
       cell: (device) => shortWhy(device) && <Foreign atMost={300}>{shortWhy(device)}</Foreign>,
     },
     {

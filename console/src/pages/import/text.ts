@@ -1,0 +1,31 @@
+import { plural } from '../../text/format';
+
+export const text = {
+  updates: 'Updates',
+  title: 'Import an update',
+  run: 'Import',
+  pipeline: 'Pipeline',
+  facts: 'About it',
+  started: 'Started',
+  last: 'Last sign of life',
+  update: 'Update',
+  trace: 'Trace',
+  id: 'Id',
+  running: 'Running',
+  waiting: 'Waiting to begin',
+  succeeded: 'Imported',
+  failed: 'Refused',
+  open: 'Show the update',
+  deploy: 'Deploy it',
+  stages: {
+    fetch: { title: 'Fetch', what: 'The files are read from where they lie, and their hashes compared.' },
+    scan: { title: 'Scan', what: 'Every engine looks at every file, into archives too.' },
+    sign: { title: 'Sign', what: 'The manifest that devices trust is built and signed.' },
+    publish: { title: 'Publish', what: 'The update can be deployed from now on.' },
+  },
+  bytes: (done: string, total: string) => `${done} of ${total}`,
+  files: (done: number, total: number) => `${done} of ${plural(total, 'file', 'files')}`,
+  waitsFor: 'It waits for',
+  missing: 'Not there yet',
+  again: 'Import again',
+} as const;
