@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from . import Agent, ConfigError, __version__, load_config
+from . import Agent, AgentConfig, ConfigError, __version__, load_config
 from .redaction import RedactingFormatter
 
 EXIT_BAD_CONFIG = 2
@@ -28,11 +28,12 @@ def main(arguments: list[str] | None = None) -> int:
     except ConfigError as error:
         sys.stderr.write(f"odu-agent: {error}\n")
         return EXIT_BAD_CONFIG
-    asyncio.run(_run(Agent(config)))
+    asyncio.run(_run(config))
     return 0
 
 
-async def _run(agent: Agent) -> None:
+async def _run(config: AgentConfig) -> None:
+    agent = Agent(config)
     loop = asyncio.get_running_loop()
     ending: set[asyncio.Task[None]] = set()
     for number in (signal.SIGTERM, signal.SIGINT):

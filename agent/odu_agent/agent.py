@@ -20,6 +20,7 @@ from .deployment import DeploymentResult
 from .desired import DesiredSection, News
 from .diagnostics import Diagnostics
 from .download import Downloader, DownloadLimits
+from .handlers.registry import HandlerRegistry
 from .handlers.simulator import simulated_handlers
 from .reporting import (
     SEND_ERRORS,
@@ -59,7 +60,8 @@ class Agent:
 
     Args:
         config: Its settings.
-        handlers: Step handlers by name; by default the simulator if the settings ask for it.
+        handlers: Step handlers by name; by default those that are installed, or the simulator if
+            the settings ask for it.
         client_factory: Makes the hub client; by default the Azure IoT device SDK's.
         limits: Bounds of downloads; by default those of the settings.
     """
@@ -278,5 +280,5 @@ def _result_of(done: asyncio.Future[DeploymentResult]) -> DeploymentResult:
 
 def _default_handlers(config: AgentConfig) -> Mapping[str, Handler]:
     if config.simulator is None:
-        return {}
+        return HandlerRegistry(config)
     return simulated_handlers(config.data_folder, config.simulator)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .contract.encoding import unb64url
 from .contract.rootkeys import RootKey
@@ -16,13 +16,14 @@ from .contract.twin import DEFAULT_COMPATIBILITY_NAMES
 _DEFAULT_DOWNLOAD_TIMEOUT_MINUTES = 480
 _DEFAULT_LOG_KILOBYTES = 50
 _MOST_LOG_KILOBYTES = 100_000
+_T = TypeVar("_T")
 
 
 class ConfigError(Exception):
     """A setting is missing or wrong; the message names it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AgentConfig:
     """All that one agent needs to know.
 
@@ -42,7 +43,10 @@ class AgentConfig:
         allow_downgrade: Whether an update below the highest version ever installed is taken. The
             service rolls back by ordinary deployments, so this is the default.
         report_phases: Whether the member `phase` is added to reports of progress.
-        simulator: None for none, or the simulator's data (empty for its defaults).
+        simulator: None for none, or the simulator's data (empty for its defaults): every standard
+            handler is simulated then.
+        handler_settings: What each handler is given, by its name.
+        root: The file system to update.
         log_components: Folders with logs to upload on request, by component name.
         maximum_log_bytes: Most that is uploaded of one folder.
     """
@@ -62,6 +66,8 @@ class AgentConfig:
     allow_downgrade: bool = True
     report_phases: bool = False
     simulator: Mapping[str, Any] | None = None
+    handler_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    root: Path = Path("/")
     log_components: Mapping[str, Path] = field(default_factory=dict)
     maximum_log_bytes: int = _DEFAULT_LOG_KILOBYTES * 1024
 
@@ -121,6 +127,8 @@ def load_config(path: Path) -> AgentConfig:
         allow_downgrade=_get(members, "allowDowngrade", bool, True),
         report_phases=_get(members, "reportPhases", bool, False),
         simulator=_simulator(members.get("simulator")),
+        handler_settings=_handler_settings(members),
+        root=folder / _get(members, "root", str, "/"),
         log_components=_log_components(members, folder),
         maximum_log_bytes=1024 * _log_kilobytes(members),
     )
@@ -169,7 +177,7 @@ def _read_object(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def _get[T](members: Mapping[str, Any], name: str, kind: type[T], default: T | None = None) -> T:
+def _get(members: Mapping[str, Any], name: str, kind: type[_T], default: _T | None = None) -> _T:
     value = members.get(name, default)
     if value is None:
         raise ConfigError(f"{name} is missing")
@@ -219,6 +227,13 @@ def _log_kilobytes(members: Mapping[str, Any]) -> int:
     if kilobytes < 1:
         raise ConfigError("maxKilobytesToUploadPerLogPath must be above 0")
     return min(kilobytes, _MOST_LOG_KILOBYTES)
+
+
+def _handler_settings(members: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    settings = _get(members, "handlers", dict, {})
+    if not all(isinstance(value, dict) for value in settings.values()):
+        raise ConfigError("handlers must hold an object for each handler")
+    return settings
 
 
 def _simulator(value: Any) -> Mapping[str, Any] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from azure.iot.device import ProxyOptions
 from azure.iot.device.aio import IoTHubDeviceClient, IoTHubModuleClient
@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 _FIRST_WAIT_SECONDS = 1.0
 _LONGEST_WAIT_SECONDS = 60.0
 _TWIN_TIMEOUT_SECONDS = 60.0
+_T = TypeVar("_T")
 
 
 class HubClient(Protocol):
@@ -90,11 +91,10 @@ async def get_twin(client: HubClient) -> dict[str, Any]:
     Raises:
         TimeoutError: The hub did not answer; the SDK alone would wait for ever.
     """
-    async with asyncio.timeout(_TWIN_TIMEOUT_SECONDS):
-        return await client.get_twin()
+    return await asyncio.wait_for(client.get_twin(), _TWIN_TIMEOUT_SECONDS)
 
 
-async def _until_it_works[T](call: Callable[[], Awaitable[T]]) -> T:
+async def _until_it_works(call: Callable[[], Awaitable[_T]]) -> _T:
     wait = _FIRST_WAIT_SECONDS
     while True:
         try:

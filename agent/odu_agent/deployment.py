@@ -22,7 +22,7 @@ from .contract.manifest import (
 )
 from .contract.twin import StepReport
 from .download import DownloadCancelledError, DownloadError
-from .handlers import CANCELLED, LocalFile, StepContext, StepResult
+from .handlers import CANCELLED, LocalFile, Restart, StepContext, StepResult
 from .names import is_plain_file_name, local_name
 from .redaction import redact
 from .verification import VerificationError
@@ -43,18 +43,23 @@ logger = logging.getLogger(__name__)
 _MAXIMUM_DETACHED_BYTES = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DeploymentResult:
-    """How a deployment ended, as it is reported."""
+    """How a deployment ended, as it is reported.
+
+    With `restart` it has not ended: it goes on once the device or the agent has been restarted, and
+    nothing is reported until then.
+    """
 
     ended: Ended
     result_code: int
     extended_result_codes: tuple[int, ...] = (Erc.NONE,)
     details: str | None = None
     steps: tuple[StepReport, ...] = ()
+    restart: Restart | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DeploymentTools:
     """What a deployment works with.
 
@@ -76,7 +81,7 @@ class DeploymentTools:
     on_phase: Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Part:
     """An inline step with its handler; `position` is that of its top-level step."""
 
@@ -196,9 +201,10 @@ class Deployment:
         work_folder = self._tools.folder / "work" / f"{position}-{index}"
         work_folder.mkdir(parents=True, exist_ok=True)
 
-        def fetch_files() -> None:
+        def fetch_files(*file_ids: str) -> None:
             for file in files:
-                self._fetch(file.file_id, manifest.files[file.file_id], file.path)
+                if not file_ids or file.file_id in file_ids:
+                    self._fetch(file.file_id, manifest.files[file.file_id], file.path)
 
         context = StepContext(
             update_id=manifest.update_id,

@@ -25,7 +25,7 @@ class News(Enum):
     """Changes were missed: fetch the twin."""
 
 
-@dataclass(slots=True)
+@dataclass
 class DesiredSection:
     """The section as known so far; `version` is its `$version`."""
 

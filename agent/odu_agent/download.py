@@ -13,7 +13,7 @@ import re
 import ssl
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
 import urllib3
@@ -48,7 +48,7 @@ class DownloadCancelledError(Exception):
     """The download was asked to stop."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DownloadLimits:
     """Bounds of one file's download.
 
@@ -325,11 +325,19 @@ def _expected_digest(file: ManifestFile) -> tuple[str, str]:
     raise DownloadError(Erc.DOWNLOAD_NO_HASHES, f"{file.file_name!r:.80} has no hash")
 
 
+def _digest(content: BinaryIO, algorithm: str) -> bytes:
+    digest = hashlib.new(algorithm)
+    buffer = memoryview(bytearray(1024 * 1024))
+    while count := content.readinto(buffer):  # type: ignore[attr-defined]
+        digest.update(buffer[:count])
+    return digest.digest()
+
+
 def _matches(path: Path, expected: tuple[str, str]) -> bool:
     algorithm, digest = expected
     try:
         with path.open("rb") as content:
-            actual = b64(hashlib.file_digest(content, algorithm).digest())
+            actual = b64(_digest(content, algorithm))
     except FileNotFoundError:
         return False
     return hmac.compare_digest(actual.encode(), digest.encode(errors="surrogatepass"))

@@ -44,6 +44,7 @@ SEND_ERRORS = (
     iot_errors.OperationCancelled,
     iot_errors.OperationTimeout,
     TimeoutError,
+    asyncio.TimeoutError,  # another class before Python 3.11
 )
 _MAXIMUM_QUEUED = 32
 _SEND_TIMEOUT_SECONDS = 120.0
@@ -86,8 +87,7 @@ class Reporter:
         wait = self._first_wait_seconds
         while True:
             try:
-                async with asyncio.timeout(_SEND_TIMEOUT_SECONDS):
-                    await send(patch)
+                await asyncio.wait_for(send(patch), _SEND_TIMEOUT_SECONDS)
             except SEND_ERRORS as error:
                 logger.warning("a report was not taken: %s", type(error).__name__)
                 await asyncio.sleep(wait)

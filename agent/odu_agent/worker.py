@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Operation:
     """A verified deployment; `package_code` tells what became of the root key package."""
 
@@ -37,7 +37,7 @@ class Operation:
     package_code: Erc
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Worker:
     """Carries out operations with the means of one device."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum, StrEnum
+from enum import Enum
 from typing import Any
 
 from .contract.codes import Action
@@ -22,7 +22,7 @@ class CommandError(Exception):
     """A `service` value that no agent may act on; it is neither reported nor acknowledged."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Command:
     """A `service` value, as far as every agent needs it."""
 
@@ -35,7 +35,7 @@ class Command:
     file_urls: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
-class Ended(StrEnum):
+class Ended(Enum):
     """How an operation ended."""
 
     COMPLETED = "completed"
@@ -43,7 +43,7 @@ class Ended(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Finished:
     """A workflow that ended for good; `seen` are the retry timestamps it was sent with."""
 
@@ -53,7 +53,7 @@ class Finished:
     installed_update_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Workflow:
     """What the agent holds.
 
@@ -246,6 +246,9 @@ def _finish(state: Workflow, done: Finished) -> Workflow:
     return replace(state, finished=(*others, done)[-MAXIMUM_FINISHED:])
 
 
+_ENDED = {ended.value for ended in Ended}
+
+
 def finished_to_json(finished: tuple[Finished, ...]) -> list[dict[str, Any]]:
     """Write records of ended workflows for keeping."""
     return [
@@ -264,7 +267,7 @@ def finished_from_json(entries: list[dict[str, Any]]) -> tuple[Finished, ...]:
     finished = []
     for entry in entries:
         workflow_id, ended, seen = entry.get("workflowId"), entry.get("ended"), entry.get("seen")
-        if isinstance(workflow_id, str) and ended in set(Ended) and isinstance(seen, list):
+        if isinstance(workflow_id, str) and ended in _ENDED and isinstance(seen, list):
             installed = entry.get("installedUpdateId")
             finished.append(Finished(workflow_id, Ended(ended), tuple(seen), installed))
     return tuple(finished)

@@ -32,7 +32,7 @@ class LogResult(IntEnum):
     NO_SAS_URL = -7
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LogReport:
     """What a device reports of an upload."""
 

@@ -318,24 +318,22 @@ def counted_erc(code: int) -> int:
     code &= 0xFFFFFFFF
     if code in _KNOWN or code < _ERROR_NUMBERS:
         return code
-    match code >> 20:
-        case 0x805 | 0xA02:
-            return code & 0xFFF00000
-        case 0x305 | 0x301 if _is_script_exit(code):
-            return code & 0xFFFFF000
+    if code >> 20 in (0x805, 0xA02):
+        return code & 0xFFF00000
+    if _is_script_exit(code):
+        return code & 0xFFFFF000
     return code & 0xF0000000 or 1
 
 
 def _is_script_exit(code: int) -> bool:
-    return code & 0xFF000 == 0x01000
+    return code >> 20 in (0x305, 0x301) and code & 0xFF000 == 0x01000
 
 
 def _general(code: int) -> tuple[str, str]:
-    match code >> 20:
-        case 0x805:
-            return _PACKAGE_MALFORMED
-        case 0xA02:
-            return _SIGNATURE_REFUSED
-        case 0x305 | 0x301 if _is_script_exit(code):
-            return _SCRIPT_EXIT
+    if code >> 20 == 0x805:
+        return _PACKAGE_MALFORMED
+    if code >> 20 == 0xA02:
+        return _SIGNATURE_REFUSED
+    if _is_script_exit(code):
+        return _SCRIPT_EXIT
     return _FACILITIES.get(code >> 28, ("The device reported an unknown error", _AGAIN))

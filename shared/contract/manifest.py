@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .codes import Erc
 from .strictjson import dumps_compact, loads_object
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _LEADING_INTEGER = re.compile(r"\s*(\d{1,9})")
 SUPPORTED_VERSIONS = (4, 5)
+_T = TypeVar("_T")
 
 
 class ManifestError(Exception):
@@ -29,7 +30,7 @@ class ManifestError(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ManifestUpdateId:
     """Names one update."""
 
@@ -42,7 +43,7 @@ class ManifestUpdateId:
         return {"provider": self.provider, "name": self.name, "version": self.version}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ManifestFile:
     """A file of the update, or a related file (a delta, say) of one.
 
@@ -78,7 +79,7 @@ class ManifestFile:
         return members
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ManifestStep:
     """One instruction: inline (a handler and its files) or a reference to a child update.
 
@@ -112,7 +113,7 @@ class ManifestStep:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UpdateManifest:
     """A whole manifest.
 
@@ -216,7 +217,7 @@ def _check_version(version: str) -> None:
         )
 
 
-def _member[T](members: Mapping[str, Any], name: str, kind: type[T], default: T) -> T:
+def _member(members: Mapping[str, Any], name: str, kind: type[_T], default: _T) -> _T:
     value = members.get(name)
     if value is None:
         return default

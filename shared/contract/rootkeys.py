@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -25,6 +25,7 @@ _HASH_ALGORITHMS = ("SHA256", "SHA384", "SHA512")
 _SIGNATURE_ALGORITHMS = ("RS256", "RS384", "RS512")
 _MINIMUM_KEY_BITS = 2048
 _MAXIMUM_KEY_BITS = 8192
+_T = TypeVar("_T")
 
 
 class RootKeyError(Exception):
@@ -36,7 +37,7 @@ class RootKeyError(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RootKey:
     """A root key: its id, modulus (big-endian, a leading zero allowed) and public exponent."""
 
@@ -53,7 +54,7 @@ class RootKey:
         return rsa_public_key(self.n, self.e)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DisabledSigningKey:
     """A signing key no longer to be trusted, named by a hash (see `signing_key_hash`)."""
 
@@ -61,7 +62,7 @@ class DisabledSigningKey:
     hash: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RootKeyPackage:
     """A package as parsed; `signatures[i]` belongs to `root_keys[i]`.
 
@@ -260,7 +261,7 @@ def _disabled_root_keys(protected: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(kids)
 
 
-def _each[T](values: Any, erc: Erc, read: Callable[[Mapping[str, Any]], T]) -> tuple[T, ...]:
+def _each(values: Any, erc: Erc, read: Callable[[Mapping[str, Any]], _T]) -> tuple[_T, ...]:
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
         raise _malformed(erc, "an array of objects")
     return tuple(read(value) for value in values)

@@ -108,7 +108,7 @@ def verify_signing_key(sjwk: str, roots: RootKeyStore) -> rsa.RSAPublicKey:
     return key
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Jws:
     header: str
     payload: str

@@ -28,7 +28,7 @@ DEFAULT_COMPATIBILITY_NAMES = ("manufacturer", "model")
 _INFORMATION_CHARACTERS = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepReport:
     """The result of one top-level step."""
 
@@ -37,7 +37,7 @@ class StepReport:
     result_details: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AgentReport:
     """What a device reports under `agent`; parts it did not report are None or empty.
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ..contract.codes import ResultCode
 from ..contract.twin import extended_result_codes
 from ..state import JsonFile
-from . import CANCELLED, StepContext, StepResult
+from . import CANCELLED, HandlerEnvironment, StepContext, StepResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,7 +104,7 @@ class Simulator:
     def _is_cut_short(self, phase: str, entry: Mapping[str, Any], step: StepContext) -> bool:
         common = _object(self._read().get("delaySeconds")).get(phase)
         seconds = entry.get("delaySeconds", common)
-        return isinstance(seconds, int | float) and step.cancelled.wait(max(0.0, seconds))
+        return isinstance(seconds, (int, float)) and step.cancelled.wait(max(0.0, seconds))
 
     def _read(self) -> Mapping[str, Any]:
         return self._data or self._data_file.read()
@@ -116,6 +116,11 @@ class Simulator:
         entries = self._entry(phase)
         entry = entries.get(name, entries.get("*"))
         return entry if isinstance(entry, dict) else None
+
+
+def create(environment: HandlerEnvironment) -> Simulator:
+    """The simulator as a handler among others; its data are its settings or a file."""
+    return Simulator(environment.folder, environment.settings)
 
 
 def simulated_handlers(folder: Path, data: Mapping[str, Any] | None = None) -> dict[str, Simulator]:

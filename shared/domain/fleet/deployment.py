@@ -78,9 +78,12 @@ class Deployment:
     (`is_rollback`) is one that the service made itself, for `only_class_id`. One whose update was
     recalled (`recall_reason`) is cancelled for every class, also for those to come. `is_started`
     and `is_finished` say that this was told to customers, `events` what is still to be told.
-    `undoes` is the workflow whose devices it takes back: it reaches nobody else. With `rollout` it
-    reaches its devices by phases, and stands where `progress` says; `is_own` is a deployment that
-    one device alone was given.
+
+    One with a `rollout` reaches its devices step by step; `progress` says where it stands.
+    `revision` counts what operators have asked for: it moves with the specification and with their
+    actions, never with what devices report. `author` is the object id of who created it. `undoes`
+    is the workflow whose devices a rollback takes back: it reaches nobody else. `is_own` is one
+    that a single device was given.
     """
 
     deployment_id: str
@@ -100,9 +103,11 @@ class Deployment:
     is_started: bool = False
     is_finished: bool = False
     events: tuple[DomainEvent, ...] = ()
-    undoes: str = ""
     rollout: Rollout | None = None
     progress: Progress | None = None
+    revision: int = 1
+    author: str = ""
+    undoes: str = ""
     is_own: bool = False
 
     @property
@@ -112,8 +117,8 @@ class Deployment:
 
     @property
     def seed(self) -> str:
-        """What orders the devices of the roll-out."""
-        return (self.rollout.seed if self.rollout is not None else None) or self.workflow_id
+        """What orders the devices of its roll-out."""
+        return (self.rollout.seed if self.rollout else None) or self.workflow_id
 
     @property
     def is_final(self) -> bool:
