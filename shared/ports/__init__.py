@@ -12,6 +12,7 @@ from shared.ports.hub import Hub, TwinSource
 from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
 from shared.ports.operations import Operations
+from shared.ports.passes import DueQuery, Passes
 from shared.ports.queues import DeadMessage, PoisonQueues, Queues
 from shared.ports.recounts import Correction, Counters, Recounts
 from shared.ports.refusals import RefusalCounts
@@ -32,6 +33,7 @@ __all__ = [
     "DeviceQuery",
     "DeviceWrite",
     "Devices",
+    "DueQuery",
     "Events",
     "Fetcher",
     "Fleet",
@@ -43,6 +45,7 @@ __all__ = [
     "LogCollections",
     "Operations",
     "Page",
+    "Passes",
     "PoisonQueues",
     "Queues",
     "Recounts",

@@ -108,12 +108,13 @@ class Deployment:
     revision: int = 1
     author: str = ""
     undoes: str = ""
+    undone_priority: int = DEFAULT_PRIORITY
     is_own: bool = False
 
     @property
     def priority(self) -> int:
-        """The higher one decides, whatever the age."""
-        return self.rollout.priority if self.rollout is not None else DEFAULT_PRIORITY
+        """The higher one decides, whatever the age; a rollback has that of what it undoes."""
+        return self.rollout.priority if self.rollout is not None else self.undone_priority
 
     @property
     def seed(self) -> str:
@@ -192,12 +193,28 @@ def in_force(
         device_class: The class asked about.
         now: ISO 8601, UTC, comparable as text with the deployments' times.
     """
+    deployments = list(deployments)
     started = [
         item
         for item in deployments
         if item.has_started(now) and item.reaches_everybody and item.targets(device_class)
     ]
-    return max(started, key=precedence, default=None)
+    newest = max(started, key=precedence, default=None)
+    return (rollback_for(newest, deployments, device_class, now) or newest) if newest else None
+
+
+def rollback_for(
+    deployment: Deployment, deployments: Iterable[Deployment], device_class: DeviceClass, now: str
+) -> Deployment | None:
+    """The rollback that has taken devices of a class back from a deployment; None if none has."""
+    found = [
+        item
+        for item in deployments
+        if item.undoes == deployment.workflow_id
+        and item.has_started(now)
+        and item.targets(device_class)
+    ]
+    return max(found, key=precedence, default=None)
 
 
 def state_for(
@@ -208,8 +225,10 @@ def state_for(
     """
     if deployment.subgroup(device_class.class_id).is_canceled or deployment.is_final:
         return DeploymentState.CANCELED
-    newest = in_force(deployments, device_class, now)
+    others = list(deployments)
+    newest = in_force(others, device_class, now)
     superseded = newest is not None and precedence(newest) > precedence(deployment)
+    superseded = superseded or rollback_for(deployment, others, device_class, now) is not None
     return DeploymentState.INACTIVE if superseded else DeploymentState.ACTIVE
 
 

@@ -386,5 +386,3 @@ def installed_update(record: DeviceRecord) -> UpdateId | None:
     _, named = record.registers.get("agent.installedUpdateId", (0, None))
     known = parse_installed_update_id(named)
     return update_named(known) if known is not None else None
-
-

@@ -1,0 +1,53 @@
+"""What passes of roll-outs over a bucket read and write down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.domain.fleet.counters import Cell, Counts
+from shared.domain.fleet.device import DeviceRecord
+from shared.ports.common import Page, Stored
+
+
+@dataclass(frozen=True, slots=True)
+class DueQuery:
+    """Which devices of a group a pass for one deployment looks at: those that were not asked to run
+    it, and those whose twin may differ from their row.
+
+    `ranks` are the ranks that it reaches (`rollouts.selection`), None for all; `with_asked` takes
+    in those that were asked and have not succeeded. Rows that were written before these things
+    were written down are taken in.
+    """
+
+    group: str
+    workflow_id: str
+    ranks: tuple[tuple[int, int], ...] | None = None
+    with_asked: bool = False
+
+
+class Passes(Protocol):
+    """The devices that passes look at, and the ledgers that they write, by bucket."""
+
+    async def due(
+        self, instance: str, bucket: int, query: DueQuery, *, token: str | None = None
+    ) -> Page[Stored[DeviceRecord]]:
+        """A page of the devices of a bucket that a pass looks at, perhaps with others."""
+        ...
+
+    async def ledger(self, instance: str, bucket: int, group: str) -> Stored[Mapping[Cell, int]]:
+        """What passes have written down about a group; its ETag is empty if there is nothing."""
+        ...
+
+    async def save_ledger(
+        self, instance: str, bucket: int, group: str, cells: Mapping[Cell, int], etag: str
+    ) -> None:
+        """Replace a ledger, guarded. Raises ConcurrentUpdate."""
+        ...
+
+    async def tally(
+        self, instance: str, bucket: int, group: str
+    ) -> tuple[Counts, Mapping[Cell, int]]:
+        """The counters of one group in one bucket, and its ledger, read before them."""
+        ...
