@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
+from shared.messages import Message
 from shared.topology import Queue
 
 
 class Queues(Protocol):
     """The work queues."""
 
-    async def put(
-        self, queue: Queue, message: Mapping[str, Any], *, delay_seconds: float = 0
-    ) -> None:
-        """Add a message, visible after the delay."""
+    async def put(self, message: Message, *, delay_seconds: float = 0) -> None:
+        """Add a message to its queue, visible after the delay."""
         ...
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from enum import StrEnum
-from typing import Protocol
 
 from shared.contract.codes import Erc
 from shared.domain.fleet.asking import answered_by
@@ -28,6 +26,7 @@ from shared.domain.fleet.device import (
 )
 from shared.domain.fleet.failure import is_download_failure
 from shared.domain.fleet.orders import OrderKind, order_of
+from shared.domain.fleet.reconcile_decision import Decision, Nobody, Recorder, Why
 from shared.domain.fleet.windows import ask_opening, is_window_open
 from shared.domain.instant import later
 from shared.domain.rollouts.figures import LATE, Outcome, slot_minutes
@@ -40,66 +39,6 @@ CANCEL_DEADLINE = timedelta(days=1)
 """How long a device that was told to stop is waited for."""
 _HOLDS_FAILED = "DU;agent/"
 """Begins the version of agents that keep the steps of an update whose download failed."""
-
-
-class Why(StrEnum):
-    """Why a device is asked, or not: codes for people, in `explain`."""
-
-    NO_AGENT = "NoAgent"
-    NOT_COMPATIBLE = "NotCompatible"
-    NOT_STARTED = "NotStarted"
-    EXCLUDED = "Excluded"
-    CANCELED_FOR_DEVICE = "CanceledForDevice"
-    CANCELED_FOR_CLASS = "CanceledForClass"
-    ENDED = "Ended"
-    PAUSED = "Paused"
-    ROLLED_BACK = "RolledBack"
-    PHASE_NOT_REACHED = "PhaseNotReached"
-    GONE_FURTHER = "GoneFurther"
-    ANSWERED_BEFORE = "AnsweredBefore"
-    WINDOW_CLOSED = "WindowClosed"
-    DUE = "Due"
-    HAS_IT = "HasIt"
-    ASKED = "Asked"
-    IN_PROGRESS = "InProgress"
-    FAILED = "Failed"
-    RETRY_DUE = "RetryDue"
-    CANCELED_BY_DEVICE = "CanceledByDevice"
-    CANCELING = "Canceling"
-    WITHDRAWN = "Withdrawn"
-    SILENT = "Silent"
-    WORKS_ON_ANOTHER = "WorksOnAnother"
-    AGENT_HOLDS_FAILED_UPDATE = "AgentHoldsFailedUpdate"
-
-
-class Recorder(Protocol):
-    """Is told each thing that was looked at, in order; the last one decides."""
-
-    def note(self, why: Why, deployment: Deployment | None, until: str = "") -> None:
-        """Take down a reason; `until` is when it ends by itself."""
-        ...
-
-
-class _Nobody:
-    """Takes nothing down."""
-
-    def note(self, why: Why, deployment: Deployment | None, until: str = "") -> None:
-        """Nobody asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What to do about a device: `command` is what its twin should be given, None to leave it.
-
-    `deployment` is set where the device is asked to run an update: that takes room where its
-    roll-out bounds how many are asked, and `is_member` where a phase by count takes it in.
-    `look_at` is when time alone may change the answer.
-    """
-
-    command: Commanded | None = None
-    deployment: Deployment | None = None
-    is_member: bool = False
-    look_at: str = ""
 
 
 _LEAVE = Decision()
@@ -131,7 +70,7 @@ def desired_command(
         recorder: Is told what was looked at.
         link_life: How long the links of a command work.
     """
-    seen, recorder = view(record), recorder or _Nobody()
+    seen, recorder = view(record), recorder or Nobody()
     if seen.device_class is None:
         recorder.note(Why.NO_AGENT, None)
         return _LEAVE
@@ -484,7 +423,7 @@ class _Choice:
         if opening is None:
             return None
         self.recorder.note(Why.WINDOW_CLOSED, deployment, opening)
-        return Decision(look_at=opening)
+        return Decision(deployment=deployment, look_at=opening)
 
 
 _INSTALLED = (Outcome.SUCCEEDED, Outcome.HAD, Outcome.REVERTED)

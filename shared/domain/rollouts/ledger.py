@@ -104,10 +104,25 @@ def passed(
     """
     if ledger_of(cells, workflow_id).phase > phase:
         return dict(cells)
-    opens = int(datetime.fromisoformat(next_at).timestamp()) if next_at else 0
-    entries = {_PHASE: phase + 1, _DUE: due, _NEXT: opens}
+    entries = {_PHASE: phase + 1, _DUE: due, _NEXT: _seconds(next_at)}
     found = {**cells, **{f"{name}:{workflow_id}": value for name, value in entries.items()}}
     return {cell: value for cell, value in found.items() if value}
+
+
+def postponed(
+    cells: Mapping[str, int], workflow_id: str, due: int, next_at: str
+) -> dict[str, int]:
+    """The ledger after single devices were left; see `passed`."""
+    known = ledger_of(cells, workflow_id)
+    opens = _seconds(next_at)
+    if known.next_at:
+        opens = min(opens or known.next_at, known.next_at)
+    found = {**cells, f"{_DUE}:{workflow_id}": known.due + due, f"{_NEXT}:{workflow_id}": opens}
+    return {cell: value for cell, value in found.items() if value}
+
+
+def _seconds(at: str) -> int:
+    return int(datetime.fromisoformat(at).timestamp()) if at else 0
 
 
 def kept(cells: Mapping[str, int], workflows: Iterable[str]) -> dict[str, int]:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.domain.errors import ConcurrentUpdate
 from shared.domain.fleet.deployment import Deployment
-from shared.domain.fleet.reconcile import Decision, by_precedence
-from shared.domain.rollouts.ledger import Booking, asks_of, passed
+from shared.domain.fleet.reconcile import by_precedence
+from shared.domain.fleet.reconcile_decision import Decision
+from shared.domain.rollouts.ledger import Booking, Ledger, asks_of, ledger_of, passed, postponed
 from shared.domain.rollouts.pace import allowance
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Deployments, Passes
@@ -22,7 +22,7 @@ _LOOK_AGAIN_SECONDS = 5.0
 
 @dataclass(slots=True)
 class _Left:
-    """Devices that one roll-out has left for now, and when the first window of them opens."""
+    """Devices that a roll-out has left for now, and when the first window of them opens."""
 
     due: int = 0
     next_at: str = ""
@@ -30,7 +30,7 @@ class _Left:
 
 @dataclass(slots=True)
 class BucketPass:
-    """What a pass knows while it runs."""
+    """What a pass knows while it runs. `parts` are those of commands that devices share."""
 
     instance: str
     bucket: int
@@ -38,7 +38,7 @@ class BucketPass:
     passes: Passes
     parts: dict[UpdateId, Mapping[str, Any]] = field(default_factory=dict)
     _known: dict[str, tuple[float, Sequence[Deployment]]] = field(default_factory=dict)
-    _left: dict[str, _Left] = field(default_factory=dict)
+    _left: dict[tuple[str, str], _Left] = field(default_factory=dict)
 
     async def of_group(self, group: str) -> Sequence[Deployment]:
         """The deployments of a group, greatest precedence first, a few seconds old at most."""
@@ -50,81 +50,107 @@ class BucketPass:
             self._known[group] = (now, known)
         return known
 
-    async def bookings(self, group: str, offers: Sequence[Decision]) -> list[Booking | None | bool]:
-        """For each ask: its booking, None where none is needed, False where there is no room."""
-        limited = any(
-            offer.deployment is not None and allowance(offer.deployment, self.bucket, offer.is_member)
-            for offer in offers
-        )
-        cells = (await self.passes.ledger(self.instance, self.bucket, group)).value if limited else {}
+    async def with_room(
+        self, group: str, offers: Sequence[tuple[Decision, int]]
+    ) -> list[tuple[bool, Booking | None]]:
+        """For each decision, by the place of its device: whether there is room, and the booking."""
+        bounds = [self._bounds(decision) for decision, _ in offers]
+        if not any(bounds):
+            return [(True, None)] * len(offers)
+        cells = (await self.passes.ledger(self.instance, self.bucket, group)).value
+        found: list[tuple[bool, Booking | None]] = [(True, None)] * len(offers)
         taken: dict[str, tuple[int, int]] = {}
-        found: list[Booking | None | bool] = []
-        for offer in offers:
-            found.append(self._booking(group, offer, cells, taken))
+        for index in sorted(range(len(offers)), key=lambda index: offers[index][1]):
+            decision, most = offers[index][0], bounds[index]
+            if most is None or decision.deployment is None:
+                continue
+            workflow_id = decision.deployment.workflow_id
+            asks, members = taken.get(workflow_id) or asks_of(cells, workflow_id)
+            asks, members = asks + 1, members + decision.is_member
+            if asks > most[0] or (decision.is_member and members > most[1]):
+                found[index] = (False, None)
+                continue
+            taken[workflow_id] = asks, members
+            booking = Booking(group, workflow_id, decision.is_member, *most)
+            found[index] = (True, booking)
         return found
 
-    def _booking(
-        self,
-        group: str,
-        offer: Decision,
-        cells: Mapping[str, int],
-        taken: dict[str, tuple[int, int]],
-    ) -> Booking | None | bool:
-        deployment = offer.deployment
-        if deployment is None:
+    def _bounds(self, decision: Decision) -> tuple[int, int] | None:
+        deployment = decision.deployment
+        if deployment is None or deployment.rollout is None or deployment.progress is None:
             return None
-        most = allowance(deployment, self.bucket, offer.is_member)
-        if most is None:
-            return None
-        workflow_id = deployment.workflow_id
-        asks, members = taken.get(workflow_id) or asks_of(cells, workflow_id)
-        asks, members = asks + 1, members + offer.is_member
-        if asks > most[0] or members > most[1]:
-            self.leave(offer)
-            return False
-        taken[workflow_id] = asks, members
-        return Booking(group, workflow_id, offer.is_member, *most)
+        return allowance(
+            deployment.rollout, deployment.progress, self.bucket, is_member=decision.is_member
+        )
 
-    def leave(self, offer: Decision) -> None:
+    def leave(self, group: str, decision: Decision) -> None:
         """Take down that a device is due and is left, for want of room or until a window opens."""
-        if offer.deployment is None:
+        if decision.deployment is None:
             return
-        left = self._left.setdefault(offer.deployment.workflow_id, _Left())
+        left = self._left.setdefault((group, decision.deployment.workflow_id), _Left())
         left.due += 1
-        if offer.look_at:
-            left.next_at = min(left.next_at or offer.look_at, offer.look_at)
+        if decision.look_at:
+            left.next_at = min(left.next_at or decision.look_at, decision.look_at)
 
-    def has_left(self, workflow_id: str) -> bool:
-        """Whether the roll-out has left devices for want of room."""
-        left = self._left.get(workflow_id)
+    def is_full(self, group: str, workflow_id: str) -> bool:
+        """Whether the roll-out has left devices for want of room: more would be left as well."""
+        left = self._left.get((group, workflow_id))
         return left is not None and not left.next_at
 
-    async def write_down(self, group: str, begun: Sequence[Deployment], whole: str | None) -> None:
-        """Write the ledger of the group.
+    async def begin(self, group: str) -> Mapping[str, Ledger]:
+        """The roll-outs that ask now, and their entries in the ledger, before the pass."""
+        asking = self._asking(await self.of_group(group))
+        if not asking:
+            return {}
+        cells = (await self.passes.ledger(self.instance, self.bucket, group)).value
+        return {item.workflow_id: ledger_of(cells, item.workflow_id) for item in asking}
+
+    async def write_down(
+        self, group: str, begun: Mapping[str, Ledger], phases: Mapping[str, int]
+    ) -> None:
+        """Write down what a pass over all devices of a group has left.
 
         Args:
             group: The group.
-            begun: Its deployments when the pass began.
-            whole: The roll-out for which the pass has looked at all devices of the bucket; empty
-                for every roll-out, None for none.
+            begun: What `begin` found.
+            phases: The open phase of each roll-out for which the pass looked at everybody.
         """
+        left = {name: self._left.pop((group, name), _Left()) for name in phases}
 
         async def cycle() -> None:
             ledger = await self.passes.ledger(self.instance, self.bucket, group)
             cells = dict(ledger.value)
-            for deployment in begun:
-                workflow_id, progress = deployment.workflow_id, deployment.progress
-                if progress is None or not progress.may_ask:
-                    continue
-                left = self._left.get(workflow_id, _Left())
-                if whole in ("", workflow_id):
-                    cells = passed(cells, workflow_id, progress.phase, left.due, left.next_at)
-                elif left.due:
-                    cells = passed(cells, workflow_id, progress.phase, left.due, left.next_at)
+            for workflow_id, phase in phases.items():
+                here = left[workflow_id]
+                # devices that were left by themselves meanwhile are perhaps not among those seen
+                late = ledger_of(cells, workflow_id).due - begun[workflow_id].due
+                due = here.due + max(0, late)
+                cells = passed(cells, workflow_id, phase, due, here.next_at)
             if cells != ledger.value:
                 await self.passes.save_ledger(
                     self.instance, self.bucket, group, cells, ledger.etag
                 )
 
-        if any(item.progress is not None and item.progress.may_ask for item in begun):
+        if phases:
             await until_uncontended(cycle)
+
+    async def write_down_left(self) -> None:
+        """Write down single devices that were left."""
+        for group in {group for group, _ in self._left}:
+            names = [name for owner, name in self._left if owner == group]
+            left = {name: self._left.pop((group, name)) for name in names}
+
+            async def cycle(group: str = group, left: dict[str, _Left] = left) -> None:
+                ledger = await self.passes.ledger(self.instance, self.bucket, group)
+                cells = dict(ledger.value)
+                for workflow_id, here in left.items():
+                    cells = postponed(cells, workflow_id, here.due, here.next_at)
+                await self.passes.save_ledger(
+                    self.instance, self.bucket, group, cells, ledger.etag
+                )
+
+            await until_uncontended(cycle)
+
+    @staticmethod
+    def _asking(deployments: Sequence[Deployment]) -> list[Deployment]:
+        return [item for item in deployments if item.progress and item.progress.may_ask]

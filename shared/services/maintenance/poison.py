@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shared import messages
 from shared.domain.errors import InvalidInput
 from shared.domain.operation import Operation
 from shared.ports import Blobs, DeadMessage, Operations, PoisonQueues, Queues
@@ -23,22 +24,6 @@ EVENTS = "events"
 """What the container of dead-lettered events is called here."""
 PLACES: tuple[str, ...] = (*QUEUES, BLOBS, EVENTS)
 _BLOB_QUEUE = "webjobs-blobtrigger-poison"
-_WORK = {
-    "import": "fetch the files of an import",
-    "scan": "go on with the scan of an import",
-    "publish": "publish the updates of an import",
-    "delete": "delete an update",
-    "recall": "stop what hands out a recalled update",
-    "rescan": "scan published content again",
-    "fanout": "hand out the work of a deployment",
-    "reconcile": "bring devices to what their deployments ask for",
-    "rollup": "sum up the counters of a group",
-    "resign": "sign updates anew",
-    "registry": "re-read the registry of a hub",
-    "logs": "follow a collection of logs",
-    "replay": "handle an event that was given up",
-    "announce": "tell customers what has happened",
-}
 _WORDS = re.compile(r"[A-Za-z ,.]{1,100}")
 _ABOUT = (
     "instance",
@@ -114,7 +99,7 @@ class Poison:
             replayed = dropped = 0
             if each == EVENTS:
                 async for name in self._letters():
-                    await self.queues.put("replay", {"blob": name})
+                    await self.queues.put(messages.ReplayEvents(blob=name))
                     replayed += 1
             else:
                 for _ in range(await self.poison.count(_poison_queue(each))):
@@ -154,7 +139,8 @@ class Poison:
         if place == BLOBS:
             what, about = _of_blob(str(body.get("ContainerName")), str(body.get("BlobName")))
         else:
-            what, about = _WORK[place], {key: body[key] for key in _ABOUT if key in body}
+            what = messages.MESSAGES[_queue(place)].work
+            about = {key: body[key] for key in _ABOUT if key in body}
         if not body:
             what += " (the message is not one of ours)"
         operation = await self._operation(about)
