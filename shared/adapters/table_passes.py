@@ -37,14 +37,17 @@ class TablePasses:
         """
         condition, parameters = range_of(partition_of(instance, bucket), "d")
         parameters |= {"group": query.group, "workflow": query.workflow_id}
-        asked = "workflow eq @workflow"
-        if query.with_asked:
-            asked += " and state eq @succeeded"
+        parts = ["pending eq true"]
+        if query.unasked:
+            unasked = "not (workflow eq @workflow)"
+            if query.ranks is not None:
+                unasked += f" and ({_within(query.ranks, parameters)})"
+            parts.append(unasked)
+        if query.asked:
             parameters["succeeded"] = DeviceState.SUCCEEDED.value
-        due = f"not ({asked})"
-        if query.ranks is not None:
-            due += f" and ({_within(query.ranks, parameters)})"
-        condition += f" and group eq @group and (pending eq true or ({due}))"
+            parts.append("workflow eq @workflow and state ne @succeeded")
+        found = " or ".join(f"({part})" for part in parts)
+        condition += f" and group eq @group and ({found})"
         page = await self.table.page(condition, parameters, token=token, size=_PAGE)
         return Page([stored(row, DeviceRecord) for row in page.items], page.token)
 

@@ -20,6 +20,7 @@ from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_holders import TableHolders
 from shared.adapters.table_log_collections import TableLogCollections
 from shared.adapters.table_operations import TableOperations
+from shared.adapters.table_passes import TablePasses
 from shared.adapters.table_refusals import TableRefusals
 from shared.adapters.table_updates import TableUpdates
 from shared.adapters.table_verdicts import TableVerdicts
@@ -86,6 +87,11 @@ class Adapters:
     def devices(self) -> TableDevices:
         """Devices and their counters."""
         return TableDevices(self._table("Devices"))
+
+    @cached_property
+    def passes(self) -> TablePasses:
+        """What passes of roll-outs read and write down."""
+        return TablePasses(self._table("Devices"))
 
     @cached_property
     def counters(self) -> TableCounters:

@@ -20,14 +20,15 @@ class DeploymentServices(DeviceServices):
     def reconcile(self) -> Reconcile:
         """Twins as they should be."""
         return Reconcile(
-            self.devices,
-            self.deployments,
-            self.hub,
-            Commands(self.updates, self.blobs, self.settings.public_url + ROOT_KEYS_PATH),
-            self.pacer,
-            self.rollups,
-            self.clock,
-            self.announcer,
+            devices=self.devices,
+            passes=self.passes,
+            deployments=self.deployments,
+            hub=self.hub,
+            commands=Commands(self.updates, self.blobs, self.settings.public_url + ROOT_KEYS_PATH),
+            pacer=self.pacer,
+            rollups=self.rollups,
+            clock=self.clock,
+            announcer=self.announcer,
         )
 
     @cached_property

@@ -26,5 +26,5 @@ def instant(text: str, target: str | None = None) -> str:
 
 
 def later(at: str, span: timedelta) -> str:
-    """An instant so much later than another."""
-    return (datetime.fromisoformat(at) + span).isoformat(timespec="microseconds")
+    """An instant so much later than another; an unknown one, empty, is long over."""
+    return at and (datetime.fromisoformat(at) + span).isoformat(timespec="microseconds")

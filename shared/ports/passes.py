@@ -13,18 +13,19 @@ from shared.ports.common import Page, Stored
 
 @dataclass(frozen=True, slots=True)
 class DueQuery:
-    """Which devices of a group a pass for one deployment looks at: those that were not asked to run
-    it, and those whose twin may differ from their row.
+    """Which devices of a group a pass for one deployment looks at, beside those whose twin may
+    differ from their row: those that were not asked to run it (`unasked`), those that were and have
+    not succeeded (`asked`).
 
-    `ranks` are the ranks that it reaches (`rollouts.selection`), None for all; `with_asked` takes
-    in those that were asked and have not succeeded. Rows that were written before these things
-    were written down are taken in.
+    `ranks` are the ranks that the unasked are among (`rollouts.selection`), None for all. Rows that
+    say nothing of workflow or rank, as earlier releases wrote them, are taken in.
     """
 
     group: str
     workflow_id: str
     ranks: tuple[tuple[int, int], ...] | None = None
-    with_asked: bool = False
+    unasked: bool = True
+    asked: bool = True
 
 
 class Passes(Protocol):

@@ -1,4 +1,4 @@
-"""What a device was asked to do, and what of it is remembered when it is asked for something else."""
+"""What a device was asked to do, and what its row remembers when it is asked something else."""
 
 from __future__ import annotations
 

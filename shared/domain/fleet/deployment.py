@@ -99,7 +99,7 @@ class Deployment:
     is_rollback: bool = False
     is_fanned_out: bool = False
     recall_reason: str | None = None
-    issue: Issue = Issue()
+    issue: Issue = field(default_factory=Issue)
     is_started: bool = False
     is_finished: bool = False
     events: tuple[DomainEvent, ...] = ()

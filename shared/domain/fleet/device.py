@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shared.contract.codes import AgentState
+from shared.contract.codes import Action, AgentState
 from shared.contract.diagnostics import OPERATION_ID, RESULT_CODE, parse_log_report
 from shared.contract.twin import (
     AGENT,
@@ -46,7 +46,7 @@ GROUP_TAG = "ADUGroup"
 LOGS = "logs"
 """What a twin change says of uploads of logs."""
 ACKNOWLEDGED = "acknowledged"
-"""What a twin change says where a device has acknowledged a command: it is alive."""
+"""What a twin change says where a device has acknowledged that a command was taken back."""
 BUCKETS = 256
 """Device buckets of an instance, the same for every fleet size, so that none ever moves."""
 
@@ -148,11 +148,17 @@ def kept_content(twin: Mapping[str, Any]) -> dict[str, Any]:
         content["agent"] = component["agent"]
         if _has_stale_retry(reported):
             content["agent"] = _without_retry(component["agent"])
-    if isinstance(component, Mapping) and isinstance(component.get(SERVICE), Mapping):
+    if isinstance(component, Mapping) and _acknowledges_cancel(component):
         content[ACKNOWLEDGED] = True
     if (logs := _log_report(reported)) is not None:
         content[LOGS] = logs
     return content
+
+
+def _acknowledges_cancel(component: Mapping[str, Any]) -> bool:
+    """Acknowledgements of other commands say nothing that the reports beside them do not."""
+    workflow = member(component, SERVICE, "value", "workflow")
+    return workflow.get("action") == Action.CANCEL
 
 
 def _has_stale_retry(reported: Any) -> bool:
@@ -200,12 +206,7 @@ def _folded(record: DeviceRecord, change: TwinChange) -> DeviceRecord:
 
 
 def _acknowledged(record: DeviceRecord, at: str) -> DeviceRecord:
-    """The record after an acknowledgement alone. It matters only where a command was taken back:
-    elsewhere the reports that follow say more, and a write for each would cost one a command.
-    """
-    commanded = record.commanded
-    if commanded is None or not commanded.is_cancel:
-        return record
+    """The record after an acknowledgement alone: the device is alive."""
     return replace(record, heard_at=max(record.heard_at, at))
 
 

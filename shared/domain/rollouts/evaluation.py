@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from shared.domain.rollouts.figures import Figures, added
-from shared.domain.rollouts.progress import Baseline, Hold, Opened, Progress, Reason, ReasonCode, Status
+from shared.domain.rollouts.progress import (
+    Baseline,
+    Hold,
+    Opened,
+    Progress,
+    Reason,
+    ReasonCode,
+    Status,
+)
 from shared.domain.rollouts.transition import Step
 
 if TYPE_CHECKING:
@@ -158,12 +166,19 @@ def is_good(rollout: Rollout, gate: Gate, labels: Mapping[str, Figures]) -> bool
     needed = min(gate.minimum_sample, answering - whole.unheard)
     if ended < needed or 100 * ended < gate.answered_percent * answering:
         return False
-    scopes = [whole, *(each for each in labels.values() if _sample(rollout, each) >= gate.minimum_sample)]
-    return all(100 * each.succeeded >= gate.success_percent * _sample(rollout, each) for each in scopes)
+    scopes = [
+        whole,
+        *(each for each in labels.values() if _sample(rollout, each) >= gate.minimum_sample),
+    ]
+    return all(
+        100 * each.succeeded >= gate.success_percent * _sample(rollout, each) for each in scopes
+    )
 
 
 def _sample(rollout: Rollout, figures: Figures) -> int:
-    return figures.succeeded + bad_of(rollout, figures) + figures.open + _uncounted(rollout, figures)
+    return (
+        figures.succeeded + bad_of(rollout, figures) + figures.open + _uncounted(rollout, figures)
+    )
 
 
 def _uncounted(rollout: Rollout, figures: Figures) -> int:
@@ -176,7 +191,10 @@ def _tripped(rollout: Rollout, progress: Progress, sums: Sums) -> _Tripped | Non
     all classes or in one.
     """
     label = str(progress.phase)
-    for class_id, labels in [(ALL, _joined(sums.by_class.values())), *sorted(sums.by_class.items())]:
+    for class_id, labels in [
+        (ALL, _joined(sums.by_class.values())),
+        *sorted(sums.by_class.items()),
+    ]:
         base = progress.baselines.get(class_id, Baseline())
         whole = added(labels.values())
         open_phase = labels.get(label, Figures())
@@ -190,7 +208,7 @@ def _tripped(rollout: Rollout, progress: Progress, sums: Sums) -> _Tripped | Non
     return None
 
 
-def _failure(  # noqa: PLR0913 - the two figures that a resume forgives, beside the figures
+def _failure(
     rollout: Rollout, progress: Progress, class_id: str, figures: Figures, ok: int, bad: int
 ) -> Reason | None:
     rule = rollout.failure
@@ -257,7 +275,13 @@ def _through_gate(
         if (label := str(progress.phase)) in found
     }
     figures = added(labels.values())
-    if not figures.succeeded + bad_of(rollout, figures) + figures.open + figures.unheard + figures.stuck:
+    if (
+        not figures.succeeded
+        + bad_of(rollout, figures)
+        + figures.open
+        + figures.unheard
+        + figures.stuck
+    ):
         return _empty(rollout, phase, progress, sums, now)
     if not is_good(rollout, phase.gate, labels):
         if not figures.open and not figures.unheard and not _uncounted(rollout, figures):
@@ -280,9 +304,7 @@ def _through_gate(
     return opened_next(rollout, progress, now, figures)
 
 
-def _empty(
-    rollout: Rollout, phase: Phase, progress: Progress, sums: Sums, now: str
-) -> Change:
+def _empty(rollout: Rollout, phase: Phase, progress: Progress, sums: Sums, now: str) -> Change:
     if phase.if_empty == "Continue":
         return opened_next(rollout, progress, now, sums.of(str(progress.phase)))
     name = rollout.phase_name(progress.phase)
@@ -290,7 +312,7 @@ def _empty(
     return _paused(progress, Reason(code=ReasonCode.PHASE_EMPTY, message=message), sums, now)
 
 
-def _missed(  # noqa: PLR0913 - what the message says, beside what it changes
+def _missed(
     rollout: Rollout, phase: Phase, progress: Progress, figures: Figures, sums: Sums, now: str
 ) -> Change:
     ended = figures.succeeded + bad_of(rollout, figures)
@@ -318,7 +340,13 @@ def _paused(
 
 
 def _moved(
-    progress: Progress, step: Step, now: str, *, sums: Sums, reason: Reason | None = None, **changes: Any
+    progress: Progress,
+    step: Step,
+    now: str,
+    *,
+    sums: Sums,
+    reason: Reason | None = None,
+    **changes: Any,
 ) -> Change:
     moved = msgspec.structs.replace(progress, as_of=now, since=now, reason=reason, **changes)
     return Change(moved, step, reason, sums.total.as_mapping())

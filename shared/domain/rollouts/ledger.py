@@ -1,9 +1,9 @@
 """What passes over a bucket have written down about the roll-outs of a group: one row a bucket.
 
 Asks and members are booked in the transaction that claims their devices, so they never exceed what
-was allowed. `phase` is the last phase for which a pass went through the whole bucket, `due` how many
-devices it then left for want of room or because their window was closed, `next_at` when the first
-of those windows opens.
+was allowed. `phase` is the last phase for which a pass went through the whole bucket, `due` how
+many devices it then left for want of room or because their window was closed, `next_at` when the
+first of those windows opens.
 """
 
 from __future__ import annotations
@@ -109,9 +109,7 @@ def passed(
     return {cell: value for cell, value in found.items() if value}
 
 
-def postponed(
-    cells: Mapping[str, int], workflow_id: str, due: int, next_at: str
-) -> dict[str, int]:
+def postponed(cells: Mapping[str, int], workflow_id: str, due: int, next_at: str) -> dict[str, int]:
     """The ledger after single devices were left; see `passed`."""
     known = ledger_of(cells, workflow_id)
     opens = _seconds(next_at)

@@ -64,7 +64,10 @@ def grants(
         return None
     granted_at = progress.granted_at or progress.opened[0].at
     waited = datetime.fromisoformat(now) - datetime.fromisoformat(granted_at)
-    bounds = [_room(rollout, progress, ledgers, in_flight, waited), _members_left(rollout, progress)]
+    bounds = [
+        _room(rollout, progress, ledgers, in_flight, waited),
+        _members_left(rollout, progress),
+    ]
     most = min((bound for bound in bounds if bound is not None), default=0)
     least = min(CHUNK, (rollout.maximum_in_flight or UNBOUNDED) // 4, sum(due.values()))
     if most < 1 or (most < least and waited < _SAVED_UP):

@@ -127,9 +127,7 @@ class BucketPass:
                 due = here.due + max(0, late)
                 cells = passed(cells, workflow_id, phase, due, here.next_at)
             if cells != ledger.value:
-                await self.passes.save_ledger(
-                    self.instance, self.bucket, group, cells, ledger.etag
-                )
+                await self.passes.save_ledger(self.instance, self.bucket, group, cells, ledger.etag)
 
         if phases:
             await until_uncontended(cycle)
@@ -145,9 +143,7 @@ class BucketPass:
                 cells = dict(ledger.value)
                 for workflow_id, here in left.items():
                     cells = postponed(cells, workflow_id, here.due, here.next_at)
-                await self.passes.save_ledger(
-                    self.instance, self.bucket, group, cells, ledger.etag
-                )
+                await self.passes.save_ledger(self.instance, self.bucket, group, cells, ledger.etag)
 
             await until_uncontended(cycle)
 

@@ -86,7 +86,7 @@ class Reconcile:
             await self.rollout_in_bucket(
                 order.instance,
                 order.bucket,
-                DueQuery(order.group, order.workflow, with_asked=order.with_asked),
+                DueQuery(order.group, order.workflow, unasked=order.unasked, asked=order.asked),
             )
 
     async def devices_of_bucket(self, instance: str, bucket: int, keys: Sequence[str]) -> None:
@@ -129,12 +129,12 @@ class Reconcile:
                 rows.sort(key=lambda row: place_of(row.value.device_id, seed))
             for some in batched(rows, _CHUNK, strict=False):
                 await self._chunk(run, some)
-                if run.is_full(query.group, query.workflow_id) and not query.with_asked:
+                if run.is_full(query.group, query.workflow_id) and not query.asked:
                     page = replace(page, token=None)
                     break
             if (token := page.token) is None:
                 break
-        await run.write_down(query.group, begun, phases)
+        await run.write_down(query.group, begun, phases if query.unasked else {})
 
     async def _chunk(self, run: BucketPass, rows: Sequence[Stored[DeviceRecord]]) -> None:
         keys = [row.value.key for row in rows]
@@ -242,9 +242,7 @@ class Reconcile:
         into force again has nothing to ask for then.
         """
         try:
-            return await self.commands.desired(
-                run.instance, command, record.commanded, run.parts
-            )
+            return await self.commands.desired(run.instance, command, record.commanded, run.parts)
         except NotFound as error:
             log.warning("%s is left as it is: %s", record.key, error.message)
             return None
@@ -261,9 +259,7 @@ class Reconcile:
         record = claim.row.value
         await self.pacer.turn(instance)
         try:
-            await self.hub.patch_desired(
-                instance, record.device_id, record.module_id, claim.patch
-            )
+            await self.hub.patch_desired(instance, record.device_id, record.module_id, claim.patch)
         except NotFound:
             return  # the device is gone; its deletion event takes care of the row
         except DependencyFailed as error:

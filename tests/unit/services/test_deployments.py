@@ -161,7 +161,7 @@ async def test_reconcile_passes_over_a_device_that_the_hub_has_not() -> None:
     await deploy(world)
 
     assert [device for device, _ in world.hub.patches] == [other]
-    assert (await record(world, one)).commanded is None
+    assert not (await record(world, one)).is_pending
 
 
 async def test_reconcile_keeps_what_was_patched_when_the_hub_throttles() -> None:
@@ -173,8 +173,9 @@ async def test_reconcile_keeps_what_was_patched_when_the_hub_throttles() -> None
     with pytest.raises(DependencyFailed):
         await world.reconcile.group_in_bucket(INSTANCE, bucket_of(one), "$default")
 
-    assert (await record(world, other)).commanded is not None
-    assert (await record(world, one)).commanded is None
+    asked = {key: await record(world, key) for key in (one, other)}
+    assert [item.is_pending for item in asked.values()] == [True, False]
+    assert world.queues.of("rollup")
     world.hub.throttled = set()
     await world.reconcile.group_in_bucket(INSTANCE, bucket_of(one), "$default")
     assert [device for device, _ in world.hub.patches] == [other, one]
@@ -187,11 +188,11 @@ async def test_reconcile_asks_for_the_same_when_a_report_comes_in_between() -> N
     class Racing(type(world.devices)):  # type: ignore[misc]
         has_raced = False
 
-        async def commit(self, *args: Any) -> None:
+        async def commit(self, *args: Any) -> Any:
             if not self.has_raced:
                 self.has_raced = True
                 await world.tell(a_change(9, busy()))
-            await super().commit(*args)
+            return await super().commit(*args)
 
     racing = Racing()
     racing.rows, racing.counts_rows = world.devices.rows, world.devices.counts_rows

@@ -137,20 +137,22 @@ class World:
             self.rollups,
             best,
             self.announcer,
+            reads=Pacer(100_000.0),
             refusals=Refusals(around(self.refusal_counts), self.clock),
         )
         self.deploy = Deploy(
             deployments, updates, fleet, queues, self.clock, 1000.0, announcer=self.announcer
         )
         self.reconcile = Reconcile(
-            devices,
-            deployments,
-            hub,
-            Commands(updates, blobs, "https://du.example/{instance}/rootkeys.json"),
-            Pacer(100_000.0),
-            self.rollups,
-            self.clock,
-            self.announcer,
+            devices=devices,
+            passes=devices,
+            deployments=deployments,
+            hub=hub,
+            commands=Commands(updates, blobs, "https://du.example/{instance}/rootkeys.json"),
+            pacer=Pacer(100_000.0),
+            rollups=self.rollups,
+            clock=self.clock,
+            announcer=self.announcer,
         )
         rollbacks = Rollbacks(deployments, updates, fleet, queues, self.clock)
         completions = Completions(deployments, fleet, self.announcer, self.clock)
