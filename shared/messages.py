@@ -82,7 +82,8 @@ class RescanStep(_OfOperation, frozen=True, kw_only=True):
 class FanOut(Message, frozen=True, kw_only=True):
     """Hand out the work of a new or changed deployment to the buckets of its group.
 
-    Of a deployment that was deleted, `deleted` is the workflow: what it asked is taken back.
+    `first` counts the buckets that have theirs already. Of a deployment that was deleted, `deleted`
+    is the workflow: what it asked is taken back.
     """
 
     queue: ClassVar[Queue] = "fanout"
@@ -90,6 +91,7 @@ class FanOut(Message, frozen=True, kw_only=True):
     instance: str
     group: str
     deployment: str
+    first: int = 0
     deleted: str | None = None
 
 

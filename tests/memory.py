@@ -949,6 +949,21 @@ class MemoryFleet:
         }
 
 
+class MemoryHubBudget:
+    """A timeline of commands, in seconds of a clock."""
+
+    def __init__(self, clock: FixedClock) -> None:
+        self._clock = clock
+        self._free: dict[str, datetime] = {}
+
+    async def reserve(self, instance: str, seconds: float) -> float:
+        await asyncio.sleep(0)
+        now = datetime.fromisoformat(self._clock.now())
+        begins = max(now, self._free.get(instance, now))
+        self._free[instance] = begins + timedelta(seconds=seconds)
+        return (begins - now).total_seconds()
+
+
 class MemoryDeployments:
     def __init__(self) -> None:
         self._rows = Rows[tuple[str, str, str], Deployment]()

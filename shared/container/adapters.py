@@ -18,6 +18,7 @@ from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_holders import TableHolders
+from shared.adapters.table_hub_budget import TableHubBudget
 from shared.adapters.table_log_collections import TableLogCollections
 from shared.adapters.table_operations import TableOperations
 from shared.adapters.table_passes import TablePasses
@@ -123,6 +124,11 @@ class Adapters:
     def deployments(self) -> TableDeployments:
         """Deployments."""
         return TableDeployments(self._table("Deployments"))
+
+    @cached_property
+    def hub_budget(self) -> TableHubBudget:
+        """The timelines of commands to the hubs."""
+        return TableHubBudget(self._table("Deployments"), self.clock)
 
     @cached_property
     def log_collections(self) -> TableLogCollections:

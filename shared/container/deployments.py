@@ -8,6 +8,7 @@ from functools import cached_property
 from shared.container.devices import DeviceServices
 from shared.services.deployments.command import Commands
 from shared.services.deployments.deploy import Deploy
+from shared.services.deployments.fan_out import FanOuts
 from shared.services.deployments.lists import DeploymentLists
 from shared.services.deployments.reconcile import Reconcile
 
@@ -33,15 +34,27 @@ class DeploymentServices(DeviceServices):
         )
 
     @cached_property
+    def fan_outs(self) -> FanOuts:
+        """Work of deployments on its way to devices."""
+        return FanOuts(
+            deployments=self.deployments,
+            fleet=self.fleet,
+            queues=self.queues,
+            budget=self.hub_budget,
+            clock=self.clock,
+            commands_per_second=self.settings.hub_commands_per_second,
+            announcer=self.announcer,
+        )
+
+    @cached_property
     def deploy(self) -> Deploy:
         """Deployments."""
         return Deploy(
             self.deployments,
             self.updates,
             self.fleet,
-            self.queues,
+            self.fan_outs,
             self.clock,
-            self.settings.hub_commands_per_second,
             self.settings.limits,
             self.announcer,
             timedelta(hours=self.settings.link_hours),

@@ -13,7 +13,7 @@ from shared.ports.hub import Hub, TwinSource
 from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
 from shared.ports.operations import Operations
-from shared.ports.passes import DueQuery, Passes
+from shared.ports.passes import DueQuery, HubBudget, Passes
 from shared.ports.queues import DeadMessage, PoisonQueues, Queues
 from shared.ports.recounts import Correction, Counters, Recounts
 from shared.ports.refusals import RefusalCounts
@@ -41,6 +41,7 @@ __all__ = [
     "Fleet",
     "Holders",
     "Hub",
+    "HubBudget",
     "JudgedContent",
     "KnownClass",
     "KnownGroup",

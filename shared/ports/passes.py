@@ -52,3 +52,11 @@ class Passes(Protocol):
     ) -> tuple[Counts, Mapping[Cell, int]]:
         """The counters of one group in one bucket, and its ledger, read before them."""
         ...
+
+
+class HubBudget(Protocol):
+    """The timeline of commands to an instance's hub, shared by all processes."""
+
+    async def reserve(self, instance: str, seconds: float) -> float:
+        """Take the next free stretch of the timeline; in how many seconds it begins."""
+        ...

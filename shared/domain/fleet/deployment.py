@@ -83,7 +83,7 @@ class Deployment:
     `revision` counts what operators have asked for: it moves with the specification and with their
     actions, never with what devices report. `author` is the object id of who created it. `undoes`
     is the workflow whose devices a rollback takes back: it reaches nobody else. `is_own` is one
-    that a single device was given.
+    that a single device was given. `fan_out_until` is when the last of its messages is due.
     """
 
     deployment_id: str
@@ -110,6 +110,7 @@ class Deployment:
     undoes: str = ""
     undone_priority: int = DEFAULT_PRIORITY
     is_own: bool = False
+    fan_out_until: str = ""
 
     @property
     def priority(self) -> int:
@@ -262,7 +263,7 @@ def cancel(deployment: Deployment, class_id: str) -> Deployment:
 
 def recalled(deployment: Deployment, reason: str) -> Deployment:
     """The deployment, cancelled for every class because its update was recalled."""
-    return replace(deployment, recall_reason=reason, is_fanned_out=False)
+    return replace(deployment, recall_reason=reason, is_fanned_out=False, fan_out_until="")
 
 
 def retry(deployment: Deployment, class_id: str, failed: int, now: str) -> Deployment:
@@ -305,7 +306,7 @@ def renewed(deployment: Deployment, edition: int, revoked_edition: int) -> Deplo
     """
     is_refused = deployment.issue.edition < revoked_edition
     issue = Issue(edition, edition if is_refused else deployment.issue.workflow)
-    return replace(deployment, issue=issue, is_fanned_out=False)
+    return replace(deployment, issue=issue, is_fanned_out=False, fan_out_until="")
 
 
 def precedence(deployment: Deployment) -> Precedence:
@@ -337,4 +338,5 @@ def _with_subgroup(deployment: Deployment, class_id: str, subgroup: Subgroup) ->
         deployment,
         subgroups={**deployment.subgroups, class_id: subgroup},
         is_fanned_out=False,
+        fan_out_until="",
     )

@@ -151,6 +151,11 @@ def _handed_out(
     return Grants(grown, tuple(served))
 
 
+def is_limited(rollout: Rollout) -> bool:
+    """Whether devices are asked only as they are granted: by cap, rate or count."""
+    return _is_paced(rollout) or any(item.select.count is not None for item in rollout.phases)
+
+
 def _is_paced(rollout: Rollout) -> bool:
     return rollout.maximum_in_flight is not None or rollout.rate is not None
 

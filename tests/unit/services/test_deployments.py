@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shared import messages
 from shared.domain.errors import (
     ConcurrentUpdate,
     Conflict,
@@ -84,6 +85,10 @@ async def deploy(world: World, **changes: Any) -> None:
 
 def desired(world: World, device_id: str = "d1") -> dict[str, Any]:
     return dict(world.hub.twins[device_id, None].desired["deviceUpdate"]["service"])
+
+
+def fan_out(deployment_id: str) -> messages.FanOut:
+    return messages.FanOut(instance=INSTANCE, group="$default", deployment=deployment_id)
 
 
 async def status(world: World, deployment_id: str = "roll-1") -> Any:
@@ -437,7 +442,7 @@ async def test_deployment_waits_for_its_start() -> None:
     await world.deploy.create(INSTANCE, a_request(starts_at=SOON))
     (message,) = world.queues.take()
 
-    await world.deploy.fan_out(INSTANCE, "$default", "roll-1")
+    await world.fan_outs.run(fan_out("roll-1"))
 
     assert 3000 < message.delay_seconds <= 3600
     assert world.queues.of("reconcile") == []
@@ -454,26 +459,32 @@ async def test_fan_out_runs_once() -> None:
     world.queues.take()
 
     for _ in range(3):
-        await world.deploy.fan_out(INSTANCE, "$default", "roll-1")
-    await world.deploy.fan_out(INSTANCE, "$default", "unknown")
+        await world.fan_outs.run(fan_out("roll-1"))
+    await world.fan_outs.run(fan_out("unknown"))
 
+    workflow = (await world.deployment("roll-1")).workflow_id
     assert world.queues.of("reconcile") == [
-        {"instance": INSTANCE, "bucket": bucket_of("d1"), "group": "$default"}
+        {
+            "instance": INSTANCE,
+            "bucket": bucket_of("d1"),
+            "group": "$default",
+            "workflow": workflow,
+        }
     ]
 
 
 async def test_fan_out_is_paced_over_the_buckets() -> None:
     world = await a_world("d1", "d2", "d3", "d4")
-    world.deploy.commands_per_second = 0.1
+    world.fan_outs.commands_per_second = 0.1
     await world.deploy.create(INSTANCE, a_request())
     world.queues.take()
 
-    await world.deploy.fan_out(INSTANCE, "$default", "roll-1")
+    await world.fan_outs.run(fan_out("roll-1"))
 
     delays = [item.delay_seconds for item in world.queues.messages if item.queue == "reconcile"]
     assert delays == sorted(delays)
     assert delays[0] == 0
-    assert delays[-1] == pytest.approx(10 * 4 * (len(delays) - 1) / len(delays))
+    assert delays[-1] == pytest.approx(10 * 4 * (len(delays) - 1) / len(delays), abs=0.1)
 
 
 async def test_change_is_made_again_when_another_came_in_between() -> None:
