@@ -131,13 +131,15 @@ class FanOuts:
         ahead: float,
         seconds_each: float,
     ) -> None:
+        # what was recalled is taken back from devices that have it as well: those are looked at all
+        workflow = deployment.workflow_id if deployment.recall_reason is None else None
         for index, bucket in enumerate(buckets):
             await self.queues.put(
                 messages.Reconcile(
                     instance=instance,
                     bucket=bucket,
                     group=deployment.group_id,
-                    workflow=deployment.workflow_id,
+                    workflow=workflow,
                     unasked=deployment.progress is None or deployment.progress.may_ask,
                 ),
                 delay_seconds=min(ahead + index * seconds_each, LONGEST_DELAY_SECONDS),
