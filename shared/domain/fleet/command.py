@@ -86,7 +86,7 @@ class Commanded:
 
 @dataclass(frozen=True, slots=True)
 class PastAsk:
-    """A deployment that a device has moved on from, by the beginning of its workflow id.
+    """A deployment that a device has moved on from, by the end of its workflow id.
 
     `is_answered` says that the device gave a sign of it and has been asked as member of no other
     group or class since: it is not asked that again.
@@ -113,7 +113,7 @@ class Answered:
 
 def past_name(workflow_id: str) -> str:
     """What a row remembers of a workflow that its device has moved on from."""
-    return workflow_id[:_WORKFLOW_DIGITS]
+    return workflow_id[-_WORKFLOW_DIGITS:]
 
 
 def precedence_of(command: Commanded) -> Precedence:

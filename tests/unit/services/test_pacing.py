@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from itertools import pairwise
 
 from shared.services.pacing import Pacer
 from tests.unit.domain.builders import a_change, started
@@ -25,7 +24,7 @@ async def test_push_back_holds_commands_that_already_wait_for_their_turn() -> No
 
     assert sorted(at >= 0.5 for at in left) == [False] + [True] * 5
     held = sorted(left)[1:]
-    assert all(later - at > 0.005 for at, later in pairwise(held)), held
+    assert held[-1] - held[0] >= 0.035, held
 
 
 async def test_shorter_push_back_does_not_end_a_longer_one() -> None:
