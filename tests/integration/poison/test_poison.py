@@ -249,3 +249,56 @@ async def test_letters_are_read_raised_again_and_removed(site: Site) -> None:
 async def test_unknown_queue_is_refused_with_the_names_there_are(site: Site) -> None:
     with pytest.raises(InvalidInput, match="import, scan, publish"):
         await site.listed("nowhere")
+
+
+async def test_messages_of_one_cause_are_replayed_and_others_left(site: Site) -> None:
+    slow = Failure.of(DependencyFailed("Too slow.", code="SourceTooSlow"))
+    gone = Failure.of(NotFound("It is gone."))
+    identities = [await site.operation(last_error=error, tries=5) for error in (slow, gone, slow)]
+    await poison_queue(site, "import-poison")
+    for identity in identities:
+        await site.put("import-poison", {"instance": "factory", "operation": identity})
+
+    def is_slow(item: PoisonItem) -> bool:
+        return item.cause == "SourceTooSlow"
+
+    done = [item async for item in site.poison.replay("import", is_slow)]
+
+    assert done == [Replayed("import", 2, 0)]
+    assert {body["operation"] for body in await site.bodies("import")} == {
+        identities[0],
+        identities[2],
+    }
+    (left,) = await site.listed("import")  # visible again, not hidden for a minute
+    assert left.cause == "NotFound"
+
+
+async def test_one_message_is_dropped_by_its_id(site: Site) -> None:
+    await poison_queue(site, "fanout-poison")
+    for name in ("one", "two"):
+        body = {"instance": "factory", "group": "lobby", "deployment": name}
+        await site.put("fanout-poison", body)
+    first, second = await site.listed("fanout")
+
+    async def drop() -> list[Replayed]:
+        wanted = site.poison.replay(
+            "fanout", lambda item: item.identity == second.identity, only_drops=True
+        )
+        return [item async for item in wanted]
+
+    assert await drop() == [Replayed("fanout", 0, 1)]
+    assert await drop() == []
+    assert await site.listed("fanout") == [first]
+    assert await site.bodies("fanout") == []
+    assert first.instance == "factory"
+
+
+async def test_the_age_of_the_oldest_message_is_known(site: Site) -> None:
+    queues = site.poison.poison
+
+    assert await queues.oldest("import") is None
+    await site.put("import", {"instance": "factory", "operation": "op"})
+    oldest = await queues.oldest("import")
+
+    assert oldest is not None
+    assert oldest > NOW
