@@ -19,8 +19,9 @@ from typing import Any
 from bench.bare_host import BARE_PATH, bare_host
 from bench.harness import Measure, Options, Result, compared, in_turns, percentile
 from local.demo.publisher import build
-from local.file_server import FileServer
-from local.rest import Rest, update_path
+from odu_cli.file_server import FileServer
+from local.rest import Rest
+from odu_cli.rest import update_path
 from local.stack.running import Stack, start
 from shared.adapters.clock import SystemClock
 from shared.adapters.storage import StorageAccounts

@@ -22,7 +22,8 @@ from typing import Any
 from bench.harness import Options, Result, compared, in_turns, percentile
 from local.fleet.device import SimulatedDevice
 from local.fleet.registry import register, registry
-from local.rest import Rest, RestError
+from local.rest import Rest
+from odu_cli.rest import RestError
 from local.stack.running import Stack, start
 
 _DEVICES = 24

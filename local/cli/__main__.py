@@ -30,7 +30,7 @@ def _module(name: str) -> str | None:
     """Find the module of a subcommand: of the stack or of an operator."""
     if not name.isidentifier() or name.startswith("_"):
         return None
-    modules = [f"{package}.{name}" for package in ("local.cli", "local.operator.commands")]
+    modules = [f"{package}.{name}" for package in ("local.cli", "odu_cli.commands")]
     return next((module for module in modules if importlib.util.find_spec(module)), None)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from local.cli.options import add_state, fail, parser
-from local.operator.output import moment, plain
+from odu_cli.output import moment, plain
 from local.stack.errors import NotRunning
 from local.stack.running import Stack
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from local.cli.options import add_state, fail, parser
-from local.operator.exit_codes import ExitCode
+from odu_cli.exit_codes import ExitCode
 from local.stack.errors import NotRunning
 from local.stack.roles import ROLES
 from local.stack.running import Stack

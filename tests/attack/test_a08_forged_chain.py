@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from local.keys.roots import Roots
+from odu_cli.keys.roots import Roots
 from local.stack.keys import ROOT_KIDS
 from shared.contract.codes import Erc
 from shared.contract.signature import compose, signing_input

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.demo.publisher import NAME, PROVIDER, build
-from local.file_server import FileServer
+from odu_cli.file_server import FileServer
 from local.rest import Rest
 from local.stack.parts import hub_name, hub_part
 from local.stack.running import Stack, start

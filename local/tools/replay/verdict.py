@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from local.rest import Rest, deployment_path, path
+from local.rest import Rest
+from odu_cli.rest import deployment_path, path
 from local.tools.replay.stored import Contents
 from local.tools.replay.story import GROUPS
 from local.tools.replay.truth import Truth

@@ -12,9 +12,9 @@ import pytest
 from azure.storage.queue import QueueClient
 
 from local.cli import keys
-from local.keys.roots import KeysError
-from local.keys.service import Service
-from local.keys.signing_keys import KeyFolder
+from odu_cli.keys import KeysError
+from odu_cli.keys.service import Service
+from odu_cli.keys.signing_keys import KeyFolder
 from local.stack.keys import ensure_keys, publish_keyring, storage_of
 from local.stack.provision import provision
 from shared.contract.rootkeys import parse_root_key_package, validate

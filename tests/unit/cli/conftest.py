@@ -50,7 +50,7 @@ class Odu:
 
 def run(command: str, *arguments: str) -> Ended:
     """Run a command in this process."""
-    module = importlib.import_module(f"local.operator.commands.{command}")
+    module = importlib.import_module(f"odu_cli.commands.{command}")
     result = CliRunner().invoke(module.app, arguments, prog_name=f"./odu {command}")
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception

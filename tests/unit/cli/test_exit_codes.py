@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.cli import token
-from local.operator.exit_codes import MEANINGS, ExitCode
+from odu_cli.exit_codes import MEANINGS, ExitCode
 from tests.unit.cli.conftest import TOKEN, Odu, describe_stack, run
 from tests.unit.cli.service import PREFIX, Answer, Service, an_error
 
@@ -223,7 +223,7 @@ def test_every_code_is_explained_in_the_help() -> None:
 
 def test_help_loads_no_http_client_and_no_sdk() -> None:
     modules = ("update", "group", "device", "deployment", "manifest", "log", "operation")
-    names = [f"local.operator.commands.{name}" for name in modules]
+    names = [f"odu_cli.commands.{name}" for name in modules]
     script = (
         f"import sys, {', '.join(names)}\n"
         "print(*{'aiohttp', 'azure', 'jsonschema', 'cryptography', 'rich'} & set(sys.modules))"
