@@ -4,6 +4,7 @@ import azure.functions as func
 
 from functions import (
     api_description,
+    console,
     customer_events,
     device_events,
     device_import,
@@ -29,6 +30,7 @@ for module in (
     root_keys,
     customer_events,
     api_description,
+    console,
 ):
     app.register_functions(module.bp)
 for resource in RESOURCES:

@@ -84,6 +84,8 @@ class Settings:
 
     Signing keys are either files in `signing_directory` or keys of the vault `signing_vault_url`.
     Without `customer_topic_endpoint` no events are published for customers.
+    People sign in to the console at `console_authority` as `console_client_id`, an application that
+    has the console's address as a single-page redirect; without it the console says so.
     A source that sends less than `fetch_min_bytes_per_second` for `fetch_rate_window_seconds` is
     left.
     """
@@ -100,6 +102,8 @@ class Settings:
     signing_vault_url: str | None
     source_url_key: str = field(repr=False)
     public_url: str
+    console_authority: str
+    console_client_id: str | None = None
     allow_loopback_sources: bool = False
     fetch_min_bytes_per_second: float = 64 * 1024.0
     fetch_rate_window_seconds: float = 60.0
@@ -140,6 +144,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         signing_vault_url=environment.get("SIGNING_VAULT_URL"),
         source_url_key=reader.required("SOURCE_URL_KEY"),
         public_url=reader.required("PUBLIC_URL").rstrip("/"),
+        console_authority=environment.get("CONSOLE_AUTHORITY")
+        or environment.get("TOKEN_ISSUER", "").removesuffix("/v2.0"),
+        console_client_id=environment.get("CONSOLE_CLIENT_ID") or None,
         allow_loopback_sources=environment.get("FETCH_ALLOW_LOOPBACK", "").lower() == "true",
         fetch_min_bytes_per_second=reader.positive("FETCH_MIN_BYTES_PER_SECOND", 64 * 1024.0),
         fetch_rate_window_seconds=reader.positive("FETCH_RATE_WINDOW_SECONDS", 60.0),

@@ -59,6 +59,7 @@ from shared.domain.fleet.health import health_of
 from shared.domain.fleet.recount import Recounted
 from shared.domain.operation import Operation
 from shared.domain.refused_events import Refusal, RefusedEvents
+from shared.domain.rollouts.transition import Transition
 from shared.domain.scanning.scan import Knowledge, Verdict
 from shared.domain.updates.keyring import SignatureRecord
 from shared.domain.updates.update import Update
@@ -878,22 +879,41 @@ class MemoryFleet:
 class MemoryDeployments:
     def __init__(self) -> None:
         self._rows = Rows[tuple[str, str, str], Deployment]()
+        self._history: dict[tuple[str, str], list[Transition]] = {}
 
-    async def add(self, instance: str, deployment: Deployment) -> bool:
+    async def add(
+        self, instance: str, deployment: Deployment, transitions: Sequence[Transition] = ()
+    ) -> bool:
         await asyncio.sleep(0)
-        return self._rows.insert(
+        if not self._rows.insert(
             (instance, deployment.group_id, deployment.deployment_id), deployment
-        )
+        ):
+            return False
+        self._history[(instance, deployment.workflow_id)] = [*transitions]
+        return True
 
     async def get(self, instance: str, group: str, deployment_id: str) -> Stored[Deployment] | None:
         await asyncio.sleep(0)
         return self._rows.get((instance, group, deployment_id))
 
-    async def save(self, instance: str, deployment: Deployment, etag: str) -> None:
+    async def save(
+        self,
+        instance: str,
+        deployment: Deployment,
+        etag: str,
+        transitions: Sequence[Transition] = (),
+    ) -> None:
         await asyncio.sleep(0)
         self._rows.replace(
             (instance, deployment.group_id, deployment.deployment_id), deployment, etag
         )
+        self._history.setdefault((instance, deployment.workflow_id), []).extend(transitions)
+
+    async def history(
+        self, instance: str, deployment: Deployment, *, token: str | None, size: int
+    ) -> Page[Transition]:
+        await asyncio.sleep(0)
+        return _page(self._history[(instance, deployment.workflow_id)], token, size)
 
     async def of_group(self, instance: str, group: str) -> Sequence[Stored[Deployment]]:
         await asyncio.sleep(0)

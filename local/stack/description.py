@@ -23,7 +23,7 @@ def describe(site: Site, storage: str, ports: Mapping[str, int], pids: Mapping[s
         event_grid_topic_endpoint=site.topic_endpoint,
         event_grid_topic_key=site.credentials.event_grid,
         import_drop_container=IMPORT_DROP_CONTAINER,
-        console_url=None,
+        console_url=site.console_url,
         pids=dict(pids),
         ports=dict(ports),
         state=str(site.state.path),

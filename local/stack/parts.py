@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local.cloud.identity.tokens import LOCAL_TENANT, issuer_of
+from local.cloud.identity.tokens import CONSOLE_CLIENT, LOCAL_TENANT, issuer_of
 from local.stack.child import Part
 from local.stack.keys import SIGNING
 
@@ -120,6 +120,11 @@ class Site:
         )
 
     @property
+    def console_url(self) -> str:
+        """Where the web console is."""
+        return f"{self.url('host')}/console/"
+
+    @property
     def token_issuer(self) -> str:
         """Issuer of the access tokens that the REST API takes."""
         return issuer_of(self.url("identity"))
@@ -130,7 +135,12 @@ def identity_part(site: Site) -> Part:
     return _server(
         site,
         "identity",
-        ["--state", str(site.state.path / "identity")],
+        [
+            *("--state", str(site.state.path / "identity"), "--audience", TOKEN_AUDIENCE),
+            *("--redirect", site.console_url),
+            *("--registration", str(REPOSITORY / "infra" / "application.json")),
+            *(word for name in site.options.instances for word in ("--role-scope", name)),
+        ],
         {"IDENTITY_ADMIN_KEY": site.credentials.identity_admin},
     )
 
@@ -212,6 +222,7 @@ def app_settings(site: Site, storage: str) -> dict[str, str]:
         "SOURCE_URL_KEY": site.credentials.source_url,
         "FETCH_ALLOW_LOOPBACK": "true",
         "PUBLIC_URL": site.url("host"),
+        "CONSOLE_CLIENT_ID": CONSOLE_CLIENT,
         "SSL_CERT_FILE": str(site.state.trust),
         "REQUESTS_CA_BUNDLE": str(site.state.trust),
         "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.250",

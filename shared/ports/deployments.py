@@ -6,22 +6,33 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from shared.domain.fleet.deployment import Deployment
+from shared.domain.rollouts.transition import Transition
 from shared.ports.common import Page, Stored
 
 
 class Deployments(Protocol):
     """Deployments of an instance's groups."""
 
-    async def add(self, instance: str, deployment: Deployment) -> bool:
-        """Store a new one; False if the group has one of that id."""
+    async def add(
+        self, instance: str, deployment: Deployment, transitions: Sequence[Transition] = ()
+    ) -> bool:
+        """Store a new one, with what its history begins with; False if the group has one of that
+        id.
+        """
         ...
 
     async def get(
         self, instance: str, group: str, deployment_id: str
     ) -> Stored[Deployment] | None: ...
 
-    async def save(self, instance: str, deployment: Deployment, etag: str) -> None:
-        """Replace, guarded. Raises ConcurrentUpdate."""
+    async def save(
+        self,
+        instance: str,
+        deployment: Deployment,
+        etag: str,
+        transitions: Sequence[Transition] = (),
+    ) -> None:
+        """Replace, guarded, and add to its history, both or neither. Raises ConcurrentUpdate."""
         ...
 
     async def of_group(self, instance: str, group: str) -> Sequence[Stored[Deployment]]: ...
@@ -42,4 +53,12 @@ class Deployments(Protocol):
 
     async def of_instance(self, instance: str) -> Sequence[Stored[Deployment]]: ...
 
-    async def delete(self, instance: str, group: str, deployment_id: str) -> None: ...
+    async def history(
+        self, instance: str, deployment: Deployment, *, token: str | None, size: int
+    ) -> Page[Transition]:
+        """One page of what has become of a deployment, the oldest first."""
+        ...
+
+    async def delete(self, instance: str, group: str, deployment_id: str) -> None:
+        """Forget it and its history; nothing happens if there is none."""
+        ...

@@ -15,11 +15,14 @@ import jwt
 from local.cloud.identity.keys import IdentityError, SigningKey, signing_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 LOCAL_TENANT = "5f0c9a52-7d34-4c0e-9b1e-2a6d0d75e001"
 """Id of the only tenant that the local issuer serves."""
+
+CONSOLE_CLIENT = "1f7f3c1e-6a3b-4a57-9d0e-9b7f4f1c2c10"
+"""Id of the application that the web console signs in as."""
 
 ALGORITHM = "RS256"
 
@@ -40,8 +43,9 @@ def mint(
     lifetime_seconds: int = 3600,
     now: float | None = None,
     kid: str | None = None,
+    further: Mapping[str, object] | None = None,
 ) -> str:
-    """Return a signed access token.
+    """Return a signed token.
 
     Args:
         state: the issuer's folder of keys; a first key is made if it is empty.
@@ -53,6 +57,7 @@ def mint(
         lifetime_seconds: validity from `now` on; may be negative to get an expired token.
         now: time of issue in seconds since 1970; the current time if None.
         kid: key to sign with; the newest if None.
+        further: claims besides the ones above.
 
     Raises:
         IdentityError: there is no such key, or a key file is damaged.
@@ -63,15 +68,21 @@ def mint(
         "iss": issuer,
         "aud": audience,
         "tid": tenant,
-        "oid": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{tenant}/{subject}")),
+        "oid": object_id(tenant, subject),
         "sub": subject,
         "roles": list(roles),
         "iat": issued_at,
         "nbf": issued_at,
         "exp": issued_at + lifetime_seconds,
         "ver": "2.0",
+        **(further or {}),
     }
     return jwt.encode(claims, key.private_key, ALGORITHM, headers={"kid": key.kid})
+
+
+def object_id(tenant: str, subject: str) -> str:
+    """Return the id that the tenant knows a subject by."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{tenant}/{subject}"))
 
 
 def _choose(keys: list[SigningKey], kid: str | None) -> SigningKey:

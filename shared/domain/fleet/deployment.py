@@ -14,6 +14,8 @@ from enum import StrEnum
 from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import Conflict, InvalidInput
 from shared.domain.fleet.device_class import DeviceClass, is_compatible
+from shared.domain.rollouts.progress import Progress
+from shared.domain.rollouts.specification import Rollout
 from shared.domain.updates.update_id import UpdateId
 
 MAX_DEPLOYMENT_ID = 73
@@ -76,6 +78,10 @@ class Deployment:
     (`is_rollback`) is one that the service made itself, for `only_class_id`. One whose update was
     recalled (`recall_reason`) is cancelled for every class, also for those to come. `is_started`
     and `is_finished` say that this was told to customers, `events` what is still to be told.
+
+    One with a `rollout` reaches its devices step by step; `progress` says where it stands.
+    `revision` counts what operators have asked for: it moves with the specification and with their
+    actions, never with what devices report. `author` is the object id of who created it.
     """
 
     deployment_id: str
@@ -95,6 +101,15 @@ class Deployment:
     is_started: bool = False
     is_finished: bool = False
     events: tuple[DomainEvent, ...] = ()
+    rollout: Rollout | None = None
+    progress: Progress | None = None
+    revision: int = 1
+    author: str = ""
+
+    @property
+    def seed(self) -> str:
+        """What orders the devices of its roll-out."""
+        return (self.rollout.seed if self.rollout else None) or self.workflow_id
 
     def targets(self, device_class: DeviceClass) -> bool:
         """Whether the update fits the class and nobody deleted the deployment for it."""

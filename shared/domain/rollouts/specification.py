@@ -140,7 +140,7 @@ class Window(Part, frozen=True):
     `zone` is an IANA name, or `device` for each device's own, `fallbackZone` where it has none.
     """
 
-    cron: Annotated[str, Meta(min_length=9, max_length=200)]
+    cron: Annotated[str, Meta(min_length=1, max_length=200)]
     duration: Duration
     zone: Annotated[str, Meta(min_length=1, max_length=64)] = "UTC"
     fallback_zone: Annotated[str, Meta(min_length=1, max_length=64)] = "UTC"

@@ -27,7 +27,9 @@ SHORTEST, LONGEST = timedelta(minutes=15), timedelta(days=7)
 _LAST_PART = timedelta(minutes=30)
 _HORIZON = timedelta(days=14)
 """How far windows that follow on each other without a break are put together."""
-_FIELDS = re.compile(r"[0-9]{1,2}( [0-9a-z*,/-]+){4}", re.IGNORECASE)
+_FIELDS = re.compile(
+    r"[0-9]{1,2}( [0-9*,/-]+){3} ([0-9*,/-]|mon|tue|wed|thu|fri|sat|sun)+", re.IGNORECASE
+)
 _ATTEMPTS = 1000
 
 type ZoneSource = Literal["window", "device", "fallback"]
@@ -182,7 +184,8 @@ def _cron_error(cron: str) -> str | None:
     if not _FIELDS.fullmatch(text):
         return (
             "'cron' has five fields: minute (one number, so that the window opens once an hour at "
-            "most), hour, day of month, month, day of week, of numbers, names of days and * , - /."
+            "most), hour, day of month, month and day of week, of numbers and * , - /; the last "
+            "may have names, such as mon-fri."
         )
     try:
         next(CronSim(text, datetime(2026, 1, 1)))  # noqa: DTZ001 (local time)

@@ -108,7 +108,7 @@ def test_stack_describes_itself_to_its_owner_only(stack: Stack, state: Path) -> 
     assert path.stat().st_mode & 0o077 == 0
     assert set(document["pids"]) == {*PARTS, "supervisor"}
     assert document["endpoint"] == f"https://localhost:{document['ports']['host']}"
-    assert document["console_url"] is None
+    assert document["console_url"] == f"{document['endpoint']}/console/"
     assert "HostName=localhost:" in document["iot_hub_connection_string"]
     assert str(stack) == f"Stack({stack.endpoint})"
 

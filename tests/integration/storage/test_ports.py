@@ -23,6 +23,9 @@ from shared.domain.fleet.device import DeviceRecord, DeviceState, fold, fold_con
 from shared.domain.fleet.device_class import make_device_class
 from shared.domain.fleet.device_history import Installation
 from shared.domain.operation import Failure, ImportSource, Operation, OperationStatus, Stage
+from shared.domain.rollouts.progress import Progress, Status
+from shared.domain.rollouts.specification import Phase, Rollout, Select
+from shared.domain.rollouts.transition import Step, Transition
 from shared.domain.scanning.scan import Verdict
 from shared.domain.updates.update import Update, UpdateFile
 from shared.domain.updates.update_id import Family, UpdateId
@@ -44,6 +47,18 @@ from tests.unit.services.test_deployments import an_update
 ODD = ["lobby", "$default", "a/b", "a.b", "a-b", "a~b", "é#?\\%", "x" * 200]
 KIOSK = make_device_class("", {"manufacturer": "acme", "model": "kiosk"})
 GATE = make_device_class("m;1", {"manufacturer": "acme", "model": "gate"})
+
+
+def a_transition(at: str, step: Step) -> Transition:
+    return Transition(
+        at=at,
+        actor="somebody",
+        step=step,
+        before=Status.SCHEDULED,
+        after=Status.RUNNING,
+        revision=2,
+        figures={"asked": 3},
+    )
 
 
 def an_operation(identity: str, **changes: Any) -> Operation:
@@ -464,6 +479,51 @@ async def test_operation_is_read_as_it_was_saved(ports: Ports, instance: str) ->
     again = await ports.operations.get(instance, "op-1")
     assert again == Stored(ended, etag)
     assert await ports.operations.get(instance, "none/../%") is None
+
+
+async def test_history_is_written_with_the_deployment_and_goes_with_it(
+    ports: Ports, instance: str
+) -> None:
+    rollout = Rollout(phases=(Phase(select=Select(percent=10)),))
+    mine = replace(
+        a_deployment("w1", group_id="north"), rollout=rollout, progress=Progress(since="t0")
+    )
+    other = a_deployment("w2", group_id="north", deployment_id=mine.deployment_id + ".log")
+    created = a_transition("2026-01-01T00:00:00.000000+00:00", Step.CREATED)
+    paused = a_transition("2026-01-02T00:00:00.000000+00:00", Step.PAUSED)
+    resumed = a_transition("2026-01-02T00:00:00.000000+00:00", Step.RESUMED)
+
+    assert await ports.deployments.add(instance, mine, [created])
+    assert not await ports.deployments.add(instance, mine, [created])
+    assert await ports.deployments.add(instance, other, [created])
+    stored = await ports.deployments.get(instance, "north", mine.deployment_id)
+    assert stored is not None
+    assert stored.value == mine
+    changed = replace(mine, revision=2)
+    await ports.deployments.save(instance, changed, stored.etag, [paused, resumed])
+    with pytest.raises(ConcurrentUpdate):
+        await ports.deployments.save(instance, changed, stored.etag, [paused])
+
+    first = await ports.deployments.history(instance, mine, token=None, size=2)
+    assert list(first.items) == [created, paused]
+    rest = await ports.deployments.history(instance, mine, token=first.token, size=2)
+    assert (list(rest.items), rest.token) == ([resumed], None)
+    assert len(await ports.deployments.of_group(instance, "north")) == 2
+    assert len(await ports.deployments.of_instance(instance)) == 2
+    assert await ports.deployments.count(instance, "north", 9) == 2
+    assert len(await ports.deployments.starts(instance, "north")) == 2
+    page = await ports.deployments.page(instance, "north", token=None, size=9)
+    assert len(page.items) == 2
+
+    await ports.deployments.delete(instance, "north", mine.deployment_id)
+    again = replace(mine, workflow_id="w9")
+    assert await ports.deployments.add(instance, again, [created])
+    assert list((await ports.deployments.history(instance, again, token=None, size=9)).items) == [
+        created
+    ]
+    assert list((await ports.deployments.history(instance, other, token=None, size=9)).items) == [
+        created
+    ]
 
 
 @pytest.mark.parametrize("group", ODD)
