@@ -39,13 +39,14 @@ class Rest(odu_cli.rest.Rest):
     Args:
         stack: A running stack.
         role: The role to take.
+        patience: See `odu_cli.rest.Rest`.
     """
 
-    def __init__(self, stack: Stack, role: str = "Administrator") -> None:
+    def __init__(self, stack: Stack, role: str = "Administrator", *, patience: int = 0) -> None:
         target = ServiceTarget(
             endpoint=stack.endpoint,
             instance=stack.instance,
             tokens=StackTokens(stack, role),
             ca_file=stack.ca_file,
         )
-        super().__init__(target)
+        super().__init__(target, patience=patience)

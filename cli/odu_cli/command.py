@@ -238,9 +238,7 @@ def _session(given: dict[str, Any]) -> Session:
     )
 
 
-def _run(
-    session: Session, work: Callable[[], CommandCoroutine | None], needs: Needs
-) -> None:
+def _run(session: Session, work: Callable[[], CommandCoroutine | None], needs: Needs) -> None:
     try:
         rest = work()
         if rest is not None:

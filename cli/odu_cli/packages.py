@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from odu_cli.manifest_builder import measure
 from odu_cli.exit_codes import ExitCode
 from odu_cli.failures import Refused, as_error
+from odu_cli.manifest_builder import measure
 from shared.domain.errors import InvalidInput
 from shared.domain.updates.import_manifest import (
     MAX_MANIFEST_BYTES,

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from odu_cli.manifest_builder import measure
 from odu_cli.exit_codes import ExitCode
 from odu_cli.failures import Refused
+from odu_cli.manifest_builder import measure
 from odu_cli.packages import parse
 from odu_cli.rest import Unreachable
 from shared.domain.updates.import_manifest import MAX_MANIFEST_BYTES
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from azure.storage.blob.aio import ContainerClient
 
-    from odu_cli.target_options import TargetOptions
     from odu_cli.packages import Package
+    from odu_cli.target_options import TargetOptions
 
 _FETCH_SECONDS = 60.0
 _POLL_SECONDS = 1.0

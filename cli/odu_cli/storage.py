@@ -84,6 +84,8 @@ def check_address(option: str, url: str, variable: str) -> None:
         Refused: It is missing, or is not an https:// URL.
     """
     if not url:
-        raise Refused(ExitCode.USAGE, f"--azure needs {option} URL, or {variable} in the environment")
+        raise Refused(
+            ExitCode.USAGE, f"--azure needs {option} URL, or {variable} in the environment"
+        )
     if not url.startswith("https://"):
         raise Refused(ExitCode.USAGE, f"{option} must be an https:// URL")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local.cloud.identity.tokens import LOCAL_TENANT
+from local.cloud.identity.tokens import COMMAND_LINE_CLIENT, LOCAL_TENANT, token_endpoint_of
 from local.stack.parts import IMPORT_DROP_CONTAINER, INSTANCE, TOKEN_AUDIENCE, Site, hub_part
 from local.stack.running import Hub, Stack, TokenClient
 

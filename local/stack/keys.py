@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from odu_cli.keys.changes import first
+from local.stack.errors import StackError
+from local.stack.state import write_private
 from odu_cli.keys import KeysError
+from odu_cli.keys.changes import first
 from odu_cli.keys.roots import Roots
 from odu_cli.keys.service import Service, encoded
 from odu_cli.keys.signing_keys import KeyFolder
 from odu_cli.storage import ServiceStorage
-from local.stack.errors import StackError
-from local.stack.state import write_private
 from shared.domain.updates.keyring import KEYRING, Keyring
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import aiohttp
 import pytest
 
 from local.rest import Rest
-from odu_cli.rest import RestError
 from local.stack.running import Stack, start
+from odu_cli.rest import RestError
 from tests.packages import make_package, unique
 from tests.product import Product
 

@@ -11,8 +11,8 @@ import typer
 
 from odu_cli import PROGRAM, arguments
 from odu_cli.command import (
-    GroupOption,
     CommandCoroutine,
+    GroupOption,
     Session,
     WatchOption,
     YesOption,
@@ -126,7 +126,9 @@ async def create_deployment(
     elif session.output.is_json:
         session.output.document(await session.rest.get(deployment_path(group, chosen)))
     else:
-        session.output.note(f"follow it: {PROGRAM} deployment status {chosen} --group {group} --watch")
+        session.output.note(
+            f"follow it: {PROGRAM} deployment status {chosen} --group {group} --watch"
+        )
 
 
 @command(app, "status")

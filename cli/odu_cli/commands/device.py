@@ -168,7 +168,9 @@ async def import_devices(
         session.output.document(state)
     else:
         session.output.done(f"the import goes on as operation {state['operationId']}")
-        session.output.note(f"follow it: {PROGRAM} operation show {state['operationId']} --devices -w")
+        session.output.note(
+            f"follow it: {PROGRAM} operation show {state['operationId']} --devices -w"
+        )
 
 
 @command(app, "events")

@@ -125,7 +125,9 @@ def revoke_key(
     session: Session,
     revoked: Annotated[
         str | None,
-        typer.Argument(metavar="KID", help="The key; the one in use by default.", show_default=False),
+        typer.Argument(
+            metavar="KID", help="The key; the one in use by default.", show_default=False
+        ),
     ] = None,
     *,
     kid: KidOption = None,
@@ -148,7 +150,8 @@ def refresh_package(
     session: Session,
     *,
     days: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="How long it is good; for ever by default.")
+        int | None,
+        typer.Option(metavar="N", min=1, help="How long it is good; for ever by default."),
     ] = None,
     roots: RootsOption = None,
 ) -> None:

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from odu_cli.manifest_builder import UpdatePlan, build_manifest, file_entry
 from odu_cli import arguments
 from odu_cli.command import Needs, Session, command, command_group
 from odu_cli.exit_codes import ExitCode
 from odu_cli.failures import Refused, details
+from odu_cli.manifest_builder import UpdatePlan, build_manifest, file_entry
 from odu_cli.packages import load_package, parse
 from shared.domain.updates.update_id import UpdateId
 from shared.topology import IMPORT_MANIFEST_SUFFIX

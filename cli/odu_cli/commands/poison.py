@@ -1,4 +1,4 @@
-"""`odu poison`: what failed for good: messages and events, explained, set going again, discarded."""
+"""`odu poison`: explains what failed for good, sets it going again, or discards it."""
 
 from __future__ import annotations
 

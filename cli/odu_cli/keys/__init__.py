@@ -1,7 +1,7 @@
 """What an operator does with keys: the ceremony, a rotation, a revocation.
 
-Pure changes of the keyring (`changes`), root keys in a folder (`roots`), signing keys in a folder or
-a vault (`signing_keys`), the keyring in the storage of a service (`service`), and what ties them
+Pure changes of the keyring (`changes`), root keys in a folder (`roots`), signing keys in a folder
+or a vault (`signing_keys`), the keyring in the storage of a service (`service`), and what ties them
 together (`site`).
 """
 

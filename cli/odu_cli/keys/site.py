@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
 import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from odu_cli.keys.changes import first, next_kid, refreshed, revoked, rotated
 from odu_cli.keys import KeysError
+from odu_cli.keys.changes import first, next_kid, refreshed, revoked, rotated
 from odu_cli.keys.roots import Roots
 from odu_cli.keys.service import Service, encoded
 
@@ -126,7 +125,7 @@ class KeySite:
         if self.copy is not None:
             fresh = self.copy.with_suffix(".new")
             fresh.write_bytes(encoded(keyring))
-            os.replace(fresh, self.copy)
+            fresh.replace(self.copy)
         self.service.order_resigning()
 
 

@@ -123,9 +123,7 @@ def of_event(place: str, letter: str, event: DeadEvent) -> PoisonItem:
     # anything but plain words may hold the address of the webhook, with its key
     outcome = event.outcome if _PLAIN_WORDS.fullmatch(event.outcome) else "…"
     reason = f"{event.reason} after {event.attempts} attempts: {outcome}"
-    return PoisonItem(
-        place=place, id=letter, what=what, about=about, at=event.at, reason=reason
-    )
+    return PoisonItem(place=place, id=letter, what=what, about=about, at=event.at, reason=reason)
 
 
 def _of_blob(container: str, name: str) -> tuple[str, dict[str, Any]]:

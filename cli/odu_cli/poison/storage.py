@@ -187,9 +187,7 @@ async def open_poison_storage(storage: ServiceStorage) -> AsyncIterator[PoisonSt
         async with queues, blobs, tables:
             yield PoisonStorage(queues, blobs, tables.get_table_client(_OPERATIONS))
     except ClientAuthenticationError as error:
-        raise Refused(
-            ExitCode.TOKEN, "the storage lets nobody in; sign in (az login)"
-        ) from error
+        raise Refused(ExitCode.TOKEN, "the storage lets nobody in; sign in (az login)") from error
     except HttpResponseError as error:
         code = ExitCode.ROLE if error.status_code == 403 else ExitCode.ERROR
         raise Refused(code, f"the storage refuses: {_first_line(error)}") from error
@@ -228,7 +226,7 @@ def _decoded(content: str) -> str:
 
 def _note(row: Mapping[str, Any]) -> OperationNote:
     """Read a row: its document is one JSON text, cut into the properties doc0, doc1 and so on."""
-    chunks = []
+    chunks: list[str] = []
     while isinstance(chunk := row.get(f"doc{len(chunks)}"), str):
         chunks.append(chunk)
     found = json.loads("".join(chunks) or "{}")

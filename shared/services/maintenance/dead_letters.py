@@ -1,18 +1,20 @@
-"""Dead letters in the storage: reading them, removing them."""
+"""Dead letters in the storage: reading them, removing them, having blobs announced again."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from shared.domain.dead_letter import DeadEvent, dead_events
+from shared.domain.errors import NotFound
 from shared.ports import Blobs
+from shared.topology import Container
 
 _MOST_BYTES = 4 << 20
 
 
 @dataclass(slots=True)
 class DeadLetters:
-    """Reads and removes dead letters."""
+    """Reads dead letters; has those of blobs raised again by the storage."""
 
     blobs: Blobs
 
@@ -32,3 +34,17 @@ class DeadLetters:
         known = await self.blobs.metadata("deadletter", name)
         if known is not None:
             await self.blobs.delete("deadletter", name, known["etag"])
+
+    async def raise_again(self, container: str, name: str) -> bool:
+        """Write one of the small blobs whose creation triggers something anew; False if it is gone.
+
+        Raises:
+            NotFound: It is none of those.
+        """
+        if container not in ("imports", "quarantine"):
+            raise NotFound(f"Nothing is triggered by blobs in '{container}'.", target=container)
+        place: Container = "imports" if container == "imports" else "quarantine"
+        content = await self.blobs.read(place, name)
+        if content is not None:
+            await self.blobs.write(place, name, content)
+        return content is not None

@@ -12,11 +12,11 @@ import pytest
 from azure.storage.queue import QueueClient
 
 from local.cli import keys
+from local.stack.keys import ensure_keys, publish_keyring, storage_of
+from local.stack.provision import provision
 from odu_cli.keys import KeysError
 from odu_cli.keys.service import Service
 from odu_cli.keys.signing_keys import KeyFolder
-from local.stack.keys import ensure_keys, publish_keyring, storage_of
-from local.stack.provision import provision
 from shared.contract.rootkeys import parse_root_key_package, validate
 from tests.azurite import Azurite, start_azurite
 from tests.signing import a_keyring, after_revocation, after_rotation

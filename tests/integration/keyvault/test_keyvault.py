@@ -13,8 +13,8 @@ from joserfc import jws
 from joserfc.jwk import RSAKey
 from joserfc.registry import HeaderParameter
 
-from odu_cli.keys.changes import first, rotated
 from odu_cli.keys import KeysError
+from odu_cli.keys.changes import first, rotated
 from odu_cli.keys.service import encoded
 from odu_cli.keys.signing_keys import KeyVault
 from shared.adapters.vault import KeyVaultSigner

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from local.stack.running import Stack
+from odu_cli import main
 from tests.certificates import Certificates, make_certificates
 from tests.unit.cli.service import INSTANCE, Service
 
@@ -50,8 +50,7 @@ class Odu:
 
 def run(command: str, *arguments: str) -> Ended:
     """Run a command in this process."""
-    module = importlib.import_module(f"odu_cli.commands.{command}")
-    result = CliRunner().invoke(module.app, arguments, prog_name=f"./odu {command}")
+    result = CliRunner().invoke(main.app, [command, *arguments], prog_name="odu")
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Ended(result.exit_code, result.stdout, result.stderr)

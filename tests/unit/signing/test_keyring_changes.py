@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from odu_cli.keys.changes import disabled_kids, next_kid, revoked, rotated
 from odu_cli.keys import KeysError
+from odu_cli.keys.changes import disabled_kids, next_kid, revoked, rotated
 from odu_cli.keys.roots import Roots
 from odu_cli.keys.service import encoded
 from odu_cli.keys.signing_keys import KeyFolder
