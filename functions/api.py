@@ -1,5 +1,7 @@
 """Turns the declaration of a REST operation into an HTTP function.
 
+The return annotation of a handler is the answer that the OpenAPI document describes.
+
 Version, token, role, budget, conditions and errors are handled here, so that a handler only calls a
 service.
 """
@@ -9,37 +11,53 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Any, TypedDict, Unpack
+from time import monotonic
+from types import NoneType
+from typing import Any, TypedDict, Unpack, get_args, get_origin, get_type_hints
 from uuid import uuid4
 
 import azure.functions as func
 import msgspec
 
+from functions import auditing
 from functions.call import Call, Reply, parts_of
 from shared.container import container
 from shared.domain.access import Action, authorize
-from shared.domain.errors import DeviceUpdateError, InvalidInput, NotFound, PreconditionFailed
+from shared.domain.errors import (
+    DeviceUpdateError,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    PreconditionFailed,
+)
 from shared.domain.operation import Failure
+from shared.domain.token_bucket import TokenBucket
 from shared.http import wire
 from shared.http.models import ErrorResponse
 from shared.http.problems import headers_of, status_of
 from shared.http.route import API_VERSIONS, JSON, PREFIX, Method, QueryParameter, Route
 
-__all__ = ["POLL_SECONDS", "Api", "Call", "Reply", "problem"]
+__all__ = ["RETRY", "Api", "Call", "Reply", "accepted", "problem"]
 
 POLL_SECONDS = 1
 """What callers of long-running operations are told to wait between polls."""
+RETRY = {"Retry-After": str(POLL_SECONDS)}
 
 log = logging.getLogger(__name__)
 
 type Handler = Callable[[Call], Awaitable[Any]]
+
+_REFUSALS_A_MINUTE = 60
+"""Refused calls that are written down, in each process: they must not fill the audit log."""
+_readers: dict[str, tuple[Route, Handler]] = {}
+"""What reads the thing at a path: gives the audit log its state before a change."""
+_refusals = TokenBucket(_REFUSALS_A_MINUTE, 0.0)
 
 
 class Declaration(TypedDict, total=False):
     """What a declaration may say besides method, path and action."""
 
     status: HTTPStatus
-    answer: Any
     body: Any
     body_type: str
     query: tuple[QueryParameter, ...]
@@ -47,6 +65,7 @@ class Declaration(TypedDict, total=False):
     is_paged: bool
     is_long_running: bool
     is_conditional: bool
+    is_additional: bool
 
 
 class Api:
@@ -55,6 +74,7 @@ class Api:
     def __init__(self) -> None:
         self.blueprint = func.Blueprint()
         self.routes: list[Route] = []
+        self.handlers: dict[str, Handler] = {}
 
     def operation(
         self, method: Method, path: str, action: Action, **declared: Unpack[Declaration]
@@ -68,9 +88,13 @@ class Api:
                 path=path,
                 action=action,
                 summary=(handler.__doc__ or "").strip(),
+                answer=_answer_type(handler),
                 **declared,
             )
             self.routes.append(route)
+            self.handlers[route.name] = handler
+            if route.method == "GET":
+                _readers[route.path] = (route, handler)
 
             async def run(req: func.HttpRequest) -> func.HttpResponse:
                 return await _serve(route, handler, req)
@@ -88,41 +112,83 @@ class Api:
         return register
 
 
-def problem(error: DeviceUpdateError) -> func.HttpResponse:
+def accepted(call: Call, *segments: str) -> Reply[None]:
+    """The answer of a long-running operation: where it can be followed below the instance."""
+    return Reply(None, {"Operation-Location": call.path(*segments), **RETRY})
+
+
+def problem(error: DeviceUpdateError, request_id: str | None = None) -> func.HttpResponse:
     """The answer for a domain error."""
     status = status_of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("answered %d: %s", status, error.message)
     body = ErrorResponse(error=wire.error(Failure.of(error), datetime.now(UTC).isoformat()))
-    return _response(body, status, headers_of(error))
+    named = {auditing.REQUEST_ID: request_id} if request_id else {}
+    return _response(body, status, {**headers_of(error), **named})
+
+
+def is_audited(route: Route) -> bool:
+    """Whether calls of an operation are written down: all that may change something are."""
+    return not route.action.is_read
+
+
+def _answer_type(handler: Handler) -> Any:
+    """The type of the body that a handler's annotation promises; None without a body."""
+    kind = get_type_hints(handler)["return"]
+    if get_origin(kind) is Reply:
+        (kind,) = get_args(kind)
+    return None if kind is NoneType else kind
 
 
 async def _serve(route: Route, handler: Handler, request: func.HttpRequest) -> func.HttpResponse:
+    request_id = uuid4().hex
     try:
-        call = await _admitted(route, request)
-        result = await handler(call)
-        return _answer(route, request, result if isinstance(result, Reply) else Reply(result))
+        call = await _admitted(route, request, request_id)
+        if is_audited(route):
+            reader = _readers.get(auditing.state_path(route) or "")
+            result = await auditing.audited(call, handler, reader)
+        else:
+            result = await handler(call)
+        reply = result if isinstance(result, Reply) else Reply(result)
+        return _answer(call, reply)
     except DeviceUpdateError as error:
-        return problem(error)
+        return problem(error, request_id)
     except Exception:  # noqa: BLE001 (the last resort: a caller gets an answer that leaks nothing)
         return _unexpected(route, request)
 
 
-async def _admitted(route: Route, request: func.HttpRequest) -> Call:
+async def _admitted(route: Route, request: func.HttpRequest, request_id: str) -> Call:
     """The request, once it is known who asks and that they may."""
     app = container()
     principal = await app.tokens.validate(request.headers.get("Authorization"))
     parts = parts_of(route, request.url)
     instance = parts["instanceId"]
-    authorize(principal.roles, instance, route.action)
+    call = Call(
+        app=app,
+        route=route,
+        parts=parts,
+        api_version=request.params.get("api-version") or "",
+        request=request,
+        principal=principal,
+        request_id=request_id,
+    )
+    try:
+        authorize(principal.roles, instance, route.action)
+    except Forbidden as error:
+        is_known = instance in app.settings.instances
+        if is_known and is_audited(route) and not _refusals.take(monotonic()):
+            await auditing.refused(call, error)
+        raise
     if instance not in app.settings.instances:
         raise NotFound(f"Instance '{instance}' does not exist.", target="instanceId")
     app.throttle.spend(instance, route.action)
-    return Call(app, route, parts, _version(request), request)
+    _check_version(call.api_version)
+    return call
 
 
-def _answer(route: Route, request: func.HttpRequest, reply: Reply) -> func.HttpResponse:
-    headers = dict(reply.headers)
+def _answer(call: Call, reply: Reply[Any]) -> func.HttpResponse:
+    route, request = call.route, call.request
+    headers = {auditing.REQUEST_ID: call.request_id, **reply.headers}
     if route.is_conditional:
         headers["ETag"] = tag = _tag(reply.body)
         wanted, unwanted = request.headers.get("If-Match"), request.headers.get("If-None-Match")
@@ -131,7 +197,7 @@ def _answer(route: Route, request: func.HttpRequest, reply: Reply) -> func.HttpR
                 f"The ETag is {tag}, not the one of If-Match.", target="If-Match"
             )
         if unwanted and unwanted in (tag, "*"):
-            return _response(None, HTTPStatus.NOT_MODIFIED, {"ETag": tag})
+            return _response(None, HTTPStatus.NOT_MODIFIED, {**headers, "ETag": tag})
     return _response(reply.body, route.status, headers)
 
 
@@ -158,9 +224,7 @@ def _response(body: Any, status: HTTPStatus, headers: Mapping[str, str]) -> func
     )
 
 
-def _version(request: func.HttpRequest) -> str:
-    version = request.params.get("api-version")
+def _check_version(version: str) -> None:
     if version not in API_VERSIONS:
         known = " or ".join(API_VERSIONS)
         raise InvalidInput(f"The query needs api-version={known}.", target="api-version")
-    return str(version)

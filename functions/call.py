@@ -9,10 +9,11 @@ import azure.functions as func
 import msgspec
 
 from shared.container import Container
+from shared.domain.access import Principal
 from shared.domain.errors import InvalidInput
 from shared.domain.strict_json import NotStrictJson, loads_strict
 from shared.domain.updates.update_id import UpdateId
-from shared.http import wire
+from shared.http import models, wire
 from shared.http.page_token import open_token, seal_token
 from shared.http.problems import UnsupportedMediaType
 from shared.http.route import PREFIX, TOKEN, TOP, Route
@@ -24,13 +25,29 @@ _MAX_TOP_DIGITS = 9
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One authorized request to an instance; `parts` are the values in its path."""
+    """One authorized request to an instance; `parts` are the values in its path.
+
+    `request_id` is the service's own name for the request: answers and the audit log have it.
+    """
 
     app: Container
     route: Route
     parts: Mapping[str, str]
     api_version: str
     request: func.HttpRequest
+    principal: Principal
+    request_id: str
+
+    @property
+    def target(self) -> str:
+        """What the request is about: its path below the instance, decoded, without a verb."""
+        return "/".join(self._segment(each) for each in self.route.path.split("/"))
+
+    def _segment(self, template: str) -> str:
+        name, closing, _ = template.partition("}")
+        if not closing:
+            return template.partition(":")[0]
+        return self.parts[name.removeprefix("{")].replace("%", "%25").replace("/", "%2F")
 
     @property
     def instance(self) -> str:
@@ -103,11 +120,11 @@ class Call:
         size = self.app.settings.page_size
         return size if top is None else max(1, min(size, top))
 
-    def page(self, items: list[Any], page: Page[Any]) -> dict[str, Any]:
+    def page[T](self, items: list[T], page: Page[Any]) -> models.Page[T]:
         """One page of a listing, with the address of the next, unless `top` is reached."""
         top = self._top()
         left = None if top is None else max(0, top - len(items))
-        body: dict[str, Any] = {"value": items[:top]}
+        next_link = None
         if page.token is not None and left != 0:
             given = {
                 item.name: value
@@ -118,8 +135,8 @@ class Call:
                 given[TOP.name] = str(left)
             given[TOKEN.name] = seal_token(self.app.sealer, self._scope(), page.token)
             segments = urlsplit(self.request.url).path.strip("/").split("/")[2:]
-            body["nextLink"] = self.path(*map(unquote, segments), **given)
-        return body
+            next_link = self.path(*map(unquote, segments), **given)
+        return models.Page(items[:top], next_link)
 
     def _top(self) -> int | None:
         text = self.query(TOP.name) if TOP in self.route.query else None
@@ -136,10 +153,10 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer with headers of its own, or without a body."""
+class Reply[T]:
+    """An answer with headers of its own."""
 
-    body: Any = None
+    body: T
     headers: Mapping[str, str] = field(default_factory=dict)
 
 

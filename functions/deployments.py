@@ -1,4 +1,4 @@
-"""REST: deployments of groups and of the device classes within them."""
+"""REST: deployments of groups."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -7,13 +7,15 @@ from typing import Any
 from functions.api import Api, Call
 from functions.call import named_update
 from shared.domain.access import Action
-from shared.domain.errors import InvalidInput, NotFound
+from shared.domain.errors import InvalidInput
 from shared.domain.fleet.deployment import Deployment, DeploymentState, RollbackPolicy
 from shared.domain.instant import instant
 from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
-from shared.http.filters import device_state_filter, is_newest_first
-from shared.http.route import filter_by, order_by
+from shared.http.filters import (
+    is_newest_first,
+)
+from shared.http.route import order_by
 from shared.ports import KnownClass
 from shared.services.deployments.deploy import DeploymentRequest
 from shared.services.reporting.report import SubgroupStatus
@@ -21,7 +23,6 @@ from shared.services.reporting.report import SubgroupStatus
 api = Api()
 
 _GROUP = "management/groups/{groupId}/deployments"
-_SUBGROUP = "management/groups/{groupId}/deviceClassSubgroups/{deviceClassId}/deployments"
 _ONE = "/{deploymentId}"
 
 
@@ -29,11 +30,10 @@ _ONE = "/{deploymentId}"
     "PUT",
     _GROUP + _ONE,
     Action.MANAGEMENT_WRITE,
-    answer=models.Deployment,
     body=models.Deployment,
     statuses=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
-async def create_or_update_deployment(call: Call) -> Any:
+async def create_or_update_deployment(call: Call) -> models.Deployment:
     """Deploy an update to a group."""
     request = _request(call, call.body(models.Deployment))
     deployment = await call.app.deploy.create(call.instance, request)
@@ -44,12 +44,11 @@ async def create_or_update_deployment(call: Call) -> Any:
     "GET",
     _GROUP,
     Action.MANAGEMENT_READ,
-    answer=models.Page[models.Deployment],
     query=(order_by("startDateTime"),),
     statuses=(HTTPStatus.NOT_FOUND,),
     is_paged=True,
 )
-async def list_deployments_for_group(call: Call) -> Any:
+async def list_deployments_for_group(call: Call) -> models.Page[models.Deployment]:
     """List the deployments of a group, by their ids or by their start."""
     page = await call.app.deployment_lists.page(
         call.instance,
@@ -67,12 +66,11 @@ async def list_deployments_for_group(call: Call) -> Any:
     "GET",
     _GROUP + _ONE,
     Action.MANAGEMENT_READ,
-    answer=models.Deployment,
     statuses=(HTTPStatus.NOT_FOUND,),
 )
-async def get_deployment(call: Call) -> Any:
+async def get_deployment(call: Call) -> models.Deployment:
     """Read a deployment."""
-    deployment = await _deployment(call)
+    deployment = await deployment_of(call)
     return wire.deployment(deployment, await _class_ids(call, deployment))
 
 
@@ -83,7 +81,7 @@ async def get_deployment(call: Call) -> Any:
     status=HTTPStatus.NO_CONTENT,
     statuses=(HTTPStatus.NOT_FOUND,),
 )
-async def delete_deployment(call: Call) -> Any:
+async def delete_deployment(call: Call) -> None:
     """Forget a deployment."""
     await call.app.deploy.delete(call.instance, call.part("groupId"), call.part("deploymentId"))
 
@@ -92,106 +90,17 @@ async def delete_deployment(call: Call) -> Any:
     "GET",
     _GROUP + _ONE + "/status",
     Action.MANAGEMENT_READ,
-    answer=models.DeploymentStatus,
     statuses=(HTTPStatus.NOT_FOUND,),
     is_conditional=True,
 )
-async def get_deployment_status(call: Call) -> Any:
+async def get_deployment_status(call: Call) -> models.DeploymentStatus:
     """Read how a deployment stands."""
-    deployment, statuses = await _status(call)
+    deployment, statuses = await status_of(call)
     return models.DeploymentStatus(
         group_id=deployment.group_id,
         deployment_state=_overall(statuses),
-        subgroup_status=[_subgroup_status(deployment, one) for one in statuses],
+        subgroup_status=[subgroup_status(deployment, one) for one in statuses],
     )
-
-
-@api.operation(
-    "GET",
-    _SUBGROUP + _ONE,
-    Action.MANAGEMENT_READ,
-    answer=models.Deployment,
-    statuses=(HTTPStatus.NOT_FOUND,),
-)
-async def get_deployment_for_device_class_subgroup(call: Call) -> Any:
-    """Read a deployment as it stands for one device class."""
-    return await _subgroup_answer(call, await _deployment(call))
-
-
-@api.operation(
-    "POST",
-    _SUBGROUP + _ONE + ":cancel",
-    Action.MANAGEMENT_WRITE,
-    answer=models.Deployment,
-    statuses=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
-)
-async def stop_deployment(call: Call) -> Any:
-    """Cancel a deployment for one device class."""
-    return await _subgroup_answer(
-        call, await call.app.deploy.cancel(call.instance, *await _subgroup(call))
-    )
-
-
-@api.operation(
-    "POST",
-    _SUBGROUP + _ONE + ":retry",
-    Action.MANAGEMENT_WRITE,
-    answer=models.Deployment,
-    statuses=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
-)
-async def retry_deployment(call: Call) -> Any:
-    """Try a deployment again on the devices of one class where it failed."""
-    return await _subgroup_answer(
-        call, await call.app.deploy.retry(call.instance, *await _subgroup(call))
-    )
-
-
-@api.operation(
-    "GET",
-    _SUBGROUP + _ONE + "/status",
-    Action.MANAGEMENT_READ,
-    answer=models.SubgroupDeploymentStatus,
-    statuses=(HTTPStatus.NOT_FOUND,),
-    is_conditional=True,
-)
-async def get_device_class_subgroup_deployment_status(call: Call) -> Any:
-    """Read how a deployment stands for one device class."""
-    deployment, statuses = await _status(call)
-    return _subgroup_status(deployment, _of_class(call, statuses))
-
-
-@api.operation(
-    "GET",
-    _SUBGROUP + _ONE + "/devicestates",
-    Action.MANAGEMENT_READ,
-    answer=models.Page[models.DeploymentDeviceState],
-    query=(
-        filter_by("deviceId eq '...' and moduleId eq '...'", "deviceState eq 'Failed'", "both"),
-    ),
-    statuses=(HTTPStatus.NOT_FOUND,),
-    is_paged=True,
-)
-async def list_device_states_for_device_class_subgroup_deployment(call: Call) -> Any:
-    """List the devices of one class within a deployment."""
-    page = await call.app.device_lists.states(
-        call.instance,
-        (call.part("groupId"), call.part("deviceClassId"), call.part("deploymentId")),
-        device_state_filter(call.query("filter")),
-        token=call.page_token(),
-        size=call.page_size(),
-    )
-    items = [
-        models.DeploymentDeviceState(
-            device_id=row.device_id,
-            module_id=row.module_id,
-            retry_count=row.retry_count,
-            moved_on_to_new_deployment=row.has_moved_on,
-            device_state=row.state.value,
-            failure=wire.device_failure(row.state, row.extended_result_codes),
-        )
-        for row in page.items
-    ]
-    return call.page(items, page)
 
 
 def _request(call: Call, body: models.Deployment) -> DeploymentRequest:
@@ -227,16 +136,6 @@ def _rollback_policy(policy: models.RollbackPolicy | None) -> RollbackPolicy | N
     )
 
 
-async def _deployment(call: Call) -> Deployment:
-    return await call.app.deploy.get(call.instance, call.part("groupId"), call.part("deploymentId"))
-
-
-async def _status(call: Call) -> tuple[Deployment, list[SubgroupStatus]]:
-    return await call.app.reports.status(
-        call.instance, call.part("groupId"), call.part("deploymentId")
-    )
-
-
 async def _class_ids(call: Call, deployment: Deployment) -> list[str]:
     return _targets(
         deployment, await call.app.deploy.classes_of(call.instance, deployment.group_id)
@@ -250,27 +149,6 @@ def _targets(deployment: Deployment, classes: Sequence[KnownClass]) -> list[str]
     ]
 
 
-async def _subgroup(call: Call) -> tuple[str, str, str]:
-    """Group, class and deployment of the path, checked to belong together."""
-    _, statuses = await _status(call)
-    return call.part("groupId"), _of_class(call, statuses).class_id, call.part("deploymentId")
-
-
-def _of_class(call: Call, statuses: Sequence[SubgroupStatus]) -> SubgroupStatus:
-    for status in statuses:
-        if status.class_id == call.part("deviceClassId"):
-            return status
-    raise NotFound(
-        f"The deployment has nothing for device class '{call.part('deviceClassId')}'.",
-        target="deviceClassId",
-    )
-
-
-async def _subgroup_answer(call: Call, deployment: Deployment) -> Any:
-    class_id = call.part("deviceClassId")
-    return wire.deployment(deployment, [class_id], class_id)
-
-
 def _overall(statuses: Sequence[SubgroupStatus]) -> Any:
     states = {status.state for status in statuses}
     if DeploymentState.ACTIVE in states or not states:
@@ -279,9 +157,22 @@ def _overall(statuses: Sequence[SubgroupStatus]) -> Any:
     return (states - {DeploymentState.INACTIVE} or states).pop().value
 
 
-def _subgroup_status(
+async def deployment_of(call: Call) -> Deployment:
+    """The deployment that the path names."""
+    return await call.app.deploy.get(call.instance, call.part("groupId"), call.part("deploymentId"))
+
+
+async def status_of(call: Call) -> tuple[Deployment, list[SubgroupStatus]]:
+    """The deployment that the path names and how it stands, class by class."""
+    return await call.app.reports.status(
+        call.instance, call.part("groupId"), call.part("deploymentId")
+    )
+
+
+def subgroup_status(
     deployment: Deployment, status: SubgroupStatus
 ) -> models.SubgroupDeploymentStatus:
+    """How a deployment stands for one class, as the API has it."""
     return wire.subgroup_status(
         deployment,
         status.class_id,

@@ -1,21 +1,15 @@
-"""REST: collections of diagnostic logs, and the trigger that asks the devices."""
+"""REST: collections of diagnostic logs."""
 
 from http import HTTPStatus
-from typing import Any
-
-import azure.functions as func
 
 from functions.api import Api, Call
-from shared.container import container
 from shared.domain.access import Action
 from shared.domain.errors import InvalidInput
 from shared.domain.fleet.log_collection import DeviceLog
 from shared.http import models, wire
 from shared.ports import Page
-from shared.topology import STATE_CONNECTION
 
 api = Api()
-bp = func.Blueprint()
 
 _COLLECTIONS = "management/deviceDiagnostics/logCollections"
 _ONE = _COLLECTIONS + "/{operationId}"
@@ -27,7 +21,6 @@ _UNKNOWN = (HTTPStatus.NOT_FOUND,)
     _ONE,
     Action.MANAGEMENT_WRITE,
     status=HTTPStatus.CREATED,
-    answer=models.LogCollection,
     body=models.LogCollection,
     statuses=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
@@ -47,10 +40,9 @@ async def start_log_collection(call: Call) -> models.LogCollection:
     "GET",
     _COLLECTIONS,
     Action.MANAGEMENT_READ,
-    answer=models.Page[models.LogCollection],
     is_paged=True,
 )
-async def list_log_collections(call: Call) -> Any:
+async def list_log_collections(call: Call) -> models.Page[models.LogCollection]:
     """List log collections by their ids."""
     page = await call.app.log_collections.list(
         call.instance, call.page_token(), size=call.page_size()
@@ -60,7 +52,7 @@ async def list_log_collections(call: Call) -> Any:
     return call.page(items, Page(items, page.token))
 
 
-@api.operation("GET", _ONE, Action.MANAGEMENT_READ, answer=models.LogCollection, statuses=_UNKNOWN)
+@api.operation("GET", _ONE, Action.MANAGEMENT_READ, statuses=_UNKNOWN)
 async def get_log_collection(call: Call) -> models.LogCollection:
     """Read a log collection."""
     return wire.log_collection(
@@ -72,7 +64,6 @@ async def get_log_collection(call: Call) -> models.LogCollection:
     "GET",
     _ONE + "/detailedStatus",
     Action.MANAGEMENT_READ,
-    answer=models.LogCollectionDetailedStatus,
     statuses=_UNKNOWN,
 )
 async def get_log_collection_detailed_status(call: Call) -> models.LogCollectionDetailedStatus:
@@ -82,10 +73,3 @@ async def get_log_collection_detailed_status(call: Call) -> models.LogCollection
     return wire.log_collection_details(
         found, {item.key: service.location(call.instance, found, item) for item in found.devices}
     )
-
-
-@bp.queue_trigger(arg_name="message", queue_name="logs", connection=STATE_CONNECTION)
-async def ask_for_logs(message: func.QueueMessage) -> None:
-    """Ask the devices of a log collection."""
-    order = message.get_json()
-    await container().collect_logs.run(order["instance"], order["collection"])

@@ -1,15 +1,15 @@
-"""The keyring's public face: devices fetch the root key package before they trust a manifest. And
-the trigger that signs what is published anew when the signing key changed.
-"""
+"""The keyring's public face: devices fetch the root key package before they trust a manifest."""
+
+import logging
 
 import azure.functions as func
 
 from functions.api import problem
 from shared.container import container
 from shared.domain.errors import DeviceUpdateError
-from shared.topology import STATE_CONNECTION
 
 bp = func.Blueprint()
+log = logging.getLogger(__name__)
 
 
 @bp.route(
@@ -29,9 +29,3 @@ async def get_root_keys(req: func.HttpRequest) -> func.HttpResponse:
         # an old copy kept on the way would have devices trust a revoked key
         headers={"Cache-Control": "no-store"},
     )
-
-
-@bp.queue_trigger(arg_name="message", queue_name="resign", connection=STATE_CONNECTION)
-async def resign(message: func.QueueMessage) -> None:
-    """Sign published updates anew, and hand the signatures to devices that still need them."""
-    await container().resign.run(message.get_json())

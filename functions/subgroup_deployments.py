@@ -1,31 +1,37 @@
-"""REST: the deployments of one device class of a group, as a list and their deletion."""
+"""REST: deployments as they stand for one device class of a group."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
 
 from functions.api import Api, Call
+from functions.deployments import deployment_of, status_of, subgroup_status
 from shared.domain.access import Action
 from shared.domain.errors import NotFound
+from shared.domain.fleet.deployment import Deployment
 from shared.http import models, wire
-from shared.http.filters import is_newest_first
-from shared.http.route import order_by
+from shared.http.filters import (
+    device_state_filter,
+    is_newest_first,
+)
+from shared.http.route import filter_by, order_by
 from shared.services.paging import page_of_sorted
+from shared.services.reporting.report import SubgroupStatus
 
 api = Api()
 
-_DEPLOYMENTS = "management/groups/{groupId}/deviceClassSubgroups/{deviceClassId}/deployments"
+_SUBGROUP = "management/groups/{groupId}/deviceClassSubgroups/{deviceClassId}/deployments"
+_ONE = "/{deploymentId}"
 
 
 @api.operation(
     "GET",
-    _DEPLOYMENTS,
+    _SUBGROUP,
     Action.MANAGEMENT_READ,
-    answer=models.Page[models.Deployment],
     query=(order_by("startDateTime"),),
     statuses=(HTTPStatus.NOT_FOUND,),
     is_paged=True,
 )
-async def list_deployments_for_device_class_subgroup(call: Call) -> Any:
+async def list_deployments_for_device_class_subgroup(call: Call) -> models.Page[models.Deployment]:
     """List the deployments that concern a device class of a group, by id or by their start."""
     is_newest = is_newest_first(call.query("orderby"))
     group, class_id = call.part("groupId"), call.part("deviceClassId")
@@ -43,8 +49,19 @@ async def list_deployments_for_device_class_subgroup(call: Call) -> Any:
 
 
 @api.operation(
+    "GET",
+    _SUBGROUP + _ONE,
+    Action.MANAGEMENT_READ,
+    statuses=(HTTPStatus.NOT_FOUND,),
+)
+async def get_deployment_for_device_class_subgroup(call: Call) -> models.Deployment:
+    """Read a deployment as it stands for one device class."""
+    return await _subgroup_answer(call, await deployment_of(call))
+
+
+@api.operation(
     "DELETE",
-    _DEPLOYMENTS + "/{deploymentId}",
+    _SUBGROUP + _ONE,
     Action.MANAGEMENT_DELETE,
     status=HTTPStatus.NO_CONTENT,
     statuses=(HTTPStatus.NOT_FOUND,),
@@ -59,3 +76,100 @@ async def delete_deployment_for_device_class_subgroup(call: Call) -> None:
             f"The deployment has nothing for device class '{class_id}'.", target="deviceClassId"
         )
     await call.app.deploy.delete_for_class(call.instance, group, class_id, identity)
+
+
+@api.operation(
+    "POST",
+    _SUBGROUP + _ONE + ":cancel",
+    Action.MANAGEMENT_WRITE,
+    statuses=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+)
+async def stop_deployment(call: Call) -> models.Deployment:
+    """Cancel a deployment for one device class."""
+    return await _subgroup_answer(
+        call, await call.app.deploy.cancel(call.instance, *await _subgroup(call))
+    )
+
+
+@api.operation(
+    "POST",
+    _SUBGROUP + _ONE + ":retry",
+    Action.MANAGEMENT_WRITE,
+    statuses=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+)
+async def retry_deployment(call: Call) -> models.Deployment:
+    """Try a deployment again on the devices of one class where it failed."""
+    return await _subgroup_answer(
+        call, await call.app.deploy.retry(call.instance, *await _subgroup(call))
+    )
+
+
+@api.operation(
+    "GET",
+    _SUBGROUP + _ONE + "/status",
+    Action.MANAGEMENT_READ,
+    statuses=(HTTPStatus.NOT_FOUND,),
+    is_conditional=True,
+)
+async def get_device_class_subgroup_deployment_status(
+    call: Call,
+) -> models.SubgroupDeploymentStatus:
+    """Read how a deployment stands for one device class."""
+    deployment, statuses = await status_of(call)
+    return subgroup_status(deployment, _of_class(call, statuses))
+
+
+@api.operation(
+    "GET",
+    _SUBGROUP + _ONE + "/devicestates",
+    Action.MANAGEMENT_READ,
+    query=(
+        filter_by("deviceId eq '...' and moduleId eq '...'", "deviceState eq 'Failed'", "both"),
+    ),
+    statuses=(HTTPStatus.NOT_FOUND,),
+    is_paged=True,
+)
+async def list_device_states_for_device_class_subgroup_deployment(
+    call: Call,
+) -> models.Page[models.DeploymentDeviceState]:
+    """List the devices of one class within a deployment."""
+    page = await call.app.device_lists.states(
+        call.instance,
+        (call.part("groupId"), call.part("deviceClassId"), call.part("deploymentId")),
+        device_state_filter(call.query("filter")),
+        token=call.page_token(),
+        size=call.page_size(),
+    )
+    items = [
+        models.DeploymentDeviceState(
+            device_id=row.device_id,
+            module_id=row.module_id,
+            retry_count=row.retry_count,
+            moved_on_to_new_deployment=row.has_moved_on,
+            device_state=row.state.value,
+            failure=wire.device_failure(row.state, row.extended_result_codes),
+        )
+        for row in page.items
+    ]
+    return call.page(items, page)
+
+
+async def _subgroup(call: Call) -> tuple[str, str, str]:
+    """Group, class and deployment of the path, checked to belong together."""
+    _, statuses = await status_of(call)
+    return call.part("groupId"), _of_class(call, statuses).class_id, call.part("deploymentId")
+
+
+def _of_class(call: Call, statuses: Sequence[SubgroupStatus]) -> SubgroupStatus:
+    for status in statuses:
+        if status.class_id == call.part("deviceClassId"):
+            return status
+    raise NotFound(
+        f"The deployment has nothing for device class '{call.part('deviceClassId')}'.",
+        target="deviceClassId",
+    )
+
+
+async def _subgroup_answer(call: Call, deployment: Deployment) -> models.Deployment:
+    class_id = call.part("deviceClassId")
+    return wire.deployment(deployment, [class_id], class_id)

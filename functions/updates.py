@@ -1,14 +1,17 @@
-"""REST: updates, their files and the operations that import them."""
+"""REST: updates, their files, and the operations that import, delete and scan them."""
 
 from http import HTTPStatus
-from typing import Any
 
-from functions.api import POLL_SECONDS, Api, Call, Reply
+from functions.api import RETRY, Api, Call, Reply, accepted
 from shared.domain.access import Action
 from shared.domain.errors import NotFound
 from shared.domain.updates.update import Update
+from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
-from shared.http.filters import is_deployable_of, is_running_of
+from shared.http.filters import (
+    is_deployable_of,
+    is_running_of,
+)
 from shared.http.import_request import parse_import_request
 from shared.http.route import TOP, QueryParameter, filter_by
 from shared.ports import Page, Stored
@@ -16,7 +19,6 @@ from shared.ports import Page, Stored
 api = Api()
 
 _UPDATE = "updates/providers/{provider}/names/{name}/versions/{version}"
-_RETRY = {"Retry-After": str(POLL_SECONDS)}
 _UNKNOWN = (HTTPStatus.NOT_FOUND,)
 
 
@@ -28,26 +30,24 @@ _UNKNOWN = (HTTPStatus.NOT_FOUND,)
     body=list[models.ImportUpdateInputItem],
     is_long_running=True,
 )
-async def import_update(call: Call) -> Reply:
+async def import_update(call: Call) -> Reply[None]:
     """Start the import of one update, or of a parent and the children it refers to."""
     items = parse_import_request(call.json())
     identity = await call.app.imports.start(call.instance, items, call.app.clock.fresh_id())
-    location = call.path("updates", "operations", identity)
-    return Reply(headers={"Operation-Location": location, **_RETRY})
+    return accepted(call, "updates", "operations", identity)
 
 
 @api.operation(
     "GET",
     "updates",
     Action.UPDATES_READ,
-    answer=models.Page[models.Update],
     query=(
         filter_by("isDeployable eq true", "isDeployable eq false"),
         QueryParameter("search", "Words to find in ids, friendly names and descriptions."),
     ),
     is_paged=True,
 )
-async def list_updates(call: Call) -> Any:
+async def list_updates(call: Call) -> models.Page[models.Update]:
     """List updates."""
     page = await call.app.update_lists.page(
         call.instance,
@@ -63,7 +63,6 @@ async def list_updates(call: Call) -> Any:
     "GET",
     _UPDATE,
     Action.UPDATES_READ,
-    answer=models.Update,
     statuses=_UNKNOWN,
     is_conditional=True,
 )
@@ -73,9 +72,52 @@ async def get_update(call: Call) -> models.Update:
 
 
 @api.operation(
-    "GET", "updates/providers", Action.UPDATES_READ, answer=models.Page[str], is_paged=True
+    "DELETE",
+    "updates/providers/{provider}/names/{name}/versions/{version}",
+    Action.UPDATES_DELETE,
+    status=HTTPStatus.ACCEPTED,
+    statuses=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    is_long_running=True,
 )
-async def list_providers(call: Call) -> Any:
+async def delete_update(call: Call) -> Reply[None]:
+    """Start the deletion of an update that nothing needs any more."""
+    identity = await call.app.delete_update.start(
+        call.instance, call.update_id(), call.app.clock.fresh_id()
+    )
+    return accepted(call, "updates", "operations", identity)
+
+
+@api.operation(
+    "POST",
+    "updates/providers/{provider}/names/{name}/versions/{version}:recall",
+    Action.UPDATES_WRITE,
+    body=models.RecallInput,
+    statuses=(HTTPStatus.NOT_FOUND,),
+    is_additional=True,
+)
+async def recall_update(call: Call) -> models.Update:
+    """Take an update back: no new deployments, running ones are cancelled. Additional."""
+    reason = call.body(models.RecallInput).reason
+    update_id = UpdateId(call.part("provider"), call.part("name"), call.part("version"))
+    return wire.update(await call.app.recalls.start(call.instance, update_id, reason))
+
+
+@api.operation(
+    "POST",
+    "updates:scan",
+    Action.UPDATES_WRITE,
+    status=HTTPStatus.ACCEPTED,
+    is_long_running=True,
+    is_additional=True,
+)
+async def scan_updates(call: Call) -> Reply[None]:
+    """Scan what is published again; what is found bad is recalled. Additional."""
+    identity = await call.app.rescan.start(call.instance, call.app.clock.fresh_id())
+    return accepted(call, "updates", "operations", identity)
+
+
+@api.operation("GET", "updates/providers", Action.UPDATES_READ, is_paged=True)
+async def list_providers(call: Call) -> models.Page[str]:
     """List the providers of updates."""
     return await _names(call)
 
@@ -84,11 +126,10 @@ async def list_providers(call: Call) -> Any:
     "GET",
     "updates/providers/{provider}/names",
     Action.UPDATES_READ,
-    answer=models.Page[str],
     statuses=_UNKNOWN,
     is_paged=True,
 )
-async def list_names(call: Call) -> Any:
+async def list_names(call: Call) -> models.Page[str]:
     """List the names of a provider's updates."""
     return await _names(call, call.part("provider"))
 
@@ -97,12 +138,11 @@ async def list_names(call: Call) -> Any:
     "GET",
     "updates/providers/{provider}/names/{name}/versions",
     Action.UPDATES_READ,
-    answer=models.Page[str],
     query=(filter_by("isDeployable eq true", "isDeployable eq false"),),
     statuses=_UNKNOWN,
     is_paged=True,
 )
-async def list_versions(call: Call) -> Any:
+async def list_versions(call: Call) -> models.Page[str]:
     """List the versions of an update."""
     provider, name = call.part("provider"), call.part("name")
     is_deployable, token = is_deployable_of(call.query("filter")), call.page_token()
@@ -126,20 +166,18 @@ async def list_versions(call: Call) -> Any:
     "GET",
     _UPDATE + "/files",
     Action.UPDATES_READ,
-    answer=models.Page[str],
     statuses=_UNKNOWN,
 )
-async def list_files(call: Call) -> Any:
+async def list_files(call: Call) -> models.Page[str]:
     """List the ids of an update's files."""
     stored = await _stored(call)
-    return {"value": [file.file_id for file in stored.value.files]}
+    return models.Page([file.file_id for file in stored.value.files])
 
 
 @api.operation(
     "GET",
     _UPDATE + "/files/{fileId}",
     Action.UPDATES_READ,
-    answer=models.UpdateFile,
     statuses=_UNKNOWN,
     is_conditional=True,
 )
@@ -156,11 +194,10 @@ async def get_file(call: Call) -> models.UpdateFile:
     "GET",
     "updates/operations",
     Action.UPDATES_READ,
-    answer=models.Page[models.Operation],
     query=(filter_by("status eq 'NotStarted' or status eq 'Running'"), TOP),
     is_paged=True,
 )
-async def list_update_operations(call: Call) -> Any:
+async def list_update_operations(call: Call) -> models.Page[models.Operation]:
     """List import operations, newest first."""
     page = await call.app.operations.list(
         call.instance,
@@ -177,17 +214,16 @@ async def list_update_operations(call: Call) -> Any:
     "GET",
     "updates/operations/{operationId}",
     Action.UPDATES_READ,
-    answer=models.Operation,
     statuses=_UNKNOWN,
     is_conditional=True,
 )
-async def get_update_operation(call: Call) -> Reply:
+async def get_update_operation(call: Call) -> Reply[models.Operation]:
     """Read how an import is doing."""
     identity = call.part("operationId")
     stored = await call.app.operations.get(call.instance, identity)
     if stored is None or stored.value.kind not in ("import", "delete", "rescan"):
         raise NotFound(f"Operation '{identity}' does not exist.", target="operationId")
-    return Reply(wire.operation(call.instance, stored, call.api_version), _RETRY)
+    return Reply(wire.operation(call.instance, stored, call.api_version), RETRY)
 
 
 async def _stored(call: Call) -> Stored[Update]:
@@ -198,7 +234,7 @@ async def _stored(call: Call) -> Stored[Update]:
     return stored
 
 
-async def _names(call: Call, provider: str | None = None) -> Any:
+async def _names(call: Call, provider: str | None = None) -> models.Page[str]:
     """A page of the providers, or of a provider's names; its token is the last one before."""
     after, size = call.page_token(), call.page_size()
     found = await call.app.updates.names(call.instance, provider, after=after, size=size + 1)

@@ -31,6 +31,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from shared import messages
 from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import (
     ConcurrentUpdate,
@@ -167,11 +168,10 @@ class MemoryQueues:
     def __init__(self) -> None:
         self.messages: list[Message] = []
 
-    async def put(
-        self, queue: Queue, message: Mapping[str, Any], *, delay_seconds: float = 0
-    ) -> None:
+    async def put(self, message: messages.Message, *, delay_seconds: float = 0) -> None:
         await asyncio.sleep(0)
-        self.messages.append(Message(queue, json.loads(json.dumps(message)), delay_seconds))
+        body = json.loads(messages.encode(message))
+        self.messages.append(Message(message.queue, body, delay_seconds))
 
     def of(self, queue: Queue) -> list[Mapping[str, Any]]:
         return [message.body for message in self.messages if message.queue == queue]
@@ -246,6 +246,13 @@ class MemoryBlobs:
     async def write(self, container: Container, name: str, content: bytes) -> None:
         await asyncio.sleep(0)
         self.put(container, name, content)
+
+    async def write_once(self, container: Container, name: str, content: bytes) -> bool:
+        await asyncio.sleep(0)
+        if (container, name) in self.contents:
+            return False
+        self.put(container, name, content)
+        return True
 
     async def metadata(self, container: Container, name: str) -> Mapping[str, str] | None:
         await asyncio.sleep(0)

@@ -22,8 +22,8 @@ from .diagnostics import Diagnostics
 from .download import Downloader, DownloadLimits
 from .handlers.registry import HandlerRegistry
 from .handlers.simulator import simulated_handlers
+from .hub import PASSING_ERRORS
 from .reporting import (
-    SEND_ERRORS,
     Reporter,
     ResultReporter,
     own_device_information,
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from .config import AgentConfig
-    from .connection import HubClient
     from .handlers import Handler
+    from .hub import HubClient
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Agent:
         config: Its settings.
         handlers: Step handlers by name; by default those that are installed, or the simulator if
             the settings ask for it.
-        client_factory: Makes the hub client; by default the Azure IoT device SDK's.
+        client_factory: Makes the hub client; by default MQTT as the settings say.
         limits: Bounds of downloads; by default those of the settings.
     """
 
@@ -136,7 +136,7 @@ class _Session:
         self._results = ResultReporter(reporter, with_phase=config.report_phases)
         self._client = client
         self._desired = DesiredSection()
-        self._diagnostics = Diagnostics(config, worker.state, reporter)
+        self._diagnostics = Diagnostics(config, worker.state, reporter, lambda: client.identity)
         self._events: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"odu-{name}")
         self._cancelled = threading.Event()
@@ -167,8 +167,8 @@ class _Session:
         if news == News.GAP:
             try:
                 news = self._desired.receive_whole((await get_twin(self._client)).get("desired"))
-            except SEND_ERRORS as error:
-                # The SDK hands over the whole section when it has reconnected.
+            except PASSING_ERRORS as error:
+                # The whole section comes when the connection is back.
                 logger.warning("%s: twin out of reach: %s", self._name, type(error).__name__)
                 return
         self._diagnostics.follow(self._desired)

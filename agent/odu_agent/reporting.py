@@ -14,8 +14,6 @@ import shutil
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from azure.iot.device import exceptions as iot_errors
-
 from .contract.codes import AgentState, Erc, ResultCode
 from .contract.twin import (
     device_information,
@@ -24,6 +22,8 @@ from .contract.twin import (
     startup_report,
     workflow_member,
 )
+from .hub import PASSING_ERRORS
+from .hub.mqtt import describe
 from .workflow import Ended
 
 if TYPE_CHECKING:
@@ -38,14 +38,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 AGENT_VERSION = "DU;odu-agent/0.1.0"
-SEND_ERRORS = (
-    iot_errors.ClientError,
-    iot_errors.ServiceError,
-    iot_errors.OperationCancelled,
-    iot_errors.OperationTimeout,
-    TimeoutError,
-    asyncio.TimeoutError,  # another class before Python 3.11
-)
 _MAXIMUM_QUEUED = 32
 _SEND_TIMEOUT_SECONDS = 120.0
 _LONGEST_WAIT_SECONDS = 300.0
@@ -88,8 +80,8 @@ class Reporter:
         while True:
             try:
                 await asyncio.wait_for(send(patch), _SEND_TIMEOUT_SECONDS)
-            except SEND_ERRORS as error:
-                logger.warning("a report was not taken: %s", type(error).__name__)
+            except PASSING_ERRORS as error:
+                logger.warning("a report was not taken: %s", describe(error))
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
             else:

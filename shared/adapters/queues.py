@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Mapping
-from typing import Any
 
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import translated
-from shared.topology import Queue
+from shared.messages import Message, encode
 
 
 class AzureQueues:
@@ -18,12 +15,10 @@ class AzureQueues:
     def __init__(self, accounts: StorageAccounts) -> None:
         self._accounts = accounts
 
-    async def put(
-        self, queue: Queue, message: Mapping[str, Any], *, delay_seconds: float = 0
-    ) -> None:
+    async def put(self, message: Message, *, delay_seconds: float = 0) -> None:
         """See the port."""
-        body = base64.b64encode(json.dumps(message).encode()).decode()
+        body = base64.b64encode(encode(message)).decode()
         async with translated():
-            await self._accounts.queues.get_queue_client(queue).send_message(
+            await self._accounts.queues.get_queue_client(message.queue).send_message(
                 body, visibility_timeout=round(delay_seconds) or None, time_to_live=-1
             )

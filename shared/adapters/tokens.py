@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from shared.domain.access import Principal
 from shared.domain.errors import DependencyFailed, Unauthorized
 from shared.settings import TokenSettings
 
@@ -21,12 +21,12 @@ def _refused(reason: str) -> Unauthorized:
     return Unauthorized(reason, target="Authorization")
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who calls: the object id of a user or a managed identity, and its role values."""
-
-    object_id: str
-    roles: tuple[str, ...]
+def _name(claims: Mapping[str, Any]) -> str | None:
+    """What people call the caller: a user's name, else the id of an application."""
+    for claim in ("preferred_username", "name", "azp", "appid"):
+        if claims.get(claim):
+            return str(claims[claim])
+    return None
 
 
 class TokenValidator:
@@ -76,6 +76,7 @@ class TokenValidator:
         return Principal(
             object_id=str(claims.get("oid") or claims.get("sub") or ""),
             roles=tuple(str(role) for role in roles) if isinstance(roles, list) else (),
+            name=_name(claims),
         )
 
     async def _key(self, key_id: str) -> Any:

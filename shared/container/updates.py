@@ -12,6 +12,8 @@ from shared.container.adapters import Adapters
 from shared.domain.updates.source_url import SourcePolicy
 from shared.ports import Scanner
 from shared.services.announce import Announcer
+from shared.services.audit.proof import AuditProof
+from shared.services.audit.trail import AuditTrail
 from shared.services.imports.compatibility import Families
 from shared.services.imports.fetch import ImportFetch
 from shared.services.imports.operation import Imports
@@ -32,6 +34,16 @@ from shared.settings import CLAMD, DEFENDER, YARA_X
 
 class UpdateServices(Adapters):
     """How updates come in, are signed, listed and removed."""
+
+    @cached_property
+    def audit(self) -> AuditTrail:
+        """Writes the audit log."""
+        return AuditTrail(self.audit_log, self.clock)
+
+    @cached_property
+    def audit_proof(self) -> AuditProof:
+        """Anchors and checks the audit log."""
+        return AuditProof(self.audit_log, self.blobs, self.clock)
 
     @cached_property
     def best_updates(self) -> BestUpdates:

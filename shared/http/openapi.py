@@ -41,6 +41,7 @@ _PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "moduleId": ("Id of a module in the hub.", _HUB_ID),
     "deviceClassId": ("Id of a device class.", {"maxLength": 256, "pattern": _NOT_DOTS}),
     "groupId": ("Id of a group.", {"maxLength": 200, "pattern": _NOT_DOTS}),
+    "entryId": ("Id of an entry of the audit log.", {"maxLength": 64, "pattern": _NOT_DOTS}),
     "deploymentId": (
         "Id of a deployment, in lower case.",
         {"maxLength": MAX_DEPLOYMENT_ID, "pattern": _NOT_DOTS},
@@ -73,6 +74,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         "tags": [
             {"name": "updates", "description": "Updates, their files and their imports."},
             {"name": "management", "description": "Devices, groups and deployments."},
+            {"name": "audit", "description": "Who changed what, and the proof of it."},
         ],
         "paths": dict(sorted(paths.items())),
         "components": {

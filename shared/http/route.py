@@ -48,6 +48,7 @@ class Route:
 
     `answer` is the type of the body of a success, None if it has none; `body` that of the request.
     `statuses` are the error statuses that it may answer besides those that all may.
+    `is_additional` says that the published API lacks it.
     """
 
     name: str
@@ -64,3 +65,4 @@ class Route:
     is_paged: bool = False
     is_long_running: bool = False
     is_conditional: bool = False
+    is_additional: bool = False

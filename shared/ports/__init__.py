@@ -1,5 +1,6 @@
 """What the services need of the outside, as protocols; the adapters implement them."""
 
+from shared.ports.audit import AuditLog
 from shared.ports.blobs import BlobFacts, Blobs, BlobSink, Staged
 from shared.ports.common import ByteStream, Clock, Page, Stored
 from shared.ports.deployments import Deployments
@@ -19,6 +20,7 @@ from shared.ports.scanning import JudgedContent, RuleScanner, Sample, Scanner, V
 from shared.ports.updates import Updates
 
 __all__ = [
+    "AuditLog",
     "BlobFacts",
     "BlobSink",
     "Blobs",

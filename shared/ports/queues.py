@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
-from shared.topology import Queue
+from shared.messages import Message
 
 
 class Queues(Protocol):
     """The work queues."""
 
-    async def put(
-        self, queue: Queue, message: Mapping[str, Any], *, delay_seconds: float = 0
-    ) -> None:
-        """Add a message, visible after the delay."""
+    async def put(self, message: Message, *, delay_seconds: float = 0) -> None:
+        """Add a message to its queue, visible after the delay."""
         ...

@@ -9,14 +9,12 @@ not at all, and nothing waits for Event Grid.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import batched
-from typing import Any
 
-import msgspec
-
+from shared import messages
 from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import DeviceUpdateError
 from shared.domain.events.catalog import device_ended
@@ -24,11 +22,11 @@ from shared.domain.fleet.counters import History
 from shared.domain.fleet.device import BUCKETS, DeviceRecord
 from shared.ports import Clock, CustomerTopic, Deployments, Devices, Operations, Queues
 
-_A_MESSAGE = 20
+_EVENTS_PER_MESSAGE = 20
 """Events that a message carries at most: it may have 48 KB."""
-_A_TRANSACTION = 100
+_EVENTS_PER_TRANSACTION = 100
 _PUSH_BACK_SECONDS = 10.0
-_BUCKETS_A_SWEEP = 16
+_BUCKETS_PER_SWEEP = 16
 
 
 @dataclass(slots=True)
@@ -66,16 +64,16 @@ class Announcer:
         """
         now = time.monotonic()
         if self.is_on and now >= self._due.get((instance, bucket), 0):
-            await self._put({"instance": instance, "bucket": bucket}, self.delay_seconds)
+            await self._put(messages.Announce(instance=instance, bucket=bucket), self.delay_seconds)
             self._due[instance, bucket] = now + self.delay_seconds
 
     async def operation(self, instance: str, operation_id: str) -> None:
         """Have published what is written down in an operation."""
-        await self._put({"instance": instance, "operation": operation_id})
+        await self._put(messages.Announce(instance=instance, operation=operation_id))
 
     async def deployment(self, instance: str, group: str, deployment_id: str) -> None:
         """Have published what is written down in a deployment."""
-        await self._put({"instance": instance, "group": group, "deployment": deployment_id})
+        await self._put(messages.Announce(instance=instance, group=group, deployment=deployment_id))
 
     async def send(self, instance: str, events: Iterable[DomainEvent]) -> None:
         """Have events published that are written down nowhere.
@@ -83,12 +81,12 @@ class Announcer:
         Call it before whatever you do counts as done: a crash then sends them twice.
         """
         if self.is_on:
-            for some in batched(events, _A_MESSAGE, strict=False):
-                await self._put({"instance": instance, "events": msgspec.to_builtins(some)})
+            for some in batched(events, _EVENTS_PER_MESSAGE, strict=False):
+                await self._put(messages.Announce(instance=instance, events=list(some)))
 
-    async def _put(self, order: Mapping[str, Any], delay_seconds: float = 0) -> None:
+    async def _put(self, order: messages.Announce, delay_seconds: float = 0) -> None:
         if self.queues is not None:
-            await self.queues.put("announce", order, delay_seconds=delay_seconds)
+            await self.queues.put(order, delay_seconds=delay_seconds)
 
 
 @dataclass(slots=True)
@@ -104,7 +102,7 @@ class Announcements:
     announcer: Announcer
     clock: Clock
 
-    async def run(self, order: Mapping[str, Any]) -> None:
+    async def run(self, order: messages.Announce) -> None:
         """Publish what a message is about; what does not go now is put off.
 
         Raises:
@@ -113,28 +111,28 @@ class Announcements:
         if not self.announcer.is_on:
             return  # the topic was taken away meanwhile
         try:
-            await self._publish(order["instance"], order)
+            await self._publish(order.instance, order)
         except DeviceUpdateError as error:
             if not error.retryable:
                 raise
             wait = getattr(error, "retry_after", None) or _PUSH_BACK_SECONDS
-            await self.queues.put("announce", order, delay_seconds=wait)
+            await self.queues.put(order, delay_seconds=wait)
 
-    async def _publish(self, instance: str, order: Mapping[str, Any]) -> None:
-        if "bucket" in order:
-            await self._bucket(instance, order["bucket"])
-        elif "operation" in order:
-            await self._operation(instance, order["operation"])
-        elif "deployment" in order:
-            await self._deployment(instance, order["group"], order["deployment"])
+    async def _publish(self, instance: str, order: messages.Announce) -> None:
+        if order.bucket is not None:
+            await self._bucket(instance, order.bucket)
+        elif order.operation is not None:
+            await self._operation(instance, order.operation)
+        elif order.group is not None and order.deployment is not None:
+            await self._deployment(instance, order.group, order.deployment)
         else:
-            await self.topic.publish(instance, msgspec.convert(order["events"], list[DomainEvent]))
+            await self.topic.publish(instance, order.events or [])
 
     async def _bucket(self, instance: str, bucket: int) -> None:
-        while events := await self.devices.events(instance, bucket, _A_TRANSACTION):
+        while events := await self.devices.events(instance, bucket, _EVENTS_PER_TRANSACTION):
             await self.topic.publish(instance, events)
             await self.devices.forget_events(instance, bucket, events)
-            if len(events) < _A_TRANSACTION:
+            if len(events) < _EVENTS_PER_TRANSACTION:
                 return
 
     async def _operation(self, instance: str, operation_id: str) -> None:
@@ -155,7 +153,7 @@ class Announcements:
             return
         minute = int(datetime.fromisoformat(self.clock.now()).timestamp() // 60)
         for instance in self.instances:
-            for number in range(_BUCKETS_A_SWEEP):
-                bucket = (minute * _BUCKETS_A_SWEEP + number) % BUCKETS
+            for number in range(_BUCKETS_PER_SWEEP):
+                bucket = (minute * _BUCKETS_PER_SWEEP + number) % BUCKETS
                 if await self.devices.events(instance, bucket, 1):
                     await self.announcer.bucket(instance, bucket)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
+from shared import messages
 from shared.ports import Queues
 
 
@@ -29,6 +30,6 @@ class RollupScheduler:
             if now < self._due.get((instance, group), 0):
                 return
             await self.queues.put(
-                "rollup", {"instance": instance, "group": group}, delay_seconds=self.delay_seconds
+                messages.RollUp(instance=instance, group=group), delay_seconds=self.delay_seconds
             )
             self._due[instance, group] = now + self.delay_seconds

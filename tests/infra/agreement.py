@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Set
 from typing import Any
 
 from odu_cli.commands.keys import DEFAULT_KEY_NAME
-
 from shared.domain.access import Role
 from shared.topology import (
     CONTAINERS,

@@ -14,7 +14,8 @@ import msgspec
 
 from odu_cli.keys import KeysError
 from shared.domain.updates.keyring import KEYRING, Keyring
-from shared.topology import Container, Queue
+from shared.messages import Resign, encode
+from shared.topology import Container
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from odu_cli.storage import ServiceStorage
 
 _CONTAINER: Container = "manifests"
-_QUEUE: Queue = "resign"
-_ORDER = base64.b64encode(b"{}").decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +82,19 @@ class Service:
         from azure.core.exceptions import AzureError
         from azure.storage.queue import QueueClient
 
+        message = Resign()
         try:
             if self.storage.connection_string is not None:
-                queue = QueueClient.from_connection_string(self.storage.connection_string, _QUEUE)
+                queue = QueueClient.from_connection_string(
+                    self.storage.connection_string, message.queue
+                )
             else:
-                queue = QueueClient(self.storage.queues_url, _QUEUE, self.storage.credential())
+                queue = QueueClient(
+                    self.storage.queues_url, message.queue, self.storage.credential()
+                )
             with queue:
-                queue.send_message(_ORDER, time_to_live=-1)
+                content = base64.b64encode(encode(message)).decode()
+                queue.send_message(content, time_to_live=-1)
         except AzureError as error:
             raise KeysError(
                 f"the keyring is published, but the order to sign anew was not: {error}"

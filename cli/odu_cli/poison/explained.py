@@ -8,29 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared.domain.dead_letter import DeadEvent, blob_of
+from shared.messages import MESSAGES
+from shared.topology import QUEUES, Queue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from odu_cli.poison.storage import DeadMessage, OperationNote
 
-WORK = {
-    "import": "fetch the files of an import",
-    "scan": "go on with the scan of an import",
-    "publish": "publish the updates of an import",
-    "delete": "delete an update",
-    "recall": "stop what hands out a recalled update",
-    "rescan": "scan published content again",
-    "fanout": "hand out the work of a deployment",
-    "reconcile": "bring devices to what their deployments ask for",
-    "rollup": "sum up the counters of a group",
-    "resign": "sign updates anew",
-    "registry": "re-read the registry of a hub",
-    "logs": "follow a collection of logs",
-    "replay": "handle an event that was given up",
-    "announce": "tell customers what has happened",
-}
-"""What the messages of each work queue ask for."""
 _PLAIN_WORDS = re.compile(r"[A-Za-z ,.]{1,100}")
 _ABOUT = (
     "instance",
@@ -84,7 +69,7 @@ def subject_of(place: str, message: DeadMessage, *, is_blob: bool) -> tuple[str,
         what, about = _of_blob(str(body.get("ContainerName")), str(body.get("BlobName")))
     else:
         about = {key: body[key] for key in _ABOUT if key in body}
-        what = WORK.get(place, f"work on the queue {place}")
+        what = MESSAGES[queue_named(place)].work
     return (what if body else f"{what} (the message is not one of ours)"), about
 
 
@@ -124,6 +109,11 @@ def of_event(place: str, letter: str, event: DeadEvent) -> PoisonItem:
     outcome = event.outcome if _PLAIN_WORDS.fullmatch(event.outcome) else "…"
     reason = f"{event.reason} after {event.attempts} attempts: {outcome}"
     return PoisonItem(place=place, id=letter, what=what, about=about, at=event.at, reason=reason)
+
+
+def queue_named(place: str) -> Queue:
+    """The work queue that a place is."""
+    return next(name for name in QUEUES if name == place)
 
 
 def _of_blob(container: str, name: str) -> tuple[str, dict[str, Any]]:

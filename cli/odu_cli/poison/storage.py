@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from odu_cli.exit_codes import ExitCode
 from odu_cli.failures import Refused
 from shared.domain.instant import instant
+from shared.messages import ReplayEvents, encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -109,8 +110,9 @@ class PoisonStorage:
 
     async def order_replay(self, letter: str) -> None:
         """Have the service handle the events of a blob of dead letters."""
-        order = base64.b64encode(json.dumps({"blob": letter}).encode()).decode()
-        await self.queues.get_queue_client("replay").send_message(order, time_to_live=-1)
+        message = ReplayEvents(blob=letter)
+        content = base64.b64encode(encode(message)).decode()
+        await self.queues.get_queue_client(message.queue).send_message(content, time_to_live=-1)
 
     async def letters(self) -> AsyncIterator[str]:
         """The names of the blobs of dead letters."""

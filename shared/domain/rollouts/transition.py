@@ -38,14 +38,15 @@ class Step(StrEnum):
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One transition. `actor` is the object id of who did it, or `service`; `phase` is an index, -1
-    before the first was opened. `figures` are counts of devices by what became of them.
+    before the first was opened. `figures` are counts of devices by what became of them. A
+    deployment without phases has no status.
     """
 
     at: str
     actor: str
     step: Step
-    before: Status
-    after: Status
+    before: Status | None = None
+    after: Status | None = None
     revision: int
     phase: int = -1
     code: ReasonCode | None = None

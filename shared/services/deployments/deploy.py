@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from shared import messages
 from shared.domain.errors import ConcurrentUpdate, Conflict, InvalidInput, NotFound
 from shared.domain.events.catalog import deployment_canceled, deployment_started
 from shared.domain.fleet import deployment as rules
@@ -162,8 +163,7 @@ class Deploy:
         seconds_a_bucket = devices / max(1, len(buckets)) / self.commands_per_second
         for index, bucket in enumerate(buckets):
             await self.queues.put(
-                "reconcile",
-                {"instance": instance, "bucket": bucket, "group": group},
+                messages.Reconcile(instance=instance, bucket=bucket, group=group),
                 delay_seconds=min(index * seconds_a_bucket, _LONGEST_DELAY_SECONDS),
             )
         begun = self._begun(instance, deployment, now)
@@ -287,11 +287,10 @@ class Deploy:
             self.clock.now()
         )
         await self.queues.put(
-            "fanout",
-            {
-                "instance": instance,
-                "group": deployment.group_id,
-                "deployment": deployment.deployment_id,
-            },
+            messages.FanOut(
+                instance=instance,
+                group=deployment.group_id,
+                deployment=deployment.deployment_id,
+            ),
             delay_seconds=min(max(0.0, ahead.total_seconds()), _LONGEST_DELAY_SECONDS),
         )

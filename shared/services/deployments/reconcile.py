@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import batched
 from typing import Any
 
+from shared import messages
 from shared.domain.errors import DependencyFailed, NotFound
 from shared.domain.fleet.deployment import Commanded, Deployment
 from shared.domain.fleet.device import DeviceRecord, view
@@ -41,12 +42,19 @@ class Reconcile:
     clock: Clock
     announcer: Announcer = field(default_factory=Announcer)
 
-    async def some(self, instance: str, bucket: int, keys: Sequence[str]) -> None:
+    async def run(self, order: messages.Reconcile) -> None:
+        """Reconcile the devices that a message names, or its group, in one bucket."""
+        if order.devices is not None:
+            await self.devices_of_bucket(order.instance, order.bucket, order.devices)
+        elif order.group is not None:
+            await self.group_in_bucket(order.instance, order.bucket, order.group)
+
+    async def devices_of_bucket(self, instance: str, bucket: int, keys: Sequence[str]) -> None:
         """Reconcile these devices of one bucket."""
         for chunk in batched(keys, _CHUNK, strict=False):
             await self._chunk(instance, bucket, chunk, {}, {})
 
-    async def of_group(self, instance: str, bucket: int, group: str) -> None:
+    async def group_in_bucket(self, instance: str, bucket: int, group: str) -> None:
         """Reconcile every device of a group in one bucket."""
         deployments: dict[str, Sequence[Deployment]] = {}
         cache: dict[UpdateId, Mapping[str, Any]] = {}

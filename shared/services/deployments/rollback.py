@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from shared import messages
 from shared.domain.fleet.compliance import state_counts
 from shared.domain.fleet.counters import TOTAL, Counts
 from shared.domain.fleet.deployment import Deployment, DeploymentState, state_for
@@ -78,10 +79,9 @@ class Rollbacks:
                 rollback.update_id,
             )
         await self.queues.put(
-            "fanout",
-            {
-                "instance": instance,
-                "group": rollback.group_id,
-                "deployment": rollback.deployment_id,
-            },
+            messages.FanOut(
+                instance=instance,
+                group=rollback.group_id,
+                deployment=rollback.deployment_id,
+            )
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import batched
 
+from shared import messages
 from shared.contract.diagnostics import log_request, parse_log_report
 from shared.domain.errors import Conflict, DependencyFailed, InvalidInput, NotFound
 from shared.domain.fleet.device import LOGS, TwinChange, bucket_of, device_key, view
@@ -200,7 +201,7 @@ class CollectLogs:
         await until_uncontended(cycle)
 
     async def _enqueue(self, instance: str, collection_id: str) -> None:
-        await self.queues.put("logs", {"instance": instance, "collection": collection_id})
+        await self.queues.put(messages.CollectLogs(instance=instance, collection=collection_id))
 
 
 def _reported(key: str, code: int, now: str) -> Change:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from shared import messages
 from shared.domain.errors import InvalidInput
 from shared.domain.fleet.counters import standing
 from shared.domain.fleet.device import (
@@ -256,12 +257,12 @@ class ObserveDevices:
         moved += [key for key in heard_of if key not in written]
         if moved:
             await self.queues.put(
-                "reconcile", {"instance": instance, "bucket": bucket, "devices": moved}
+                messages.Reconcile(instance=instance, bucket=bucket, devices=list(moved))
             )
         unexplained = [write.after.key for write in writes if is_unexplained(write.after)]
         if unexplained:
-            order = {"instance": instance, "bucket": bucket, "unexplained": unexplained}
-            await self.queues.put("reconcile", order, delay_seconds=_LOOK_AFTER_SECONDS)
+            order = messages.Reconcile(instance=instance, bucket=bucket, unexplained=unexplained)
+            await self.queues.put(order, delay_seconds=_LOOK_AFTER_SECONDS)
         for group in {group for write in writes for group in _groups(write)}:
             await self.rollups.request(instance, group)
         if any(write.events for write in writes) or len(written) < len(set(heard_of)):

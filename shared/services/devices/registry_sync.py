@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from shared import messages
 from shared.domain.errors import DependencyFailed, DeviceUpdateError
 from shared.domain.fleet.device import BUCKETS, DeviceRecord, TwinChange, bucket_of, device_key
 from shared.domain.operation import Operation, OperationStatus, Stage
@@ -30,7 +31,7 @@ GIVE_UP_AFTER = timedelta(hours=1)
 """How long the hub may be out of reach before the operation fails."""
 _LONGEST = timedelta(days=1)
 _PARALLEL_BUCKETS = 8
-_BUCKETS_A_MESSAGE = 32
+_BUCKETS_PER_MESSAGE = 32
 _SOURCES: dict[Stage, TwinSource] = {Stage.DEVICES: "devices", Stage.MODULES: "devices.modules"}
 
 
@@ -46,7 +47,7 @@ class ImportDevices:
     queues: Queues
     reads: Pacer
     clock: Clock
-    seconds_a_query: float
+    seconds_per_query: float
     recount: Recount
 
     async def start(self, instance: str, kind: ImportType, trace_id: str) -> str:
@@ -103,7 +104,7 @@ class ImportDevices:
         await self.operations.save(instance, after, stored.etag)
         if not after.is_finished:
             is_query = after.stage in _SOURCES
-            await self._enqueue(instance, after, self.seconds_a_query if is_query else 0)
+            await self._enqueue(instance, after, self.seconds_per_query if is_query else 0)
 
     async def fail(self, instance: str, identity: str, error: DeviceUpdateError) -> None:
         """End a re-read that cannot go on."""
@@ -114,12 +115,9 @@ class ImportDevices:
 
     async def _enqueue(self, instance: str, operation: Operation, delay_seconds: float) -> None:
         await self.queues.put(
-            "registry",
-            {
-                "instance": instance,
-                "operation": operation.operation_id,
-                "step": operation.step,
-            },
+            messages.RegistryStep(
+                instance=instance, operation=operation.operation_id, step=operation.step
+            ),
             delay_seconds=delay_seconds,
         )
 
@@ -214,7 +212,7 @@ class ImportDevices:
         """Look up what the pages have not named, some buckets at a time; where to go on."""
         bucket, _, token = (operation.position or "0:").partition(":")
         at = self.clock.now()
-        for number in range(int(bucket), min(BUCKETS, int(bucket) + _BUCKETS_A_MESSAGE)):
+        for number in range(int(bucket), min(BUCKETS, int(bucket) + _BUCKETS_PER_MESSAGE)):
             page = await self.devices.of_bucket(instance, number, token=token or None)
             unseen = [row.value for row in page.items if _is_unseen(row.value, operation)]
             changes = []
@@ -232,7 +230,7 @@ class ImportDevices:
                 return f"{number}:{page.token}"
             await self.recount.bucket(instance, number)
             token = ""
-        following = int(bucket) + _BUCKETS_A_MESSAGE
+        following = int(bucket) + _BUCKETS_PER_MESSAGE
         return f"{following}:" if following < BUCKETS else None
 
 

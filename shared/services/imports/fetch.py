@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from shared import messages
 from shared.contract.encoding import sha256_b64
 from shared.domain.errors import Conflict, DeviceUpdateError, InvalidInput, NotFound
 from shared.domain.limits import Limits, check_import
@@ -263,8 +264,7 @@ class ImportFetch:
             await self.imports.report_drop(waiting)
         await attempt.save(missing=error.files, missing_updates=error.updates, tries=0)
         await self.queues.put(
-            "import",
-            {"instance": attempt.instance, "operation": operation.operation_id},
+            messages.FetchImport(instance=attempt.instance, operation=operation.operation_id),
             delay_seconds=min(_DROP_POLL_SECONDS, self.drop_wait_seconds / 10),
         )
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from shared import messages
 from shared.domain.errors import ConcurrentUpdate, DeviceUpdateError
 from shared.domain.events.catalog import update_imported, update_refused
 from shared.domain.limits import Limits, TooManyRequests
@@ -107,7 +108,7 @@ class Imports:
             sources=sources,
         )
         await self.operations.add(instance, operation)
-        await self.queues.put("import", {"instance": instance, "operation": identity})
+        await self.queues.put(messages.FetchImport(instance=instance, operation=identity))
         return identity
 
     async def unfinished(self, instance: str, identity: str) -> Stored[Operation] | None:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 import msgspec
 
+from shared import messages
 from shared.contract.encoding import unb64
 from shared.domain.errors import DependencyFailed, InvalidInput, NotFound
 from shared.domain.operation import Stage
@@ -88,8 +89,9 @@ class ImportScan:
         )
         await attempt.save(stage=Stage.PUBLISH, tries=0, files_scanned=len(scanned), awaited=())
         await self.queues.put(
-            "publish",
-            {"instance": attempt.instance, "operation": attempt.operation.operation_id},
+            messages.PublishImport(
+                instance=attempt.instance, operation=attempt.operation.operation_id
+            )
         )
 
     async def _wait(self, attempt: Try, awaited: Sequence[str], files_scanned: int) -> None:
@@ -116,8 +118,7 @@ class ImportScan:
             awaited=tuple(awaited), awaited_since=since, files_scanned=files_scanned, tries=0
         )
         await self.queues.put(
-            "scan",
-            {"instance": attempt.instance, "operation": operation.operation_id},
+            messages.ScanImport(instance=attempt.instance, operation=operation.operation_id),
             delay_seconds=min(soon, left),
         )
 

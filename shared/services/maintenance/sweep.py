@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from shared import messages
 from shared.domain.errors import ConcurrentUpdate, DependencyFailed, NotFound
 from shared.domain.operation import Operation, Stage
 from shared.ports import Blobs, Clock, Deployments, Fleet, Operations, Queues, Stored
@@ -19,14 +20,14 @@ from shared.services.imports.operation import Imports
 from shared.services.maintenance.orphans import Orphans, Removed
 from shared.services.rollup_scheduler import RollupScheduler
 from shared.services.updates.best_updates import BestUpdates
-from shared.topology import SCAN_REQUEST, Queue, quarantine_prefix
+from shared.topology import SCAN_REQUEST, quarantine_prefix
 
 STALLED_AFTER = timedelta(minutes=2)
 _PAGES = 5
-_QUEUES: dict[Stage, Queue] = {
-    Stage.FETCH: "import",
-    Stage.PUBLISH: "publish",
-    Stage.DELETE: "delete",
+_MESSAGES = {
+    Stage.FETCH: messages.FetchImport,
+    Stage.PUBLISH: messages.PublishImport,
+    Stage.DELETE: messages.DeleteUpdate,
 }
 
 log = logging.getLogger(__name__)
@@ -92,17 +93,22 @@ class Sweep:
     async def _resume(self, instance: str, stored: Stored[Operation]) -> None:
         operation = stored.value
         log.info("operation %s stalled in stage %s", operation.operation_id, operation.stage)
-        message = {"instance": instance, "operation": operation.operation_id}
+        identity, step = operation.operation_id, operation.step
         if operation.kind == "devices" and self._idle(operation) > GIVE_UP_AFTER:
             await self._give_up(instance, stored)
         elif operation.kind == "devices":
-            await self.queues.put("registry", {**message, "step": operation.step})
+            await self.queues.put(
+                messages.RegistryStep(instance=instance, operation=identity, step=step)
+            )
         elif operation.kind == "rescan":
-            await self.queues.put("rescan", {**message, "step": operation.step})
+            await self.queues.put(
+                messages.RescanStep(instance=instance, operation=identity, step=step)
+            )
         elif operation.stage is Stage.SCAN:
             await self._scan_again(instance, operation)
         else:
-            await self.queues.put(_QUEUES[operation.stage], message)
+            resume = _MESSAGES[operation.stage]
+            await self.queues.put(resume(instance=instance, operation=identity))
 
     async def _give_up(self, instance: str, stored: Stored[Operation]) -> None:
         """End a re-read none of whose messages gets anywhere: they would become poison for ever."""
@@ -137,10 +143,9 @@ class Sweep:
                 )
             if not deployment.is_fanned_out and deployment.starts_at <= now:
                 await self.queues.put(
-                    "fanout",
-                    {
-                        "instance": instance,
-                        "group": deployment.group_id,
-                        "deployment": deployment.deployment_id,
-                    },
+                    messages.FanOut(
+                        instance=instance,
+                        group=deployment.group_id,
+                        deployment=deployment.deployment_id,
+                    )
                 )

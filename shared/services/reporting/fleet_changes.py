@@ -15,6 +15,7 @@ from shared.domain.fleet.deployment import DeploymentState, state_for
 from shared.domain.fleet.device import DEFAULT_GROUP
 from shared.ports import Clock, Deployments, Fleet, KnownClass, Rollup
 from shared.services.announce import Announcer
+from shared.services.reporting.device_classes import known_class, no_class
 from shared.services.reporting.rollup import RollUp
 from shared.services.rollup_scheduler import RollupScheduler
 
@@ -34,7 +35,7 @@ class FleetChanges:
 
     async def rename_class(self, instance: str, class_id: str, friendly_name: str) -> KnownClass:
         """Give a class a friendly name. Raises NotFound."""
-        known = await self._class(instance, class_id)
+        known = await known_class(self.fleet, instance, class_id)
         await self.fleet.rename_class(instance, class_id, friendly_name)
         return replace(known, friendly_name=friendly_name)
 
@@ -45,7 +46,7 @@ class FleetChanges:
             NotFound: There is no such class.
             Conflict: A group has devices of it.
         """
-        await self._class(instance, class_id)
+        await known_class(self.fleet, instance, class_id)
         rollups = await self.fleet.rollups(instance)
         groups = [group for group, rollup in rollups.items() if (group, class_id) in rollup.counts]
         peopled = [group for group in groups if _devices(rollups[group], group, class_id)]
@@ -93,9 +94,9 @@ class FleetChanges:
             Conflict: It has devices or an active deployment.
         """
         rollup = await self._fresh(instance, group)
-        known = await self._class(instance, class_id)
+        known = await known_class(self.fleet, instance, class_id)
         if (group, class_id) not in rollup.counts:
-            raise _no_class(class_id)
+            raise no_class(class_id)
         devices = _devices(rollup, group, class_id)
         if devices:
             raise Conflict(
@@ -150,16 +151,6 @@ class FleetChanges:
         await self.rollup.group(instance, group)
         rollup = (await self.fleet.rollups(instance, group)).get(group)
         return rollup or Rollup({}, self.clock.now())
-
-    async def _class(self, instance: str, class_id: str) -> KnownClass:
-        for known in await self.fleet.classes(instance):
-            if known.device_class.class_id == class_id:
-                return known
-        raise _no_class(class_id)
-
-
-def _no_class(class_id: str) -> NotFound:
-    return NotFound(f"Device class '{class_id}' does not exist here.", target="deviceClassId")
 
 
 def _devices(rollup: Rollup, group: str, class_id: str) -> int:

@@ -23,6 +23,7 @@ from shared.domain.fleet.counters import TOTAL, Cell
 from shared.domain.fleet.deployment import Deployment, DeploymentState, in_force, state_for
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Clock, Deployments, Fleet, KnownClass, Rollup
+from shared.services.reporting.device_classes import no_class
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ class Reports:
         for item in await self.subgroups(instance, group):
             if item.known.device_class.class_id == class_id:
                 return item
-        raise NotFound(f"Device class '{class_id}' does not exist here.", target="deviceClassId")
+        raise no_class(class_id)
 
     async def status(
         self, instance: str, group: str, deployment_id: str

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from shared import messages
 from shared.domain.errors import InvalidInput
 from shared.domain.operation import Stage
 from shared.domain.scanning.malware_event import ENGINE, MalwareResult, bare, parse_malware_result
@@ -91,7 +92,7 @@ class DefenderResults:
             msgspec.json.encode(kept),
         )
         if stored.value.awaited and await self._is_enough(instance, identity, result):
-            await self.queues.put("scan", {"instance": instance, "operation": identity})
+            await self.queues.put(messages.ScanImport(instance=instance, operation=identity))
 
     def _name(self, result: MalwareResult) -> str:
         """The name in quarantine; empty for a blob elsewhere."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
+from shared import messages
 from shared.domain.errors import DependencyFailed, DeviceUpdateError, NotFound
 from shared.domain.operation import Failure, Operation, OperationStatus, Stage
 from shared.domain.scanning.scan import Knowledge, Verdict, worst
@@ -117,8 +118,9 @@ class Rescan:
 
     async def _enqueue(self, instance: str, operation: Operation) -> None:
         await self.queues.put(
-            "rescan",
-            {"instance": instance, "operation": operation.operation_id, "step": operation.step},
+            messages.RescanStep(
+                instance=instance, operation=operation.operation_id, step=operation.step
+            )
         )
 
     async def _step(self, instance: str, operation: Operation) -> Operation:

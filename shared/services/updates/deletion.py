@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from shared import messages
 from shared.domain.errors import Conflict, DeviceUpdateError, NotFound
 from shared.domain.fleet.deployment import Deployment, is_active
 from shared.domain.operation import Operation, OperationStatus, Stage
@@ -71,7 +72,9 @@ class DeleteUpdate:
             subject=stored.value.operation_id,
         )
         await self.operations.add(instance, operation)
-        await self.queues.put("delete", {"instance": instance, "operation": operation.operation_id})
+        await self.queues.put(
+            messages.DeleteUpdate(instance=instance, operation=operation.operation_id)
+        )
         return operation.operation_id
 
     async def run(self, instance: str, identity: str) -> None:

@@ -8,10 +8,9 @@ cut short goes on where it stopped.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
+from shared import messages
 from shared.domain.errors import NotFound
 from shared.domain.events.catalog import update_recalled
 from shared.domain.fleet import deployment as rules
@@ -56,10 +55,10 @@ class RecallUpdates:
             raise NotFound(f"Update '{update_id}' was deleted meanwhile.", target="updateId")
         return marked
 
-    async def run(self, order: Mapping[str, Any]) -> None:
-        """Carry out an order of the queue `recall`; once more changes nothing."""
-        instance, update_id = order["instance"], UpdateId(**order["update"])
-        stored = await self._marked(instance, update_id, order["madeBy"], order["reason"])
+    async def run(self, order: messages.StopRecalled) -> None:
+        """Carry out an order; once more changes nothing."""
+        instance, update_id = order.instance, order.update
+        stored = await self._marked(instance, update_id, order.made_by, order.reason)
         if stored is None or stored.value.recall is None:
             return
         reason, at = stored.value.recall.reason, stored.value.recall.at
@@ -76,13 +75,9 @@ class RecallUpdates:
 
     async def _order(self, instance: str, update_id: UpdateId, made_by: str, reason: str) -> None:
         await self.queues.put(
-            "recall",
-            {
-                "instance": instance,
-                "update": update_id.to_wire(),
-                "madeBy": made_by,
-                "reason": reason,
-            },
+            messages.StopRecalled(
+                instance=instance, update=update_id, made_by=made_by, reason=reason
+            )
         )
 
     async def _marked(
@@ -122,5 +117,5 @@ class RecallUpdates:
 
         if await until_uncontended(cycle):
             await self.queues.put(
-                "fanout", {"instance": instance, "group": group, "deployment": identity}
+                messages.FanOut(instance=instance, group=group, deployment=identity)
             )

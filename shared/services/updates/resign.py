@@ -8,10 +8,10 @@ whatever is commanded after a deployment was renewed carries a new signature.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
+from shared import messages
 from shared.domain.fleet.deployment import Deployment, is_active, renewed
 from shared.domain.updates.keyring import Keyring
 from shared.ports import Clock, Deployments, Fleet, Queues, Updates
@@ -33,16 +33,16 @@ class Resign:
     queues: Queues
     clock: Clock
 
-    async def run(self, order: Mapping[str, Any]) -> None:
+    async def run(self, order: messages.Resign) -> None:
         """Do one piece of the work and order the next."""
-        instance = order.get("instance")
+        instance = order.instance
         if instance is None:
             for item in self.instances:
-                await self.queues.put("resign", {"instance": item})
-        elif order.get("deployments"):
+                await self.queues.put(messages.Resign(instance=item))
+        elif order.deployments:
             await self._deployments(instance)
         else:
-            await self._updates(instance, order.get("token"))
+            await self._updates(instance, order.token)
 
     async def _updates(self, instance: str, token: str | None) -> None:
         page = await self.updates.list(instance, token=token)
@@ -50,8 +50,9 @@ class Resign:
         for stored in page.items:
             count += await self.signing.renew(instance, stored.value.update_id)
         log.info("%d updates of instance %s were signed anew", count, instance)
-        following = {"token": page.token} if page.token else {"deployments": True}
-        await self.queues.put("resign", {"instance": instance, **following})
+        await self.queues.put(
+            messages.Resign(instance=instance, token=page.token, deployments=not page.token)
+        )
 
     async def _deployments(self, instance: str) -> None:
         keyring = await self.signing.keyring()
@@ -79,5 +80,5 @@ class Resign:
         if await until_uncontended(cycle):
             log.info("deployment %s hands out signatures of edition %d", identity, keyring.edition)
             await self.queues.put(
-                "fanout", {"instance": instance, "group": group, "deployment": identity}
+                messages.FanOut(instance=instance, group=group, deployment=identity)
             )

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from functions import api as api_module
 from functions.api import Api, Call
+from shared import messages
 from shared.container import Container
 from shared.domain.access import Action
 from shared.domain.updates.update_id import UpdateId
@@ -70,7 +71,7 @@ async def read_table(call: Call) -> Any:
 
 async def put_message(call: Call) -> Any:
     """Ask for work."""
-    return await call.app.queues.put("rollup", {})
+    return await call.app.queues.put(messages.RollUp(instance="factory", group="g"))
 
 
 async def read_blob(call: Call) -> Any:

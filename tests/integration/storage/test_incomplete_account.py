@@ -7,10 +7,17 @@ from typing import Any, cast
 
 import pytest
 
+from shared import messages
 from shared.adapters.queues import AzureQueues
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table, put
 from shared.domain.errors import DependencyFailed
+
+
+class Lost(messages.Message, frozen=True):
+    """A message for a queue that does not exist."""
+
+    queue = cast("Any", "nowhere")
 
 
 async def test_missing_table_or_queue_is_a_failure_that_may_pass(accounts: StorageAccounts) -> None:
@@ -21,7 +28,7 @@ async def test_missing_table_or_queue_is_a_failure_that_may_pass(accounts: Stora
         lambda: table.replace("p", "r", {}, "*"),
         lambda: table.transact([put("p", "r", {})]),
         lambda: table.page("PartitionKey eq 'p'", {}),
-        lambda: queues.put(name, {}),
+        lambda: queues.put(Lost()),
     ]
 
     for attempt in attempts:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.iot.device import exceptions as iot_errors
 from odu_agent.agent import Agent
 from odu_agent.contract.codes import Erc
 from odu_agent.contract.manifest import ManifestStep, ManifestUpdateId, UpdateManifest
 from odu_agent.contract.rootkeys import signing_key_hash
+from odu_agent.hub import HubError
 
 from tests.unit.contract import vectors
 
@@ -79,7 +79,7 @@ async def test_agent_introduces_itself_when_nothing_is_desired(
 
 
 async def test_agent_connects_when_the_first_tries_fail(hub: FakeHub, tmp_path: Path) -> None:
-    hub.failures = [iot_errors.ConnectionFailedError("no")]
+    hub.failures = [HubError("no")]
 
     async with _agent(hub, tmp_path):
         pass

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
+from shared import messages
 from shared.domain.fleet.log_collection import LogCollection
 from shared.ports import Page, Stored
 from shared.services.devices.log_collections import CollectLogs
@@ -15,7 +15,7 @@ from shared.services.pacing import Pacer
 from shared.services.reporting.fleet_changes import FleetChanges
 from shared.services.updates.deletion import DeleteUpdate
 from tests.memory import MemoryRecounts, Rows
-from tests.unit.services.world import INSTANCE, World
+from tests.unit.services.world import INSTANCE, Trigger, World
 
 
 class MemoryLogCollections:
@@ -107,12 +107,16 @@ class ExtendedWorld(World):
             self.recount,
         )
 
-    def _triggers(self) -> Mapping[str, Callable[[Mapping[str, Any]], Awaitable[None]]]:
+    def _triggers(self) -> Mapping[type[messages.Message], Trigger]:
         return {
             **super()._triggers(),
-            "delete": lambda order: self.delete_update.run(order["instance"], order["operation"]),
-            "registry": lambda order: self.import_devices.run(
-                order["instance"], order["operation"], order["step"]
+            messages.DeleteUpdate: lambda order: self.delete_update.run(
+                order.instance, order.operation
             ),
-            "logs": lambda order: self.collect_logs.run(order["instance"], order["collection"]),
+            messages.RegistryStep: lambda order: self.import_devices.run(
+                order.instance, order.operation, order.step
+            ),
+            messages.CollectLogs: lambda order: self.collect_logs.run(
+                order.instance, order.collection
+            ),
         }

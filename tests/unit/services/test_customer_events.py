@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from shared import messages
 from shared.domain.domain_event import EventKind
 from shared.domain.errors import DependencyFailed, DependencyThrottled
 from shared.domain.events.catalog import update_recalled
 from shared.domain.fleet.device import DeviceState, TwinChange, deployment_state
 from shared.services.announce import Announcer
-from tests.memory import Crash
+from tests.memory import Crash, Message
 from tests.unit.domain.builders import V2, a_change, failed, started, succeeded
 from tests.unit.services.test_deployments import KIOSK, a_request, a_world
 from tests.unit.services.test_devices import record
@@ -143,6 +144,10 @@ async def test_end_of_an_import_is_told_after_a_crash_at_any_port_call(is_refuse
     assert subject
 
 
+def an_order(message: Message) -> messages.Announce:
+    return messages.decode(messages.Announce, json.dumps(message.body))
+
+
 async def test_publishing_is_put_off_for_as_long_as_the_topic_asks() -> None:
     world = await a_world("d1")
     world.topic.refusals = [DependencyThrottled("busy", retry_after=33)]
@@ -150,11 +155,11 @@ async def test_publishing_is_put_off_for_as_long_as_the_topic_asks() -> None:
     await world.announcer.send(INSTANCE, [event])
 
     (message,) = world.queues.take()
-    await world.announcements.run(message.body)
+    await world.announcements.run(an_order(message))
 
     (again,) = world.queues.take()
     assert (again.body, again.delay_seconds) == (message.body, 33)
-    await world.announcements.run(again.body)
+    await world.announcements.run(an_order(again))
     assert world.topic.published == [(INSTANCE, event)]
 
 
@@ -167,7 +172,7 @@ async def test_publishing_fails_when_the_topic_refuses_for_good() -> None:
 
     (message,) = world.queues.take()
     with pytest.raises(DependencyFailed):
-        await world.announcements.run(message.body)
+        await world.announcements.run(an_order(message))
 
 
 async def test_deployment_that_is_deleted_is_still_told_of() -> None:

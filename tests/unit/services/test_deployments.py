@@ -137,8 +137,8 @@ async def test_reconcile_patches_only_what_differs() -> None:
     await deploy(world)
 
     for _ in range(3):
-        await world.reconcile.of_group(INSTANCE, bucket_of("d1"), "$default")
-        await world.reconcile.some(INSTANCE, bucket_of("d1"), ["d1", "unknown"])
+        await world.reconcile.group_in_bucket(INSTANCE, bucket_of("d1"), "$default")
+        await world.reconcile.devices_of_bucket(INSTANCE, bucket_of("d1"), ["d1", "unknown"])
 
     assert len(world.hub.patches) == 1
 
@@ -171,12 +171,12 @@ async def test_reconcile_keeps_what_was_patched_when_the_hub_throttles() -> None
     world.hub.throttled = {one}
 
     with pytest.raises(DependencyFailed):
-        await world.reconcile.of_group(INSTANCE, bucket_of(one), "$default")
+        await world.reconcile.group_in_bucket(INSTANCE, bucket_of(one), "$default")
 
     assert (await record(world, other)).commanded is not None
     assert (await record(world, one)).commanded is None
     world.hub.throttled = set()
-    await world.reconcile.of_group(INSTANCE, bucket_of(one), "$default")
+    await world.reconcile.group_in_bucket(INSTANCE, bucket_of(one), "$default")
     assert [device for device, _ in world.hub.patches] == [other, one]
 
 
@@ -197,7 +197,7 @@ async def test_reconcile_asks_for_the_same_when_a_report_comes_in_between() -> N
     racing.rows, racing.counts_rows = world.devices.rows, world.devices.counts_rows
     world.reconcile.devices = racing
 
-    await world.reconcile.some(INSTANCE, bucket_of("d1"), ["d1"])
+    await world.reconcile.devices_of_bucket(INSTANCE, bucket_of("d1"), ["d1"])
 
     known = await record(world)
     assert known.commanded is not None
@@ -376,7 +376,7 @@ async def test_deployment_waits_for_its_start() -> None:
     assert 3000 < message.delay_seconds <= 3600
     assert world.queues.of("reconcile") == []
     assert not (await world.deployment("roll-1")).is_fanned_out
-    await world.reconcile.some(INSTANCE, bucket_of("d1"), ["d1"])
+    await world.reconcile.devices_of_bucket(INSTANCE, bucket_of("d1"), ["d1"])
     assert world.hub.patches == []
     await world.drain()
     assert len(world.hub.patches) == 1

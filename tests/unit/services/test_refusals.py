@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from functions import device_events
+from functions import events
 from shared.domain.errors import DependencyFailed, InvalidInput
 from shared.domain.fleet.device import bucket_of
 from shared.domain.refused_events import Refusal
@@ -108,7 +108,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Any:
         refusals=refusals,
         store=store,
     )
-    monkeypatch.setattr(device_events, "container", lambda: made)
+    monkeypatch.setattr(events, "container", lambda: made)
     return made
 
 
@@ -130,23 +130,23 @@ def a_chunk(instance: str = INSTANCE, bucket: int = bucket_of("d1")) -> Any:
 async def test_a_forged_chunk_is_refused_and_counted(
     app: Any, data: object, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await device_events._fold_twin_changes(data)
+    await events._fold_twin_changes(data)
 
     assert await counts(app.store) == {"Malformed": 1}
     assert SECRET not in caplog.text
 
 
 async def test_only_what_can_never_be_folded_is_refused(app: Any) -> None:
-    await device_events._fold_twin_changes(a_chunk())
+    await events._fold_twin_changes(a_chunk())
     assert await counts(app.store) == {}
 
     app.observe.failure = InvalidInput("Never.")
-    await device_events._fold_twin_changes(a_chunk())
+    await events._fold_twin_changes(a_chunk())
     assert await counts(app.store) == {"Malformed": 1}
 
     app.observe.failure = DependencyFailed("Not now.")
     with pytest.raises(DependencyFailed):
-        await device_events._fold_twin_changes(a_chunk())
+        await events._fold_twin_changes(a_chunk())
 
 
 @pytest.mark.parametrize(
@@ -161,6 +161,6 @@ async def test_only_what_can_never_be_folded_is_refused(app: Any) -> None:
 async def test_a_malformed_device_event_is_refused_and_counted(
     app: Any, data: object, reason: str
 ) -> None:
-    await device_events._fold_device_event(EventType.DEVICE_CONNECTED, data, "")
+    await events._fold_device_event(EventType.DEVICE_CONNECTED, data, "")
 
     assert await counts(app.store) == {reason: 1}

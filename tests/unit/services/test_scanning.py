@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from shared import messages
 from shared.domain.domain_event import EventKind
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.operation import Operation, OperationStatus
@@ -22,7 +23,7 @@ from shared.services.updates.recall import RecallUpdates
 from tests.memory import CLEAN
 from tests.unit.domain.builders import a_change, started
 from tests.unit.services.test_deployments import AT_ONCE, desired
-from tests.unit.services.world import INSTANCE, World, a_source_manifest, offer, sha256
+from tests.unit.services.world import INSTANCE, Trigger, World, a_source_manifest, offer, sha256
 
 SCRIPT = b"#!/bin/sh\necho done\n"
 FILES = {"apply.sh": SCRIPT}
@@ -67,13 +68,13 @@ class ScanWorld(World):
             self.clock,
         )
 
-    def _triggers(self) -> Mapping[str, Callable[[Mapping[str, Any]], Awaitable[None]]]:
+    def _triggers(self) -> Mapping[type[messages.Message], Trigger]:
         return {
             **super()._triggers(),
-            "scan": lambda order: self.scan.run(order["instance"], order["operation"]),
-            "recall": self.recalls.run,
-            "rescan": lambda order: self.rescan.run(
-                order["instance"], order["operation"], order["step"]
+            messages.ScanImport: lambda order: self.scan.run(order.instance, order.operation),
+            messages.StopRecalled: self.recalls.run,
+            messages.RescanStep: lambda order: self.rescan.run(
+                order.instance, order.operation, order.step
             ),
         }
 
@@ -219,10 +220,10 @@ async def test_verdict_on_something_else_changes_nothing_and_the_wait_ends_in_an
 ) -> None:
     world = ScanWorld(has_defender=True)
     identity = await world.waiting()
-    messages = list(world.queues.messages)
+    before = list(world.queues.messages)
 
     await world.results.receive(world.event(identity, scanResultType=result, **changes))
-    looks = [item for item in world.queues.messages if item not in messages]
+    looks = [item for item in world.queues.messages if item not in before]
     await world.drain()
 
     assert looks == [] or "eTag" in changes or "scanResultDetails" in changes
@@ -401,7 +402,7 @@ def steps_of(reference: dict[str, Any]) -> dict[str, Any]:
 
 async def test_recall_order_of_an_update_that_was_imported_anew_changes_nothing() -> None:
     world = await running()
-    order = {"instance": INSTANCE, "update": OWN.to_wire(), "madeBy": "older", "reason": "why"}
+    order = messages.StopRecalled(instance=INSTANCE, update=OWN, made_by="older", reason="why")
 
     await world.recalls.run(order)
     await world.drain()

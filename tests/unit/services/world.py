@@ -8,6 +8,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from shared import messages
 from shared.domain.errors import DeviceUpdateError
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device import TwinChange, bucket_of
@@ -67,6 +68,9 @@ INSTANCE = "factory"
 DROP_WAIT_SECONDS = 60.0
 STALLED_SECONDS = 180.0
 _MOST_DELIVERIES = 500
+
+
+type Trigger = Callable[[Any], Awaitable[None]]
 
 
 class World:
@@ -210,7 +214,9 @@ class World:
                 await self.scan.run(instance, operation)
                 return
             self.clock.advance(message.delay_seconds)
-            await self._triggers()[message.queue](message.body)
+            kind = messages.MESSAGES[message.queue]
+            order = messages.decode(kind, json.dumps(message.body))
+            await self._triggers()[kind](order)
         except Exception as error:
             if not _is_passing(error):
                 raise
@@ -219,25 +225,23 @@ class World:
             else:
                 self.blobs.created.append(message)  # type: ignore[arg-type]
 
-    def _triggers(self) -> Mapping[str, Callable[[Mapping[str, Any]], Awaitable[None]]]:
+    def _triggers(self) -> Mapping[type[messages.Message], Trigger]:
         return {
-            "import": lambda order: self.fetch.run(order["instance"], order["operation"]),
-            "publish": lambda order: self.publish.run(order["instance"], order["operation"]),
-            "fanout": lambda order: self.deploy.fan_out(
-                order["instance"], order["group"], order["deployment"]
+            messages.FetchImport: lambda order: self.fetch.run(order.instance, order.operation),
+            messages.PublishImport: lambda order: self.publish.run(order.instance, order.operation),
+            messages.FanOut: lambda order: self.deploy.fan_out(
+                order.instance, order.group, order.deployment
             ),
-            "reconcile": self._reconcile,
-            "rollup": lambda order: self.rollup.group(order["instance"], order["group"]),
-            "announce": self.announcements.run,
+            messages.Reconcile: self._reconcile,
+            messages.RollUp: lambda order: self.rollup.group(order.instance, order.group),
+            messages.Announce: self.announcements.run,
         }
 
-    async def _reconcile(self, order: Mapping[str, Any]) -> None:
-        if "unexplained" in order:
-            await self.observe.look_again(order["instance"], order["bucket"], order["unexplained"])
-        elif "devices" in order:
-            await self.reconcile.some(order["instance"], order["bucket"], order["devices"])
+    async def _reconcile(self, order: messages.Reconcile) -> None:
+        if order.unexplained:
+            await self.observe.look_again(order.instance, order.bucket, order.unexplained)
         else:
-            await self.reconcile.of_group(order["instance"], order["bucket"], order["group"])
+            await self.reconcile.run(order)
 
     async def operation(self, identity: str) -> Operation:
         stored = await self.operations.get(INSTANCE, identity)

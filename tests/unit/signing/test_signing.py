@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 
 from odu_cli.keys.roots import write_key
 from odu_cli.keys.service import encoded
+from shared import messages
 from shared.adapters.keys import FileSigner
 from shared.contract.codes import AgentState, Erc
 from shared.contract.twin import result_report, workflow_member
@@ -33,7 +34,7 @@ from tests.signing import (
 from tests.unit.domain.builders import V1, V2, a_change, busy, failed, started, succeeded
 from tests.unit.services.test_deployments import a_request, an_update
 from tests.unit.services.test_devices import counted, recount
-from tests.unit.services.world import INSTANCE, World
+from tests.unit.services.world import INSTANCE, Trigger, World
 
 MANIFEST = '{"manifestVersion":"5"}'
 
@@ -64,11 +65,11 @@ class KeyWorld(World):
     async def change(self, keyring: Keyring) -> None:
         """An operator publishes a keyring and orders new signatures."""
         self.use(keyring)
-        await self.queues.put("resign", {})
+        await self.queues.put(messages.Resign())
         await self.drain()
 
-    def _triggers(self) -> Mapping[str, Callable[[Mapping[str, Any]], Awaitable[None]]]:
-        return {**super()._triggers(), "resign": self.resign.run}
+    def _triggers(self) -> Mapping[type[messages.Message], Trigger]:
+        return {**super()._triggers(), messages.Resign: self.resign.run}
 
     def service_of(self, device: str) -> Any:
         return self.hub.twins[device, None].desired["deviceUpdate"]["service"]
@@ -229,7 +230,7 @@ async def test_change_of_the_key_is_carried_out_once_when_ordered_twice() -> Non
     await world.change(after_revocation(a_keyring()))
     before = world.service_of("d1"), await update_of(world)
 
-    await world.queues.put("resign", {})
+    await world.queues.put(messages.Resign())
     await world.drain()
 
     assert (world.service_of("d1"), await update_of(world)) == before

@@ -1,4 +1,4 @@
-"""Triggers that bring in what happens to devices: twin changes, lifecycle, connection."""
+"""Triggers on the hub's stream and on Event Grid: twin changes, lifecycle, malware results."""
 
 import logging
 import typing
@@ -12,7 +12,6 @@ from shared.domain.instant import instant
 from shared.domain.refused_events import Refusal
 from shared.services.devices.relay import HubEvent
 from shared.topology import (
-    STATE_CONNECTION,
     TWINS_CONNECTION,
     TWINS_CONSUMER_GROUP,
     TWINS_EVENT_HUB,
@@ -60,12 +59,16 @@ async def apply_device_event(event: func.EventGridEvent) -> None:
     await _fold_device_event(event.event_type, event.get_json(), at.isoformat() if at else "")
 
 
-@bp.queue_trigger(arg_name="message", queue_name="replay", connection=STATE_CONNECTION)
-async def replay_events(message: func.QueueMessage) -> None:
-    """Handle events that Event Grid has given up delivering, as if it had delivered them."""
-    name = message.get_json()["blob"]
+@bp.event_grid_trigger(arg_name="event")
+async def apply_malware_result(event: func.EventGridEvent) -> None:
+    """Take in a result of Microsoft Defender for Storage."""
+    await container().defender_results.receive(event.get_json())
+
+
+async def replay(blob_name: str) -> None:
+    """Handle the events of a dead-letter blob as if they had been delivered, then remove it."""
     letters = container().dead_letters
-    for event in await letters.read(name):
+    for event in await letters.read(blob_name):
         blob = blob_of(event.subject)
         if event.kind == EventType.TWIN_CHANGES:
             await _fold_twin_changes(event.data)
@@ -75,7 +78,7 @@ async def replay_events(message: func.QueueMessage) -> None:
             await letters.raise_again(*blob)
         else:
             await _fold_device_event(event.kind, event.data, event.at)
-    await letters.remove(name)
+    await letters.remove(blob_name)
 
 
 async def _fold_twin_changes(data: object) -> None:

@@ -1,4 +1,4 @@
-"""Triggers that carry an import from stage to stage."""
+"""Blob triggers: a dropped import manifest, an import whose files are all in quarantine."""
 
 import logging
 from typing import Any
@@ -7,7 +7,7 @@ import azure.functions as func
 
 from shared.container import container
 from shared.domain.instant import instant
-from shared.topology import CONTENT_CONNECTION, STATE_CONNECTION
+from shared.topology import CONTENT_CONNECTION
 
 bp = func.Blueprint()
 log = logging.getLogger(__name__)
@@ -33,13 +33,6 @@ async def import_dropped(blob: func.InputStream) -> None:
     log.info("import %s of %s/%s", identity, container_name, name)
 
 
-@bp.queue_trigger(arg_name="message", queue_name="import", connection=STATE_CONNECTION)
-async def fetch_import(message: func.QueueMessage) -> None:
-    """Fetch what an import names into quarantine."""
-    order = message.get_json()
-    await container().import_fetch.run(order["instance"], order["operation"])
-
-
 @bp.blob_trigger(
     arg_name="blob",
     path="quarantine/{instance}/{operation}/scan.json",
@@ -50,10 +43,3 @@ async def scan_quarantined(blob: func.InputStream) -> None:
     """Scan the quarantined files of an import."""
     _, instance, operation, _ = (blob.name or "").split("/")
     await container().import_scan.run(instance, operation)
-
-
-@bp.queue_trigger(arg_name="message", queue_name="publish", connection=STATE_CONNECTION)
-async def publish_import(message: func.QueueMessage) -> None:
-    """Publish what was scanned."""
-    order = message.get_json()
-    await container().import_publish.run(order["instance"], order["operation"])

@@ -1,0 +1,205 @@
+"""REST: devices and modules, their histories and health, and re-reads of the hub's registry."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any
+
+from functions.api import RETRY, Api, Call, Reply, accepted
+from shared.domain.access import Action
+from shared.domain.errors import NotFound
+from shared.domain.fleet.compliance import is_on_latest
+from shared.domain.fleet.device import DeviceRecord, bucket_of, device_key, view
+from shared.domain.updates.update_id import UpdateId
+from shared.http import models, wire
+from shared.http.filters import (
+    device_filter,
+    health_filter,
+    is_running_of,
+)
+from shared.http.route import TOP, filter_by
+
+api = Api()
+
+_DEVICE = "management/devices/{deviceId}"
+
+
+@api.operation(
+    "GET",
+    "management/devices",
+    Action.MANAGEMENT_READ,
+    query=(
+        filter_by(
+            "groupId eq '...'",
+            "groupId eq '...' and deploymentStatus eq 'Failed'",
+            "groupId eq '...' and deploymentStatus eq null",
+            "deviceClassId eq '...'",
+        ),
+    ),
+    is_paged=True,
+)
+async def list_devices(call: Call) -> models.Page[models.Device]:
+    """List devices: all, or those of a group or of a device class."""
+    page = await call.app.device_lists.page(
+        call.instance,
+        device_filter(call.query("filter")),
+        token=call.page_token(),
+        size=call.page_size(),
+    )
+    best = await _best_updates(call)
+    return call.page([_rendered(record, best) for record in page.items], page)
+
+
+@api.operation("GET", _DEVICE, Action.MANAGEMENT_READ, statuses=(HTTPStatus.NOT_FOUND,))
+async def get_device(call: Call) -> models.Device:
+    """Read a device."""
+    return await _device(call, None)
+
+
+@api.operation(
+    "GET",
+    _DEVICE + "/modules/{moduleId}",
+    Action.MANAGEMENT_READ,
+    statuses=(HTTPStatus.NOT_FOUND,),
+)
+async def get_device_module(call: Call) -> models.Device:
+    """Read a module whose agent takes updates."""
+    return await _device(call, call.part("moduleId"))
+
+
+@api.operation(
+    "GET",
+    _DEVICE + "/updateHistory",
+    Action.MANAGEMENT_READ,
+    statuses=(HTTPStatus.NOT_FOUND,),
+    is_paged=True,
+    is_additional=True,
+)
+async def list_update_history_of_device(call: Call) -> models.Page[models.Installation]:
+    """List what became of updates on a device, the newest first."""
+    return await _history(call, None)
+
+
+@api.operation(
+    "GET",
+    _DEVICE + "/modules/{moduleId}/updateHistory",
+    Action.MANAGEMENT_READ,
+    statuses=(HTTPStatus.NOT_FOUND,),
+    is_paged=True,
+    is_additional=True,
+)
+async def list_update_history_of_module(call: Call) -> models.Page[models.Installation]:
+    """List what became of updates on a module, the newest first."""
+    return await _history(call, call.part("moduleId"))
+
+
+@api.operation(
+    "GET",
+    "management/deviceDiagnostics/deviceHealth",
+    Action.MANAGEMENT_READ,
+    query=(
+        replace(
+            filter_by(
+                "state eq 'unhealthy'",
+                "deviceId eq '...'",
+                "deviceId eq '...' and moduleId eq '...'",
+            ),
+            is_required=True,
+        ),
+    ),
+    is_paged=True,
+)
+async def list_health_of_devices(call: Call) -> models.Page[models.DeviceHealth]:
+    """List the health of one device, or of all that are unhealthy."""
+    page = await call.app.health.page(
+        call.instance,
+        health_filter(call.query("filter")),
+        token=call.page_token(),
+        size=call.page_size(),
+    )
+    return call.page([wire.device_health(item.record, item.health) for item in page.items], page)
+
+
+_KIND: Any = models.ImportType
+
+
+@api.operation(
+    "POST",
+    "management/devices:import",
+    Action.MANAGEMENT_WRITE,
+    status=HTTPStatus.ACCEPTED,
+    body=models.ImportType,
+    is_long_running=True,
+)
+async def import_devices(call: Call) -> Reply[None]:
+    """Start to read devices, modules or all again from the hub; one that runs answers for it."""
+    kind = call.body(_KIND)
+    identity = await call.app.import_devices.start(call.instance, kind, call.app.clock.fresh_id())
+    return accepted(call, "management", "operations", identity)
+
+
+@api.operation(
+    "GET",
+    "management/operations",
+    Action.MANAGEMENT_READ,
+    query=(filter_by("status eq 'NotStarted' or status eq 'Running'"), TOP),
+    is_paged=True,
+)
+async def list_device_operations(call: Call) -> models.Page[models.Operation]:
+    """List operations on devices, newest first."""
+    page = await call.app.operations.list(
+        call.instance,
+        call.page_token(),
+        size=call.page_size(),
+        kind="devices",
+        is_running=is_running_of(call.query("filter")),
+    )
+    return call.page([wire.device_operation(item) for item in page.items], page)
+
+
+@api.operation(
+    "GET",
+    "management/operations/{operationId}",
+    Action.MANAGEMENT_READ,
+    statuses=(HTTPStatus.NOT_FOUND,),
+    is_conditional=True,
+)
+async def get_device_operation(call: Call) -> Reply[models.Operation]:
+    """Read how an operation on devices is doing."""
+    identity = call.part("operationId")
+    stored = await call.app.operations.get(call.instance, identity)
+    if stored is None or stored.value.kind != "devices":
+        raise NotFound(f"Operation '{identity}' does not exist.", target="operationId")
+    return Reply(wire.device_operation(stored), RETRY)
+
+
+async def _device(call: Call, module_id: str | None) -> models.Device:
+    device_id = call.part("deviceId")
+    key = device_key(device_id, module_id)
+    rows = await call.app.devices.load(call.instance, bucket_of(device_id), [key])
+    if key not in rows or view(rows[key].value).device_class is None:
+        raise NotFound(f"Device '{key}' does not exist.", target="deviceId")
+    return _rendered(rows[key].value, await _best_updates(call))
+
+
+async def _best_updates(call: Call) -> Mapping[str, UpdateId | None]:
+    """The best update of each class."""
+    classes = await call.app.fleet.classes(call.instance)
+    return {known.device_class.class_id: known.best_update for known in classes}
+
+
+def _rendered(record: DeviceRecord, best: Mapping[str, UpdateId | None]) -> models.Device:
+    seen = view(record)
+    class_id = seen.device_class.class_id if seen.device_class else ""
+    return wire.device(record, is_on_latest=is_on_latest(seen.installed, best.get(class_id)))
+
+
+async def _history(call: Call, module_id: str | None) -> models.Page[models.Installation]:
+    page = await call.app.device_history.page(
+        call.instance,
+        call.part("deviceId"),
+        module_id,
+        token=call.page_token(),
+        size=call.page_size(),
+    )
+    return call.page([wire.installation(item) for item in page.items], page)

@@ -1,0 +1,40 @@
+"""Timer triggers: what is looked at again and again."""
+
+import logging
+
+import azure.functions as func
+
+from shared.container import container
+
+bp = func.Blueprint()
+log = logging.getLogger(__name__)
+
+
+@bp.timer_trigger(arg_name="timer", schedule="10 * * * * *", use_monitor=False)
+async def recount(timer: func.TimerRequest) -> None:
+    """Recount one bucket of devices, another each minute."""
+    await container().recount.next()
+
+
+@bp.timer_trigger(arg_name="timer", schedule="30 * * * * *", use_monitor=False)
+async def sweep(timer: func.TimerRequest) -> None:
+    """Set going again what was lost on the way."""
+    app = container()
+    await app.sweep.run()
+    await app.collect_logs.sweep()
+    await app.announcements.sweep()
+
+
+@bp.timer_trigger(arg_name="timer", schedule="15 */5 * * * *", use_monitor=False)
+async def check_scanners(timer: func.TimerRequest) -> None:
+    """Begin a re-scan where the scanners know more than at the last one."""
+    await container().rescan.check()
+
+
+@bp.timer_trigger(arg_name="timer", schedule="40 */10 * * * *", use_monitor=False)
+async def keep_audit_log(timer: func.TimerRequest) -> None:
+    """Finish entries that a crash has left open, and anchor the days that are over."""
+    app = container()
+    for instance in app.settings.instances:
+        await app.audit.sweep(instance)
+        await app.audit_proof.anchor(instance)

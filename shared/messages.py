@@ -1,0 +1,202 @@
+"""The messages on the work queues: one type each, written and read here alone.
+
+A message is JSON with camelCase members. It is a hint to look at stored state, never state itself:
+it may come twice, late or not at all. Members that a later release adds have defaults, and unknown
+ones are ignored, so that messages of two releases can lie in one queue during a deployment.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+
+from shared.domain.domain_event import DomainEvent
+from shared.domain.updates.update_id import UpdateId
+from shared.topology import Queue
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Base of all. `queue` is where it goes, `work` says in words what it has done."""
+
+    queue: ClassVar[Queue]
+    work: ClassVar[str]
+
+
+M = TypeVar("M", bound=Message)
+
+
+class _OfOperation(Message, frozen=True, kw_only=True):
+    instance: str
+    operation: str
+
+
+class FetchImport(_OfOperation, frozen=True, kw_only=True):
+    """Fetch what an import names into quarantine."""
+
+    queue: ClassVar[Queue] = "import"
+    work: ClassVar[str] = "fetch the files of an import"
+
+
+class ScanImport(_OfOperation, frozen=True, kw_only=True):
+    """Look whether the verdicts have come that an import waits for."""
+
+    queue: ClassVar[Queue] = "scan"
+    work: ClassVar[str] = "go on with the scan of an import"
+
+
+class PublishImport(_OfOperation, frozen=True, kw_only=True):
+    """Publish what was scanned."""
+
+    queue: ClassVar[Queue] = "publish"
+    work: ClassVar[str] = "publish the updates of an import"
+
+
+class DeleteUpdate(_OfOperation, frozen=True, kw_only=True):
+    """Delete an update and what it alone needed."""
+
+    queue: ClassVar[Queue] = "delete"
+    work: ClassVar[str] = "delete an update"
+
+
+class StopRecalled(Message, frozen=True, kw_only=True):
+    """Stop whatever hands out an update; `made_by` is the operation that imported it."""
+
+    queue: ClassVar[Queue] = "recall"
+    work: ClassVar[str] = "stop what hands out a recalled update"
+    instance: str
+    update: UpdateId
+    made_by: str
+    reason: str
+
+
+class RescanStep(_OfOperation, frozen=True, kw_only=True):
+    """Scan one published file again; a step that is done changes nothing."""
+
+    queue: ClassVar[Queue] = "rescan"
+    work: ClassVar[str] = "scan published content again"
+    step: int
+
+
+class FanOut(Message, frozen=True, kw_only=True):
+    """Hand out the work of a new or changed deployment to the buckets of its group."""
+
+    queue: ClassVar[Queue] = "fanout"
+    work: ClassVar[str] = "hand out the work of a deployment"
+    instance: str
+    group: str
+    deployment: str
+
+
+class Reconcile(Message, frozen=True, kw_only=True):
+    """Bring twins of one bucket to what they should ask for: of a group, or of single devices.
+
+    `unexplained` are devices whose report makes no sense yet: their whole twins are read again.
+    """
+
+    queue: ClassVar[Queue] = "reconcile"
+    work: ClassVar[str] = "bring devices to what their deployments ask for"
+    instance: str
+    bucket: int
+    group: str | None = None
+    devices: list[str] | None = None
+    unexplained: list[str] | None = None
+
+
+class RollUp(Message, frozen=True, kw_only=True):
+    """Sum up the counters of a group."""
+
+    queue: ClassVar[Queue] = "rollup"
+    work: ClassVar[str] = "sum up the counters of a group"
+    instance: str
+    group: str
+
+
+class Resign(Message, frozen=True, kw_only=True):
+    """Sign anew: everything, or one instance's updates from a page on, or its deployments."""
+
+    queue: ClassVar[Queue] = "resign"
+    work: ClassVar[str] = "sign updates anew"
+    instance: str | None = None
+    token: str | None = None
+    deployments: bool = False
+
+
+class RegistryStep(_OfOperation, frozen=True, kw_only=True):
+    """Read one page of the hub's registry; a step that is done changes nothing."""
+
+    queue: ClassVar[Queue] = "registry"
+    work: ClassVar[str] = "re-read the registry of a hub"
+    step: int
+
+
+class CollectLogs(Message, frozen=True, kw_only=True):
+    """Ask the devices of a log collection."""
+
+    queue: ClassVar[Queue] = "logs"
+    work: ClassVar[str] = "follow a collection of logs"
+    instance: str
+    collection: str
+
+
+class ReplayEvents(Message, frozen=True, kw_only=True):
+    """Handle the events of a dead-letter blob as if Event Grid had delivered them."""
+
+    queue: ClassVar[Queue] = "replay"
+    work: ClassVar[str] = "handle an event that was given up"
+    blob: str
+
+
+class Announce(Message, frozen=True, kw_only=True):
+    """Tell customers what is written down: in a bucket, an operation, a deployment, or here."""
+
+    queue: ClassVar[Queue] = "announce"
+    work: ClassVar[str] = "tell customers what has happened"
+    instance: str
+    bucket: int | None = None
+    operation: str | None = None
+    group: str | None = None
+    deployment: str | None = None
+    events: list[DomainEvent] | None = None
+
+
+MESSAGES: dict[Queue, type[Message]] = {
+    kind.queue: kind
+    for kind in (
+        FetchImport,
+        ScanImport,
+        PublishImport,
+        DeleteUpdate,
+        StopRecalled,
+        RescanStep,
+        FanOut,
+        Reconcile,
+        RollUp,
+        Resign,
+        RegistryStep,
+        CollectLogs,
+        ReplayEvents,
+        Announce,
+    )
+}
+"""The type of each queue's messages."""
+
+
+def encode(message: Message) -> bytes:
+    """The JSON text of a message."""
+    return msgspec.json.encode(message)
+
+
+def decode(kind: type[M], text: bytes | str) -> M:
+    """A message from its JSON text.
+
+    Raises:
+        msgspec.ValidationError: It is not of that kind; the host makes it poison.
+    """
+    return msgspec.json.decode(text, type=kind)
+
+
+def members(message: Message) -> dict[str, Any]:
+    """The members of a message as JSON values, those with defaults left out."""
+    body: dict[str, Any] = msgspec.to_builtins(message)
+    return body
