@@ -11,7 +11,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from odu_cli.failures import Refused
 
-T = TypeVar("T")
 
 _ROWS_OF_A_TABLE = 500
 _IN_MEMORY_BYTES = 4 << 20
@@ -30,19 +29,19 @@ _ENDLESS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Column(Generic[T]):
+class Column:
     """A column of a table: its heading, and what it shows of an item."""
 
     heading: str
-    value: Callable[[T], object]
+    value: Callable[[Any], object]
     is_number: bool = False
 
 
 FAILURES = [
-    Column[Any]("CODE", lambda item: item["code"]),
-    Column[Any]("DEVICES", lambda item: item["deviceCount"], is_number=True),
-    Column[Any]("WHY", lambda item: item["message"]),
-    Column[Any]("WHAT TO DO", lambda item: item["nextStep"]),
+    Column("CODE", lambda item: item["code"]),
+    Column("DEVICES", lambda item: item["deviceCount"], is_number=True),
+    Column("WHY", lambda item: item["message"]),
+    Column("WHAT TO DO", lambda item: item["nextStep"]),
 ]
 """Why devices have failed."""
 
@@ -124,7 +123,7 @@ class Output:
         self._print(grid)
 
     def table(
-        self, columns: Sequence[Column[T]], items: Iterable[T], *, title: str | None = None
+        self, columns: Sequence[Column], items: Iterable[Any], *, title: str | None = None
     ) -> None:
         """Print a table, if there is anything to put in it."""
         from rich.table import Table
@@ -154,7 +153,7 @@ class Output:
             print(line.rstrip())
 
     async def listing(
-        self, items: AsyncIterator[T], columns: Sequence[Column[T]], nothing: str
+        self, items: AsyncIterator[Any], columns: Sequence[Column], nothing: str
     ) -> None:
         """Print a list of any length, in bounded memory.
 
@@ -166,7 +165,7 @@ class Output:
         if self.is_json:
             await _stream_json(items)
             return
-        rows: list[T] = []
+        rows: list[Any] = []
         count = 0
         async for item in items:
             count += 1

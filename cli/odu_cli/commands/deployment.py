@@ -61,19 +61,19 @@ ClassOption = Annotated[
     ),
 ]
 _COLUMNS = [
-    Column[Any]("DEPLOYMENT", lambda item: item["deploymentId"]),
-    Column[Any]("GROUP", lambda item: item["groupId"]),
-    Column[Any]("UPDATE", lambda item: update_name(item["update"])),
-    Column[Any]("START", lambda item: moment(item["startDateTime"])),
-    Column[Any]("NOTES", _notes),
+    Column("DEPLOYMENT", lambda item: item["deploymentId"]),
+    Column("GROUP", lambda item: item["groupId"]),
+    Column("UPDATE", lambda item: update_name(item["update"])),
+    Column("START", lambda item: moment(item["startDateTime"])),
+    Column("NOTES", _notes),
 ]
 _DEVICES = [
-    Column[Any]("DEVICE", device_name),
-    Column[Any]("STATE", lambda item: item["deviceState"]),
-    Column[Any]("RETRIES", lambda item: item["retryCount"], is_number=True),
-    Column[Any]("MOVED ON", lambda item: item["movedOnToNewDeployment"]),
-    Column[Any]("FAILURE", lambda item: (item.get("failure") or {}).get("message")),
-    Column[Any]("DEVICE CLASS", lambda item: item["deviceClassId"]),
+    Column("DEVICE", device_name),
+    Column("STATE", lambda item: item["deviceState"]),
+    Column("RETRIES", lambda item: item["retryCount"], is_number=True),
+    Column("MOVED ON", lambda item: item["movedOnToNewDeployment"]),
+    Column("FAILURE", lambda item: (item.get("failure") or {}).get("message")),
+    Column("DEVICE CLASS", lambda item: item["deviceClassId"]),
 ]
 
 
@@ -320,8 +320,8 @@ def _subgroup_path(group: str, class_id: str, deployment: str) -> str:
     )
 
 
-def _subgroup_columns(names: dict[str, str]) -> list[Column[Any]]:
-    def number(heading: str, field: str) -> Column[Any]:
+def _subgroup_columns(names: dict[str, str]) -> list[Column]:
+    def number(heading: str, field: str) -> Column:
         return Column(heading, lambda item: item.get(field), is_number=True)
 
     return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -23,42 +23,42 @@ app = command_group(
 )
 
 _COLUMNS = [
-    Column[Any]("DEVICE", device_name),
-    Column[Any]("GROUP", lambda item: item.get("groupId")),
-    Column[Any]("INSTALLED", lambda item: update_name(item.get("installedUpdate"))),
-    Column[Any]("ON LATEST", lambda item: item["onLatestUpdate"]),
-    Column[Any]("DEPLOYMENT", lambda item: item.get("lastDeploymentId")),
-    Column[Any]("STATE", lambda item: item.get("deploymentStatus")),
+    Column("DEVICE", device_name),
+    Column("GROUP", lambda item: item.get("groupId")),
+    Column("INSTALLED", lambda item: update_name(item.get("installedUpdate"))),
+    Column("ON LATEST", lambda item: item["onLatestUpdate"]),
+    Column("DEPLOYMENT", lambda item: item.get("lastDeploymentId")),
+    Column("STATE", lambda item: item.get("deploymentStatus")),
 ]
 _STEPS = [
-    Column[Any]("STEP", lambda item: item.get("description") or update_name(item.get("update"))),
-    Column[Any]("RESULT", lambda item: item["resultCode"], is_number=True),
-    Column[Any]("EXTENDED", lambda item: _extended(item["extendedResultCode"])),
-    Column[Any]("DETAILS", lambda item: item.get("resultDetails")),
+    Column("STEP", lambda item: item.get("description") or update_name(item.get("update"))),
+    Column("RESULT", lambda item: item["resultCode"], is_number=True),
+    Column("EXTENDED", lambda item: _extended(item["extendedResultCode"])),
+    Column("DETAILS", lambda item: item.get("resultDetails")),
 ]
 
 
 _HISTORY = [
-    Column[Any]("UPDATE", lambda item: update_name(item["update"])),
-    Column[Any]("DEPLOYMENT", lambda item: item.get("deploymentId")),
-    Column[Any]("STARTED", lambda item: moment(item.get("startedDateTime"))),
-    Column[Any]("ENDED", lambda item: moment(item.get("endedDateTime"))),
-    Column[Any]("STATE", lambda item: item["state"]),
-    Column[Any]("CODE", lambda item: (item.get("failure") or {}).get("code")),
+    Column("UPDATE", lambda item: update_name(item["update"])),
+    Column("DEPLOYMENT", lambda item: item.get("deploymentId")),
+    Column("STARTED", lambda item: moment(item.get("startedDateTime"))),
+    Column("ENDED", lambda item: moment(item.get("endedDateTime"))),
+    Column("STATE", lambda item: item["state"]),
+    Column("CODE", lambda item: (item.get("failure") or {}).get("code")),
 ]
 
 
 _REFUSED = [
-    Column[Any]("REASON", lambda item: item["reason"]),
-    Column[Any]("EVENTS", lambda item: item["count"], is_number=True),
-    Column[Any]("LAST", lambda item: moment(item["lastDateTime"])),
+    Column("REASON", lambda item: item["reason"]),
+    Column("EVENTS", lambda item: item["count"], is_number=True),
+    Column("LAST", lambda item: moment(item["lastDateTime"])),
 ]
 _DRIFTS = [
-    Column[Any]("FOUND AT", lambda item: moment(item["driftedDateTime"])),
-    Column[Any]("GROUP", lambda item: item["groupId"]),
-    Column[Any]("COUNTER", lambda item: item["counter"]),
-    Column[Any]("FOUND", lambda item: item["found"], is_number=True),
-    Column[Any]("COUNTED", lambda item: item["counted"], is_number=True),
+    Column("FOUND AT", lambda item: moment(item["driftedDateTime"])),
+    Column("GROUP", lambda item: item["groupId"]),
+    Column("COUNTER", lambda item: item["counter"]),
+    Column("FOUND", lambda item: item["found"], is_number=True),
+    Column("COUNTED", lambda item: item["counted"], is_number=True),
 ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,10 +20,10 @@ app = command_group(
 )
 
 _COLUMNS = [
-    Column[Any]("GROUP", lambda item: item["groupId"]),
-    Column[Any]("DEVICES", lambda item: item.get("deviceCount"), is_number=True),
-    Column[Any]("DEPLOYMENTS", lambda item: ", ".join(item.get("deployments") or ()) or None),
-    Column[Any]("CREATED", lambda item: moment(item["createdDateTime"])),
+    Column("GROUP", lambda item: item["groupId"]),
+    Column("DEVICES", lambda item: item.get("deviceCount"), is_number=True),
+    Column("DEPLOYMENTS", lambda item: ", ".join(item.get("deployments") or ()) or None),
+    Column("CREATED", lambda item: moment(item["createdDateTime"])),
 ]
 
 
@@ -76,7 +76,7 @@ async def show_group(
     session.output.table(FAILURES, found["failures"], title="Failures")
 
 
-def _subgroups(names: Mapping[str, str], best: Mapping[str, str]) -> list[Column[Any]]:
+def _subgroups(names: Mapping[str, str], best: Mapping[str, str]) -> list[Column]:
     return [
         Column("NAME", lambda item: names.get(item["deviceClassId"])),
         Column("DEVICES", lambda item: item.get("deviceCount"), is_number=True),

@@ -25,18 +25,18 @@ app = command_group(
 _AREA = ("management", "deviceDiagnostics", "logCollections")
 _POLL_SECONDS = 0.5
 _COLUMNS = [
-    Column[Any]("COLLECTION", lambda item: item.get("operationId")),
-    Column[Any]("STATUS", lambda item: item.get("status")),
-    Column[Any]("DEVICES", lambda item: len(item.get("deviceList") or ()), is_number=True),
-    Column[Any]("CREATED", lambda item: moment(item.get("createdDateTime"))),
-    Column[Any]("DESCRIPTION", lambda item: item.get("description")),
+    Column("COLLECTION", lambda item: item.get("operationId")),
+    Column("STATUS", lambda item: item.get("status")),
+    Column("DEVICES", lambda item: len(item.get("deviceList") or ()), is_number=True),
+    Column("CREATED", lambda item: moment(item.get("createdDateTime"))),
+    Column("DESCRIPTION", lambda item: item.get("description")),
 ]
 _DEVICES = [
-    Column[Any]("DEVICE", device_name),
-    Column[Any]("STATUS", lambda item: item["status"]),
-    Column[Any]("RESULT", lambda item: item.get("resultCode")),
-    Column[Any]("EXTENDED", lambda item: item.get("extendedResultCode")),
-    Column[Any]("LOG", lambda item: item.get("logLocation")),
+    Column("DEVICE", device_name),
+    Column("STATUS", lambda item: item["status"]),
+    Column("RESULT", lambda item: item.get("resultCode")),
+    Column("EXTENDED", lambda item: item.get("extendedResultCode")),
+    Column("LOG", lambda item: item.get("logLocation")),
 ]
 _COLLECTION = typer.Argument(metavar="COLLECTION", help="Its id.")
 

@@ -17,12 +17,12 @@ app = command_group(
 )
 
 _COLUMNS = [
-    Column[Any]("OPERATION", lambda item: item["operationId"]),
-    Column[Any]("STATUS", lambda item: item["status"]),
-    Column[Any]("STAGE", lambda item: item.get("stage")),
-    Column[Any]("UPDATE", lambda item: update_name(item.get("update"))),
-    Column[Any]("CREATED", lambda item: moment(item["createdDateTime"])),
-    Column[Any]("ERROR", lambda item: (item.get("error") or {}).get("code")),
+    Column("OPERATION", lambda item: item["operationId"]),
+    Column("STATUS", lambda item: item["status"]),
+    Column("STAGE", lambda item: item.get("stage")),
+    Column("UPDATE", lambda item: update_name(item.get("update"))),
+    Column("CREATED", lambda item: moment(item["createdDateTime"])),
+    Column("ERROR", lambda item: (item.get("error") or {}).get("code")),
 ]
 
 DevicesOption = Annotated[

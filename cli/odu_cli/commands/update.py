@@ -40,17 +40,17 @@ app = command_group(
 
 _UPDATE = typer.Argument(metavar="PROVIDER/NAME/VERSION", help="The update.")
 _COLUMNS = [
-    Column[Any]("UPDATE", update_name),
-    Column[Any]("FRIENDLY NAME", lambda item: item.get("friendlyName")),
-    Column[Any]("DEPLOYABLE", lambda item: item.get("isDeployable", True)),
-    Column[Any]("SCAN", lambda item: item.get("scanResult")),
-    Column[Any]("IMPORTED", lambda item: moment(item["importedDateTime"])),
+    Column("UPDATE", update_name),
+    Column("FRIENDLY NAME", lambda item: item.get("friendlyName")),
+    Column("DEPLOYABLE", lambda item: item.get("isDeployable", True)),
+    Column("SCAN", lambda item: item.get("scanResult")),
+    Column("IMPORTED", lambda item: moment(item["importedDateTime"])),
 ]
 _FILES = [
-    Column[Any]("NAME", lambda item: item["fileName"]),
-    Column[Any]("BYTES", lambda item: f"{item['sizeInBytes']:,}", is_number=True),
-    Column[Any]("SCAN", lambda item: item.get("scanResult")),
-    Column[Any]("SHA-256", lambda item: item["hashes"]["sha256"]),
+    Column("NAME", lambda item: item["fileName"]),
+    Column("BYTES", lambda item: f"{item['sizeInBytes']:,}", is_number=True),
+    Column("SCAN", lambda item: item.get("scanResult")),
+    Column("SHA-256", lambda item: item["hashes"]["sha256"]),
 ]
 
 
@@ -61,18 +61,18 @@ def _found(verdict: Any) -> str:
 
 
 _VERDICTS = [
-    Column[Any]("FILE", lambda item: item["fileName"]),
-    Column[Any]("ENGINE", lambda item: f"{item['engine']} {item['engineVersion']}".strip()),
-    Column[Any]("RULES", lambda item: item["rulesVersion"]),
-    Column[Any]("RESULT", lambda item: item["result"]),
-    Column[Any]("MEMBERS", lambda item: item["membersScanned"], is_number=True),
-    Column[Any]("BYTES", lambda item: f"{item['bytesScanned']:,}", is_number=True),
-    Column[Any]("FOUND", _found),
+    Column("FILE", lambda item: item["fileName"]),
+    Column("ENGINE", lambda item: f"{item['engine']} {item['engineVersion']}".strip()),
+    Column("RULES", lambda item: item["rulesVersion"]),
+    Column("RESULT", lambda item: item["result"]),
+    Column("MEMBERS", lambda item: item["membersScanned"], is_number=True),
+    Column("BYTES", lambda item: f"{item['bytesScanned']:,}", is_number=True),
+    Column("FOUND", _found),
 ]
 _STEPS = [
-    Column[Any]("HANDLER", lambda item: item.get("handler") or "reference"),
-    Column[Any]("INSTALLS", lambda item: ", ".join(item.get("files") or [update_name(item)])),
-    Column[Any]("PROPERTIES", lambda item: _pairs(item.get("handlerProperties"))),
+    Column("HANDLER", lambda item: item.get("handler") or "reference"),
+    Column("INSTALLS", lambda item: ", ".join(item.get("files") or [update_name(item)])),
+    Column("PROPERTIES", lambda item: _pairs(item.get("handlerProperties"))),
 ]
 
 

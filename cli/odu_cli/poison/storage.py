@@ -154,7 +154,9 @@ class PoisonStorage:
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
-            download = await self.blobs.get_blob_client(container, name).download_blob(length=most)
+            download = await self.blobs.get_blob_client(container, name).download_blob(
+                offset=0, length=most
+            )
             return await download.readall()
         except ResourceNotFoundError:
             return None

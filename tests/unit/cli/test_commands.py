@@ -11,9 +11,10 @@ import pytest
 
 from odu_cli.exit_codes import ExitCode
 from odu_cli.watching import measure
+from tests.command_line import run
 from tests.packages import make_package, sha256
 from tests.sources import Sources
-from tests.unit.cli.conftest import TOKEN, Odu, run
+from tests.unit.cli.conftest import TOKEN, Odu
 from tests.unit.cli.service import PREFIX, Answer, Service, an_error
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ import pytest
 from local.cli import token
 from local.stack.running import import_path
 from odu_cli.exit_codes import MEANINGS, ExitCode
-from tests.unit.cli.conftest import TOKEN, Odu, describe_stack, run
+from tests.command_line import run
+from tests.unit.cli.conftest import TOKEN, Odu, describe_stack
 from tests.unit.cli.service import PREFIX, Answer, Service, an_error
 
 if TYPE_CHECKING:
