@@ -11,6 +11,7 @@ from functions import (
     groups,
     health,
     log_collections,
+    me,
     subgroup_deployments,
     updates,
 )
@@ -27,6 +28,7 @@ RESOURCES: tuple[Api, ...] = (
     deployments.api,
     subgroup_deployments.api,
     audit.api,
+    me.api,
 )
 
 

@@ -60,7 +60,10 @@ class DeleteUpdate(_OfOperation, frozen=True, kw_only=True):
 
 
 class StopRecalled(Message, frozen=True, kw_only=True):
-    """Stop whatever hands out an update; `made_by` is the operation that imported it."""
+    """Stop whatever hands out an update; `made_by` is the operation that imported it.
+
+    `is_automatic` says that nobody has asked for it.
+    """
 
     queue: ClassVar[Queue] = "recall"
     work: ClassVar[str] = "stop what hands out a recalled update"
@@ -68,6 +71,7 @@ class StopRecalled(Message, frozen=True, kw_only=True):
     update: UpdateId
     made_by: str
     reason: str
+    is_automatic: bool = False
 
 
 class RescanStep(_OfOperation, frozen=True, kw_only=True):

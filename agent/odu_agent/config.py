@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .contract.encoding import unb64url
-from .contract.rootkeys import RootKey
+from .contract.rootkeys import RootKey, check_rsa_numbers
 from .contract.strictjson import loads_object
 from .contract.twin import DEFAULT_COMPATIBILITY_NAMES
 from .hub.identity import (
@@ -56,6 +56,7 @@ class AgentConfig:
             handler is simulated then.
         handler_settings: What each handler is given, by its name.
         root: The file system to update.
+        hooks_folder: Holds the programs that say whether an update may go on; None for none.
         connection_type: `string`, `DPS` (Device Provisioning Service) or `AIS` (IoT Identity
             Service, which needs no connection string).
         certificate: For devices that prove themselves by X.509.
@@ -83,6 +84,7 @@ class AgentConfig:
     simulator: Mapping[str, Any] | None = None
     handler_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     root: Path = Path("/")
+    hooks_folder: Path | None = None
     connection_type: str = "string"
     certificate: ClientCertificate | None = None
     token_seconds: float = TOKEN_SECONDS
@@ -144,6 +146,7 @@ def load_config(path: Path) -> AgentConfig:
         simulator=_simulator(members.get("simulator")),
         handler_settings=_handler_settings(members),
         root=folder / _get(members, "root", str, "/"),
+        hooks_folder=folder / _get(members, "hooksFolder", str, "/etc/adu/hooks.d"),
         log_components=_log_components(members, folder),
         maximum_log_bytes=1024 * _log_kilobytes(members),
     )
@@ -161,7 +164,7 @@ def load_root_keys(path: Path) -> dict[str, RootKey]:
             raise ConfigError(f"{path.name}: {kid} must be an object")
         try:
             keys[kid] = RootKey(kid, unb64url(_get(value, "n", str)), _get(value, "e", int))
-            keys[kid].public_key()
+            check_rsa_numbers(keys[kid].n, keys[kid].e)
         except ValueError as error:
             raise ConfigError(f"{path.name}: key {kid}: {error}") from None
     if not keys:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cached_property
 
 from shared.container.devices import DeviceServices
@@ -42,6 +43,7 @@ class DeploymentServices(DeviceServices):
             self.settings.hub_commands_per_second,
             self.settings.limits,
             self.announcer,
+            timedelta(hours=self.settings.link_hours),
         )
 
     @cached_property

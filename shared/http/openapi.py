@@ -11,7 +11,7 @@ import msgspec
 from shared.domain.fleet.deployment import MAX_DEPLOYMENT_ID
 from shared.http.filter_syntax import MAX_LENGTH
 from shared.http.models import ErrorResponse
-from shared.http.route import API_VERSIONS, JSON, PREFIX, TOKEN, QueryParameter, Route
+from shared.http.route import API_VERSIONS, JSON, TOKEN, QueryParameter, Route
 
 _ANY = (
     HTTPStatus.BAD_REQUEST,
@@ -60,7 +60,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     known = list(zip(kinds, references, strict=False))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        path = paths.setdefault(f"/{PREFIX}/{route.path}", {})
+        path = paths.setdefault(f"/{route.template}", {})
         path[route.method.lower()] = _operation(route, known)
     return {
         "openapi": "3.1.0",
@@ -89,7 +89,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
 
 def _operation(route: Route, known: Iterable[tuple[Any, Mapping[str, Any]]]) -> dict[str, Any]:
     responses = {str(int(route.status)): _success(route, known)}
-    if route.is_conditional:
+    if route.is_conditional and route.method == "GET":
         responses["304"] = {"description": "It still has the ETag of If-None-Match."}
     for status in _errors(route):
         responses[str(int(status))] = {"$ref": f"#/components/responses/{_response_name(status)}"}
@@ -97,7 +97,9 @@ def _operation(route: Route, known: Iterable[tuple[Any, Mapping[str, Any]]]) -> 
         "operationId": route.name,
         "summary": route.summary.partition("\n")[0],
         "tags": [route.path.partition("/")[0].partition(":")[0]],
-        "description": f"Needs the action `{route.action}`.",
+        "description": f"Needs the action `{route.action}`."
+        if route.action
+        else "Needs a valid token, whatever its roles.",
         "parameters": _parameters(route),
         "responses": dict(sorted(responses.items())),
     }
@@ -131,7 +133,7 @@ def _schema(kind: Any, known: Iterable[tuple[Any, Mapping[str, Any]]]) -> dict[s
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
     found = []
-    for segment in f"{PREFIX}/{route.path}".split("/"):
+    for segment in route.template.split("/"):
         name = segment.partition("{")[2].partition("}")[0]
         if name:
             description, rules = _PARTS[name]

@@ -16,6 +16,7 @@ from shared.domain.operation import Operation
 from shared.domain.updates.import_item import ImportItem
 from shared.domain.updates.update_id import UpdateId
 from shared.services.announce import Announcements, Announcer
+from shared.services.audit.trail import AuditTrail
 from shared.services.deployments.command import Commands
 from shared.services.deployments.completions import Completions
 from shared.services.deployments.deploy import Deploy
@@ -38,6 +39,7 @@ from shared.services.rollup_scheduler import RollupScheduler
 from shared.services.scanning.engines import Scanning
 from shared.services.updates.best_updates import BestUpdates
 from shared.topology import SCAN_REQUEST
+from tests.fakes.audit import MemoryAudit
 from tests.memory import (
     Crash,
     Faults,
@@ -88,6 +90,7 @@ class World:
         self.fetcher, self.scanner = MemoryFetcher(), MemoryScanner()
         self.topic = MemoryCustomerTopic()
         self.verdicts = MemoryVerdicts()
+        self.audit_log = MemoryAudit()
         self.rebuild()
 
     def rebuild(self) -> None:
@@ -102,8 +105,15 @@ class World:
         best = BestUpdates(fleet, updates)
         families = Families(updates, around(self.holders))
         self.announcer = Announcer(queues, 0.0)
+        self.audit = AuditTrail(around(self.audit_log), self.clock)
         self.imports = Imports(
-            operations, blobs, queues, sealer, self.clock, announcer=self.announcer
+            operations,
+            blobs,
+            queues,
+            sealer,
+            self.clock,
+            announcer=self.announcer,
+            audit=self.audit,
         )
         self.fetch = ImportFetch(
             self.imports,
@@ -152,7 +162,7 @@ class World:
             self.clock,
             self.announcer,
         )
-        rollbacks = Rollbacks(deployments, updates, fleet, queues, self.clock)
+        rollbacks = Rollbacks(deployments, updates, fleet, queues, self.clock, self.audit)
         completions = Completions(deployments, fleet, self.announcer, self.clock)
         self.rollup = RollUp(devices, fleet, rollbacks, self.clock, completions)
         self.announcements = Announcements(
@@ -182,6 +192,12 @@ class World:
             self.orphans,
             self.announcer,
         )
+
+    def audited(self) -> list[tuple[str, str, str]]:
+        """Origin, action and target of each entry of the audit log, the oldest first."""
+        rows = self.audit_log.rows
+        found = [rows[key] for key in sorted(rows, key=lambda key: key[2])]
+        return [(item["origin"], item["action"], item["target"]) for item in found]
 
     async def drain(self) -> None:
         """Deliver messages and blob events until none is left; a crash has them delivered again."""
