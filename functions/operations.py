@@ -61,20 +61,20 @@ async def list_poison(call: Call) -> models.PoisonList:
 async def replay_poison(call: Call) -> models.PoisonOutcomes:
     """Set going again what failed for good: all of it, or that of a queue or of a cause."""
     selection = call.body(models.PoisonSelection)
-    return await _handle(call, selection.queue, _wanted(call, selection.cause), is_drop=False)
+    return await _handle(call, selection.queue, _wanted(call, selection.cause), is_discard=False)
 
 
 @api.operation(
     "POST",
-    _POISON + ":drop",
+    _POISON + ":discard",
     Action.OPERATIONS_WRITE,
     body=models.PoisonSelection,
     is_additional=True,
 )
-async def drop_poison(call: Call) -> models.PoisonOutcomes:
-    """Drop what failed for good: all of it, or that of a queue or of a cause."""
+async def discard_poison(call: Call) -> models.PoisonOutcomes:
+    """Discard what failed for good: all of it, or that of a queue or of a cause."""
     selection = call.body(models.PoisonSelection)
-    return await _handle(call, selection.queue, _wanted(call, selection.cause), is_drop=True)
+    return await _handle(call, selection.queue, _wanted(call, selection.cause), is_discard=True)
 
 
 @api.operation(
@@ -86,7 +86,7 @@ async def drop_poison(call: Call) -> models.PoisonOutcomes:
 )
 async def replay_poison_message(call: Call) -> models.PoisonOutcomes:
     """Set one message going again that failed for good."""
-    return await _handle_one(call, is_drop=False)
+    return await _handle_one(call, is_discard=False)
 
 
 @api.operation(
@@ -96,9 +96,9 @@ async def replay_poison_message(call: Call) -> models.PoisonOutcomes:
     statuses=(HTTPStatus.NOT_FOUND,),
     is_additional=True,
 )
-async def drop_poison_message(call: Call) -> models.PoisonOutcomes:
-    """Drop one message that failed for good."""
-    return await _handle_one(call, is_drop=True)
+async def discard_poison_message(call: Call) -> models.PoisonOutcomes:
+    """Discard one message that failed for good."""
+    return await _handle_one(call, is_discard=True)
 
 
 def status_of(dependencies: list[Dependency]) -> models.HealthStatus:
@@ -126,26 +126,26 @@ def _wanted(call: Call, cause: str | None) -> Callable[[PoisonItem], bool]:
 
 
 async def _handle(
-    call: Call, queue: str | None, wanted: Callable[[PoisonItem], bool], *, is_drop: bool
+    call: Call, queue: str | None, wanted: Callable[[PoisonItem], bool], *, is_discard: bool
 ) -> models.PoisonOutcomes:
-    done = [item async for item in call.app.poison.replay(queue, wanted, only_drops=is_drop)]
+    done = [item async for item in call.app.poison.replay(queue, wanted, only_drops=is_discard)]
     return models.PoisonOutcomes(
         value=[
             models.PoisonOutcome(
-                queue=item.place, replayed_count=item.replayed, dropped_count=item.dropped
+                queue=item.place, replayed_count=item.replayed, discarded_count=item.dropped
             )
             for item in done
         ]
     )
 
 
-async def _handle_one(call: Call, *, is_drop: bool) -> models.PoisonOutcomes:
+async def _handle_one(call: Call, *, is_discard: bool) -> models.PoisonOutcomes:
     visible, identity = _wanted(call, None), call.part("messageId")
     outcomes = await _handle(
         call,
         call.part("queue"),
         lambda item: item.identity == identity and visible(item),
-        is_drop=is_drop,
+        is_discard=is_discard,
     )
     if not outcomes.value:
         raise NotFound(

@@ -29,7 +29,7 @@ from .reporting import (
     own_device_information,
     own_startup_report,
 )
-from .state import DeviceState
+from .state import DeviceState, private_folder
 from .verification import VerificationError, Verifier
 from .worker import Operation, Worker
 from .workflow import (
@@ -111,7 +111,7 @@ class Agent:
         self._stopping.set()
 
     def _make_worker(self) -> Worker:
-        self._config.data_folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self._config.data_folder)
         downloader = Downloader(self._limits, self._config.ca_file)
         verifier = Verifier(self._config.root_keys, self._state, downloader)
         return Worker(self._config, self._handlers, self._state, downloader, verifier)
@@ -204,7 +204,8 @@ class _Session:
         elif decision == Decision.REPORT_KNOWN_RESULT:
             done = workflow.find_finished(command.workflow_id)
             assert done is not None
-            self._results.report_known(command, done)
+            kept = await asyncio.to_thread(self._worker.state.last_report, done.workflow_id)
+            self._reporter.put(kept or self._results.known(command, done))
 
     async def _accept(self, command: Command, workflow: Workflow, decision: Decision) -> bool:
         """Verify a deployment and start it; False where not even the root keys could be had."""
@@ -251,21 +252,24 @@ class _Session:
             await asyncio.to_thread(
                 self._worker.conclude, operation, is_installed=result.ended == Ended.COMPLETED
             )
-        await self._remember(workflow)
+        report = self._results.end(operation, ended, result) if following is None else None
+        # First remembered, then sent: the report may be repeated after a crash, but not forgotten.
+        await self._remember(workflow, report)
         logger.info("%s: workflow %.64s %s", self._name, operation.command.workflow_id, ended.value)
-        if following is None:
-            self._results.report_end(operation, ended, result)
+        if report is not None:
+            self._reporter.put(report)
             return
         assert self._waiting is not None
         waiting, self._waiting = self._waiting, None
         self._start(waiting)
 
-    async def _remember(self, workflow: Workflow) -> None:
-        is_news = workflow.finished != self.workflow.finished
-        self.workflow = workflow
-        if is_news:
-            entries = finished_to_json(workflow.finished)
-            await asyncio.to_thread(self._worker.state.save_finished, entries)
+    async def _remember(self, workflow: Workflow, report: Mapping[str, Any] | None = None) -> None:
+        is_news = workflow.ended != self.workflow.ended
+        last, self.workflow = self.workflow.held, workflow
+        if is_news or report is not None:
+            entries = finished_to_json(workflow.ended)
+            kept = report and {"workflowId": last.workflow_id if last else "", "patch": report}
+            await asyncio.to_thread(self._worker.state.save_finished, entries, kept)
 
 
 def _result_of(done: asyncio.Future[DeploymentResult]) -> DeploymentResult:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .contract.encoding import unb64url
-from .contract.rootkeys import RootKey
+from .contract.rootkeys import RootKey, check_rsa_numbers
 from .contract.strictjson import loads_object
 from .contract.twin import DEFAULT_COMPATIBILITY_NAMES
 from .hub.identity import (
@@ -164,7 +164,7 @@ def load_root_keys(path: Path) -> dict[str, RootKey]:
             raise ConfigError(f"{path.name}: {kid} must be an object")
         try:
             keys[kid] = RootKey(kid, unb64url(_get(value, "n", str)), _get(value, "e", int))
-            keys[kid].public_key()
+            check_rsa_numbers(keys[kid].n, keys[kid].e)
         except ValueError as error:
             raise ConfigError(f"{path.name}: key {kid}: {error}") from None
     if not keys:

@@ -128,6 +128,18 @@ _KNOWN: dict[int, tuple[str, str]] = {
         "The root key package has expired.",
         "Publish a fresh one with ./odu keys refresh, and check the device's clock.",
     ),
+    Erc.PACKAGE_CHANGED_IN_PLACE: (
+        "The root key package was changed without a new version.",
+        "Publish root key packages with ./odu keys alone, which counts versions.",
+    ),
+    Erc.PACKAGE_FROM_THE_FUTURE: (
+        "The root key package is of the future.",
+        "Check the device's clock, and that of the machine that made the package.",
+    ),
+    Erc.PACKAGE_DISABLES_ALL: (
+        "The root key package disables every root key.",
+        "Publish a root key package that leaves one root key in force.",
+    ),
     Erc.PACKAGE_DOWNLOAD_FAILED: (
         "The root key package could not be downloaded.",
         "Check the device's way to the content server, then retry.",

@@ -79,7 +79,7 @@ class PoisonMessage(Model):
     """Something that failed for good: a message of a queue, or events that were given up.
 
     `work` says what it was for and `about` on which things; `cause` is a word, `reason` a sentence.
-    `isOver` says that there is nothing left to do: a replay drops it.
+    `isOver` says that there is nothing left to do: a replay discards it.
     """
 
     id: str
@@ -110,7 +110,7 @@ class PoisonOutcome(Model):
 
     queue: str
     replayed_count: Count
-    dropped_count: Count
+    discarded_count: Count
 
 
 class PoisonOutcomes(Model):

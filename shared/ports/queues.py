@@ -1,4 +1,4 @@
-"""Work queues, and what failed in them for good."""
+"""Work queues."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.queue.aio import QueueServiceClient
 
 from local.cloud.identity.tokens import mint
-from local.rest import path
+from odu_cli.rest import path
 from shared.contract.audit_chain import entry_hash
 from tests.packages import make_package, unique
 
@@ -130,7 +130,7 @@ async def test_the_audit_log_is_proved(product: Product) -> None:
     assert proof["isIntact"], proof
 
 
-async def test_failed_messages_are_seen_and_dropped_by_an_administrator(
+async def test_failed_messages_are_seen_and_discarded_by_an_administrator(
     product: Product, stack: Stack
 ) -> None:
     group = unique("group")
@@ -153,7 +153,7 @@ async def test_failed_messages_are_seen_and_dropped_by_an_administrator(
     (item,) = await product.eventually(look)
     assert item["about"]["instance"] == stack.instance
     _, done = await product.rest.request("DELETE", f"operations/poison/logs/{item['id']}")
-    assert done["value"] == [{"queue": "logs", "replayedCount": 0, "droppedCount": 1}]
+    assert done["value"] == [{"queue": "logs", "replayedCount": 0, "discardedCount": 1}]
     assert await about() == []
     queues = await product.rest.get("operations/queues")
     assert {item["queue"] for item in queues["value"]} >= {"import", "logs", "blobs"}

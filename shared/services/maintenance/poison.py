@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared import messages
+from shared.domain.dead_letter import DeadEvent, blob_of
 from shared.domain.errors import InvalidInput
 from shared.domain.operation import Operation
 from shared.ports import Blobs, DeadMessage, Operations, PoisonQueues, Queues
-from shared.services.maintenance.dead_letters import DeadEvent, DeadLetters, blob_of
+from shared.services.maintenance.dead_letters import DeadLetters
 from shared.topology import QUEUES, Queue
 
 BLOBS = "blobs"
