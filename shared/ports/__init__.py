@@ -5,6 +5,7 @@ from shared.ports.blobs import BlobFacts, Blobs, BlobSink, Staged
 from shared.ports.common import ByteStream, Clock, Page, Stored
 from shared.ports.deployments import Deployments
 from shared.ports.devices import DeviceQuery, Devices, DeviceWrite, Revision
+from shared.ports.event_lag import EventLags
 from shared.ports.events import CustomerTopic, Events
 from shared.ports.fetching import Fetcher, SourceBytes
 from shared.ports.fleet import Fleet, KnownClass, KnownGroup, Rollup
@@ -36,6 +37,7 @@ __all__ = [
     "DeviceWrite",
     "Devices",
     "DueQuery",
+    "EventLags",
     "Events",
     "Fetcher",
     "Fleet",
