@@ -123,7 +123,7 @@ class Console:
 
 def _run(argv: list[str], cwd: Path, node: str, log: IO[bytes]) -> None:
     path = os.pathsep.join([str(Path(node).parent), os.environ.get("PATH", os.defpath)])
-    environment = {**os.environ, "PATH": path, "NODE_ENV": "production"}
+    environment = {**os.environ, "PATH": path}
     subprocess.run(argv, cwd=cwd, env=environment, stdout=log, stderr=log, check=True)
 
 

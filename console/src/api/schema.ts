@@ -796,6 +796,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/management/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the keys that sign and have signed update manifests.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_signing_keys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/management/operations": {
         parameters: {
             query?: never;
@@ -836,6 +856,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/management/scanners": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the malware scanners in use with their versions, and the last re-scan.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_scanners"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the settings of the service that operators may need to know.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["get_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/management/updateCompliance": {
         parameters: {
             query?: never;
@@ -848,6 +908,146 @@ export interface paths {
          * @description Needs the action `management/read`.
          */
         get: operations["get_update_compliance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/operations/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read how the service is doing: what it depends on, its queues, the lag of its events.
+         * @description Needs the action `operations/read`.
+         */
+        get: operations["get_service_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/operations/poison": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what failed for good, with its cause; of each queue the first 32 messages.
+         * @description Needs the action `operations/read`.
+         */
+        get: operations["list_poison"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/operations/poison/{queue}/{messageId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Discard one message that failed for good.
+         * @description Needs the action `operations/write`.
+         */
+        delete: operations["discard_poison_message"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/operations/poison/{queue}/{messageId}:replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set one message going again that failed for good.
+         * @description Needs the action `operations/write`.
+         */
+        post: operations["replay_poison_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/operations/poison:discard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Discard what failed for good: all of it, or that of a queue or of a cause.
+         * @description Needs the action `operations/write`.
+         */
+        post: operations["discard_poison"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/operations/poison:replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set going again what failed for good: all of it, or that of a queue or of a cause.
+         * @description Needs the action `operations/write`.
+         */
+        post: operations["replay_poison"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/operations/queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the work queues of the service: length, age of the oldest message, failed for good.
+         * @description Needs the action `operations/read`.
+         */
+        get: operations["list_queues"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1227,6 +1427,21 @@ export interface components {
             counter: string;
             found: number;
             counted: number;
+        };
+        /**
+         * Dependency
+         * @description Something that the service needs.
+         *
+         *     Without one that `isNeeded` no request can be served; without another only some work is not
+         *     done. `error` is a sentence.
+         */
+        Dependency: {
+            name: string;
+            isHealthy: boolean;
+            isNeeded: boolean;
+            milliseconds: number;
+            /** @default null */
+            error?: string | null;
         };
         /**
          * Deployment
@@ -1805,6 +2020,77 @@ export interface components {
             nextLink?: string | null;
         };
         /**
+         * PoisonList
+         * @description What failed for good.
+         */
+        PoisonList: {
+            value: components["schemas"]["PoisonMessage"][];
+        };
+        /**
+         * PoisonMessage
+         * @description Something that failed for good: a message of a queue, or events that were given up.
+         *
+         *     `work` says what it was for and `about` on which things; `cause` is a word, `reason` a sentence.
+         *     `isOver` says that there is nothing left to do: a replay discards it.
+         */
+        PoisonMessage: {
+            id: string;
+            queue: string;
+            work: string;
+            cause: string;
+            about: Record<string, never>;
+            isOver: boolean;
+            /** @default null */
+            putDateTime?: string | null;
+            /** @default null */
+            reason?: string | null;
+        };
+        /**
+         * PoisonOutcome
+         * @description What became of the failed messages of a queue.
+         */
+        PoisonOutcome: {
+            queue: string;
+            replayedCount: number;
+            discardedCount: number;
+        };
+        /**
+         * PoisonOutcomes
+         * @description What became of failed messages; queues without any are left out.
+         */
+        PoisonOutcomes: {
+            value: components["schemas"]["PoisonOutcome"][];
+        };
+        /**
+         * PoisonSelection
+         * @description Which failed messages are meant: those of a queue, of a cause, of both, or all.
+         */
+        PoisonSelection: {
+            /** @default null */
+            queue?: string | null;
+            /** @default null */
+            cause?: string | null;
+        };
+        /**
+         * QueueList
+         * @description The work queues. They are those of the service: its instances share them.
+         */
+        QueueList: {
+            value: components["schemas"]["QueueState"][];
+        };
+        /**
+         * QueueState
+         * @description A work queue; `poisonMessageCount` is what failed in it as often as it is tried.
+         */
+        QueueState: {
+            queue: string;
+            messageCount: number;
+            poisonMessageCount: number;
+            oldestMessageSeconds: number;
+            /** @default null */
+            oldestMessageDateTime?: string | null;
+        };
+        /**
          * RecallInput
          * @description Why an update is to be taken back. Additional.
          */
@@ -1858,6 +2144,94 @@ export interface components {
             memberPath?: string | null;
             /** @default null */
             reason?: string | null;
+        };
+        /**
+         * ScannerList
+         * @description The malware scanners in use, and the last re-scan of what is published.
+         */
+        ScannerList: {
+            value: components["schemas"]["ScannerState"][];
+            /** @default null */
+            lastRescanOperationId?: string | null;
+            /** @default null */
+            lastRescanStatus?: string | null;
+            /** @default null */
+            lastRescanDateTime?: string | null;
+        };
+        /**
+         * ScannerState
+         * @description A malware scanner in use; it has no versions where it tells its verdicts by events.
+         */
+        ScannerState: {
+            engine: string;
+            /** @default null */
+            engineVersion?: string | null;
+            /** @default null */
+            rulesVersion?: string | null;
+        };
+        /**
+         * ServiceHealth
+         * @description How the service is doing.
+         *
+         *     `eventLagSeconds` is the longest time between a change in the hub and its counting, in the last
+         *     minute before `lastEventDateTime` in which there were any.
+         */
+        ServiceHealth: {
+            /** @enum {unknown} */
+            status: "Degraded" | "Healthy" | "Unhealthy";
+            version: string;
+            dependencies: components["schemas"]["Dependency"][];
+            queuedMessageCount: number;
+            poisonMessageCount: number;
+            oldestMessageSeconds: number;
+            /** @default null */
+            lastEventDateTime?: string | null;
+            /** @default null */
+            eventLagSeconds?: number | null;
+        };
+        /**
+         * ServiceSettings
+         * @description Settings of the service as they are in force; none of them is a secret.
+         */
+        ServiceSettings: {
+            iotHub: string;
+            diagnosticsContainer: string;
+            limits: {
+                [key: string]: number;
+            };
+            requestsPerMinute: {
+                [key: string]: number;
+            };
+            pageSize: number;
+            hubCommandsPerSecond: number;
+            hubReadsPerSecond: number;
+            hubQueriesPerMinute: number;
+            downloadLinkHours: number;
+            importDropWaitSeconds: number;
+            scanEngines: string[];
+            publishesCustomerEvents: boolean;
+        };
+        /**
+         * SigningKey
+         * @description A key that update manifests were signed with.
+         */
+        SigningKey: {
+            keyId: string;
+            isCurrent: boolean;
+            isDisabled: boolean;
+        };
+        /**
+         * SigningKeys
+         * @description Which key signs update manifests, since when, and which ones were there before.
+         */
+        SigningKeys: {
+            value: components["schemas"]["SigningKey"][];
+            edition: number;
+            rootKeyVersion: number;
+            changedDateTime: string;
+            changedBy: string;
+            /** @default null */
+            packageExpiresDateTime?: string | null;
         };
         /**
          * StepResult
@@ -3814,6 +4188,38 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    list_signing_keys: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SigningKeys"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     list_device_operations: {
         parameters: {
             query: {
@@ -3901,6 +4307,70 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    list_scanners: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScannerList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    get_settings: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceSettings"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     get_update_compliance: {
         parameters: {
             query: {
@@ -3944,6 +4414,250 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    get_service_health: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceHealth"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    list_poison: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Only what failed in this queue, `blobs` or `events`. */
+                queue?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoisonList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    discard_poison_message: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description A work queue, `blobs` or `events`. */
+                queue: string;
+                /** @description Id of a failed message. */
+                messageId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoisonOutcomes"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    replay_poison_message: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description A work queue, `blobs` or `events`. */
+                queue: string;
+                /** @description Id of a failed message. */
+                messageId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoisonOutcomes"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    discard_poison: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PoisonSelection"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoisonOutcomes"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    replay_poison: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PoisonSelection"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoisonOutcomes"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    list_queues: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
