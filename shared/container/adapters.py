@@ -20,8 +20,10 @@ from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_event_lag import TableEventLags
 from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_holders import TableHolders
+from shared.adapters.table_hub_budget import TableHubBudget
 from shared.adapters.table_log_collections import TableLogCollections
 from shared.adapters.table_operations import TableOperations
+from shared.adapters.table_passes import TablePasses
 from shared.adapters.table_refusals import TableRefusals
 from shared.adapters.table_updates import TableUpdates
 from shared.adapters.table_verdicts import TableVerdicts
@@ -90,6 +92,11 @@ class Adapters:
         return TableDevices(self._table("Devices"))
 
     @cached_property
+    def passes(self) -> TablePasses:
+        """What passes of roll-outs read and write down."""
+        return TablePasses(self._table("Devices"))
+
+    @cached_property
     def counters(self) -> TableCounters:
         """Counters as a recount sees them."""
         return TableCounters(self._table("Devices"))
@@ -119,6 +126,11 @@ class Adapters:
     def deployments(self) -> TableDeployments:
         """Deployments."""
         return TableDeployments(self._table("Deployments"))
+
+    @cached_property
+    def hub_budget(self) -> TableHubBudget:
+        """The timelines of commands to the hubs."""
+        return TableHubBudget(self._table("Deployments"), self.clock)
 
     @cached_property
     def log_collections(self) -> TableLogCollections:

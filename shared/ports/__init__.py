@@ -14,6 +14,7 @@ from shared.ports.hub import Hub, TwinSource
 from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
 from shared.ports.operations import Operations
+from shared.ports.passes import DueQuery, HubBudget, Passes
 from shared.ports.queues import DeadMessage, PoisonQueues, Queues
 from shared.ports.recounts import Correction, Counters, Recounts
 from shared.ports.refusals import RefusalCounts
@@ -35,18 +36,21 @@ __all__ = [
     "DeviceQuery",
     "DeviceWrite",
     "Devices",
+    "DueQuery",
     "EventLags",
     "Events",
     "Fetcher",
     "Fleet",
     "Holders",
     "Hub",
+    "HubBudget",
     "JudgedContent",
     "KnownClass",
     "KnownGroup",
     "LogCollections",
     "Operations",
     "Page",
+    "Passes",
     "PoisonQueues",
     "Queues",
     "Recounts",
