@@ -18,6 +18,7 @@ from shared.services.devices.recount import Recount
 from shared.services.devices.refusals import Refusals
 from shared.services.devices.registry_sync import ImportDevices
 from shared.services.devices.relay import TwinRelay
+from shared.services.imports.validation import ManifestValidation
 from shared.services.pacing import Pacer
 from shared.services.reporting.fleet_changes import FleetChanges
 from shared.services.reporting.group_lists import GroupLists
@@ -77,6 +78,11 @@ class DeviceServices(UpdateServices):
             self.read_pacer,
             self.refusals,
         )
+
+    @cached_property
+    def manifest_validation(self) -> ManifestValidation:
+        """Checks of import manifests."""
+        return ManifestValidation(self.updates, self.fleet, self.settings.limits)
 
     @cached_property
     def health(self) -> HealthLists:

@@ -19,6 +19,7 @@ from shared.services.imports.fetch import ImportFetch
 from shared.services.imports.operation import Imports
 from shared.services.imports.publish import ImportPublish
 from shared.services.imports.scan import ImportScan
+from shared.services.imports.uploads import Uploads
 from shared.services.scanning.defender import DefenderResults, DefenderScanner
 from shared.services.scanning.engines import Scanning
 from shared.services.scanning.rescan import Rescan
@@ -86,6 +87,11 @@ class UpdateServices(Adapters):
             self.announcer,
             audit=self.audit,
         )
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """Uploads from browsers and commands."""
+        return Uploads(self.blobs, self.imports, self.clock)
 
     @cached_property
     def families(self) -> Families:
