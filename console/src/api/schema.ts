@@ -1116,6 +1116,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/updates/operations/{operationId}:cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel an import that is not being published yet; it ends as failed, `ImportCanceled`.
+         * @description Needs the action `updates/write`.
+         */
+        post: operations["cancel_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/updates/providers": {
         parameters: {
             query?: never;
@@ -1294,6 +1314,66 @@ export interface paths {
          * @description Needs the action `updates/write`.
          */
         post: operations["scan_updates"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/updates:validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check an import manifest without importing it: every violation, and which classes it fits.
+         * @description Needs the action `updates/read`.
+         */
+        post: operations["validate_import_manifest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin an upload: an address for each file that lets you write it for some hours.
+         * @description Needs the action `updates/write`.
+         */
+        post: operations["start_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/uploads/{uploadId}:import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start the import of what was uploaded: an update, or a parent with its children.
+         * @description Needs the action `updates/write`.
+         */
+        post: operations["import_upload"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1804,6 +1884,22 @@ export interface components {
             extendedResultCode?: string | null;
             /** @default null */
             logLocation?: string | null;
+        };
+        /**
+         * ManifestFindings
+         * @description What is wrong with an import manifest, and what importing it would mean.
+         *
+         *     Of each violation `target` is a JSON pointer. `missingUpdates` are those that it refers to and
+         *     that are not there yet; `deviceClassIds` the device classes that could take it.
+         */
+        ManifestFindings: {
+            isValid: boolean;
+            violations: components["schemas"]["Error"][];
+            isPublished: boolean;
+            missingUpdates: components["schemas"]["UpdateId"][];
+            deviceClassIds: string[];
+            /** @default null */
+            updateId?: components["schemas"]["UpdateId"] | null;
         };
         /**
          * ManifestSource
@@ -2383,6 +2479,54 @@ export interface components {
         UpdateRecall: {
             reason: string;
             recalledDateTime: string;
+        };
+        /**
+         * Upload
+         * @description An upload. Its addresses let whoever has them write, not read, until `expiresDateTime`.
+         */
+        Upload: {
+            uploadId: string;
+            files: components["schemas"]["UploadTarget"][];
+            expiresDateTime: string;
+            maxBlockBytes: number;
+        };
+        /**
+         * UploadFile
+         * @description A file that is to be uploaded: an import manifest or a file of an update.
+         */
+        UploadFile: {
+            name: string;
+        };
+        /**
+         * UploadImport
+         * @description What to import of an upload: one update, or a parent and its children.
+         */
+        UploadImport: {
+            updates: components["schemas"]["UploadedUpdate"][];
+        };
+        /**
+         * UploadInput
+         * @description The files of an upload.
+         */
+        UploadInput: {
+            files: components["schemas"]["UploadFile"][];
+        };
+        /**
+         * UploadTarget
+         * @description Where a file is to be written, by `Put Blob`, or by `Put Block` and `Put Block List`.
+         */
+        UploadTarget: {
+            name: string;
+            url: string;
+        };
+        /**
+         * UploadedUpdate
+         * @description An update among the files of an upload: the name of its manifest's file.
+         */
+        UploadedUpdate: {
+            importManifest: string;
+            /** @default null */
+            friendlyName?: string | null;
         };
     };
     responses: {
@@ -4787,6 +4931,41 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    cancel_import: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of an operation. */
+                operationId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Operation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     list_providers: {
         parameters: {
             query: {
@@ -5196,6 +5375,121 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    validate_import_manifest: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManifestFindings"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    start_upload: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UploadInput"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upload"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    import_upload: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of an upload. */
+                uploadId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UploadImport"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    /** @description Relative address of the operation, to be polled. */
+                    "Operation-Location": string;
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };

@@ -1,6 +1,6 @@
 /** The pages of an instance. */
 
-import { Link } from '@tanstack/react-router';
+import { Link, useRouterState } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import {
   AuditIcon,
@@ -39,6 +39,8 @@ const ITEMS: { to: Target; icon: ReactNode; text: string }[] = [
 
 export function Side() {
   const instance = useInstance();
+  const path = useRouterState({ select: (state) => state.location.pathname });
+  const here = placeOf(path.split('/').slice(2));
   return (
     <nav className={css.nav} aria-label="Pages">
       {ITEMS.map((item) => (
@@ -46,8 +48,8 @@ export function Side() {
           key={item.to}
           to={item.to}
           params={{ instance }}
-          activeOptions={{ exact: item.to === '/$instance', includeSearch: false }}
-          activeProps={{ 'aria-current': 'page' }}
+          activeOptions={{ exact: true, includeSearch: false }}
+          aria-current={item.to === here ? 'page' : undefined}
         >
           {item.icon}
           {item.text}
@@ -55,4 +57,13 @@ export function Side() {
       ))}
     </nav>
   );
+}
+
+/** The page that an address belongs to: deployments lie below their groups. */
+function placeOf(parts: string[]): Target | null {
+  const [first] = parts;
+  if (!first) return '/$instance';
+  if (first === 'groups' && parts[2] === 'deployments') return '/$instance/deployments';
+  if (first === 'imports') return '/$instance/updates';
+  return ITEMS.find((item) => item.to === `/$instance/${first}`)?.to ?? null;
 }

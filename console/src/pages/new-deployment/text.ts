@@ -26,7 +26,7 @@ export const text = {
   create: 'Create the deployment',
   created: 'The deployment is created',
   pickFirst: 'Choose an update and a group to see what will happen.',
-  willBeAsked: 'will be asked',
+  willBeAsked: 'will be asked to install',
   notAsked: 'devices of classes that the update does not fit',
   starts: 'Starts',
   atOnce: 'at once',

@@ -164,8 +164,8 @@ const FILE_COLUMNS: Column<File>[] = [
             content={`${verdict.engine} ${verdict.engineVersion}, ${text.rules} ${verdict.rulesVersion}, ${text.members(verdict.membersScanned)}`}
           >
             <span>
-              <Pill tone={verdict.result === 'clean' ? 'ok' : 'bad'}>
-                {verdict.engine}: {visible(verdict.result)}
+              <Pill tone={verdict.result === 'Success' ? 'ok' : 'bad'}>
+                {verdict.engine}: {verdict.result === 'Success' ? text.clean : visible(verdict.result)}
               </Pill>
             </span>
           </Tooltip>

@@ -41,5 +41,6 @@ export const text = {
   whyNotRecall: 'It is recalled already',
   members: (number: number) => plural(number, 'member', 'members'),
   rules: 'rules',
+  clean: 'clean',
   related: 'Related files',
 } as const;
