@@ -69,7 +69,6 @@ class EventType(StrEnum):
     """Types of the events that reach Event Grid subscriptions."""
 
     TWIN_CHANGES = "OpenDeviceUpdate.TwinChanges"
-    DEVICE_CREATED = "Microsoft.Devices.DeviceCreated"
     DEVICE_DELETED = "Microsoft.Devices.DeviceDeleted"
     DEVICE_CONNECTED = "Microsoft.Devices.DeviceConnected"
     DEVICE_DISCONNECTED = "Microsoft.Devices.DeviceDisconnected"
@@ -107,7 +106,6 @@ EVENT_SUBSCRIPTIONS = (
         "event_grid",
         "apply_device_event",
         (
-            EventType.DEVICE_CREATED,
             EventType.DEVICE_DELETED,
             EventType.DEVICE_CONNECTED,
             EventType.DEVICE_DISCONNECTED,
