@@ -6,11 +6,11 @@ import typing
 import azure.functions as func
 
 from shared.container import container
+from shared.domain.dead_letter import blob_of
 from shared.domain.errors import InvalidInput
 from shared.domain.instant import instant
 from shared.domain.refused_events import Refusal
 from shared.services.devices.relay import HubEvent
-from shared.services.maintenance.dead_letters import blob_of
 from shared.topology import (
     TWINS_CONNECTION,
     TWINS_CONSUMER_GROUP,
@@ -92,6 +92,8 @@ async def _fold_twin_changes(data: object) -> None:
         await app.collect_logs.reported(chunk.instance, chunk.changes)
         for gone in chunk.deletions:
             await app.observe.deleted(chunk.instance, gone.device_id, gone.module_id, gone.at)
+        times = [item.at for item in (*chunk.changes, *chunk.deletions)]
+        await app.lag_meter.folded(chunk.instance, max(times))
     except InvalidInput:
         await _refuse(Refusal.MALFORMED)
 

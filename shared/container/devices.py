@@ -129,7 +129,9 @@ class DeviceServices(UpdateServices):
     @cached_property
     def rollup(self) -> RollUp:
         """Roll-ups."""
-        rollbacks = Rollbacks(self.deployments, self.updates, self.fleet, self.queues, self.clock)
+        rollbacks = Rollbacks(
+            self.deployments, self.updates, self.fleet, self.queues, self.clock, self.audit
+        )
         completions = Completions(self.deployments, self.fleet, self.announcer, self.clock)
         return RollUp(self.devices, self.fleet, rollbacks, self.clock, completions)
 

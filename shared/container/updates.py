@@ -84,6 +84,7 @@ class UpdateServices(Adapters):
             self.clock,
             self.settings.limits,
             self.announcer,
+            audit=self.audit,
         )
 
     @cached_property
@@ -164,6 +165,7 @@ class UpdateServices(Adapters):
             self.best_updates,
             self.announcer,
             self.clock,
+            self.audit,
         )
 
     @cached_property

@@ -63,6 +63,8 @@ class Actor:
 
 SERVICE = Actor("open-device-update", "Open Device Update")
 """The actor of what the service does by itself."""
+UNKNOWN = Actor("unknown")
+"""The actor of what comes in without a token: storage does not say who has written a blob."""
 
 
 @dataclass(frozen=True, slots=True)

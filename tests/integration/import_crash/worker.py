@@ -22,6 +22,7 @@ from shared.adapters.fetch import SafeFetcher, SourceStream
 from shared.adapters.queues import AzureQueues
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
+from shared.adapters.table_audit import TableAudit
 from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_holders import TableHolders
@@ -32,6 +33,7 @@ from shared.domain.errors import DeviceUpdateError
 from shared.domain.scanning.scan import Knowledge, Verdict
 from shared.domain.updates.source_url import SourcePolicy
 from shared.ports import Sample
+from shared.services.audit.trail import AuditTrail
 from shared.services.imports.compatibility import Families
 from shared.services.imports.fetch import ImportFetch
 from shared.services.imports.operation import Imports
@@ -192,11 +194,12 @@ def a_worker(
         clock,
     )
     sealer = MemorySealer()
+    audit = AuditTrail(TableAudit(Table(accounts, "Audit")), clock)
     best, families = (
         BestUpdates(fleet, updates),
         Families(updates, TableHolders(Table(accounts, "Holders"))),
     )
-    imports = Imports(operations, blobs, queues, sealer, clock)
+    imports = Imports(operations, blobs, queues, sealer, clock, audit=audit)
     verdicts = TableVerdicts(Table(accounts, "Verdicts"))
     scanning = Scanning([HashingScanner()], verdicts, clock)
     fetcher: Any = MortalFetcher(mortality)

@@ -8,20 +8,29 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.contract.audit_chain import Place, entry_hash
 from shared.domain.audit import Actor, AuditQuery, Change, Head, Origin, presentable
 from shared.domain.errors import Conflict, DependencyFailed
+from shared.domain.fleet.counters import TOTAL, deployment_cell
+from shared.domain.fleet.deployment import RollbackPolicy
+from shared.domain.fleet.device import DeviceState
+from shared.domain.fleet.device_class import make_device_class
 from shared.ports import Stored
 from shared.services.audit.proof import AuditProof, Proof
 from shared.services.audit.trail import AuditTrail, automatic
 from tests.fakes.audit import MemoryAudit
 from tests.memory import FixedClock, MemoryBlobs
+from tests.unit.domain.builders import V1, a_deployment
+from tests.unit.services.test_deployments import an_update
+from tests.unit.services.world import INSTANCE as WORLD
+from tests.unit.services.world import World
 
 INSTANCE = "factory"
 DAY = 86_400.0
+KIOSK = make_device_class("", {"manufacturer": "acme", "model": "kiosk"})
 
 
 def a_change(request_id: str, **given: Any) -> Change:
@@ -395,6 +404,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_the_hash_survives_storage_and_transport(document: Any) -> None:
     entry = {"number": 1, "before": document}
@@ -402,6 +412,7 @@ def test_the_hash_survives_storage_and_transport(document: Any) -> None:
     assert entry_hash(json.loads(json.dumps(entry))) == entry_hash(entry)
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(1, 12), st.sampled_from(["result", "dateTime", "target", "requestId", "id"]))
 async def test_any_change_of_any_entry_is_found(number: int, member: str) -> None:
     log = await Log().fill()
@@ -411,3 +422,22 @@ async def test_any_change_of_any_entry_is_found(number: int, member: str) -> Non
 
     assert found is not None
     assert found.number == number
+
+
+async def test_a_rollback_stands_in_the_log_once_though_it_is_looked_at_often() -> None:
+    world = World()
+    policy = RollbackPolicy(V1, 0, 1)
+    deployment = a_deployment(rollback_policy=policy)
+    await world.updates.add(WORLD, an_update(V1))
+    await world.deployments.add(WORLD, deployment)
+    await world.fleet.note(WORLD, "$default", 0, KIOSK)
+    failed = deployment_cell(deployment.workflow_id, DeviceState.FAILED)
+    counts = {("$default", KIOSK.class_id): {TOTAL: 2, failed: 1}}
+    rollbacks = world.rollup.rollbacks
+
+    for _ in range(2):
+        await rollbacks.check(WORLD, "$default", counts)
+
+    ((origin, action, target),) = world.audited()
+    assert (origin, action) == ("Automatic", "roll_back_deployment")
+    assert target.startswith("management/groups/$default/deployments/deployment-w1-rollback-")

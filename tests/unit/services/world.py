@@ -16,9 +16,11 @@ from shared.domain.operation import Operation
 from shared.domain.updates.import_item import ImportItem
 from shared.domain.updates.update_id import UpdateId
 from shared.services.announce import Announcements, Announcer
+from shared.services.audit.trail import AuditTrail
 from shared.services.deployments.command import Commands
 from shared.services.deployments.completions import Completions
 from shared.services.deployments.deploy import Deploy
+from shared.services.deployments.fan_out import FanOuts
 from shared.services.deployments.reconcile import Reconcile
 from shared.services.deployments.rollback import Rollbacks
 from shared.services.devices.lists import DeviceLists
@@ -38,6 +40,7 @@ from shared.services.rollup_scheduler import RollupScheduler
 from shared.services.scanning.engines import Scanning
 from shared.services.updates.best_updates import BestUpdates
 from shared.topology import SCAN_REQUEST
+from tests.fakes.audit import MemoryAudit
 from tests.memory import (
     Crash,
     Faults,
@@ -50,6 +53,7 @@ from tests.memory import (
     MemoryFleet,
     MemoryHolders,
     MemoryHub,
+    MemoryHubBudget,
     MemoryOperations,
     MemoryQueues,
     MemoryRefusals,
@@ -88,6 +92,8 @@ class World:
         self.fetcher, self.scanner = MemoryFetcher(), MemoryScanner()
         self.topic = MemoryCustomerTopic()
         self.verdicts = MemoryVerdicts()
+        self.budget = MemoryHubBudget(self.clock)
+        self.audit_log = MemoryAudit()
         self.rebuild()
 
     def rebuild(self) -> None:
@@ -102,8 +108,15 @@ class World:
         best = BestUpdates(fleet, updates)
         families = Families(updates, around(self.holders))
         self.announcer = Announcer(queues, 0.0)
+        self.audit = AuditTrail(around(self.audit_log), self.clock)
         self.imports = Imports(
-            operations, blobs, queues, sealer, self.clock, announcer=self.announcer
+            operations,
+            blobs,
+            queues,
+            sealer,
+            self.clock,
+            announcer=self.announcer,
+            audit=self.audit,
         )
         self.fetch = ImportFetch(
             self.imports,
@@ -137,22 +150,33 @@ class World:
             self.rollups,
             best,
             self.announcer,
+            reads=Pacer(100_000.0),
             refusals=Refusals(around(self.refusal_counts), self.clock),
         )
+        self.fan_outs = FanOuts(
+            deployments=deployments,
+            fleet=fleet,
+            queues=queues,
+            budget=around(self.budget),
+            clock=self.clock,
+            commands_per_second=1000.0,
+            announcer=self.announcer,
+        )
         self.deploy = Deploy(
-            deployments, updates, fleet, queues, self.clock, 1000.0, announcer=self.announcer
+            deployments, updates, fleet, self.fan_outs, self.clock, announcer=self.announcer
         )
         self.reconcile = Reconcile(
-            devices,
-            deployments,
-            hub,
-            Commands(updates, blobs, "https://du.example/{instance}/rootkeys.json"),
-            Pacer(100_000.0),
-            self.rollups,
-            self.clock,
-            self.announcer,
+            devices=devices,
+            passes=devices,
+            deployments=deployments,
+            hub=hub,
+            commands=Commands(updates, blobs, "https://du.example/{instance}/rootkeys.json"),
+            pacer=Pacer(100_000.0),
+            rollups=self.rollups,
+            clock=self.clock,
+            announcer=self.announcer,
         )
-        rollbacks = Rollbacks(deployments, updates, fleet, queues, self.clock)
+        rollbacks = Rollbacks(deployments, updates, fleet, queues, self.clock, self.audit)
         completions = Completions(deployments, fleet, self.announcer, self.clock)
         self.rollup = RollUp(devices, fleet, rollbacks, self.clock, completions)
         self.announcements = Announcements(
@@ -182,6 +206,12 @@ class World:
             self.orphans,
             self.announcer,
         )
+
+    def audited(self) -> list[tuple[str, str, str]]:
+        """Origin, action and target of each entry of the audit log, the oldest first."""
+        rows = self.audit_log.rows
+        found = [rows[key] for key in sorted(rows, key=lambda key: key[2])]
+        return [(item["origin"], item["action"], item["target"]) for item in found]
 
     async def drain(self) -> None:
         """Deliver messages and blob events until none is left; a crash has them delivered again."""
@@ -229,9 +259,7 @@ class World:
         return {
             messages.FetchImport: lambda order: self.fetch.run(order.instance, order.operation),
             messages.PublishImport: lambda order: self.publish.run(order.instance, order.operation),
-            messages.FanOut: lambda order: self.deploy.fan_out(
-                order.instance, order.group, order.deployment
-            ),
+            messages.FanOut: self.fan_outs.run,
             messages.Reconcile: self._reconcile,
             messages.RollUp: lambda order: self.rollup.group(order.instance, order.group),
             messages.Announce: self.announcements.run,
