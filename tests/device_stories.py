@@ -638,7 +638,10 @@ class Service:
         """
         stayed = {device_key(*name) for name in story.lives if name not in story.deleted}
         found: dict[str, Any] = {
-            key: observable(record) for key, record in (await self.records()).items()
+            key: observable(record)
+            for key, record in (await self.records()).items()
+            # that a module went with its device is known from the device's own row as well
+            if record.module_id is None or record.evidence or view(record).device_class
         }
         found["histories"] = sorted(
             (item.key, item.workflow_id, item.state, item.result_code, item.extended_result_codes)
