@@ -64,8 +64,9 @@ def parse_description(data: bytes, hardware: Hardware | None, selection: str = "
         ImageError: It cannot be read, is for other hardware, or asks for what is not done here.
     """
     software = _software(data)
-    section = _section(software, hardware, selection)
-    _check_hardware({**software, **section}, hardware)
+    board = _board(software, hardware)
+    section = _section(board, selection)
+    _check_hardware({**software, **board, **section}, hardware)
     foreign = next((name for name in _FOREIGN if section.get(name)), None)
     if foreign is not None:
         raise _unfit(f"{foreign} can only be installed by SWUpdate itself")
@@ -90,13 +91,15 @@ def _software(data: bytes) -> dict[str, Any]:
     return software
 
 
-def _section(
-    software: Mapping[str, Any], hardware: Hardware | None, selection: str
-) -> Mapping[str, Any]:
-    """The part for this board, software set and mode, as SWUpdate looks for it."""
-    section: Any = software
-    if hardware is not None and isinstance(software.get(hardware.board), dict):
-        section = software[hardware.board]
+def _board(software: dict[str, Any], hardware: Hardware | None) -> dict[str, Any]:
+    """The part for this board, where there is one."""
+    board = software.get(hardware.board) if hardware is not None else None
+    return board if isinstance(board, dict) else software
+
+
+def _section(board: dict[str, Any], selection: str) -> dict[str, Any]:
+    """The part for a software set and mode, as SWUpdate looks for it."""
+    section: Any = board
     for name in selection.split(",") if selection else ():
         section = section.get(name) if isinstance(section, dict) else None
     if not isinstance(section, dict):
