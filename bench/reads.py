@@ -19,9 +19,10 @@ from typing import Any
 from bench.bare_host import BARE_PATH, bare_host
 from bench.harness import Measure, Options, Result, compared, in_turns, percentile
 from local.demo.publisher import build
-from local.file_server import FileServer
-from local.rest import Rest, update_path
+from local.rest import Rest
 from local.stack.running import Stack, start
+from odu_cli.file_server import FileServer
+from odu_cli.rest import update_path
 from shared.adapters.clock import SystemClock
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
@@ -42,7 +43,7 @@ from shared.domain.fleet.device import (
     view,
 )
 from shared.domain.fleet.queries import DeviceFilter
-from shared.domain.fleet.reconcile import wanted
+from shared.domain.fleet.reconcile import desired_command
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import DeviceWrite, Rollup
 from shared.services.devices.lists import DeviceLists
@@ -234,7 +235,7 @@ class _Storage:
             if stored is not None and stored.value.is_fanned_out and not waiting:
                 break
             await asyncio.sleep(_POLL_SECONDS)
-        command = wanted(_device("any", group), [stored.value], self._clock.now())
+        command = desired_command(_device("any", group), [stored.value], self._clock.now()).command
         assert command is not None
         return command
 

@@ -35,7 +35,7 @@ from shared.domain.token_bucket import TokenBucket
 from shared.http import wire
 from shared.http.models import ErrorResponse
 from shared.http.problems import headers_of, status_of
-from shared.http.route import API_VERSIONS, JSON, PREFIX, Method, QueryParameter, Route
+from shared.http.route import API_VERSIONS, JSON, Method, QueryParameter, Route
 
 __all__ = ["RETRY", "Api", "Call", "Reply", "accepted", "problem"]
 
@@ -66,6 +66,7 @@ class Declaration(TypedDict, total=False):
     is_long_running: bool
     is_conditional: bool
     is_additional: bool
+    is_of_instance: bool
 
 
 class Api:
@@ -77,9 +78,12 @@ class Api:
         self.handlers: dict[str, Handler] = {}
 
     def operation(
-        self, method: Method, path: str, action: Action, **declared: Unpack[Declaration]
+        self, method: Method, path: str, action: Action | None, **declared: Unpack[Declaration]
     ) -> Callable[[Handler], Handler]:
-        """Serve a handler at a path below an instance, for callers whose roles have the action."""
+        """Serve a handler at a path below an instance, for callers whose roles have the action.
+
+        Without an action, any valid token will do.
+        """
 
         def register(handler: Handler) -> Handler:
             route = Route(
@@ -102,7 +106,7 @@ class Api:
             run.__name__ = route.name
             self.blueprint.function_name(route.name)(
                 self.blueprint.route(
-                    route=f"{PREFIX}/{path}",
+                    route=route.template,
                     methods=[method],
                     auth_level=func.AuthLevel.ANONYMOUS,
                 )(run)
@@ -127,11 +131,6 @@ def problem(error: DeviceUpdateError, request_id: str | None = None) -> func.Htt
     return _response(body, status, {**headers_of(error), **named})
 
 
-def is_audited(route: Route) -> bool:
-    """Whether calls of an operation are written down: all that may change something are."""
-    return not route.action.is_read
-
-
 def _answer_type(handler: Handler) -> Any:
     """The type of the body that a handler's annotation promises; None without a body."""
     kind = get_type_hints(handler)["return"]
@@ -144,7 +143,7 @@ async def _serve(route: Route, handler: Handler, request: func.HttpRequest) -> f
     request_id = uuid4().hex
     try:
         call = await _admitted(route, request, request_id)
-        if is_audited(route):
+        if route.changes_state:
             reader = _readers.get(auditing.state_path(route) or "")
             result = await auditing.audited(call, handler, reader)
         else:
@@ -161,29 +160,36 @@ async def _admitted(route: Route, request: func.HttpRequest, request_id: str) ->
     """The request, once it is known who asks and that they may."""
     app = container()
     principal = await app.tokens.validate(request.headers.get("Authorization"))
-    parts = parts_of(route, request.url)
-    instance = parts["instanceId"]
     call = Call(
         app=app,
         route=route,
-        parts=parts,
+        parts=parts_of(route, request.url),
         api_version=request.params.get("api-version") or "",
         request=request,
         principal=principal,
         request_id=request_id,
     )
+    if route.action is not None:
+        await _let_in(call, route.action)
+    if call.api_version not in API_VERSIONS:
+        known = " or ".join(API_VERSIONS)
+        raise InvalidInput(f"The query needs api-version={known}.", target="api-version")
+    return call
+
+
+async def _let_in(call: Call, action: Action) -> None:
+    """Check roles and budget for the action on the instance that the request is for."""
+    app, instance = call.app, call.instance
+    is_known = instance in app.settings.instances
     try:
-        authorize(principal.roles, instance, route.action)
+        authorize(call.principal.roles, instance, action)
     except Forbidden as error:
-        is_known = instance in app.settings.instances
-        if is_known and is_audited(route) and not _refusals.take(monotonic()):
+        if is_known and call.route.changes_state and not _refusals.take(monotonic()):
             await auditing.refused(call, error)
         raise
-    if instance not in app.settings.instances:
+    if not is_known:
         raise NotFound(f"Instance '{instance}' does not exist.", target="instanceId")
-    app.throttle.spend(instance, route.action)
-    _check_version(call.api_version)
-    return call
+    app.throttle.spend(instance, action)
 
 
 def _answer(call: Call, reply: Reply[Any]) -> func.HttpResponse:
@@ -191,6 +197,7 @@ def _answer(call: Call, reply: Reply[Any]) -> func.HttpResponse:
     headers = {auditing.REQUEST_ID: call.request_id, **reply.headers}
     if route.is_conditional:
         headers["ETag"] = tag = _tag(reply.body)
+    if route.is_conditional and route.method == "GET":
         wanted, unwanted = request.headers.get("If-Match"), request.headers.get("If-None-Match")
         if wanted and wanted not in (tag, "*"):
             raise PreconditionFailed(
@@ -222,9 +229,3 @@ def _response(body: Any, status: HTTPStatus, headers: Mapping[str, str]) -> func
     return func.HttpResponse(
         msgspec.json.encode(body), status_code=status, headers=dict(headers), mimetype=JSON
     )
-
-
-def _check_version(version: str) -> None:
-    if version not in API_VERSIONS:
-        known = " or ".join(API_VERSIONS)
-        raise InvalidInput(f"The query needs api-version={known}.", target="api-version")

@@ -10,13 +10,13 @@ import msgspec
 
 from shared.container import Container
 from shared.domain.access import Principal
-from shared.domain.errors import InvalidInput
+from shared.domain.errors import InvalidInput, PreconditionFailed
 from shared.domain.strict_json import NotStrictJson, loads_strict
 from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
 from shared.http.page_token import open_token, seal_token
 from shared.http.problems import UnsupportedMediaType
-from shared.http.route import PREFIX, TOKEN, TOP, Route
+from shared.http.route import TOKEN, TOP, Route
 from shared.ports import Page
 
 MAX_BODY_BYTES = 4 << 20
@@ -71,6 +71,27 @@ class Call:
         """A value from the query."""
         value = self.request.params.get(name)
         return None if value is None else str(value)
+
+    def check_condition(self, tag: str | None) -> None:
+        """Let a write pass or refuse it for its `If-Match` and `If-None-Match`.
+
+        Args:
+            tag: ETag of the thing that is there; None if there is none.
+
+        Raises:
+            PreconditionFailed: A condition does not hold.
+        """
+        wanted, unwanted = (
+            self.request.headers.get(name) for name in ("If-Match", "If-None-Match")
+        )
+        if wanted and (tag is None or wanted not in (tag, "*")):
+            now = f"The ETag is {tag}" if tag else "There is none yet"
+            raise PreconditionFailed(f"{now}: If-Match does not hold.", target="If-Match")
+        if unwanted and tag is not None and unwanted in (tag, "*"):
+            raise PreconditionFailed(
+                f"There is one, with the ETag {tag}: If-None-Match does not hold.",
+                target="If-None-Match",
+            )
 
     def json(self) -> Any:
         """The JSON body, read strictly.
@@ -185,7 +206,7 @@ def parts_of(route: Route, url: str) -> dict[str, str]:
     apart, so that what looks encoded in them may be meant as it stands.
     """
     found: dict[str, str] = {}
-    template = f"{PREFIX}/{route.path}".split("/")
+    template = route.template.split("/")
     for segment, value in zip(template, urlsplit(url).path.strip("/").split("/"), strict=False):
         name, closing, suffix = segment.removeprefix("{").partition("}")
         if closing:

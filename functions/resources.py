@@ -5,12 +5,15 @@ A new resource is added here and nowhere else.
 
 from functions import (
     audit,
+    configuration,
     deployments,
     device_classes,
     devices,
     groups,
     health,
     log_collections,
+    me,
+    operations,
     subgroup_deployments,
     updates,
 )
@@ -27,6 +30,9 @@ RESOURCES: tuple[Api, ...] = (
     deployments.api,
     subgroup_deployments.api,
     audit.api,
+    me.api,
+    operations.api,
+    configuration.api,
 )
 
 

@@ -12,6 +12,7 @@ import os
 import platform
 import shutil
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .contract.codes import AgentState, Erc, ResultCode
@@ -22,17 +23,18 @@ from .contract.twin import (
     startup_report,
     workflow_member,
 )
-from .hub import PASSING_ERRORS
+from .hub import PASSING_ERRORS, RefusedError
 from .hub.mqtt import describe
+from .report_size import brief, ever_smaller
 from .workflow import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from .config import AgentConfig
-    from .deployment import DeploymentResult
+    from .operation import Operation
+    from .result import DeploymentResult
     from .verification import VerificationError
-    from .worker import Operation
     from .workflow import Command, Finished
 
 logger = logging.getLogger(__name__)
@@ -76,10 +78,24 @@ class Reporter:
     async def _send(
         self, send: Callable[[dict[str, Any]], Awaitable[None]], patch: dict[str, Any]
     ) -> None:
+        for smaller in ever_smaller(patch):
+            try:
+                await self._send_until_taken(send, smaller)
+            except RefusedError as error:
+                logger.warning("a report was refused: %s", describe(error))
+            else:
+                return
+        logger.error("a report was dropped, for the hub refuses it in any form")
+
+    async def _send_until_taken(
+        self, send: Callable[[dict[str, Any]], Awaitable[None]], patch: dict[str, Any]
+    ) -> None:
         wait = self._first_wait_seconds
         while True:
             try:
                 await asyncio.wait_for(send(patch), _SEND_TIMEOUT_SECONDS)
+            except RefusedError:
+                raise
             except PASSING_ERRORS as error:
                 logger.warning("a report was not taken: %s", describe(error))
                 await asyncio.sleep(wait)
@@ -109,11 +125,7 @@ class ResultReporter:
 
     def report(self, state: AgentState, result_code: int, command: Command, **details: Any) -> None:
         """Report a state and result of a command; `details` as `result_report` takes them."""
-        extra = {"phase": self._phase} if self._with_phase else {}
-        workflow = workflow_member(command.action, command.workflow_id, command.retry_timestamp)
-        self._reporter.put(
-            result_report(state, result_code, workflow=workflow, extra=extra, **details)
-        )
+        self._reporter.put(self._result(state, result_code, command, **details))
 
     def report_phase(self, command: Command, phase: str, waiting: str | None = None) -> None:
         """Report that a phase began, if phases are reported, or why it has to wait."""
@@ -127,7 +139,7 @@ class ResultReporter:
             AgentState.DEPLOYMENT_IN_PROGRESS,
             ResultCode.SUCCESS,
             command,
-            result_details=None if waiting is None else f"waiting before {phase}: {waiting}",
+            result_details=None if waiting is None else brief(f"waiting before {phase}: {waiting}"),
         )
 
     def report_refused(
@@ -140,22 +152,23 @@ class ResultReporter:
             ResultCode.FAILURE,
             command,
             extended_result_codes=codes,
-            result_details=error.message,
+            result_details=brief(error.message),
         )
 
-    def report_known(self, command: Command, done: Finished) -> None:
-        """Report again how a workflow ended."""
-        is_completed = done.ended == Ended.COMPLETED
+    def known(self, command: Command, done: Finished) -> dict[str, Any]:
+        """The report again of how a workflow ended, as far as that is known."""
+        is_completed, is_failed = done.ended == Ended.COMPLETED, done.ended == Ended.FAILED
+        code = ResultCode.FAILURE if is_failed else ResultCode.CANCELLED
         installed = parse_installed_update_id(done.installed_update_id)
-        self.report(
-            AgentState.IDLE,
-            ResultCode.APPLY_SUCCESS if is_completed else ResultCode.CANCELLED,
+        return self._result(
+            AgentState.FAILED if is_failed else AgentState.IDLE,
+            ResultCode.APPLY_SUCCESS if is_completed else code,
             command,
             installed_update_id=installed if is_completed else None,
         )
 
-    def report_end(self, operation: Operation, ended: Ended, result: DeploymentResult) -> None:
-        """Report the end of a deployment; one that was cancelled counts as that alone."""
+    def end(self, operation: Operation, ended: Ended, result: DeploymentResult) -> dict[str, Any]:
+        """The report of a deployment's end; one that was cancelled counts as that alone."""
         self._phase = None
         codes = (*result.extended_result_codes, operation.package_code)
         state, code = AgentState.IDLE, result.result_code
@@ -163,17 +176,26 @@ class ResultReporter:
             state = AgentState.FAILED
         elif ended == Ended.CANCELLED:
             code, codes = ResultCode.CANCELLED, (Erc.NONE, operation.package_code)
-        self.report(
+        return self._result(
             state,
             code,
             operation.command,
             extended_result_codes=codes,
-            result_details=result.details,
-            step_results=result.steps,
+            result_details=brief(result.details),
+            step_results=[
+                replace(step, result_details=brief(step.result_details)) for step in result.steps
+            ],
             installed_update_id=(
                 operation.manifest.update_id if ended == Ended.COMPLETED else None
             ),
         )
+
+    def _result(
+        self, state: AgentState, result_code: int, command: Command, **details: Any
+    ) -> dict[str, Any]:
+        extra = {"phase": self._phase} if self._with_phase else {}
+        workflow = workflow_member(command.action, command.workflow_id, command.retry_timestamp)
+        return result_report(state, result_code, workflow=workflow, extra=extra, **details)
 
 
 def own_startup_report(config: AgentConfig) -> dict[str, Any]:

@@ -48,6 +48,13 @@ class AzurePoisonQueues:
             except ResourceNotFoundError:
                 return 0
 
+    async def oldest(self, queue: str) -> str | None:
+        """See the port."""
+        async with translated():
+            client = self._accounts.queues.get_queue_client(queue)
+            found = await client.peek_messages(max_messages=1)
+        return _dead(queue, found[0]).inserted_at if found else None
+
     async def take(self, queue: str) -> DeadMessage | None:
         """See the port."""
         async with translated():
@@ -60,6 +67,14 @@ class AzurePoisonQueues:
         async with translated():
             await self._accounts.queues.get_queue_client(queue).send_message(
                 message.content, time_to_live=-1
+            )
+
+    async def release(self, message: DeadMessage) -> None:
+        """See the port."""
+        async with translated():
+            client = self._accounts.queues.get_queue_client(message.queue)
+            await client.update_message(
+                message.identity, message.receipt, visibility_timeout=0, content=message.content
             )
 
     async def delete(self, message: DeadMessage) -> None:

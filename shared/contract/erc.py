@@ -165,10 +165,20 @@ class Erc(IntEnum):
     """Own code: a root key package older than the one in force."""
     PACKAGE_EXPIRED = 0xA0000F02
     """Own code: a root key package past its `expires`, such as one that is served for ever."""
+    PACKAGE_CHANGED_IN_PLACE = 0xA0000F03
+    """Own code: another root key package with the version of the one in force."""
+    PACKAGE_FROM_THE_FUTURE = 0xA0000F04
+    """Own code: a root key package published later than the device's clock tells."""
+    PACKAGE_DISABLES_ALL = 0xA0000F05
+    """Own code: a root key package that disables every root key."""
     DOWNLOAD_TOO_LONG = 0x40200F01
     """Own code, simple HTTP downloader: more bytes than the manifest allows."""
     DOWNLOAD_TOO_SLOW = 0x40200F02
     """Own code, simple HTTP downloader: below the minimum rate or past the time-out."""
+    DOWNLOAD_PORTAL = 0x40200F04
+    """Own code, simple HTTP downloader: a web page came in place of the file."""
+    INSTALLER_UNREACHABLE = 0x20000F01
+    """Own code: the half of the agent that installs does not answer the other."""
     DOWNLOAD_REFUSED = 0x40200F03
     """Own code, simple HTTP downloader: the server refused (HTTP status 4xx or a redirect)."""
 

@@ -74,6 +74,14 @@ _KNOWN: dict[int, tuple[str, str]] = {
         "A download was too slow.",
         "Check the device's network, then retry; the download goes on where it stopped.",
     ),
+    Erc.DOWNLOAD_PORTAL: (
+        "A web page came in place of a file.",
+        "Sign the device's network in at its captive portal, or let the proxy pass it, then retry.",
+    ),
+    Erc.INSTALLER_UNREACHABLE: (
+        "The half of the agent that installs does not answer.",
+        "Look at systemctl status odu-agent-installer.socket on the device, then retry.",
+    ),
     Erc.DOWNLOAD_REFUSED: (
         "The content server refused a file.",
         "The address may have expired: deploy the update anew.",
@@ -127,6 +135,18 @@ _KNOWN: dict[int, tuple[str, str]] = {
     Erc.PACKAGE_EXPIRED: (
         "The root key package has expired.",
         "Publish a fresh one with ./odu keys refresh, and check the device's clock.",
+    ),
+    Erc.PACKAGE_CHANGED_IN_PLACE: (
+        "The root key package was changed without a new version.",
+        "Publish root key packages with ./odu keys alone, which counts versions.",
+    ),
+    Erc.PACKAGE_FROM_THE_FUTURE: (
+        "The root key package is of the future.",
+        "Check the device's clock, and that of the machine that made the package.",
+    ),
+    Erc.PACKAGE_DISABLES_ALL: (
+        "The root key package disables every root key.",
+        "Publish a root key package that leaves one root key in force.",
     ),
     Erc.PACKAGE_DOWNLOAD_FAILED: (
         "The root key package could not be downloaded.",

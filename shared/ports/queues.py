@@ -1,4 +1,4 @@
-"""Work queues, and what failed in them for good."""
+"""Work queues."""
 
 from __future__ import annotations
 
@@ -41,12 +41,20 @@ class PoisonQueues(Protocol):
         """About how many there are."""
         ...
 
+    async def oldest(self, queue: str) -> str | None:
+        """When the first message of any queue was put there; None if it is empty."""
+        ...
+
     async def take(self, queue: str) -> DeadMessage | None:
         """One message, hidden from others for a minute."""
         ...
 
     async def put_back(self, queue: Queue, message: DeadMessage) -> None:
         """Put a message into a work queue again."""
+        ...
+
+    async def release(self, message: DeadMessage) -> None:
+        """Let others see a taken message again."""
         ...
 
     async def delete(self, message: DeadMessage) -> None:

@@ -5,17 +5,19 @@ Each is explained in the words of the service, and can be set going again once i
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from shared import messages
+from shared.domain.dead_letter import DeadEvent, blob_of
 from shared.domain.errors import InvalidInput
 from shared.domain.operation import Operation
 from shared.ports import Blobs, DeadMessage, Operations, PoisonQueues, Queues
-from shared.services.maintenance.dead_letters import DeadEvent, DeadLetters, blob_of
+from shared.services.maintenance.dead_letters import DeadLetters
 from shared.topology import QUEUES, Queue
 
 BLOBS = "blobs"
@@ -38,12 +40,18 @@ _ABOUT = (
 )
 
 
+UNKNOWN = "Unknown"
+"""The cause of what left no error behind."""
+
+
 @dataclass(frozen=True, slots=True)
 class PoisonItem:
     """One thing that failed for good.
 
     `place` is one of `PLACES`, `what` the work, `about` the ids it was about, `reason` the last
     error where one is known. `is_over` says that its operation has ended: a replay does nothing.
+    `identity` names it within its place, `cause` is a word for why: the code of the error, or what
+    Event Grid says.
     """
 
     place: str
@@ -52,6 +60,14 @@ class PoisonItem:
     at: str
     reason: str | None
     is_over: bool = False
+    identity: str = ""
+    cause: str = UNKNOWN
+
+    @property
+    def instance(self) -> str | None:
+        """The instance that it is about; None if it is about none or about several."""
+        found = self.about.get("instance")
+        return found if isinstance(found, str) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +77,14 @@ class Replayed:
     place: str
     replayed: int
     dropped: int
+
+
+type Wanted = Callable[[PoisonItem], bool]
+"""Which items something is to be done about."""
+
+
+def _every(item: PoisonItem) -> bool:
+    return True
 
 
 @dataclass(slots=True)
@@ -82,41 +106,69 @@ class Poison:
             if each == EVENTS:
                 async for name in self._letters():
                     for event in await self.dead_letters.read(name):
-                        yield _of_event(event)
+                        yield _of_event(name, event)
             else:
-                for message in await self.poison.peek(_poison_queue(each)):
+                for message in await self.poison.peek(poison_queue_of(each)):
                     yield await self._of_message(each, message)
 
     async def count(self, place: str) -> int:
         """How many messages, or blobs of events, there are in a place."""
         if place == EVENTS:
             return sum([1 async for _ in self._letters()])
-        return await self.poison.count(_poison_queue(place))
+        return await self.poison.count(poison_queue_of(place))
 
-    async def replay(self, place: str | None = None) -> AsyncIterator[Replayed]:
-        """Set everything going again that is there now, of one place or of all."""
+    async def replay(
+        self, place: str | None = None, wanted: Wanted = _every, *, only_drops: bool = False
+    ) -> AsyncIterator[Replayed]:
+        """Set going again what is wanted of all that is there now, in one place or in all.
+
+        With `only_drops` it is dropped instead. A blob of events is replayed if any of them is
+        wanted, and dropped if all are.
+        """
         for each in _places(place):
-            replayed = dropped = 0
             if each == EVENTS:
-                async for name in self._letters():
-                    await self.queues.put(messages.ReplayEvents(blob=name))
-                    replayed += 1
+                done = await self._events_again(wanted, only_drops)
             else:
-                for _ in range(await self.poison.count(_poison_queue(each))):
-                    message = await self.poison.take(_poison_queue(each))
-                    if message is None:
-                        break
-                    if await self._again(each, message):
-                        replayed += 1
-                    else:
-                        dropped += 1
-                    await self.poison.delete(message)
-            if replayed or dropped:
-                yield Replayed(each, replayed, dropped)
+                done = await self._messages_again(each, wanted, only_drops)
+            if done.replayed or done.dropped:
+                yield done
 
-    async def _again(self, place: str, message: DeadMessage) -> bool:
-        body = _body(message)
-        if (await self._of_message(place, message)).is_over:
+    async def _events_again(self, wanted: Wanted, only_drops: bool) -> Replayed:
+        replayed = dropped = 0
+        async for name in self._letters():
+            found = [_of_event(name, event) for event in await self.dead_letters.read(name)]
+            if only_drops and all(map(wanted, found)):
+                await self.dead_letters.remove(name)
+                dropped += 1
+            elif not only_drops and any(map(wanted, found)):
+                await self.queues.put(messages.ReplayEvents(blob=name))
+                replayed += 1
+        return Replayed(EVENTS, replayed, dropped)
+
+    async def _messages_again(self, place: str, wanted: Wanted, only_drops: bool) -> Replayed:
+        queue = poison_queue_of(place)
+        replayed = dropped = 0
+        passed: list[DeadMessage] = []
+        for _ in range(await self.poison.count(queue)):
+            message = await self.poison.take(queue)
+            if message is None:
+                break
+            item = await self._of_message(place, message)
+            if not wanted(item):
+                passed.append(message)
+                continue
+            if not only_drops and await self._again(item, message):
+                replayed += 1
+            else:
+                dropped += 1
+            await self.poison.delete(message)
+        for message in passed:
+            await self.poison.release(message)
+        return Replayed(place, replayed, dropped)
+
+    async def _again(self, item: PoisonItem, message: DeadMessage) -> bool:
+        body, place = _body(message), item.place
+        if item.is_over:
             return False
         if place == BLOBS:
             container, name = str(body.get("ContainerName")), str(body.get("BlobName"))
@@ -145,15 +197,24 @@ class Poison:
             what += " (the message is not one of ours)"
         operation = await self._operation(about)
         if operation is None:
-            return PoisonItem(place, what, about, message.inserted_at, None)
+            return PoisonItem(
+                place=place,
+                what=what,
+                about=about,
+                at=message.inserted_at,
+                reason=None,
+                identity=message.identity,
+            )
         failure = operation.failure or operation.last_error
         return PoisonItem(
-            place,
-            what,
-            {**about, "status": operation.status.value, "stage": operation.stage.value},
-            message.inserted_at,
-            f"{failure.code}: {failure.message}" if failure else None,
-            operation.is_finished,
+            place=place,
+            what=what,
+            about={**about, "status": operation.status.value, "stage": operation.stage.value},
+            at=message.inserted_at,
+            reason=f"{failure.code}: {failure.message}" if failure else None,
+            is_over=operation.is_finished,
+            identity=message.identity,
+            cause=failure.code if failure else UNKNOWN,
         )
 
     async def _operation(self, about: Mapping[str, Any]) -> Operation | None:
@@ -177,7 +238,8 @@ def _queue(place: str) -> Queue:
     return next(name for name in QUEUES if name == place)
 
 
-def _poison_queue(place: str) -> str:
+def poison_queue_of(place: str) -> str:
+    """The poison queue of a place."""
     return _BLOB_QUEUE if place == BLOBS else f"{place}-poison"
 
 
@@ -196,7 +258,7 @@ def _of_blob(container: str, name: str) -> tuple[str, dict[str, Any]]:
     return "start the import of a dropped manifest", {"blob": f"{container}/{name}"}
 
 
-def _of_event(event: DeadEvent) -> PoisonItem:
+def _of_event(blob_name: str, event: DeadEvent) -> PoisonItem:
     about = {
         key: event.data[key]
         for key in ("instance", "bucket", "hubName", "deviceId", "moduleId")
@@ -209,4 +271,12 @@ def _of_event(event: DeadEvent) -> PoisonItem:
     # anything but plain words may hold the address of the webhook, with its key
     outcome = event.outcome if _WORDS.fullmatch(event.outcome) else "…"
     reason = f"{event.reason} after {event.attempts} attempts: {outcome}"
-    return PoisonItem(EVENTS, what, about, event.at, reason)
+    return PoisonItem(
+        place=EVENTS,
+        what=what,
+        about=about,
+        at=event.at,
+        reason=reason,
+        identity=hashlib.sha256(blob_name.encode()).hexdigest()[:32],
+        cause=event.reason if _WORDS.fullmatch(event.reason) else UNKNOWN,
+    )

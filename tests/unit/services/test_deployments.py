@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shared import messages
 from shared.domain.errors import (
     ConcurrentUpdate,
     Conflict,
@@ -12,15 +13,18 @@ from shared.domain.errors import (
     DeviceUpdateError,
     InvalidInput,
     NotFound,
+    PreconditionFailed,
 )
-from shared.domain.fleet.deployment import DeploymentState
+from shared.domain.fleet.deployment import Deployment, DeploymentState, RollbackPolicy
+from shared.domain.fleet.deployment_edit import DeploymentRequest
 from shared.domain.fleet.device import DeviceState, bucket_of
 from shared.domain.fleet.device_class import device_class_of
 from shared.domain.fleet.queries import DeviceStateFilter
+from shared.domain.limits import Limits
+from shared.domain.rollouts.transition import Step
 from shared.domain.updates.update import Update
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Stored
-from shared.services.deployments.deploy import DeploymentRequest
 from tests.unit.domain.builders import (
     FITS_KIOSK,
     V1,
@@ -81,6 +85,10 @@ async def deploy(world: World, **changes: Any) -> None:
 
 def desired(world: World, device_id: str = "d1") -> dict[str, Any]:
     return dict(world.hub.twins[device_id, None].desired["deviceUpdate"]["service"])
+
+
+def fan_out(deployment_id: str) -> messages.FanOut:
+    return messages.FanOut(instance=INSTANCE, group="$default", deployment=deployment_id)
 
 
 async def status(world: World, deployment_id: str = "roll-1") -> Any:
@@ -161,7 +169,7 @@ async def test_reconcile_passes_over_a_device_that_the_hub_has_not() -> None:
     await deploy(world)
 
     assert [device for device, _ in world.hub.patches] == [other]
-    assert (await record(world, one)).commanded is None
+    assert not (await record(world, one)).is_pending
 
 
 async def test_reconcile_keeps_what_was_patched_when_the_hub_throttles() -> None:
@@ -173,8 +181,9 @@ async def test_reconcile_keeps_what_was_patched_when_the_hub_throttles() -> None
     with pytest.raises(DependencyFailed):
         await world.reconcile.group_in_bucket(INSTANCE, bucket_of(one), "$default")
 
-    assert (await record(world, other)).commanded is not None
-    assert (await record(world, one)).commanded is None
+    asked = {key: await record(world, key) for key in (one, other)}
+    assert [item.is_pending for item in asked.values()] == [True, False]
+    assert world.queues.of("rollup")
     world.hub.throttled = set()
     await world.reconcile.group_in_bucket(INSTANCE, bucket_of(one), "$default")
     assert [device for device, _ in world.hub.patches] == [other, one]
@@ -187,11 +196,11 @@ async def test_reconcile_asks_for_the_same_when_a_report_comes_in_between() -> N
     class Racing(type(world.devices)):  # type: ignore[misc]
         has_raced = False
 
-        async def commit(self, *args: Any) -> None:
+        async def commit(self, *args: Any) -> Any:
             if not self.has_raced:
                 self.has_raced = True
                 await world.tell(a_change(9, busy()))
-            await super().commit(*args)
+            return await super().commit(*args)
 
     racing = Racing()
     racing.rows, racing.counts_rows = world.devices.rows, world.devices.counts_rows
@@ -324,7 +333,69 @@ async def test_same_deployment_asked_for_again_changes_nothing() -> None:
     assert again == first
     with pytest.raises(Conflict) as refused:
         await world.deploy.create(INSTANCE, a_request(update_id=V1))
-    assert refused.value.target == "deploymentId"
+    assert (refused.value.code, refused.value.target) == ("Immutable", "/update/updateId")
+
+
+async def test_a_differing_request_is_answered_and_never_silently_ignored() -> None:
+    world = await a_world()
+    first = await world.deploy.create(INSTANCE, a_request(starts_at=SOON), author="anna")
+    policy = RollbackPolicy(V1, 20, 10)
+
+    edited = await world.deploy.create(
+        INSTANCE, a_request(starts_at=SOON, rollback_policy=policy), author="ben"
+    )
+    again = await world.deploy.create(INSTANCE, a_request(starts_at=SOON), author="cleo")
+
+    assert (first.revision, edited.revision, edited.rollback_policy) == (1, 2, policy)
+    assert again == edited
+    history = await world.deployments.history(INSTANCE, edited, token=None, size=9)
+    assert [(item.step, item.actor, item.revision) for item in history.items] == [
+        (Step.CREATED, "anna", 1),
+        (Step.EDITED, "ben", 2),
+    ]
+    world.clock.advance(7200)
+    with pytest.raises(Conflict) as refused:
+        await world.deploy.create(INSTANCE, a_request(starts_at=AT_ONCE))
+    assert (refused.value.code, refused.value.target) == ("Immutable", "/startDateTime")
+
+
+async def test_a_condition_that_does_not_hold_changes_nothing() -> None:
+    world = await a_world()
+    first = await world.deploy.create(INSTANCE, a_request(starts_at=SOON))
+
+    def refuse(known: Deployment | None) -> None:
+        assert known == first
+        raise PreconditionFailed("another ETag")
+
+    with pytest.raises(PreconditionFailed):
+        await world.deploy.create(INSTANCE, a_request(starts_at=AT_ONCE), condition=refuse)
+    assert (await world.deployment("roll-1")).starts_at == SOON
+
+
+async def test_cancelling_a_class_twice_is_one_revision() -> None:
+    world = await a_world()
+    await deploy(world)
+
+    for _ in range(2):
+        await world.deploy.cancel(INSTANCE, "$default", KIOSK, "roll-1", "anna")
+
+    deployment = await world.deployment("roll-1")
+    history = await world.deployments.history(INSTANCE, deployment, token=None, size=9)
+    assert deployment.revision == 2
+    assert [(item.step, item.device_class_id) for item in history.items] == [
+        (Step.CREATED, ""),
+        (Step.CLASS_CANCELED, KIOSK),
+    ]
+
+
+async def test_a_deployment_to_many_devices_needs_phases_where_somebody_must_approve() -> None:
+    world = await a_world("d1", "d2")
+    world.deploy.limits = Limits(devices_without_approval=1)
+
+    with pytest.raises(Conflict) as refused:
+        await world.deploy.create(INSTANCE, a_request())
+
+    assert (refused.value.code, refused.value.target) == ("ApprovalRequired", "/rollout")
 
 
 async def test_retry_is_refused_where_no_device_has_failed() -> None:
@@ -371,7 +442,7 @@ async def test_deployment_waits_for_its_start() -> None:
     await world.deploy.create(INSTANCE, a_request(starts_at=SOON))
     (message,) = world.queues.take()
 
-    await world.deploy.fan_out(INSTANCE, "$default", "roll-1")
+    await world.fan_outs.run(fan_out("roll-1"))
 
     assert 3000 < message.delay_seconds <= 3600
     assert world.queues.of("reconcile") == []
@@ -388,26 +459,32 @@ async def test_fan_out_runs_once() -> None:
     world.queues.take()
 
     for _ in range(3):
-        await world.deploy.fan_out(INSTANCE, "$default", "roll-1")
-    await world.deploy.fan_out(INSTANCE, "$default", "unknown")
+        await world.fan_outs.run(fan_out("roll-1"))
+    await world.fan_outs.run(fan_out("unknown"))
 
+    workflow = (await world.deployment("roll-1")).workflow_id
     assert world.queues.of("reconcile") == [
-        {"instance": INSTANCE, "bucket": bucket_of("d1"), "group": "$default"}
+        {
+            "instance": INSTANCE,
+            "bucket": bucket_of("d1"),
+            "group": "$default",
+            "workflow": workflow,
+        }
     ]
 
 
 async def test_fan_out_is_paced_over_the_buckets() -> None:
     world = await a_world("d1", "d2", "d3", "d4")
-    world.deploy.commands_per_second = 0.1
+    world.fan_outs.commands_per_second = 0.1
     await world.deploy.create(INSTANCE, a_request())
     world.queues.take()
 
-    await world.deploy.fan_out(INSTANCE, "$default", "roll-1")
+    await world.fan_outs.run(fan_out("roll-1"))
 
     delays = [item.delay_seconds for item in world.queues.messages if item.queue == "reconcile"]
     assert delays == sorted(delays)
     assert delays[0] == 0
-    assert delays[-1] == pytest.approx(10 * 4 * (len(delays) - 1) / len(delays))
+    assert delays[-1] == pytest.approx(10 * 4 * (len(delays) - 1) / len(delays), abs=0.1)
 
 
 async def test_change_is_made_again_when_another_came_in_between() -> None:

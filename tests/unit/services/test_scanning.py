@@ -11,12 +11,12 @@ import pytest
 from shared import messages
 from shared.domain.domain_event import EventKind
 from shared.domain.errors import Conflict, NotFound
+from shared.domain.fleet.deployment_edit import DeploymentRequest
 from shared.domain.operation import Operation, OperationStatus
 from shared.domain.scanning.scan import Verdict
 from shared.domain.updates.update import Update, hex_of
 from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
-from shared.services.deployments.deploy import DeploymentRequest
 from shared.services.scanning.defender import DefenderResults, DefenderScanner
 from shared.services.scanning.rescan import Rescan
 from shared.services.updates.recall import RecallUpdates
