@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..contract.codes import Erc, ResultCode
 from ..images import ImageError
 from ..images.compression import unpacked
-from ..images.device import ImageDevice, load_image_device
+from ..images.device import ImageDevice, image_folder, load_image_device
 from ..images.slots import SlotCancelledError
 from ..images.switch import Standing
 from ..images.swu import SwuFile
@@ -93,7 +93,7 @@ class ImageHandler:
         """900 if the running image is the step's; an image on trial is judged first."""
         self._device.switch.note_hub()
         if judge(self._device.switch, self._device.health) is Standing.CONDEMNED:
-            self._device.restart()
+            return StepResult(ResultCode.APPLY_REBOOT_NOW)
         is_there = self._running_version() == _criteria(step)
         return StepResult(ResultCode.INSTALLED if is_there else ResultCode.NOT_INSTALLED)
 
@@ -150,9 +150,7 @@ class ImageHandler:
 
 
 def _device(environment: HandlerEnvironment) -> ImageDevice:
-    # Both handlers of a device share its slots and what is remembered of them.
-    folder = environment.folder.parent / "images"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = image_folder(environment.folder.parent)
     return load_image_device(environment.settings, folder, environment.root)
 
 

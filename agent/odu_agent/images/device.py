@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..handlers.settings import SettingError, Settings
-from ..processes import Program, run
 from ..state import JsonFile
 from .boot import BootControl, FileBootControl, GrubBootControl, UBootBootControl
 from .description import Hardware
@@ -23,14 +20,11 @@ from .trial import Health
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-logger = logging.getLogger(__name__)
-
 SETTINGS_NAME = "images"
 """The member of `handlers` in du-config.json, shared by all handlers of images."""
 
 _SLOT_NAME = re.compile(r"[A-Za-z0-9._-]{1,32}")
 _COMMAND_LINE_SLOT = re.compile(r"(?:^|\s)odu\.slot=(\S+)")
-_RESTART_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +37,6 @@ class ImageDevice:
         trust: Who must have signed a .swu file.
         hardware: The board; None if images are not compared with it.
         version_file: In the image, holds its version; compared with installedCriteria.
-        restart: Restarts the device, and does not return.
     """
 
     switch: SlotSwitch
@@ -51,7 +44,13 @@ class ImageDevice:
     trust: Trust
     hardware: Hardware | None
     version_file: Path
-    restart: Callable[[], None]
+
+
+def image_folder(handlers_folder: Path) -> Path:
+    """The folder for what is remembered of slots, made if need be: of all handlers of images."""
+    folder = handlers_folder / "images"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
 
 
 def load_image_device(values: Mapping[str, Any], folder: Path, root: Path) -> ImageDevice:
@@ -59,7 +58,7 @@ def load_image_device(values: Mapping[str, Any], folder: Path, root: Path) -> Im
 
     Args:
         values: `slots`, `bootControl`, `signature`, `hardware`, `healthCheck`, `versionFile`,
-            `restartCommand`: docs/images.md.
+            `runningSlotFile`: docs/images.md.
         folder: Shared by all slots; holds what is remembered.
         root: Of the running system.
 
@@ -84,18 +83,7 @@ def load_image_device(values: Mapping[str, Any], folder: Path, root: Path) -> Im
         trust=_trust(settings.group("signature")),
         hardware=_hardware(settings.group("hardware")),
         version_file=root / settings.text("versionFile", "/etc/adu-version").lstrip("/"),
-        restart=_restart_by(settings.words("restartCommand", ("systemctl", "reboot"))),
     )
-
-
-def _restart_by(command: list[str]) -> Callable[[], None]:
-    def restart() -> None:
-        logger.warning("the device restarts")
-        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-        run(Program(command, environment, Path("/"), _RESTART_SECONDS))
-        threading.Event().wait(_RESTART_SECONDS)
-
-    return restart
 
 
 def _slot(entry: Any) -> Slot:

@@ -230,7 +230,10 @@ class DeviceModel:
 
     def _workflow(self, image: Image, is_cancelled_after: str) -> Said:
         handler, step = self._handler(image), self._step(image)
-        if handler.is_installed(step).result_code == 900:
+        code = handler.is_installed(step).result_code
+        if code == 705:
+            raise Restarted
+        if code == 900:
             return Said(is_success=True)
         for action in ("download", "backup", "install", "apply"):
             result = getattr(handler, action)(step)
@@ -280,13 +283,8 @@ class DeviceModel:
             trust=Trust("none"),
             hardware=None,
             version_file=self._version_file,
-            restart=self._restart,
         )
         return ImageHandler(device, Source(image))
-
-    @staticmethod
-    def _restart() -> None:
-        raise Restarted
 
     def _step(self, image: Image) -> StepContext:
         return StepContext(
