@@ -129,14 +129,14 @@ async def _serve(route: Route, handler: Handler, request: func.HttpRequest) -> f
 async def _admitted(route: Route, request: func.HttpRequest) -> Call:
     """The request, once it is known who asks and that they may."""
     app = container()
-    principal = await app.tokens.validate(request.headers.get("Authorization"))
+    principal = await app.ports.tokens.validate(request.headers.get("Authorization"))
     parts = parts_of(route, request.url)
     instance = parts["instanceId"]
     authorize(principal.roles, instance, route.action)
     if instance not in app.settings.instances:
         raise NotFound(f"Instance '{instance}' does not exist.", target="instanceId")
     app.throttle.spend(instance, route.action)
-    return Call(app, route, parts, _version(request), request)
+    return Call(app=app, route=route, parts=parts, api_version=_version(request), request=request)
 
 
 def _answer(route: Route, request: func.HttpRequest, reply: Reply[Any]) -> func.HttpResponse:

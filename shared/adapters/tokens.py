@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from shared.domain.access import Principal
 from shared.domain.errors import DependencyFailed, Unauthorized
 from shared.settings import TokenSettings
 
@@ -19,14 +19,6 @@ _TIMEOUT_SECONDS = 10.0
 
 def _refused(reason: str) -> Unauthorized:
     return Unauthorized(reason, target="Authorization")
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who calls: the object id of a user or a managed identity, and its role values."""
-
-    object_id: str
-    roles: tuple[str, ...]
 
 
 class TokenValidator:

@@ -1,57 +1,24 @@
-"""The composition root: the one place that chooses adapters for the services."""
+"""The composition root: builds the services over ports, and chooses the adapters for them.
+
+`Services` has one member a subject, each built when first asked for and by keyword; tests build the
+same over ports in memory. Only `adapters` imports vendor SDKs' adapters. Nothing is decided here.
+"""
 
 from __future__ import annotations
 
-import time
-from functools import cached_property
+from shared.container.services import Services
 
-from shared.container.deployments import DeploymentServices
-from shared.services.maintenance.dead_letters import DeadLetters
-from shared.services.maintenance.orphans import Orphans
-from shared.services.maintenance.sweep import Sweep
-from shared.services.throttle import Throttle
-from shared.settings import read_settings
+__all__ = ["Services", "container"]
 
-__all__ = ["Container", "container"]
+_services: list[Services] = []
 
 
-class Container(DeploymentServices):
-    """The services, each made when first asked for."""
+def container() -> Services:
+    """The services of this process, made from the app settings at the first call."""
+    if not _services:
+        from shared.container.adapters import Adapters
+        from shared.settings import read_settings
 
-    @cached_property
-    def throttle(self) -> Throttle:
-        """Budgets of requests."""
-        return Throttle(self.settings.budget, time.monotonic)
-
-    @cached_property
-    def dead_letters(self) -> DeadLetters:
-        """Events that were given up."""
-        return DeadLetters(self.blobs)
-
-    @cached_property
-    def sweep(self) -> Sweep:
-        """Finds work that was lost on the way."""
-        return Sweep(
-            self.settings.instances,
-            self.operations,
-            self.deployments,
-            self.fleet,
-            self.best_updates,
-            self.blobs,
-            self.queues,
-            self.rollups,
-            self.clock,
-            self.imports,
-            Orphans(self.imports, self.updates, self.blobs, self.verdicts, self.clock),
-            self.announcer,
-        )
-
-
-_containers: list[Container] = []
-
-
-def container() -> Container:
-    """The container of this process, made from the app settings at the first call."""
-    if not _containers:
-        _containers.append(Container(read_settings()))
-    return _containers[0]
+        settings = read_settings()
+        _services.append(Services(Adapters(settings), settings))
+    return _services[0]

@@ -7,6 +7,7 @@ role on one instance only.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.domain.errors import Forbidden
@@ -71,3 +72,11 @@ def authorize(role_values: Iterable[str], instance_id: str, action: Action) -> N
     raise Forbidden(
         f"This needs the action '{action}' on instance '{instance_id}'; roles that have it: {able}."
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls: the object id of a user or a managed identity, and its role values."""
+
+    object_id: str
+    roles: tuple[str, ...]

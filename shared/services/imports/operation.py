@@ -84,7 +84,15 @@ class Imports:
     async def start_from_drop(self, instance: str, name: str, etag: str, created_at: str) -> str:
         """Begin the import of a manifest dropped at `name`; once for each ETag."""
         unique = hashlib.sha256(f"{instance}\n{name}\n{etag}".encode()).hexdigest()[:32]
-        source = ImportSource("drop", name, None, None, None, {}, _bare(etag) or None)
+        source = ImportSource(
+            kind="drop",
+            manifest=name,
+            manifest_size_bytes=None,
+            manifest_sha256=None,
+            friendly_name=None,
+            files={},
+            etag=_bare(etag) or None,
+        )
         return await self._begin(
             instance, operation_id(created_at, unique), (source,), created_at, unique
         )

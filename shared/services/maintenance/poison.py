@@ -145,15 +145,17 @@ class Poison:
             what += " (the message is not one of ours)"
         operation = await self._operation(about)
         if operation is None:
-            return PoisonItem(place, what, about, message.inserted_at, None)
+            return PoisonItem(
+                place=place, what=what, about=about, at=message.inserted_at, reason=None
+            )
         failure = operation.failure or operation.last_error
         return PoisonItem(
-            place,
-            what,
-            {**about, "status": operation.status.value, "stage": operation.stage.value},
-            message.inserted_at,
-            f"{failure.code}: {failure.message}" if failure else None,
-            operation.is_finished,
+            place=place,
+            what=what,
+            about={**about, "status": operation.status.value, "stage": operation.stage.value},
+            at=message.inserted_at,
+            reason=f"{failure.code}: {failure.message}" if failure else None,
+            is_over=operation.is_finished,
         )
 
     async def _operation(self, about: Mapping[str, Any]) -> Operation | None:
@@ -209,4 +211,4 @@ def _of_event(event: DeadEvent) -> PoisonItem:
     # anything but plain words may hold the address of the webhook, with its key
     outcome = event.outcome if _WORDS.fullmatch(event.outcome) else "…"
     reason = f"{event.reason} after {event.attempts} attempts: {outcome}"
-    return PoisonItem(EVENTS, what, about, event.at, reason)
+    return PoisonItem(place=EVENTS, what=what, about=about, at=event.at, reason=reason)

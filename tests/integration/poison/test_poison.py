@@ -57,7 +57,16 @@ class Site:
         identity = f"op{next(_numbers)}"
         status = changes.pop("status", OperationStatus.RUNNING)
         stage = changes.pop("stage", Stage.FETCH)
-        operation = Operation(identity, "import", status, stage, NOW, NOW, "trace", **changes)
+        operation = Operation(
+            operation_id=identity,
+            kind="import",
+            status=status,
+            stage=stage,
+            created_at=NOW,
+            changed_at=NOW,
+            trace_id="trace",
+            **changes,
+        )
         await self.operations.add("factory", operation)
         return identity
 
@@ -87,7 +96,11 @@ async def site(account: StorageAccounts) -> AsyncIterator[Site]:
     blobs = AzureBlobs(account, 1.0)
     operations = TableOperations(Table(account, "Operations"))
     poison = Poison(
-        AzurePoisonQueues(account), AzureQueues(account), blobs, operations, DeadLetters(blobs)
+        poison=AzurePoisonQueues(account),
+        queues=AzureQueues(account),
+        blobs=blobs,
+        operations=operations,
+        dead_letters=DeadLetters(blobs),
     )
     yield Site(account, blobs, operations, poison)
     async for queue in account.queues.list_queues():

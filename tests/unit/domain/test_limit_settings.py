@@ -33,7 +33,14 @@ def test_each_limit_has_a_setting_of_its_name() -> None:
     )
 
     assert settings.page_size == 7
-    assert settings.limits == Limits(1, 2, 3, 4, 5, 6)
+    assert settings.limits == Limits(
+        file_bytes=1,
+        import_bytes=2,
+        files_per_update=3,
+        running_operations=4,
+        deployments_per_group=5,
+        names_per_compatibility=6,
+    )
     assert settings.budget == Budget(6, 7, 8)
 
 

@@ -60,16 +60,16 @@ async def a_recount(
     faults.crash_at(crash_at or None)
     counters: Any = faults.around(service.counters)
     return Recount(
-        [service.instance],
-        counters,  # in memory it is every port of these rows
-        counters,
-        faults.around(deployments),
-        faults.around(service.hub),
-        service.observe(0, faults),
-        Pacer(100_000.0),
-        RollupScheduler(service.queues, 0.0),
-        faults.around(reports),
-        clock,
+        instances=[service.instance],
+        devices=counters,  # in memory it is every port of these rows
+        counters=counters,
+        deployments=faults.around(deployments),
+        hub=faults.around(service.hub),
+        observe=service.observe(0, faults),
+        reads=Pacer(100_000.0),
+        rollups=RollupScheduler(service.queues, 0.0),
+        reports=faults.around(reports),
+        clock=clock,
     )
 
 

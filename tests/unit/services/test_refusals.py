@@ -102,10 +102,14 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Any:
     store, observed = MemoryRefusals(), Observed()
     refusals = Refusals(store, FixedClock())
     made = SimpleNamespace(
-        relay=TwinRelay(MemoryEvents(), {"hub": INSTANCE}, refusals),
-        observe=observed,
-        collect_logs=observed,
-        refusals=refusals,
+        devices=SimpleNamespace(
+            relay=TwinRelay(MemoryEvents(), {"hub": INSTANCE}, refusals),
+            observe=observed,
+            log_collections=observed,
+            refusals=refusals,
+        ),
+        ports=SimpleNamespace(clock=FixedClock()),
+        observed=observed,
         store=store,
     )
     monkeypatch.setattr(events, "container", lambda: made)
@@ -140,11 +144,11 @@ async def test_only_what_can_never_be_folded_is_refused(app: Any) -> None:
     await events._fold_twin_changes(a_chunk())
     assert await counts(app.store) == {}
 
-    app.observe.failure = InvalidInput("Never.")
+    app.observed.failure = InvalidInput("Never.")
     await events._fold_twin_changes(a_chunk())
     assert await counts(app.store) == {"Malformed": 1}
 
-    app.observe.failure = DependencyFailed("Not now.")
+    app.observed.failure = DependencyFailed("Not now.")
     with pytest.raises(DependencyFailed):
         await events._fold_twin_changes(a_chunk())
 

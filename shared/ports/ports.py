@@ -1,0 +1,76 @@
+"""All ports together: what the services are built over, real or in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from shared.ports.blobs import Blobs
+from shared.ports.common import Clock
+from shared.ports.deployments import Deployments
+from shared.ports.devices import Devices
+from shared.ports.events import CustomerTopic, Events
+from shared.ports.fetching import Fetcher
+from shared.ports.fleet import Fleet
+from shared.ports.holders import Holders
+from shared.ports.hub import Hub
+from shared.ports.keys import Sealer, Signer
+from shared.ports.log_collections import LogCollections
+from shared.ports.operations import Operations
+from shared.ports.queues import Queues
+from shared.ports.recounts import Counters, Recounts
+from shared.ports.refusals import RefusalCounts
+from shared.ports.scanning import RuleScanner, Scanner, Verdicts
+from shared.ports.tokens import Tokens
+from shared.ports.updates import Updates
+
+
+class Ports(Protocol):
+    """One adapter, or fake, for each port."""
+
+    @property
+    def blobs(self) -> Blobs: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def counters(self) -> Counters: ...
+    @property
+    def customer_topic(self) -> CustomerTopic: ...
+    @property
+    def deployments(self) -> Deployments: ...
+    @property
+    def devices(self) -> Devices: ...
+    @property
+    def events(self) -> Events: ...
+    @property
+    def fetcher(self) -> Fetcher: ...
+    @property
+    def fleet(self) -> Fleet: ...
+    @property
+    def holders(self) -> Holders: ...
+    @property
+    def hub(self) -> Hub: ...
+    @property
+    def log_collections(self) -> LogCollections: ...
+    @property
+    def operations(self) -> Operations: ...
+    @property
+    def queues(self) -> Queues: ...
+    @property
+    def recounts(self) -> Recounts: ...
+    @property
+    def refusal_counts(self) -> RefusalCounts: ...
+    @property
+    def rule_scanner(self) -> RuleScanner | None: ...
+    @property
+    def scanners(self) -> Sequence[Scanner]: ...
+    @property
+    def sealer(self) -> Sealer: ...
+    @property
+    def signer(self) -> Signer: ...
+    @property
+    def tokens(self) -> Tokens: ...
+    @property
+    def updates(self) -> Updates: ...
+    @property
+    def verdicts(self) -> Verdicts: ...
