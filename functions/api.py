@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from http import HTTPStatus
+from time import monotonic
 from types import NoneType
 from typing import Any, TypedDict, Unpack, get_args, get_origin, get_type_hints
 from uuid import uuid4
@@ -18,15 +19,23 @@ from uuid import uuid4
 import azure.functions as func
 import msgspec
 
+from functions import auditing
 from functions.call import Call, Reply, parts_of
 from shared.container import container
 from shared.domain.access import Action, authorize
-from shared.domain.errors import DeviceUpdateError, InvalidInput, NotFound, PreconditionFailed
+from shared.domain.errors import (
+    DeviceUpdateError,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    PreconditionFailed,
+)
 from shared.domain.operation import Failure
+from shared.domain.token_bucket import TokenBucket
 from shared.http import wire
 from shared.http.models import ErrorResponse
 from shared.http.problems import headers_of, status_of
-from shared.http.route import API_VERSIONS, JSON, PREFIX, Method, QueryParameter, Route
+from shared.http.route import API_VERSIONS, JSON, Method, QueryParameter, Route
 
 __all__ = ["RETRY", "Api", "Call", "Reply", "accepted", "problem"]
 
@@ -37,6 +46,12 @@ RETRY = {"Retry-After": str(POLL_SECONDS)}
 log = logging.getLogger(__name__)
 
 type Handler = Callable[[Call], Awaitable[Any]]
+
+_REFUSALS_A_MINUTE = 60
+"""Refused calls that are written down, in each process: they must not fill the audit log."""
+_readers: dict[str, tuple[Route, Handler]] = {}
+"""What reads the thing at a path: gives the audit log its state before a change."""
+_refusals = TokenBucket(_REFUSALS_A_MINUTE, 0.0)
 
 
 class Declaration(TypedDict, total=False):
@@ -51,6 +66,7 @@ class Declaration(TypedDict, total=False):
     is_long_running: bool
     is_conditional: bool
     is_additional: bool
+    is_of_instance: bool
 
 
 class Api:
@@ -59,11 +75,15 @@ class Api:
     def __init__(self) -> None:
         self.blueprint = func.Blueprint()
         self.routes: list[Route] = []
+        self.handlers: dict[str, Handler] = {}
 
     def operation(
-        self, method: Method, path: str, action: Action, **declared: Unpack[Declaration]
+        self, method: Method, path: str, action: Action | None, **declared: Unpack[Declaration]
     ) -> Callable[[Handler], Handler]:
-        """Serve a handler at a path below an instance, for callers whose roles have the action."""
+        """Serve a handler at a path below an instance, for callers whose roles have the action.
+
+        Without an action, any valid token will do.
+        """
 
         def register(handler: Handler) -> Handler:
             route = Route(
@@ -76,6 +96,9 @@ class Api:
                 **declared,
             )
             self.routes.append(route)
+            self.handlers[route.name] = handler
+            if route.method == "GET":
+                _readers[route.path] = (route, handler)
 
             async def run(req: func.HttpRequest) -> func.HttpResponse:
                 return await _serve(route, handler, req)
@@ -83,7 +106,7 @@ class Api:
             run.__name__ = route.name
             self.blueprint.function_name(route.name)(
                 self.blueprint.route(
-                    route=f"{PREFIX}/{path}",
+                    route=route.template,
                     methods=[method],
                     auth_level=func.AuthLevel.ANONYMOUS,
                 )(run)
@@ -98,13 +121,14 @@ def accepted(call: Call, *segments: str) -> Reply[None]:
     return Reply(None, {"Operation-Location": call.path(*segments), **RETRY})
 
 
-def problem(error: DeviceUpdateError) -> func.HttpResponse:
+def problem(error: DeviceUpdateError, request_id: str | None = None) -> func.HttpResponse:
     """The answer for a domain error."""
     status = status_of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("answered %d: %s", status, error.message)
     body = ErrorResponse(error=wire.error(Failure.of(error), datetime.now(UTC).isoformat()))
-    return _response(body, status, headers_of(error))
+    named = {auditing.REQUEST_ID: request_id} if request_id else {}
+    return _response(body, status, {**headers_of(error), **named})
 
 
 def _answer_type(handler: Handler) -> Any:
@@ -116,40 +140,71 @@ def _answer_type(handler: Handler) -> Any:
 
 
 async def _serve(route: Route, handler: Handler, request: func.HttpRequest) -> func.HttpResponse:
+    request_id = uuid4().hex
     try:
-        call = await _admitted(route, request)
-        result = await handler(call)
-        return _answer(route, request, result if isinstance(result, Reply) else Reply(result))
+        call = await _admitted(route, request, request_id)
+        if route.changes_state:
+            reader = _readers.get(auditing.state_path(route) or "")
+            result = await auditing.audited(call, handler, reader)
+        else:
+            result = await handler(call)
+        reply = result if isinstance(result, Reply) else Reply(result)
+        return _answer(call, reply)
     except DeviceUpdateError as error:
-        return problem(error)
+        return problem(error, request_id)
     except Exception:  # noqa: BLE001 (the last resort: a caller gets an answer that leaks nothing)
         return _unexpected(route, request)
 
 
-async def _admitted(route: Route, request: func.HttpRequest) -> Call:
+async def _admitted(route: Route, request: func.HttpRequest, request_id: str) -> Call:
     """The request, once it is known who asks and that they may."""
     app = container()
     principal = await app.ports.tokens.validate(request.headers.get("Authorization"))
-    parts = parts_of(route, request.url)
-    instance = parts["instanceId"]
-    authorize(principal.roles, instance, route.action)
-    if instance not in app.settings.instances:
+    call = Call(
+        app=app,
+        route=route,
+        parts=parts_of(route, request.url),
+        api_version=request.params.get("api-version") or "",
+        request=request,
+        principal=principal,
+        request_id=request_id,
+    )
+    if route.action is not None:
+        await _let_in(call, route.action)
+    if call.api_version not in API_VERSIONS:
+        known = " or ".join(API_VERSIONS)
+        raise InvalidInput(f"The query needs api-version={known}.", target="api-version")
+    return call
+
+
+async def _let_in(call: Call, action: Action) -> None:
+    """Check roles and budget for the action on the instance that the request is for."""
+    app, instance = call.app, call.instance
+    is_known = instance in app.settings.instances
+    try:
+        authorize(call.principal.roles, instance, action)
+    except Forbidden as error:
+        if is_known and call.route.changes_state and not _refusals.take(monotonic()):
+            await auditing.refused(call, error)
+        raise
+    if not is_known:
         raise NotFound(f"Instance '{instance}' does not exist.", target="instanceId")
-    app.throttle.spend(instance, route.action)
-    return Call(app=app, route=route, parts=parts, api_version=_version(request), request=request)
+    app.throttle.spend(instance, action)
 
 
-def _answer(route: Route, request: func.HttpRequest, reply: Reply[Any]) -> func.HttpResponse:
-    headers = dict(reply.headers)
+def _answer(call: Call, reply: Reply[Any]) -> func.HttpResponse:
+    route, request = call.route, call.request
+    headers = {auditing.REQUEST_ID: call.request_id, **reply.headers}
     if route.is_conditional:
         headers["ETag"] = tag = _tag(reply.body)
+    if route.is_conditional and route.method == "GET":
         wanted, unwanted = request.headers.get("If-Match"), request.headers.get("If-None-Match")
         if wanted and wanted not in (tag, "*"):
             raise PreconditionFailed(
                 f"The ETag is {tag}, not the one of If-Match.", target="If-Match"
             )
         if unwanted and unwanted in (tag, "*"):
-            return _response(None, HTTPStatus.NOT_MODIFIED, {"ETag": tag})
+            return _response(None, HTTPStatus.NOT_MODIFIED, {**headers, "ETag": tag})
     return _response(reply.body, route.status, headers)
 
 
@@ -174,11 +229,3 @@ def _response(body: Any, status: HTTPStatus, headers: Mapping[str, str]) -> func
     return func.HttpResponse(
         msgspec.json.encode(body), status_code=status, headers=dict(headers), mimetype=JSON
     )
-
-
-def _version(request: func.HttpRequest) -> str:
-    version = request.params.get("api-version")
-    if version not in API_VERSIONS:
-        known = " or ".join(API_VERSIONS)
-        raise InvalidInput(f"The query needs api-version={known}.", target="api-version")
-    return str(version)

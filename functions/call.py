@@ -9,13 +9,14 @@ import azure.functions as func
 import msgspec
 
 from shared.container import Services
-from shared.domain.errors import InvalidInput
+from shared.domain.access import Principal
+from shared.domain.errors import InvalidInput, PreconditionFailed
 from shared.domain.strict_json import NotStrictJson, loads_strict
 from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
 from shared.http.page_token import open_token, seal_token
 from shared.http.problems import UnsupportedMediaType
-from shared.http.route import PREFIX, TOKEN, TOP, Route
+from shared.http.route import TOKEN, TOP, Route
 from shared.ports import Page
 
 MAX_BODY_BYTES = 4 << 20
@@ -24,13 +25,29 @@ _MAX_TOP_DIGITS = 9
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One authorized request to an instance; `parts` are the values in its path."""
+    """One authorized request to an instance; `parts` are the values in its path.
+
+    `request_id` is the service's own name for the request: answers and the audit log have it.
+    """
 
     app: Services
     route: Route
     parts: Mapping[str, str]
     api_version: str
     request: func.HttpRequest
+    principal: Principal
+    request_id: str
+
+    @property
+    def target(self) -> str:
+        """What the request is about: its path below the instance, decoded, without a verb."""
+        return "/".join(self._segment(each) for each in self.route.path.split("/"))
+
+    def _segment(self, template: str) -> str:
+        name, closing, _ = template.partition("}")
+        if not closing:
+            return template.partition(":")[0]
+        return self.parts[name.removeprefix("{")].replace("%", "%25").replace("/", "%2F")
 
     @property
     def instance(self) -> str:
@@ -54,6 +71,27 @@ class Call:
         """A value from the query."""
         value = self.request.params.get(name)
         return None if value is None else str(value)
+
+    def check_condition(self, tag: str | None) -> None:
+        """Let a write pass or refuse it for its `If-Match` and `If-None-Match`.
+
+        Args:
+            tag: ETag of the thing that is there; None if there is none.
+
+        Raises:
+            PreconditionFailed: A condition does not hold.
+        """
+        wanted, unwanted = (
+            self.request.headers.get(name) for name in ("If-Match", "If-None-Match")
+        )
+        if wanted and (tag is None or wanted not in (tag, "*")):
+            now = f"The ETag is {tag}" if tag else "There is none yet"
+            raise PreconditionFailed(f"{now}: If-Match does not hold.", target="If-Match")
+        if unwanted and tag is not None and unwanted in (tag, "*"):
+            raise PreconditionFailed(
+                f"There is one, with the ETag {tag}: If-None-Match does not hold.",
+                target="If-None-Match",
+            )
 
     def json(self) -> Any:
         """The JSON body, read strictly.
@@ -168,7 +206,7 @@ def parts_of(route: Route, url: str) -> dict[str, str]:
     apart, so that what looks encoded in them may be meant as it stands.
     """
     found: dict[str, str] = {}
-    template = f"{PREFIX}/{route.path}".split("/")
+    template = route.template.split("/")
     for segment, value in zip(template, urlsplit(url).path.strip("/").split("/"), strict=False):
         name, closing, suffix = segment.removeprefix("{").partition("}")
         if closing:

@@ -9,6 +9,7 @@ from functions.call import named_update
 from shared.domain.access import Action
 from shared.domain.errors import InvalidInput
 from shared.domain.fleet.deployment import Deployment, DeploymentState, RollbackPolicy
+from shared.domain.fleet.deployment_edit import DeploymentRequest
 from shared.domain.instant import instant
 from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
@@ -17,7 +18,6 @@ from shared.http.filters import (
 )
 from shared.http.route import order_by
 from shared.ports import KnownClass
-from shared.services.deployments.deploy import DeploymentRequest
 from shared.services.reporting.report import SubgroupStatus
 
 api = Api()
@@ -32,11 +32,18 @@ _ONE = "/{deploymentId}"
     Action.MANAGEMENT_WRITE,
     body=models.Deployment,
     statuses=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    is_conditional=True,
 )
 async def create_or_update_deployment(call: Call) -> models.Deployment:
-    """Deploy an update to a group."""
-    request = _request(call, call.body(models.Deployment))
-    deployment = await call.app.deployments.deploy.create(call.instance, request)
+    """Deploy an update to a group, or change its deployment of that id: what is left out stays."""
+    deployment = await call.app.deployments.deploy.create(
+        call.instance,
+        _request(call, call.body(models.Deployment)),
+        author=call.principal.object_id,
+        condition=lambda known: call.check_condition(
+            wire.deployment_etag(known) if known else None
+        ),
+    )
     return wire.deployment(deployment, await _class_ids(call, deployment))
 
 

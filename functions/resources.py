@@ -4,12 +4,14 @@ A new resource is added here and nowhere else.
 """
 
 from functions import (
+    audit,
     deployments,
     device_classes,
     devices,
     groups,
     health,
     log_collections,
+    me,
     subgroup_deployments,
     updates,
 )
@@ -25,6 +27,8 @@ RESOURCES: tuple[Api, ...] = (
     log_collections.api,
     deployments.api,
     subgroup_deployments.api,
+    audit.api,
+    me.api,
 )
 
 

@@ -87,7 +87,10 @@ async def delete_deployment_for_device_class_subgroup(call: Call) -> None:
 async def stop_deployment(call: Call) -> models.Deployment:
     """Cancel a deployment for one device class."""
     return await _subgroup_answer(
-        call, await call.app.deployments.deploy.cancel(call.instance, *await _subgroup(call))
+        call,
+        await call.app.deployments.deploy.cancel(
+            call.instance, *await _subgroup(call), call.principal.object_id
+        ),
     )
 
 
@@ -100,7 +103,10 @@ async def stop_deployment(call: Call) -> models.Deployment:
 async def retry_deployment(call: Call) -> models.Deployment:
     """Try a deployment again on the devices of one class where it failed."""
     return await _subgroup_answer(
-        call, await call.app.deployments.deploy.retry(call.instance, *await _subgroup(call))
+        call,
+        await call.app.deployments.deploy.retry(
+            call.instance, *await _subgroup(call), call.principal.object_id
+        ),
     )
 
 

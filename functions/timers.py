@@ -29,3 +29,12 @@ async def sweep(timer: func.TimerRequest) -> None:
 async def check_scanners(timer: func.TimerRequest) -> None:
     """Begin a re-scan where the scanners know more than at the last one."""
     await container().scanning.rescan.check()
+
+
+@bp.timer_trigger(arg_name="timer", schedule="40 */10 * * * *", use_monitor=False)
+async def keep_audit_log(timer: func.TimerRequest) -> None:
+    """Finish entries that a crash has left open, and anchor the days that are over."""
+    app = container()
+    for instance in app.settings.instances:
+        await app.audit.sweep(instance)
+        await app.audit_proof.anchor(instance)

@@ -39,9 +39,10 @@ Table = Literal[
     "Verdicts",
     "Recounts",
     "Holders",
+    "Audit",
 ]
 Container = Literal[
-    "imports", "quarantine", "content", "manifests", "rules", "deadletter", "diagnostics"
+    "imports", "quarantine", "content", "manifests", "rules", "deadletter", "diagnostics", "audit"
 ]
 
 QUEUES: tuple[Queue, ...] = get_args(Queue)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.processes import ROOT, START_SECONDS
+from tests.processes import ROOT, START_SECONDS, STOP_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,17 +31,30 @@ class Azurite:
 
 
 @asynccontextmanager
-async def start_azurite(folder: Path) -> AsyncIterator[Azurite]:
-    """Run Azurite within the block; it keeps everything in memory."""
+async def start_azurite(
+    folder: Path,
+    *,
+    account: tuple[str, str] = (ACCOUNT, KEY),
+    kept_in: Path | None = None,
+) -> AsyncIterator[Azurite]:
+    """Run Azurite within the block.
+
+    Args:
+        folder: Where it runs.
+        account: Name and key.
+        kept_in: Where it keeps everything; in memory if None.
+    """
+    keeping = ("--location", str(kept_in)) if kept_in else ("--inMemoryPersistence",)
     process = await asyncio.create_subprocess_exec(
         "node",
         str(PROGRAM),
-        "--inMemoryPersistence",
+        *keeping,
         *("--blobHost", "127.0.0.1", "--queueHost", "127.0.0.1", "--tableHost", "127.0.0.1"),
         *("--blobPort", "0", "--queuePort", "0", "--tablePort", "0"),
         *("--tableKeepAliveTimeout", "60"),
         *("--skipApiVersionCheck", "--disableTelemetry", "--silent"),
         cwd=folder,
+        env={**os.environ, "AZURITE_ACCOUNTS": ":".join(account)},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -52,9 +66,13 @@ async def start_azurite(folder: Path) -> AsyncIterator[Azurite]:
             endpoints = await _endpoints(process.stdout)
         drain = asyncio.create_task(process.stdout.read())
         yield Azurite(
-            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
-            + ";".join(f"{name}Endpoint={url}/{ACCOUNT}" for name, url in endpoints.items())
+            f"DefaultEndpointsProtocol=http;AccountName={account[0]};AccountKey={account[1]};"
+            + ";".join(f"{name}Endpoint={url}/{account[0]}" for name, url in endpoints.items())
         )
+        if kept_in:
+            process.terminate()  # it writes what it has
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
     finally:
         if process.returncode is None:
             process.kill()

@@ -248,6 +248,13 @@ class MemoryBlobs:
         await asyncio.sleep(0)
         self.put(container, name, content)
 
+    async def write_once(self, container: Container, name: str, content: bytes) -> bool:
+        await asyncio.sleep(0)
+        if (container, name) in self.contents:
+            return False
+        self.put(container, name, content)
+        return True
+
     async def metadata(self, container: Container, name: str) -> Mapping[str, str] | None:
         await asyncio.sleep(0)
         if (container, name) not in self.contents:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azure.iot.device import ProxyOptions
-from azure.iot.device.aio import IoTHubModuleClient
+from azure.iot.device.aio import IoTHubDeviceClient, IoTHubModuleClient
 from azure.iot.hub import IoTHubRegistryManager
 from azure.iot.hub.models import Twin, TwinProperties
 
 from local.fleet.fleet import Fleet, SimulatedDevice
-from local.rest import Rest, RestError
+from local.rest import Rest
+from odu_cli.rest import RestError
 from shared.contract.twin import startup_report
 from tests.packages import MANUFACTURER, Package
 from tests.storage import Storage
@@ -126,6 +127,21 @@ class Product:
         try:
             await client.patch_twin_reported_properties(startup_report(MANUFACTURER, model))
             yield device_id, module_id
+        finally:
+            await client.shutdown()
+
+    @asynccontextmanager
+    async def device(self, device_id: str) -> AsyncIterator[IoTHubDeviceClient]:
+        """The unmodified device SDK's client of a device that the hub knows, without an agent."""
+        known = await asyncio.to_thread(self.hub().get_device, device_id)
+        key = known.authentication.symmetric_key.primary_key
+        client = IoTHubDeviceClient.create_from_connection_string(
+            f"HostName=localhost;DeviceId={device_id};SharedAccessKey={key}",
+            proxy_options=ProxyOptions("HTTP", "127.0.0.1", self.stack.hub_port),
+            server_verification_cert=await asyncio.to_thread(Path(self.stack.ca_file).read_text),
+        )
+        try:
+            yield client
         finally:
             await client.shutdown()
 

@@ -22,14 +22,14 @@ from .diagnostics import Diagnostics
 from .download import Downloader, DownloadLimits
 from .handlers.registry import HandlerRegistry
 from .handlers.simulator import simulated_handlers
+from .hub import PASSING_ERRORS
 from .reporting import (
-    SEND_ERRORS,
     Reporter,
     ResultReporter,
     own_device_information,
     own_startup_report,
 )
-from .state import DeviceState
+from .state import DeviceState, private_folder
 from .verification import VerificationError, Verifier
 from .worker import Operation, Worker
 from .workflow import (
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from .config import AgentConfig
-    from .connection import HubClient
     from .handlers import Handler
+    from .hub import HubClient
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Agent:
         config: Its settings.
         handlers: Step handlers by name; by default those that are installed, or the simulator if
             the settings ask for it.
-        client_factory: Makes the hub client; by default the Azure IoT device SDK's.
+        client_factory: Makes the hub client; by default MQTT as the settings say.
         limits: Bounds of downloads; by default those of the settings.
     """
 
@@ -111,7 +111,7 @@ class Agent:
         self._stopping.set()
 
     def _make_worker(self) -> Worker:
-        self._config.data_folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self._config.data_folder)
         downloader = Downloader(self._limits, self._config.ca_file)
         verifier = Verifier(self._config.root_keys, self._state, downloader)
         return Worker(self._config, self._handlers, self._state, downloader, verifier)
@@ -136,7 +136,7 @@ class _Session:
         self._results = ResultReporter(reporter, with_phase=config.report_phases)
         self._client = client
         self._desired = DesiredSection()
-        self._diagnostics = Diagnostics(config, worker.state, reporter)
+        self._diagnostics = Diagnostics(config, worker.state, reporter, lambda: client.identity)
         self._events: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"odu-{name}")
         self._cancelled = threading.Event()
@@ -167,8 +167,8 @@ class _Session:
         if news == News.GAP:
             try:
                 news = self._desired.receive_whole((await get_twin(self._client)).get("desired"))
-            except SEND_ERRORS as error:
-                # The SDK hands over the whole section when it has reconnected.
+            except PASSING_ERRORS as error:
+                # The whole section comes when the connection is back.
                 logger.warning("%s: twin out of reach: %s", self._name, type(error).__name__)
                 return
         self._diagnostics.follow(self._desired)
@@ -204,7 +204,8 @@ class _Session:
         elif decision == Decision.REPORT_KNOWN_RESULT:
             done = workflow.find_finished(command.workflow_id)
             assert done is not None
-            self._results.report_known(command, done)
+            kept = await asyncio.to_thread(self._worker.state.last_report, done.workflow_id)
+            self._reporter.put(kept or self._results.known(command, done))
 
     async def _accept(self, command: Command, workflow: Workflow, decision: Decision) -> bool:
         """Verify a deployment and start it; False where not even the root keys could be had."""
@@ -230,8 +231,8 @@ class _Session:
         loop = asyncio.get_running_loop()
         cancelled = self._cancelled = threading.Event()
 
-        def on_phase(phase: str) -> None:
-            loop.call_soon_threadsafe(self._results.report_phase, operation.command, phase)
+        def on_phase(phase: str, waiting: str | None) -> None:
+            loop.call_soon_threadsafe(self._results.report_phase, operation.command, phase, waiting)
 
         self._results.begin()
         future = loop.run_in_executor(
@@ -251,21 +252,24 @@ class _Session:
             await asyncio.to_thread(
                 self._worker.conclude, operation, is_installed=result.ended == Ended.COMPLETED
             )
-        await self._remember(workflow)
+        report = self._results.end(operation, ended, result) if following is None else None
+        # First remembered, then sent: the report may be repeated after a crash, but not forgotten.
+        await self._remember(workflow, report)
         logger.info("%s: workflow %.64s %s", self._name, operation.command.workflow_id, ended.value)
-        if following is None:
-            self._results.report_end(operation, ended, result)
+        if report is not None:
+            self._reporter.put(report)
             return
         assert self._waiting is not None
         waiting, self._waiting = self._waiting, None
         self._start(waiting)
 
-    async def _remember(self, workflow: Workflow) -> None:
-        is_news = workflow.finished != self.workflow.finished
-        self.workflow = workflow
-        if is_news:
-            entries = finished_to_json(workflow.finished)
-            await asyncio.to_thread(self._worker.state.save_finished, entries)
+    async def _remember(self, workflow: Workflow, report: Mapping[str, Any] | None = None) -> None:
+        is_news = workflow.ended != self.workflow.ended
+        last, self.workflow = self.workflow.held, workflow
+        if is_news or report is not None:
+            entries = finished_to_json(workflow.ended)
+            kept = report and {"workflowId": last.workflow_id if last else "", "patch": report}
+            await asyncio.to_thread(self._worker.state.save_finished, entries, kept)
 
 
 def _result_of(done: asyncio.Future[DeploymentResult]) -> DeploymentResult:

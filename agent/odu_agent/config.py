@@ -9,9 +9,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .contract.encoding import unb64url
-from .contract.rootkeys import RootKey
+from .contract.rootkeys import RootKey, check_rsa_numbers
 from .contract.strictjson import loads_object
 from .contract.twin import DEFAULT_COMPATIBILITY_NAMES
+from .hub.identity import (
+    TOKEN_SECONDS,
+    ClientCertificate,
+    IdentityError,
+    identity_of,
+    parse_pairs,
+)
+from .hub.identity_service import IDENTITY_SOCKET, KEY_SOCKET
+from .hub.provisioning import registration_of
 
 _DEFAULT_DOWNLOAD_TIMEOUT_MINUTES = 480
 _DEFAULT_LOG_KILOBYTES = 50
@@ -28,7 +37,7 @@ class AgentConfig:
     """All that one agent needs to know.
 
     Attributes:
-        connection_string: Of the device, or of a module of it.
+        connection_string: Of the device, or of a module of it; of a registration for DPS.
         manufacturer: In `deviceProperties`: it decides the device class.
         model: In `deviceProperties`.
         root_keys: The keys this device was built with, by key id.
@@ -47,6 +56,13 @@ class AgentConfig:
             handler is simulated then.
         handler_settings: What each handler is given, by its name.
         root: The file system to update.
+        hooks_folder: Holds the programs that say whether an update may go on; None for none.
+        connection_type: `string`, `DPS` (Device Provisioning Service) or `AIS` (IoT Identity
+            Service, which needs no connection string).
+        certificate: For devices that prove themselves by X.509.
+        token_seconds: Life of the tokens that the device makes for itself.
+        identity_socket: Of the IoT Identity Service.
+        key_socket: Of its key service.
         log_components: Folders with logs to upload on request, by component name.
         maximum_log_bytes: Most that is uploaded of one folder.
     """
@@ -68,6 +84,12 @@ class AgentConfig:
     simulator: Mapping[str, Any] | None = None
     handler_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     root: Path = Path("/")
+    hooks_folder: Path | None = None
+    connection_type: str = "string"
+    certificate: ClientCertificate | None = None
+    token_seconds: float = TOKEN_SECONDS
+    identity_socket: Path = IDENTITY_SOCKET
+    key_socket: Path = KEY_SOCKET
     log_components: Mapping[str, Path] = field(default_factory=dict)
     maximum_log_bytes: int = _DEFAULT_LOG_KILOBYTES * 1024
 
@@ -82,17 +104,12 @@ class AgentConfig:
 
     @property
     def device_name(self) -> str:
-        """The identity in the connection string, for logs."""
-        device, module = self.identity
-        return device + (f"/{module}" if module else "")
-
-    @property
-    def identity(self) -> tuple[str, str | None]:
-        """Device and module of the connection string."""
-        parts = dict(
-            part.split("=", 1) for part in self.connection_string.split(";") if "=" in part
-        )
-        return parts.get("DeviceId", "?"), parts.get("ModuleId")
+        """What the connection source calls the device, for logs."""
+        if self.connection_type == "AIS":
+            return "the identity service's device"
+        parts = parse_pairs(self.connection_string)
+        names = (parts.get("DeviceId") or parts.get("RegistrationId"), parts.get("ModuleId"))
+        return "/".join(name for name in names if name)
 
 
 def load_config(path: Path) -> AgentConfig:
@@ -108,7 +125,7 @@ def load_config(path: Path) -> AgentConfig:
     agent = agents[0]
     folder = path.parent
     return AgentConfig(
-        connection_string=_connection_string(agent),
+        **_connection(agent, folder),
         manufacturer=_get(agent, "manufacturer", str),
         model=_get(agent, "model", str),
         root_keys=load_root_keys(folder / _get(members, "rootKeysFile", str)),
@@ -129,6 +146,7 @@ def load_config(path: Path) -> AgentConfig:
         simulator=_simulator(members.get("simulator")),
         handler_settings=_handler_settings(members),
         root=folder / _get(members, "root", str, "/"),
+        hooks_folder=folder / _get(members, "hooksFolder", str, "/etc/adu/hooks.d"),
         log_components=_log_components(members, folder),
         maximum_log_bytes=1024 * _log_kilobytes(members),
     )
@@ -146,7 +164,7 @@ def load_root_keys(path: Path) -> dict[str, RootKey]:
             raise ConfigError(f"{path.name}: {kid} must be an object")
         try:
             keys[kid] = RootKey(kid, unb64url(_get(value, "n", str)), _get(value, "e", int))
-            keys[kid].public_key()
+            check_rsa_numbers(keys[kid].n, keys[kid].e)
         except ValueError as error:
             raise ConfigError(f"{path.name}: key {kid}: {error}") from None
     if not keys:
@@ -186,11 +204,30 @@ def _get(members: Mapping[str, Any], name: str, kind: type[_T], default: _T | No
     return value
 
 
-def _connection_string(agent: Mapping[str, Any]) -> str:
+def _connection(agent: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The members of the configuration that stem from `connectionSource`."""
     source = _get(agent, "connectionSource", dict)
-    if _get(source, "connectionType", str) != "string":
-        raise ConfigError("connectionType must be string: no identity service is supported")
-    return _get(source, "connectionData", str)
+    kind, data = _get(source, "connectionType", str), _get(source, "connectionData", str, "")
+    certificate = _certificate(source, folder)
+    try:
+        if kind == "DPS":
+            registration_of(data, certificate)
+        elif kind == "string":
+            identity_of(data, certificate)
+        elif kind != "AIS":
+            raise ConfigError("connectionType must be string, DPS or AIS")
+    except IdentityError as error:
+        raise ConfigError(f"connectionData: {error}") from None
+    return {"connection_type": kind, "connection_string": data, "certificate": certificate}
+
+
+def _certificate(source: Mapping[str, Any], folder: Path) -> ClientCertificate | None:
+    names = [_get(source, name, str, "") for name in ("certificateFile", "privateKeyFile")]
+    if not any(names):
+        return None
+    if not all(names):
+        raise ConfigError("certificateFile and privateKeyFile belong together")
+    return ClientCertificate(*(folder / name for name in names))
 
 
 def _texts(members: Mapping[str, Any], name: str) -> dict[str, str]:

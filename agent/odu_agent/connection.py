@@ -1,63 +1,77 @@
-"""The connection to the hub, by the Azure IoT device SDK."""
+"""The connection to the hub, as the settings describe it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+import ssl
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from azure.iot.device import ProxyOptions
-from azure.iot.device.aio import IoTHubDeviceClient, IoTHubModuleClient
-
-from .contract.twin import MODEL_ID
-from .reporting import SEND_ERRORS
+from .hub import PASSING_ERRORS, HubClient
+from .hub.identity import FixedIdentity, identity_of
+from .hub.mqtt import MqttHubClient, describe, waits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from .config import AgentConfig
+    from .hub.identity import ClientCertificate, IdentitySource
 
 logger = logging.getLogger(__name__)
 
 _FIRST_WAIT_SECONDS = 1.0
-_LONGEST_WAIT_SECONDS = 60.0
 _TWIN_TIMEOUT_SECONDS = 60.0
 _T = TypeVar("_T")
 
 
-class HubClient(Protocol):
-    """The part of the SDK's client that an agent uses."""
-
-    on_twin_desired_properties_patch_received: Any
-
-    async def connect(self) -> None:
-        """Open the connection."""
-
-    async def get_twin(self) -> dict[str, Any]:
-        """Fetch both sections of the twin."""
-
-    async def patch_twin_reported_properties(self, reported_properties_patch: Any) -> None:
-        """Merge into the reported section."""
-
-    async def shutdown(self) -> None:
-        """Close for good."""
-
-
 def create_client(config: AgentConfig) -> HubClient:
-    """Make the SDK's client for a device or module."""
-    is_module = "ModuleId=" in config.connection_string
-    kind = IoTHubModuleClient if is_module else IoTHubDeviceClient
-    options: dict[str, Any] = {
-        "product_info": MODEL_ID,
-        "websockets": config.use_websockets,
-    }
-    if config.ca_file is not None:
-        options["server_verification_cert"] = config.ca_file.read_text()
-    if config.proxy is not None:
-        host, port = config.proxy
-        options["proxy_options"] = ProxyOptions("HTTP", host, port)  # type: ignore[no-untyped-call]
-    client: HubClient = kind.create_from_connection_string(config.connection_string, **options)
-    return client
+    """Make the client of a device or module; to be called in the running loop."""
+    return MqttHubClient(
+        identity_source(config),
+        partial(tls_context, config.ca_file),
+        proxy=config.proxy,
+        use_websockets=config.use_websockets,
+        token_seconds=config.token_seconds,
+    )
+
+
+def identity_source(config: AgentConfig) -> IdentitySource:
+    """What finds out who the device is.
+
+    Raises:
+        IdentityError: The connection data cannot be used.
+    """
+    if config.connection_type == "AIS":
+        from .hub.identity_service import ServiceIdentity
+
+        return ServiceIdentity(config.identity_socket, config.key_socket)
+    if config.connection_type == "DPS":
+        from .hub.provisioning import ProvisionedIdentity, registration_of
+
+        return ProvisionedIdentity(
+            registration_of(config.connection_string, config.certificate),
+            config.data_folder / "provisioning.json",
+            partial(tls_context, config.ca_file),
+            config.proxy,
+        )
+    return FixedIdentity(identity_of(config.connection_string, config.certificate))
+
+
+def tls_context(ca_file: Path | None, certificate: ClientCertificate | None) -> ssl.SSLContext:
+    """What outgoing TLS trusts, and what it shows.
+
+    Raises:
+        OSError: A file cannot be read or holds no such thing (`ssl.SSLError`).
+    """
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    if certificate is not None:
+        context.load_cert_chain(certificate.certificate, certificate.key)
+    return context
 
 
 async def open_connection(client: HubClient, on_patch: Callable[[Any], None]) -> dict[str, Any]:
@@ -67,39 +81,29 @@ async def open_connection(client: HubClient, on_patch: Callable[[Any], None]) ->
         client: Not yet connected.
         on_patch: Called in the running loop with each patch of the desired section.
     """
-    loop = asyncio.get_running_loop()
 
     async def forward(patch: Any) -> None:
-        # The SDK calls from a loop of its own, in order.
-        loop.call_soon_threadsafe(on_patch, patch)
+        on_patch(patch)
 
-    def listen() -> None:
-        client.on_twin_desired_properties_patch_received = forward
-
-    async def listen_and_get() -> dict[str, Any]:
-        # Setting the handler blocks until the hub has taken the subscription.
-        await asyncio.to_thread(listen)
-        return await get_twin(client)
-
+    client.on_twin_desired_properties_patch_received = forward
     await _until_it_works(client.connect)
-    return await _until_it_works(listen_and_get)
+    return await _until_it_works(lambda: get_twin(client))
 
 
 async def get_twin(client: HubClient) -> dict[str, Any]:
     """Fetch the twin.
 
     Raises:
-        TimeoutError: The hub did not answer; the SDK alone would wait for ever.
+        asyncio.TimeoutError: The hub did not answer.
     """
     return await asyncio.wait_for(client.get_twin(), _TWIN_TIMEOUT_SECONDS)
 
 
 async def _until_it_works(call: Callable[[], Awaitable[_T]]) -> _T:
-    wait = _FIRST_WAIT_SECONDS
-    while True:
+    for wait in waits(_FIRST_WAIT_SECONDS):
         try:
             return await call()
-        except SEND_ERRORS as error:
-            logger.warning("no connection to the hub: %s", type(error).__name__)
+        except PASSING_ERRORS as error:
+            logger.warning("no connection to the hub: %s", describe(error))
             await asyncio.sleep(wait)
-            wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
+    raise AssertionError("the waits never end")

@@ -1,30 +1,28 @@
 """Carry out one verified deployment, in a thread of its own.
 
-All steps are planned, reference steps unfolded into their child's steps; then all are downloaded,
-then each is backed up, installed and applied before the next. A failure to install or apply
-restores that step. Cancelling is noticed between actions and within downloads.
+All steps are planned (`plan`); then all are downloaded, then each is backed up, installed and
+applied before the next. A failure to install or apply restores that step. Cancelling is noticed
+between actions, within downloads, and by handlers that look for it.
+
+A step may ask for a restart of the device or the agent. Now means now; later means after the other
+steps, but for those of the same update (or child and component), which wait for the next run.
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .content import Content
 from .contract.codes import Erc, ResultCode
-from .contract.manifest import (
-    ManifestError,
-    ManifestFile,
-    UpdateManifest,
-    parse_detached,
-    parse_update_manifest,
-)
+from .contract.manifest import ManifestError, UpdateManifest
 from .contract.twin import StepReport
 from .download import DownloadCancelledError, DownloadError
-from .handlers import CANCELLED, LocalFile, Restart, StepContext, StepResult
-from .names import is_plain_file_name, local_name
+from .handlers import CANCELLED, Restart, StepContext, StepResult
+from .plan import OWN_LOOP, Part, Planner
 from .redaction import redact
+from .state import JsonFile
 from .verification import VerificationError
 from .workflow import Ended
 
@@ -33,14 +31,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from .contract.manifest import ManifestStep
+    from .components import Enumerator
     from .download import Downloader
     from .handlers import Handler
     from .workflow import Command
 
 logger = logging.getLogger(__name__)
 
-_MAXIMUM_DETACHED_BYTES = 4 * 1024 * 1024
+_MOST_RESTARTS = 3
+_RESTARTS_NOW: dict[int, Restart] = {
+    ResultCode.INSTALL_REBOOT_NOW: Restart.DEVICE,
+    ResultCode.APPLY_REBOOT_NOW: Restart.DEVICE,
+    ResultCode.INSTALL_RESTART_NOW: Restart.AGENT,
+    ResultCode.APPLY_RESTART_NOW: Restart.AGENT,
+}
+_RESTARTS_LATER: dict[int, Restart] = {
+    ResultCode.INSTALL_REBOOT_LATER: Restart.DEVICE,
+    ResultCode.APPLY_REBOOT_LATER: Restart.DEVICE,
+    ResultCode.INSTALL_RESTART_LATER: Restart.AGENT,
+    ResultCode.APPLY_RESTART_LATER: Restart.AGENT,
+}
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,9 @@ class DeploymentTools:
         cancelled: Set to stop the deployment.
         check: Called with the whole manifest before anything of it is fetched, and again before
             it is installed; raises `VerificationError`.
-        on_phase: Told when downloading, installing and applying begin.
+        on_phase: Told when downloading, installing and applying begin; may wait there, and raise.
+        enumerator: Loads who knows the device's components; gives None where the device is all
+            there is. Called for updates with reference steps.
     """
 
     handlers: Mapping[str, Handler]
@@ -79,15 +91,7 @@ class DeploymentTools:
     cancelled: threading.Event
     check: Callable[[UpdateManifest], None]
     on_phase: Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class _Part:
-    """An inline step with its handler; `position` is that of its top-level step."""
-
-    position: int
-    handler: Handler
-    context: StepContext
+    enumerator: Callable[[], Enumerator | None] = lambda: None
 
 
 class _StopError(Exception):
@@ -102,15 +106,16 @@ class Deployment:
     """One run of one command's manifest."""
 
     def __init__(self, command: Command, manifest: UpdateManifest, tools: DeploymentTools) -> None:
-        self._command = command
         self._manifest = manifest
         self._tools = tools
+        self._content = Content(command.file_urls, tools.downloader, tools.cancelled)
+        self._restarts = JsonFile(tools.folder / "restarts.json")
         self._steps = [StepReport(ResultCode.FAILURE)] * len(manifest.steps)
 
     def run(self) -> DeploymentResult:
         """Carry it out; every failure becomes a result."""
         try:
-            self._run()
+            restart = self._run()
         except _StopError as stop:
             return self._ended_by(stop.result)
         except DownloadCancelledError:
@@ -119,22 +124,75 @@ class Deployment:
             return self._ended_by(StepResult(ResultCode.FAILURE, (error.erc,), error.message))
         except OSError as error:
             return self._ended_by(_os_failure(error))
-        return DeploymentResult(Ended.COMPLETED, ResultCode.APPLY_SUCCESS, steps=tuple(self._steps))
+        return DeploymentResult(
+            ended=Ended.COMPLETED,
+            result_code=ResultCode.APPLY_SUCCESS,
+            steps=tuple(self._steps),
+            restart=restart,
+        )
 
-    def _run(self) -> None:
-        manifest = self._whole_manifest()
-        self._tools.check(manifest)
-        parts = self._plan(manifest)
+    def _run(self) -> Restart | None:
+        parts = self._plan()
         if all(self._is_installed(part) for part in parts):
-            return
-        self._tools.on_phase("download")
+            return None
+        self._enter("download")
         for part in parts:
             if not self._is_installed(part):
                 self._act(part, part.handler.download)
-        self._tools.check(manifest)
+        self._tools.check(self._manifest)
+        return self._install_all(parts)
+
+    def _plan(self) -> tuple[Part, ...]:
+        planner = Planner(
+            handlers=self._tools.handlers,
+            content=self._content,
+            folder=self._tools.folder,
+            cancelled=self._tools.cancelled,
+            load_enumerator=self._tools.enumerator,
+        )
+        self._manifest = planner.whole(self._manifest)
+        self._steps = [StepReport(ResultCode.FAILURE)] * len(self._manifest.steps)
+        self._tools.check(self._manifest)
+        plan = planner.plan(self._manifest)
+        for position in plan.unmatched:
+            self._steps[position] = StepReport(ResultCode.INSTALL_SKIPPED_NO_COMPONENT)
+        return plan.parts
+
+    def _install_all(self, parts: tuple[Part, ...]) -> Restart | None:
+        left: set[str] = set()
+        wanted: set[Restart] = set()
         for part in parts:
-            if not self._is_installed(part):
-                self._install(part)
+            if not left.isdisjoint((part.loop, OWN_LOOP)) or self._is_installed(part):
+                continue
+            code = self._install(part)
+            if code in _RESTARTS_NOW:
+                return self._restart(part, _RESTARTS_NOW[code])
+            if code in _RESTARTS_LATER:
+                left.add(part.loop)
+                wanted.add(self._restart(part, _RESTARTS_LATER[code]))
+        if Restart.DEVICE in wanted:
+            return Restart.DEVICE
+        return Restart.AGENT if wanted else None
+
+    def _restart(self, part: Part, restart: Restart) -> Restart:
+        """Count the restarts that a step has asked for: without end is a failure."""
+        asked = self._restarts.read().get(part.name, 0)
+        if asked >= _MOST_RESTARTS:
+            self._restarts.update({part.name: 0})
+            self._fail(part, f"still not installed after {asked} restarts")
+        self._restarts.update({part.name: asked + 1})
+        return restart
+
+    def _fail(self, part: Part, details: str) -> None:
+        result = StepResult(ResultCode.FAILURE, (Erc.STEPS_RESTARTS_WITHOUT_END,), details)
+        self._note(part, result)
+        raise _StopError(result)
+
+    def _enter(self, phase: str) -> None:
+        """A phase may have to wait for its time, and be cancelled meanwhile."""
+        self._tools.on_phase(phase)
+        if self._tools.cancelled.is_set():
+            raise _StopError(CANCELLED)
 
     def _ended_by(self, result: StepResult) -> DeploymentResult:
         is_cancelled = result.result_code == ResultCode.CANCELLED
@@ -146,99 +204,7 @@ class Deployment:
             steps=tuple(self._steps),
         )
 
-    def _whole_manifest(self) -> UpdateManifest:
-        """The manifest itself, or the one in the file that a short manifest names."""
-        file_id = self._manifest.detached_manifest_file_id
-        if file_id is None:
-            return self._manifest
-        text = self._detached(file_id, Erc.DETACHED_FILE_MISSING)
-        manifest = parse_update_manifest(text)
-        if manifest.update_id != self._manifest.update_id or manifest.detached_manifest_file_id:
-            raise ManifestError(Erc.DETACHED_BAD, "the detached manifest is of another update")
-        self._steps = [StepReport(ResultCode.FAILURE)] * len(manifest.steps)
-        return manifest
-
-    def _detached(self, file_id: str, missing: Erc) -> str:
-        file = self._manifest.files.get(file_id)
-        if file is None:
-            raise ManifestError(missing, "the file of a detached manifest is not listed")
-        if file.size_in_bytes > _MAXIMUM_DETACHED_BYTES:
-            raise ManifestError(Erc.DETACHED_BAD, "a detached manifest is too large")
-        path = self._tools.folder / "manifests" / local_name(file_id)
-        self._fetch(file_id, file, path)
-        try:
-            return parse_detached(path.read_text("utf-8"))
-        except UnicodeDecodeError:
-            raise ManifestError(Erc.DETACHED_NOT_JSON, "a detached manifest is not UTF-8") from None
-
-    def _plan(self, manifest: UpdateManifest) -> list[_Part]:
-        parts = []
-        for position, step in enumerate(manifest.steps):
-            file_id = step.detached_manifest_file_id
-            if file_id is None:
-                parts.append(self._part(manifest, position, position, step))
-                continue
-            text = self._detached(file_id, Erc.STEPS_FILE_MISSING)
-            child = parse_update_manifest(text, check_version=False)
-            if child.detached_manifest_file_id or any(inner.is_reference for inner in child.steps):
-                raise ManifestError(Erc.STEPS_NESTED_REFERENCE, "a child refers to a further child")
-            parts += [
-                self._part(child, position, index, inner) for index, inner in enumerate(child.steps)
-            ]
-        return parts
-
-    def _part(
-        self, manifest: UpdateManifest, position: int, index: int, step: ManifestStep
-    ) -> _Part:
-        handler = self._tools.handlers.get(step.handler or "")
-        if handler is None:
-            raise ManifestError(
-                Erc.HANDLER_NOT_REGISTERED, f"there is no handler {step.handler!r:.80}"
-            )
-        is_child = manifest.update_id != self._manifest.update_id
-        folder = self._tools.folder / (f"child-{position}" if is_child else "files")
-        files = [self._local_file(manifest, file_id, folder) for file_id in step.files]
-        work_folder = self._tools.folder / "work" / f"{position}-{index}"
-        work_folder.mkdir(parents=True, exist_ok=True)
-
-        def fetch_files(*file_ids: str) -> None:
-            for file in files:
-                if not file_ids or file.file_id in file_ids:
-                    self._fetch(file.file_id, manifest.files[file.file_id], file.path)
-
-        context = StepContext(
-            update_id=manifest.update_id,
-            index=index,
-            step=step,
-            files=tuple(files),
-            work_folder=work_folder,
-            cancelled=self._tools.cancelled,
-            fetch_files=fetch_files,
-        )
-        return _Part(position, handler, context)
-
-    def _local_file(self, manifest: UpdateManifest, file_id: str, folder: Path) -> LocalFile:
-        file = manifest.files.get(file_id)
-        if file is None:
-            raise ManifestError(
-                Erc.STEPS_FILE_MISSING, f"a step names no file of it: {file_id:.64}"
-            )
-        if not is_plain_file_name(file.file_name):
-            raise ManifestError(
-                Erc.DOWNLOAD_INVALID_FILE, f"the file name {file.file_name!r:.80} is not allowed"
-            )
-        return LocalFile(file_id, file.file_name, folder / local_name(file_id))
-
-    def _fetch(self, file_id: str, file: ManifestFile, path: Path) -> None:
-        url = self._command.file_urls.get(file_id)
-        if url is None:
-            raise DownloadError(Erc.DOWNLOAD_INVALID_URL, f"file {file_id:.64} has no address")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(path.parent).free < file.size_in_bytes:
-            raise DownloadError(Erc.NO_SPACE, f"no space for {file.size_in_bytes} bytes")
-        self._tools.downloader.fetch(url, file, path, self._tools.cancelled)
-
-    def _is_installed(self, part: _Part) -> bool:
+    def _is_installed(self, part: Part) -> bool:
         result = self._call(part, part.handler.is_installed)
         if result.result_code != ResultCode.INSTALLED:
             return False
@@ -246,20 +212,25 @@ class Deployment:
             self._steps[part.position] = StepReport(ResultCode.INSTALL_SKIPPED_INSTALLED)
         return True
 
-    def _install(self, part: _Part) -> None:
-        self._tools.on_phase("install")
+    def _install(self, part: Part) -> int:
+        """Install and apply a step; the code of its last action may ask for a restart."""
+        self._enter("install")
         self._act(part, part.handler.backup)
         try:
-            self._act(part, part.handler.install)
-            self._tools.on_phase("apply")
-            self._act(part, part.handler.apply)
+            code = self._act(part, part.handler.install)
+            if code in _RESTARTS_NOW or code in _RESTARTS_LATER:
+                return code
+            self._enter("apply")
+            code = self._act(part, part.handler.apply)
         except _StopError as stop:
             if stop.result.result_code != ResultCode.CANCELLED:
                 self._call(part, part.handler.restore)
             raise
-        self._steps[part.position] = StepReport(ResultCode.APPLY_SUCCESS)
+        if code not in _RESTARTS_NOW and code not in _RESTARTS_LATER:
+            self._steps[part.position] = StepReport(ResultCode.APPLY_SUCCESS)
+        return code
 
-    def _act(self, part: _Part, action: Callable[[StepContext], StepResult]) -> None:
+    def _act(self, part: Part, action: Callable[[StepContext], StepResult]) -> int:
         """Run an action and note its result; what it did stands even if it was then cancelled."""
         if self._tools.cancelled.is_set():
             raise _StopError(CANCELLED)
@@ -267,13 +238,17 @@ class Deployment:
         if self._tools.cancelled.is_set():
             self._call(part, part.handler.cancel)
             result = CANCELLED
+        self._note(part, result)
+        if not result.is_success:
+            raise _StopError(result)
+        return result.result_code
+
+    def _note(self, part: Part, result: StepResult) -> None:
         self._steps[part.position] = StepReport(
             result.result_code, result.extended_result_codes, result.details
         )
-        if not result.is_success:
-            raise _StopError(result)
 
-    def _call(self, part: _Part, action: Callable[[StepContext], StepResult]) -> StepResult:
+    def _call(self, part: Part, action: Callable[[StepContext], StepResult]) -> StepResult:
         try:
             result = action(part.context)
         except DownloadCancelledError:

@@ -25,7 +25,7 @@ from .log_files import newest_files
 from .log_upload import LogUploader, UploadCancelledError, UploadError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .config import AgentConfig
     from .desired import DesiredSection
@@ -42,9 +42,17 @@ class Diagnostics:
         config: The settings, with the folders that hold logs.
         state: Remembers the last answer.
         reporter: Sends acknowledgements and results.
+        identity: Of the device and module, once connected.
     """
 
-    def __init__(self, config: AgentConfig, state: DeviceState, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        config: AgentConfig,
+        state: DeviceState,
+        reporter: Reporter,
+        identity: Callable[[], tuple[str, str | None]],
+    ) -> None:
+        self._identity = identity
         self._config = config
         self._state = state
         self._reporter = reporter
@@ -116,7 +124,7 @@ class Diagnostics:
             return LogResult.FAILURE
 
     def _upload_all(self, operation_id: str, uploader: LogUploader) -> LogResult:
-        device_id, module_id = self._config.identity
+        device_id, module_id = self._identity()
         prefix = log_folder(device_id, module_id, operation_id)
         for name, folder in self._config.log_components.items():
             files = newest_files(folder, self._config.maximum_log_bytes)

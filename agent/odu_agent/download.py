@@ -32,7 +32,8 @@ _CHUNK_BYTES = 64 * 1024
 _LONGEST_WAIT_SECONDS = 30.0
 _SMALL_ATTEMPTS = 3
 _ALGORITHMS = ("sha256", "sha384", "sha512")
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
 
 
 class DownloadError(Exception):
@@ -247,7 +248,10 @@ class _Transfer:
 
     def _check_length(self, response: urllib3.BaseHTTPResponse, offset: int) -> None:
         length = response.headers.get("Content-Length", "")
-        if length.isdecimal() and offset + int(length) != self._size:
+        if length and not _LENGTH.fullmatch(length):
+            self.discard()
+            raise DownloadError(Erc.DOWNLOAD_TOO_LONG, "the server offers an impossible length")
+        if length and offset + int(length) != self._size:
             self.discard()
             is_long = offset + int(length) > self._size
             raise DownloadError(

@@ -12,9 +12,8 @@ import os
 import platform
 import shutil
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-from azure.iot.device import exceptions as iot_errors
 
 from .contract.codes import AgentState, Erc, ResultCode
 from .contract.twin import (
@@ -24,6 +23,9 @@ from .contract.twin import (
     startup_report,
     workflow_member,
 )
+from .hub import PASSING_ERRORS, RefusedError
+from .hub.mqtt import describe
+from .report_size import brief, ever_smaller
 from .workflow import Ended
 
 if TYPE_CHECKING:
@@ -38,14 +40,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 AGENT_VERSION = "DU;odu-agent/0.1.0"
-SEND_ERRORS = (
-    iot_errors.ClientError,
-    iot_errors.ServiceError,
-    iot_errors.OperationCancelled,
-    iot_errors.OperationTimeout,
-    TimeoutError,
-    asyncio.TimeoutError,  # another class before Python 3.11
-)
 _MAXIMUM_QUEUED = 32
 _SEND_TIMEOUT_SECONDS = 120.0
 _LONGEST_WAIT_SECONDS = 300.0
@@ -84,12 +78,26 @@ class Reporter:
     async def _send(
         self, send: Callable[[dict[str, Any]], Awaitable[None]], patch: dict[str, Any]
     ) -> None:
+        for smaller in ever_smaller(patch):
+            try:
+                await self._send_until_taken(send, smaller)
+            except RefusedError as error:
+                logger.warning("a report was refused: %s", describe(error))
+            else:
+                return
+        logger.error("a report was dropped, for the hub refuses it in any form")
+
+    async def _send_until_taken(
+        self, send: Callable[[dict[str, Any]], Awaitable[None]], patch: dict[str, Any]
+    ) -> None:
         wait = self._first_wait_seconds
         while True:
             try:
                 await asyncio.wait_for(send(patch), _SEND_TIMEOUT_SECONDS)
-            except SEND_ERRORS as error:
-                logger.warning("a report was not taken: %s", type(error).__name__)
+            except RefusedError:
+                raise
+            except PASSING_ERRORS as error:
+                logger.warning("a report was not taken: %s", describe(error))
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
             else:
@@ -108,24 +116,31 @@ class ResultReporter:
         self._reporter = reporter
         self._with_phase = with_phase
         self._phase: str | None = None
+        self._is_waiting = False
 
     def begin(self) -> None:
         """A deployment begins: no phase has been reported of it."""
         self._phase = None
+        self._is_waiting = False
 
     def report(self, state: AgentState, result_code: int, command: Command, **details: Any) -> None:
         """Report a state and result of a command; `details` as `result_report` takes them."""
-        extra = {"phase": self._phase} if self._with_phase else {}
-        workflow = workflow_member(command.action, command.workflow_id, command.retry_timestamp)
-        self._reporter.put(
-            result_report(state, result_code, workflow=workflow, extra=extra, **details)
-        )
+        self._reporter.put(self._result(state, result_code, command, **details))
 
-    def report_phase(self, command: Command, phase: str) -> None:
-        """Report that a phase began, if phases are reported."""
-        if self._with_phase and phase != self._phase:
+    def report_phase(self, command: Command, phase: str, waiting: str | None = None) -> None:
+        """Report that a phase began, if phases are reported, or why it has to wait."""
+        is_told = waiting is None and not self._is_waiting
+        if is_told and (not self._with_phase or phase == self._phase):
+            return
+        self._is_waiting = waiting is not None
+        if waiting is None:
             self._phase = phase
-            self.report(AgentState.DEPLOYMENT_IN_PROGRESS, ResultCode.SUCCESS, command)
+        self.report(
+            AgentState.DEPLOYMENT_IN_PROGRESS,
+            ResultCode.SUCCESS,
+            command,
+            result_details=None if waiting is None else brief(f"waiting before {phase}: {waiting}"),
+        )
 
     def report_refused(
         self, command: Command, error: VerificationError, package_code: Erc | None
@@ -137,22 +152,23 @@ class ResultReporter:
             ResultCode.FAILURE,
             command,
             extended_result_codes=codes,
-            result_details=error.message,
+            result_details=brief(error.message),
         )
 
-    def report_known(self, command: Command, done: Finished) -> None:
-        """Report again how a workflow ended."""
-        is_completed = done.ended == Ended.COMPLETED
+    def known(self, command: Command, done: Finished) -> dict[str, Any]:
+        """The report again of how a workflow ended, as far as that is known."""
+        is_completed, is_failed = done.ended == Ended.COMPLETED, done.ended == Ended.FAILED
+        code = ResultCode.FAILURE if is_failed else ResultCode.CANCELLED
         installed = parse_installed_update_id(done.installed_update_id)
-        self.report(
-            AgentState.IDLE,
-            ResultCode.APPLY_SUCCESS if is_completed else ResultCode.CANCELLED,
+        return self._result(
+            AgentState.FAILED if is_failed else AgentState.IDLE,
+            ResultCode.APPLY_SUCCESS if is_completed else code,
             command,
             installed_update_id=installed if is_completed else None,
         )
 
-    def report_end(self, operation: Operation, ended: Ended, result: DeploymentResult) -> None:
-        """Report the end of a deployment; one that was cancelled counts as that alone."""
+    def end(self, operation: Operation, ended: Ended, result: DeploymentResult) -> dict[str, Any]:
+        """The report of a deployment's end; one that was cancelled counts as that alone."""
         self._phase = None
         codes = (*result.extended_result_codes, operation.package_code)
         state, code = AgentState.IDLE, result.result_code
@@ -160,17 +176,26 @@ class ResultReporter:
             state = AgentState.FAILED
         elif ended == Ended.CANCELLED:
             code, codes = ResultCode.CANCELLED, (Erc.NONE, operation.package_code)
-        self.report(
+        return self._result(
             state,
             code,
             operation.command,
             extended_result_codes=codes,
-            result_details=result.details,
-            step_results=result.steps,
+            result_details=brief(result.details),
+            step_results=[
+                replace(step, result_details=brief(step.result_details)) for step in result.steps
+            ],
             installed_update_id=(
                 operation.manifest.update_id if ended == Ended.COMPLETED else None
             ),
         )
+
+    def _result(
+        self, state: AgentState, result_code: int, command: Command, **details: Any
+    ) -> dict[str, Any]:
+        extra = {"phase": self._phase} if self._with_phase else {}
+        workflow = workflow_member(command.action, command.workflow_id, command.retry_timestamp)
+        return result_report(state, result_code, workflow=workflow, extra=extra, **details)
 
 
 def own_startup_report(config: AgentConfig) -> dict[str, Any]:

@@ -6,11 +6,13 @@ the new content and nothing between.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
+import stat
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from .contract.strictjson import loads_object
 
@@ -21,15 +23,63 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_PRIVATE_FOLDER = 0o700
+_PRIVATE_FILE = 0o600
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder that is this user's alone, or make sure that it is.
+
+    Raises:
+        OSError: It is a link, no folder, or another user's.
+    """
+    path.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_FOLDER)
+    facts = path.lstat()
+    if not stat.S_ISDIR(facts.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, "a folder of the agent is a link", str(path))
+    if hasattr(os, "geteuid") and facts.st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, "a folder of the agent is another user's", str(path))
+    if stat.S_IMODE(facts.st_mode) & 0o077:
+        path.chmod(_PRIVATE_FOLDER)
+    return path
+
+
+def open_private(path: Path, mode: str, *, flags: int = 0) -> IO[bytes]:
+    """Open a file of this user alone; a link in its place is an error, never followed.
+
+    Args:
+        path: The file.
+        mode: `rb`, `wb` or `r+b`.
+        flags: Further flags of `open(2)`.
+    """
+
+    def opener(name: str, given: int) -> int:
+        return os.open(name, given | _NO_LINK | flags, _PRIVATE_FILE)
+
+    return cast("IO[bytes]", open(path, mode, opener=opener))
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace a file as a whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     temporary = path.with_name(path.name + ".new")
-    with temporary.open("wb") as file:
+    temporary.unlink(missing_ok=True)
+    with open_private(temporary, "wb", flags=os.O_EXCL) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Have the names in a folder survive a power cut."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 class JsonFile:
@@ -42,7 +92,8 @@ class JsonFile:
     def read(self) -> dict[str, Any]:
         """The object as last written."""
         try:
-            return loads_object(self._path.read_bytes())
+            with open_private(self._path, "rb") as file:
+                return loads_object(file.read())
         except FileNotFoundError:
             return {}
         except ValueError:
@@ -74,9 +125,19 @@ class DeviceState:
         entries = self._file.read().get("finished")
         return [entry for entry in entries or () if isinstance(entry, dict)]
 
-    def save_finished(self, entries: list[dict[str, Any]]) -> None:
-        """Remember the workflows that ended."""
-        self._file.update({"finished": entries})
+    def save_finished(
+        self, entries: list[dict[str, Any]], report: Mapping[str, Any] | None = None
+    ) -> None:
+        """Remember the workflows that ended, and the report of the last one if it is new."""
+        self._file.update({"finished": entries, **({"lastReport": report} if report else {})})
+
+    def last_report(self, workflow_id: str) -> dict[str, Any] | None:
+        """The report of a workflow's end, if it was the last to end."""
+        report = self._file.read().get("lastReport")
+        if not isinstance(report, dict) or report.get("workflowId") != workflow_id:
+            return None
+        patch = report.get("patch")
+        return patch if isinstance(patch, dict) else None
 
     def log_result(self) -> tuple[str | None, int | None]:
         """The last request of logs that was answered, and the answer."""
@@ -96,7 +157,8 @@ class DeviceState:
     def root_key_package(self) -> bytes | None:
         """The root key package as last accepted."""
         try:
-            return self._package.read_bytes()
+            with open_private(self._package, "rb") as file:
+                return file.read()
         except FileNotFoundError:
             return None
 

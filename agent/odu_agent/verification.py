@@ -18,6 +18,8 @@ from .contract.rootkeys import (
     RootKeyError,
     RootKeyPackage,
     RootKeyStore,
+    check_successor,
+    check_trustworthy,
     parse_root_key_package,
     validate,
 )
@@ -79,6 +81,14 @@ class Verifier:
             data = self._downloader.fetch_small(url, _MAXIMUM_PACKAGE_BYTES)
         except DownloadError as error:
             raise VerificationError(Erc.PACKAGE_DOWNLOAD_FAILED, error.message) from None
+        return self.take_over(data)
+
+    def take_over(self, data: bytes) -> Erc:
+        """Take over a root key package.
+
+        Raises:
+            VerificationError: It must not be trusted. The one in force stays.
+        """
         with self._lock:
             return self._take_over(data)
 
@@ -103,17 +113,10 @@ class Verifier:
         try:
             package = parse_root_key_package(data)
             validate(package, self.roots.hard_coded)
+            check_trustworthy(package, self.roots.hard_coded)
+            check_successor(package, current, self._clock())
         except RootKeyError as error:
             raise VerificationError(error.erc, error.message) from None
-        if package.expires is not None and package.expires <= self._clock():
-            raise VerificationError(
-                Erc.PACKAGE_EXPIRED, f"root key package {package.version} has expired"
-            )
-        if current is not None and package.version < current.version:
-            raise VerificationError(
-                Erc.PACKAGE_ROLLED_BACK,
-                f"root key package {package.version} is older than {current.version}",
-            )
         if package == current:
             return Erc.PACKAGE_UNCHANGED
         self._state.save_root_key_package(data)

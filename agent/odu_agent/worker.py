@@ -8,7 +8,9 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .components import load_enumerator
 from .deployment import Deployment, DeploymentResult, DeploymentTools
+from .hooks import Hooks
 from .verification import VerificationError, check_compatibility, check_not_older, version_key
 
 if TYPE_CHECKING:
@@ -48,10 +50,21 @@ class Worker:
     verifier: Verifier
 
     def carry_out(
-        self, operation: Operation, cancelled: threading.Event, on_phase: Callable[[str], None]
+        self,
+        operation: Operation,
+        cancelled: threading.Event,
+        on_phase: Callable[[str, str | None], None],
     ) -> DeploymentResult:
-        """Run a deployment to its end."""
+        """Run a deployment to its end.
+
+        `on_phase` is told of each phase that begins, or why it has to wait.
+        """
         workflow_id = operation.command.workflow_id
+
+        def enter(phase: str) -> None:
+            self._await_consent(operation, phase, cancelled, on_phase)
+            on_phase(phase, None)
+
         self._purge_others(workflow_id)
         tools = DeploymentTools(
             handlers=self.handlers,
@@ -59,9 +72,26 @@ class Worker:
             folder=self._folder(workflow_id),
             cancelled=cancelled,
             check=lambda manifest: self._check(operation.command, manifest),
-            on_phase=on_phase,
+            on_phase=enter,
+            enumerator=lambda: load_enumerator(self.config),
         )
         return Deployment(operation.command, operation.manifest, tools).run()
+
+    def _await_consent(
+        self,
+        operation: Operation,
+        phase: str,
+        cancelled: threading.Event,
+        on_phase: Callable[[str, str | None], None],
+    ) -> None:
+        if self.config.hooks_folder is not None:
+            Hooks(self.config.hooks_folder).await_consent(
+                phase,
+                operation.manifest.update_id,
+                operation.command.workflow_id,
+                cancelled,
+                on_wait=lambda reason: on_phase(phase, reason),
+            )
 
     def conclude(self, operation: Operation, *, is_installed: bool) -> None:
         """Clean up after a workflow that ended for good."""

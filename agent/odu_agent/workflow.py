@@ -73,6 +73,15 @@ class Workflow:
     seen: tuple[str | None, ...] = ()
     finished: tuple[Finished, ...] = ()
 
+    @property
+    def ended(self) -> tuple[Finished, ...]:
+        """What must be remembered over a restart: a failed workflow must not run again by itself,
+        though it is still held for its files and a retry.
+        """
+        if self.held is None or self.is_running:
+            return self.finished
+        return (*self.finished, Finished(self.held.workflow_id, Ended.FAILED, self.seen))
+
     def find_finished(self, workflow_id: str) -> Finished | None:
         """The record of a workflow that ended."""
         return next((done for done in self.finished if done.workflow_id == workflow_id), None)
@@ -237,8 +246,7 @@ def _is_new(retry_timestamp: str | None, seen: tuple[str | None, ...]) -> bool:
 def _known_result(state: Workflow, done: Finished) -> Decision:
     """Only the last result still describes the device."""
     is_last = state.held is None and state.finished[-1] == done
-    is_known = is_last and done.ended != Ended.FAILED
-    return Decision.REPORT_KNOWN_RESULT if is_known else Decision.IGNORE
+    return Decision.REPORT_KNOWN_RESULT if is_last else Decision.IGNORE
 
 
 def _finish(state: Workflow, done: Finished) -> Workflow:

@@ -78,6 +78,17 @@ class AzureBlobs:
         async with translated():
             await self._blob(container, name).upload_blob(content, overwrite=True)
 
+    async def write_once(self, container: Container, name: str, content: bytes) -> bool:
+        """See the port."""
+        from azure.core.exceptions import ResourceExistsError
+
+        async with translated():
+            try:
+                await self._blob(container, name).upload_blob(content, overwrite=False)
+            except ResourceExistsError:
+                return False
+            return True
+
     async def metadata(self, container: Container, name: str) -> Mapping[str, str] | None:
         """See the port."""
         from azure.core.exceptions import ResourceNotFoundError

@@ -196,8 +196,9 @@ class Table:
         token: str | None = None,
         size: int | None = None,
         select: Iterable[str] | None = None,
+        passes_empty: bool = True,
     ) -> Page[Row]:
-        """One page of the rows that meet a condition; empty pages are passed over."""
+        """One page of the rows that meet a condition; empty pages are passed over if so wished."""
         pages = self._table.query_entities(
             condition,
             parameters=dict(parameters),
@@ -208,7 +209,7 @@ class Table:
             async for rows in pages:
                 items = [row async for row in rows]
                 following = getattr(pages, "continuation_token", None)
-                if items or not following:
+                if items or not following or not passes_empty:
                     return Page(items, json.dumps(following) if following else None)
         return Page([])
 

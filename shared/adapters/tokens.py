@@ -21,6 +21,14 @@ def _refused(reason: str) -> Unauthorized:
     return Unauthorized(reason, target="Authorization")
 
 
+def _name(claims: Mapping[str, Any]) -> str | None:
+    """What people call the caller: a user's name, else the id of an application."""
+    for claim in ("preferred_username", "name", "azp", "appid"):
+        if claims.get(claim):
+            return str(claims[claim])
+    return None
+
+
 class TokenValidator:
     """Checks signature, issuer, audience, tenant and times of a token.
 
@@ -68,6 +76,7 @@ class TokenValidator:
         return Principal(
             object_id=str(claims.get("oid") or claims.get("sub") or ""),
             roles=tuple(str(role) for role in roles) if isinstance(roles, list) else (),
+            name=_name(claims),
         )
 
     async def _key(self, key_id: str) -> Any:

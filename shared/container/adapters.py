@@ -17,6 +17,7 @@ from shared.adapters.scanning.limits import WalkLimits
 from shared.adapters.scanning.scanner import ClamdScanner, YaraXScanner
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
+from shared.adapters.table_audit import TableAudit
 from shared.adapters.table_counters import TableCounters, TableRecounts
 from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
@@ -128,6 +129,11 @@ class Adapters:
     def log_collections(self) -> TableLogCollections:
         """Log collections."""
         return TableLogCollections(self._table("LogCollections"))
+
+    @cached_property
+    def audit_log(self) -> TableAudit:
+        """The audit log."""
+        return TableAudit(self._table("Audit"))
 
     @cached_property
     def verdicts(self) -> TableVerdicts:

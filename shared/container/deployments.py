@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cached_property
 
 from shared.container.services import Services
@@ -35,6 +36,7 @@ class DeploymentServices:
             commands_per_second=self._settings.hub_commands_per_second,
             limits=self._settings.limits,
             announcer=self._services.announcer,
+            link_life=timedelta(hours=self._settings.link_hours),
         )
 
     @cached_property
@@ -76,6 +78,7 @@ class DeploymentServices:
             fleet=self._ports.fleet,
             queues=self._ports.queues,
             clock=self._ports.clock,
+            audit=self._services.audit,
         )
 
     @cached_property

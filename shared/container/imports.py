@@ -31,6 +31,7 @@ class ImportServices:
             clock=self._ports.clock,
             limits=self._settings.limits,
             announcer=self._services.announcer,
+            audit=self._services.audit,
         )
 
     @cached_property

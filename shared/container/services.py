@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.ports import Ports
 from shared.services.announce import Announcements, Announcer
+from shared.services.audit.trail import AuditTrail
 from shared.services.pacing import Pacer
 from shared.services.rollup_scheduler import RollupScheduler
 from shared.services.throttle import Throttle
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from shared.container.reporting import ReportingServices
     from shared.container.scanning import ScanningServices
     from shared.container.updates import UpdateServices
+    from shared.services.audit.proof import AuditProof
 
 
 class Services:
@@ -38,6 +40,7 @@ class Services:
             ports.queues if settings.customer_topic_endpoint else None,
             settings.rollup_delay_seconds,
         )
+        self.audit = AuditTrail(ports.audit_log, ports.clock)
         self.rollups = RollupScheduler(ports.queues, settings.rollup_delay_seconds)
         self.command_pacer = Pacer(settings.hub_commands_per_second)
         self.read_pacer = Pacer(settings.hub_reads_per_second)
@@ -104,3 +107,10 @@ class Services:
             announcer=self.announcer,
             clock=self.ports.clock,
         )
+
+    @cached_property
+    def audit_proof(self) -> AuditProof:
+        """Anchors and checks the audit log."""
+        from shared.services.audit.proof import AuditProof
+
+        return AuditProof(self.ports.audit_log, self.ports.blobs, self.ports.clock)

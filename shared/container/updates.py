@@ -69,6 +69,7 @@ class UpdateServices:
             best_updates=self.best,
             announcer=self._services.announcer,
             clock=self._ports.clock,
+            audit=self._services.audit,
         )
 
     @cached_property

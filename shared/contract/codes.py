@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from .erc import Erc, counted_erc, describe_erc, format_erc, parse_extended_result_codes
+from .erc import Erc, format_erc, parse_extended_result_codes
+from .erc_meaning import counted_erc, describe_erc
 
 __all__ = [
     "Action",

@@ -1,4 +1,4 @@
-"""Extended result codes (ERC): their values, their text, and what they mean to a person.
+"""Extended result codes (ERC): their values and how they are written.
 
 An ERC is 32 bits, `facility(4) component(8) value(20)`, written as eight upper-case hex digits.
 Values ending in Fnn are this product's own; the rest are those of the public agent.
@@ -30,7 +30,11 @@ class Erc(IntEnum):
     HANDLER_DATA_MALFORMED = 0x30000068
     HANDLER_DOWNLOAD_EXCEPTION = 0x300000CA
     HANDLER_INSTALL_EXCEPTION = 0x30000130
+    SWUPDATE_NO_FILE_NAME = 0x30100007
+    SWUPDATE_NO_SWU_NAME = 0x30100008
     SWUPDATE_WRONG_FILE_COUNT = 0x30100103
+    SWUPDATE_NO_RESULT_FILE = 0x30100205
+    SWUPDATE_FAILURE_WITHOUT_CODE = 0x30100206
     APT_WRONG_FILE_COUNT = 0x30200004
     APT_NO_INSTALLED_CRITERIA = 0x30200007
     APT_DOWNLOAD_FAILED = 0x30200100
@@ -105,6 +109,54 @@ class Erc(IntEnum):
     JWS_DISABLED_LIST_UNAVAILABLE = 0xA020000B
     JWS_SIGNING_KEY_UNBUILDABLE = 0xA020000C
     JWS_SIGNING_KEY_UNHASHABLE = 0xA020000D
+    HOOK_REFUSED = 0x30000F01
+    """Own code: a hook of the device refuses the update."""
+    HOOK_FAILED = 0x30000F02
+    """Own code: a hook of the device does not answer, or not with what a hook may answer."""
+    IMAGE_ARCHIVE = 0x30100F01
+    """Own codes, SWUpdate component, for images written by the agent itself: no fit archive."""
+    IMAGE_DESCRIPTION = 0x30100F02
+    """Own code: the sw-description cannot be used."""
+    IMAGE_SIGNATURE = 0x30100F03
+    """Own code: the sw-description is not signed by whom the device trusts."""
+    IMAGE_HASH = 0x30100F04
+    """Own code: an image does not have the hash of the sw-description."""
+    IMAGE_HARDWARE = 0x30100F05
+    """Own code: the archive is for other hardware."""
+    IMAGE_TOO_LARGE = 0x30100F06
+    """Own code: an image does not fit into its slot, or is longer than it says."""
+    IMAGE_READ_BACK = 0x30100F07
+    """Own code: the slot does not hold what was written into it."""
+    IMAGE_FELL_BACK = 0x30100F08
+    """Own code: the new image did not start; the device runs the old one."""
+    IMAGE_UNHEALTHY = 0x30100F09
+    """Own code: the new image failed its health check; the device runs the old one."""
+    IMAGE_BOOT_CONTROL = 0x30100F0A
+    """Own code: the boot loader's settings cannot be read or written."""
+    IMAGE_NOT_CONFIGURED = 0x30100F0B
+    """Own code: the device has no usable slots configured."""
+    APT_DOWNGRADE_REFUSED = 0x30200F01
+    """Own code: a package would get an older version, on a device that refuses those."""
+    APT_PACKAGE_HELD = 0x30200F02
+    """Own code: a package is held back by the device's administrator."""
+    MANIFEST_TOO_OLD = 0x30400F03
+    """Own code: the update manifest was made longer ago than the device allows."""
+    STEPS_RESTARTS_WITHOUT_END = 0x30400F04
+    """Own code: a step asks for one restart after the other."""
+    SCRIPT_TIMED_OUT = 0x30500F01
+    """Own code: a script was ended because it took too long."""
+    SCRIPT_API_VERSION = 0x30500F02
+    """Own code: an `apiVersion` that no script has."""
+    SCRIPT_RESULT_MALFORMED = 0x30500F03
+    """Own code: a script's result file cannot be read."""
+    ENUMERATOR_FAILED = 0x70000F01
+    """Own code: the device's components could not be listed."""
+    DELTA_NOT_APPLIED = 0x90A00F01
+    """Own codes, delta processor: the delta could not be applied."""
+    DELTA_TOO_DEMANDING = 0x90A00F02
+    """Own code: the delta wants more memory than a device gives."""
+    DELTA_RESULT_WRONG = 0x90A00F03
+    """Own code: what the delta makes is not the file of the manifest."""
     NOT_COMPATIBLE = 0x30400F01
     """Own code, in the steps component beyond the public agent's values: wrong hardware."""
     DOWNGRADE_REFUSED = 0x30400F02
@@ -113,6 +165,12 @@ class Erc(IntEnum):
     """Own code: a root key package older than the one in force."""
     PACKAGE_EXPIRED = 0xA0000F02
     """Own code: a root key package past its `expires`, such as one that is served for ever."""
+    PACKAGE_CHANGED_IN_PLACE = 0xA0000F03
+    """Own code: another root key package with the version of the one in force."""
+    PACKAGE_FROM_THE_FUTURE = 0xA0000F04
+    """Own code: a root key package published later than the device's clock tells."""
+    PACKAGE_DISABLES_ALL = 0xA0000F05
+    """Own code: a root key package that disables every root key."""
     DOWNLOAD_TOO_LONG = 0x40200F01
     """Own code, simple HTTP downloader: more bytes than the manifest allows."""
     DOWNLOAD_TOO_SLOW = 0x40200F02
@@ -137,203 +195,3 @@ def parse_extended_result_codes(text: str) -> list[int]:
     if not _ERC_TEXT.fullmatch(text):
         raise ValueError("not a list of eight-digit extended result codes")
     return [int(part, 16) for part in text.split(",")]
-
-
-_AGAIN = "Retry the deployment; if it fails again, collect the device's logs."
-_REPUBLISH = "Import the update again so that the service signs it anew, then deploy it."
-_FIX_UPDATE = "Correct the update's import manifest and import it under a new version."
-_FIX_PACKAGE = "Publish a well-formed root key package signed by all root keys."
-_ROOTS = "Check that the device was built with the root keys of this service."
-
-_KNOWN: dict[int, tuple[str, str]] = {
-    Erc.NONE: ("No error.", "Nothing to do."),
-    Erc.NO_MEMORY: ("The device ran out of memory.", _AGAIN),
-    Erc.NO_SPACE: ("The device has no space left.", "Free space on the device, then retry."),
-    Erc.HASH_EMPTY: ("The manifest names no hash for a file.", _FIX_UPDATE),
-    Erc.HASH_TYPE_UNSUPPORTED: ("The device does not know the hash algorithm.", _FIX_UPDATE),
-    Erc.HASH_WRONG: ("A file does not have the hash of the manifest.", _AGAIN),
-    Erc.HANDLER_NOT_REGISTERED: (
-        "The device has no handler for a step of the update.",
-        "Install the handler on the device, or use a handler it has.",
-    ),
-    Erc.HANDLER_CANNOT_LOAD: (
-        "The device could not load the handler of a step.",
-        "Repair the handler's installation on the device.",
-    ),
-    Erc.HANDLER_DATA_MALFORMED: ("A step's data file is malformed.", _FIX_UPDATE),
-    Erc.HANDLER_DOWNLOAD_EXCEPTION: ("A step's handler broke while downloading.", _AGAIN),
-    Erc.HANDLER_INSTALL_EXCEPTION: ("A step's handler broke while installing.", _AGAIN),
-    Erc.SWUPDATE_WRONG_FILE_COUNT: ("A SWUpdate step has too few files.", _FIX_UPDATE),
-    Erc.APT_WRONG_FILE_COUNT: ("An APT step must have exactly one file.", _FIX_UPDATE),
-    Erc.APT_NO_INSTALLED_CRITERIA: ("An APT step has no installedCriteria.", _FIX_UPDATE),
-    Erc.APT_DOWNLOAD_FAILED: (
-        "The packages could not be downloaded.",
-        "Check the device's package sources, then retry.",
-    ),
-    Erc.APT_INSTALL_FAILED: (
-        "The packages could not be installed.",
-        "Look into the package manager's log on the device.",
-    ),
-    Erc.STEPS_FILE_MISSING: ("A step names a file that the update does not hold.", _FIX_UPDATE),
-    Erc.STEPS_NESTED_REFERENCE: ("A child update refers to a further update.", _FIX_UPDATE),
-    Erc.SCRIPT_NO_FILE_NAME: ("A script step has no scriptFileName.", _FIX_UPDATE),
-    Erc.SCRIPT_NO_FILES: ("A script step has no files.", _FIX_UPDATE),
-    Erc.SCRIPT_NOT_IN_FILES: ("The script is not among the step's files.", _FIX_UPDATE),
-    Erc.SCRIPT_NO_RESULT_FILE: ("The script wrote no result file.", _FIX_UPDATE),
-    Erc.SCRIPT_FAILURE_WITHOUT_CODE: ("The script failed without saying why.", _FIX_UPDATE),
-    Erc.DOWNLOAD_EXCEPTION: (
-        "A file could not be downloaded.",
-        "Check the device's way to the content server, then retry.",
-    ),
-    Erc.DOWNLOAD_INVALID_FILE: ("The manifest's entry of a file cannot be used.", _FIX_UPDATE),
-    Erc.DOWNLOAD_INVALID_URL: (
-        "A file has no usable address.",
-        "Deploy the update anew so that the device gets fresh addresses.",
-    ),
-    Erc.DOWNLOAD_HASH_TYPE_UNSUPPORTED: (
-        "The device does not know the hash algorithm of a file.",
-        _FIX_UPDATE,
-    ),
-    Erc.DOWNLOAD_NO_HASHES: ("The manifest names no hash for a file.", _FIX_UPDATE),
-    Erc.DOWNLOAD_HASH_WRONG: (
-        "A downloaded file does not have the hash of the manifest.",
-        "Check the content server and any cache on the way, then retry.",
-    ),
-    Erc.DOWNLOAD_TOO_LONG: (
-        "The server sent more bytes than the manifest allows.",
-        "Check the content server and any cache on the way, then retry.",
-    ),
-    Erc.DOWNLOAD_TOO_SLOW: (
-        "A download was too slow.",
-        "Check the device's network, then retry; the download goes on where it stopped.",
-    ),
-    Erc.DOWNLOAD_REFUSED: (
-        "The content server refused a file.",
-        "The address may have expired: deploy the update anew.",
-    ),
-    Erc.MANIFEST_HASH_WRONG: (
-        "The update manifest is not the one that was signed, or has no signature.",
-        _REPUBLISH,
-    ),
-    Erc.UPDATE_ID_INVALID: ("The update manifest has no complete update id.", _REPUBLISH),
-    Erc.MANIFEST_MISSING: ("The deployment came without an update manifest.", _AGAIN),
-    Erc.MANIFEST_MALFORMED: ("The update manifest cannot be read.", _REPUBLISH),
-    Erc.MANIFEST_VERSION_UNSUPPORTED: (
-        "The device does not know this version of the update manifest.",
-        "Update the agent on the device, or import the update with manifest version 4 or 5.",
-    ),
-    Erc.DETACHED_FILE_MISSING: ("The file of a detached manifest is not listed.", _REPUBLISH),
-    Erc.DETACHED_BAD: ("A detached manifest is unfit.", _REPUBLISH),
-    Erc.DETACHED_DOWNLOAD_FAILED: ("A detached manifest could not be downloaded.", _AGAIN),
-    Erc.DETACHED_NOT_JSON: ("A detached manifest is not JSON.", _REPUBLISH),
-    Erc.DETACHED_NO_MANIFEST: ("A detached manifest file holds no manifest.", _REPUBLISH),
-    Erc.ACTION_UNDEFINED: ("The command names no known action.", _AGAIN),
-    Erc.ROOT_KEY_PACKAGE_URL_MISSING: ("The command names no root key package.", _AGAIN),
-    Erc.STEP_WITHOUT_HANDLER: ("A step of the update names no handler.", _FIX_UPDATE),
-    Erc.STEP_WITHOUT_PROPERTIES: ("A step of the update has no handlerProperties.", _FIX_UPDATE),
-    Erc.PACKAGE_SIGNATURE_MISSING: ("The root key package lacks a signature.", _FIX_PACKAGE),
-    Erc.PACKAGE_ROOT_KEY_MISSING: (
-        "The root key package lacks a root key that the device was built with.",
-        _ROOTS,
-    ),
-    Erc.PACKAGE_SIGNATURE_WRONG: (
-        "The root key package is not signed by the device's root keys.",
-        _ROOTS,
-    ),
-    Erc.ROOT_KEY_UNKNOWN: ("The device does not know the root key.", _ROOTS),
-    Erc.ROOT_KEY_DISABLED: ("The root key is disabled.", _REPUBLISH),
-    Erc.DELTA_HASH_PROPERTIES_MISSING: ("A delta file does not name its source.", _FIX_UPDATE),
-    Erc.DELTA_CACHE_MISS: (
-        "The source of a delta was not on the device; the full file was used.",
-        "Nothing to do.",
-    ),
-    Erc.PACKAGE_NOT_JSON: ("The root key package is not JSON.", _FIX_PACKAGE),
-    Erc.SIGNING_KEY_DISABLED: ("The update was signed by a key that is disabled.", _REPUBLISH),
-    Erc.PACKAGE_IS_PRODUCTION: ("A test device was given a production key package.", _ROOTS),
-    Erc.PACKAGE_IS_TEST: ("A production device was given a test key package.", _ROOTS),
-    Erc.PACKAGE_CHANGED: ("The device took over a new root key package.", "Nothing to do."),
-    Erc.PACKAGE_UNCHANGED: ("The root key package is unchanged.", "Nothing to do."),
-    Erc.PACKAGE_ROLLED_BACK: (
-        "The root key package is older than the one the device has.",
-        "Serve the newest root key package.",
-    ),
-    Erc.PACKAGE_EXPIRED: (
-        "The root key package has expired.",
-        "Publish a fresh one with ./odu keys refresh, and check the device's clock.",
-    ),
-    Erc.PACKAGE_DOWNLOAD_FAILED: (
-        "The root key package could not be downloaded.",
-        "Check the device's way to the content server, then retry.",
-    ),
-    Erc.JWS_BAD_STRUCTURE: ("The manifest's signature is malformed.", _REPUBLISH),
-    Erc.JWS_INVALID_SIGNATURE: ("The manifest's signature is wrong.", _REPUBLISH),
-    Erc.JWS_ROOT_KEY_DISABLED: ("The signing key's root key is disabled.", _REPUBLISH),
-    Erc.JWS_ROOT_KEY_UNKNOWN: ("The signing key's root key is unknown to the device.", _ROOTS),
-    Erc.JWS_ROOT_KEYS_INVALID: ("The device has no valid root key package.", _FIX_PACKAGE),
-    Erc.NOT_COMPATIBLE: (
-        "The update is not meant for this device.",
-        "Deploy an update whose compatibility matches the device's properties.",
-    ),
-    Erc.DOWNGRADE_REFUSED: (
-        "The update is older than the newest one the device has had.",
-        "Deploy a newer version, or allow downgrades in the device's configuration.",
-    ),
-}
-
-_FACILITIES: dict[int, tuple[str, str]] = {
-    0x0: ("The device met a system error", _AGAIN),
-    0x1: ("The agent's lower layer failed", _AGAIN),
-    0x2: ("The agent was asked for a step out of order", _AGAIN),
-    0x3: ("The handler of a step failed", "Look into the handler's log on the device."),
-    0x4: ("A download failed", "Check the device's way to the content server, then retry."),
-    0x5: ("The device's communication failed", _AGAIN),
-    0x6: ("The agent's log upload failed", _AGAIN),
-    0x7: ("The device's components could not be listed", "Check the component enumerator."),
-    0x8: ("The agent could not use what it was sent", _REPUBLISH),
-    0x9: ("A delta download failed", _AGAIN),
-    0xA: ("The update could not be verified", _REPUBLISH),
-    0xD: ("Delivery Optimization failed", "Check the device's network, then retry."),
-}
-
-_PACKAGE_MALFORMED = ("The root key package is malformed", _FIX_PACKAGE)
-_SIGNATURE_REFUSED = ("The manifest's signature was refused", _REPUBLISH)
-_ERROR_NUMBERS = 0x100
-"""Below it, a code is an error number of the operating system."""
-_SCRIPT_EXIT = ("The script ended with a failure", "Look into the script's log on the device.")
-
-
-def describe_erc(code: int) -> tuple[str, str]:
-    """Explain an extended result code: a plain sentence and the next step to take."""
-    code &= 0xFFFFFFFF
-    if code in _KNOWN:
-        return _KNOWN[code]
-    sentence, step = _general(code)
-    return f"{sentence} (code {format_erc(code)}).", step
-
-
-def counted_erc(code: int) -> int:
-    """The code under which others like it are counted: itself where it is known, else the first of
-    its kind, of which there are few.
-    """
-    code &= 0xFFFFFFFF
-    if code in _KNOWN or code < _ERROR_NUMBERS:
-        return code
-    if code >> 20 in (0x805, 0xA02):
-        return code & 0xFFF00000
-    if _is_script_exit(code):
-        return code & 0xFFFFF000
-    return code & 0xF0000000 or 1
-
-
-def _is_script_exit(code: int) -> bool:
-    return code >> 20 in (0x305, 0x301) and code & 0xFF000 == 0x01000
-
-
-def _general(code: int) -> tuple[str, str]:
-    if code >> 20 == 0x805:
-        return _PACKAGE_MALFORMED
-    if code >> 20 == 0xA02:
-        return _SIGNATURE_REFUSED
-    if _is_script_exit(code):
-        return _SCRIPT_EXIT
-    return _FACILITIES.get(code >> 28, ("The device reported an unknown error", _AGAIN))

@@ -2,6 +2,8 @@
 
 A device is built with some root keys. A package, signed by every one of those, may add roots,
 disable roots and disable signing keys. Moduli are url-safe base64 here, without padding.
+
+Cryptography is imported where it is first used: it is most of an idle agent's memory.
 """
 
 from __future__ import annotations
@@ -10,10 +12,6 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-
 from .codes import Erc
 from .encoding import b64url, unb64url
 from .strictjson import dumps_compact, loads_object
@@ -21,10 +19,14 @@ from .strictjson import dumps_compact, loads_object
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
 _HASH_ALGORITHMS = ("SHA256", "SHA384", "SHA512")
 _SIGNATURE_ALGORITHMS = ("RS256", "RS384", "RS512")
 _MINIMUM_KEY_BITS = 2048
 _MAXIMUM_KEY_BITS = 8192
+EXPONENT = 65537
+CLOCK_SKEW_SECONDS = 24 * 3600
 _T = TypeVar("_T")
 
 
@@ -126,12 +128,27 @@ def rsa_public_key(n: bytes, e: int) -> rsa.RSAPublicKey:
     """Build a public key from its modulus and exponent.
 
     Raises:
-        ValueError: Fewer than 2048 or more than 8192 bits, or not an RSA key at all.
+        ValueError: Fewer than 2048 or more than 8192 bits, or another exponent than 65537.
     """
-    modulus = int.from_bytes(n, "big")
-    if not _MINIMUM_KEY_BITS <= modulus.bit_length() <= _MAXIMUM_KEY_BITS:
-        raise ValueError(f"RSA key of {modulus.bit_length()} bits")
-    return rsa.RSAPublicNumbers(e, modulus).public_key()
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    check_rsa_numbers(n, e)
+    return rsa.RSAPublicNumbers(e, int.from_bytes(n, "big")).public_key()
+
+
+def check_rsa_numbers(n: bytes, e: int) -> None:
+    """Check what can be checked of a public key without arithmetic.
+
+    Raises:
+        ValueError: A size or exponent that is not to be trusted.
+    """
+    bits = int.from_bytes(n, "big").bit_length()
+    if not _MINIMUM_KEY_BITS <= bits <= _MAXIMUM_KEY_BITS:
+        raise ValueError(f"RSA key of {bits} bits")
+    if e != EXPONENT:
+        raise ValueError(f"RSA key whose exponent is not {EXPONENT}")
+    if not n[-1] & 1:
+        raise ValueError("RSA key whose modulus is even")
 
 
 def modulus_bytes(public_key: rsa.RSAPublicKey) -> bytes:
@@ -142,6 +159,8 @@ def modulus_bytes(public_key: rsa.RSAPublicKey) -> bytes:
 
 def signing_key_hash(public_key: rsa.RSAPublicKey) -> str:
     """Name a signing key as `disabledSigningKeys` does: SHA-256 over its PKCS#1 DER, url-safe."""
+    from cryptography.hazmat.primitives import serialization
+
     der = public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.PKCS1)
     return b64url(hashlib.sha256(der).digest())
 
@@ -234,11 +253,63 @@ def validate(
         raise RootKeyError(Erc.PACKAGE_IS_PRODUCTION, "a production root key package")
 
 
+def check_trustworthy(package: RootKeyPackage, hard_coded_roots: Mapping[str, RootKey]) -> None:
+    """Refuse a package after which no root key could vouch for anything.
+
+    Raises:
+        RootKeyError: Every root key is disabled.
+    """
+    kids = {*hard_coded_roots, *(key.kid for key in package.root_keys)}
+    if not kids - set(package.disabled_root_keys):
+        raise RootKeyError(Erc.PACKAGE_DISABLES_ALL, "the root key package disables every root key")
+
+
+def check_successor(package: RootKeyPackage, current: RootKeyPackage | None, now: float) -> None:
+    """Refuse a package that must not replace the current one.
+
+    Args:
+        package: Validated.
+        current: The one in force.
+        now: In Unix seconds.
+
+    Raises:
+        RootKeyError: Expired, published later than a day from now, older than the current one, or
+            of the same version with other content.
+    """
+    name = f"root key package {package.version}"
+    if package.expires is not None and package.expires <= now:
+        raise RootKeyError(Erc.PACKAGE_EXPIRED, f"{name} has expired")
+    if package.published > now + CLOCK_SKEW_SECONDS:
+        raise RootKeyError(
+            Erc.PACKAGE_FROM_THE_FUTURE, f"{name} is of the future: is the device's clock right?"
+        )
+    if current is None:
+        return
+    if package.version < current.version:
+        raise RootKeyError(Erc.PACKAGE_ROLLED_BACK, f"{name} is older than {current.version}")
+    if package.version == current.version and package.signed_bytes != current.signed_bytes:
+        raise RootKeyError(
+            Erc.PACKAGE_CHANGED_IN_PLACE, f"{name} is not the one that this device has"
+        )
+
+
 def is_signed_by(key: RootKey, signature: bytes, data: bytes) -> bool:
     """Whether a key made this RSASSA-PKCS1-v1_5 SHA-256 signature; an unusable key did not."""
     try:
-        key.public_key().verify(signature, data, padding.PKCS1v15(), hashes.SHA256())
-    except (InvalidSignature, ValueError):
+        return is_signature(key.public_key(), signature, data)
+    except ValueError:
+        return False
+
+
+def is_signature(key: rsa.RSAPublicKey, signature: bytes, data: bytes) -> bool:
+    """Whether it is the RSASSA-PKCS1-v1_5 SHA-256 signature of some bytes."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import padding
+
+    try:
+        key.verify(signature, data, padding.PKCS1v15(), hashes.SHA256())
+    except InvalidSignature:
         return False
     return True
 
@@ -295,7 +366,7 @@ def _root_key(kid: str, value: Any) -> RootKey:
         raise _malformed(Erc.PACKAGE_MODULUS_MISSING, f"n of {kid:.64}")
     if not modulus or not _decodes(modulus):
         raise _malformed(Erc.PACKAGE_MODULUS_MALFORMED, f"n of {kid:.64}")
-    if not isinstance(exponent, int) or isinstance(exponent, bool):
+    if exponent != EXPONENT or not isinstance(exponent, int):
         raise _malformed(Erc.PACKAGE_EXPONENT, f"e of {kid:.64}")
     return RootKey(kid, unb64url(modulus), exponent)
 

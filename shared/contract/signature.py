@@ -11,17 +11,15 @@ import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-
 from .codes import Erc
 from .encoding import b64, b64url, sha256_b64, unb64, unb64url
-from .rootkeys import RootKeyError, RootKeyStore, modulus_bytes, rsa_public_key
+from .rootkeys import RootKeyError, RootKeyStore, is_signature, modulus_bytes, rsa_public_key
 from .strictjson import dumps_compact, loads_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
 _ALGORITHM = "RS256"
 _EXPONENT = 65537
@@ -153,12 +151,14 @@ def _check_signature(
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or not algorithm:
         _refuse(Erc.JWS_BAD_STRUCTURE, f"{what} names no algorithm")
-    if algorithm.upper() != _ALGORITHM:
+    if algorithm != _ALGORITHM:
         _refuse(Erc.JWS_INVALID_SIGNATURE, f"{what} is not made with {_ALGORITHM}")
     try:
-        key.verify(unb64url(jws.signature), jws.signed, padding.PKCS1v15(), hashes.SHA256())
-    except (InvalidSignature, ValueError):
-        raise SignatureError(Erc.JWS_INVALID_SIGNATURE, f"{what} is wrong") from None
+        is_right = is_signature(key, unb64url(jws.signature), jws.signed)
+    except ValueError:
+        is_right = False
+    if not is_right:
+        _refuse(Erc.JWS_INVALID_SIGNATURE, f"{what} is wrong")
 
 
 def _root_key(kid: str, roots: RootKeyStore) -> rsa.RSAPublicKey:

@@ -14,7 +14,10 @@ from shared.domain.errors import Forbidden
 
 
 class Action(StrEnum):
-    """Data actions, as in Azure's role definitions."""
+    """Data actions: the first six as in Azure's role definitions, the others are our own.
+
+    `audit` is the audit log; `operations` are queues and what failed in them for good.
+    """
 
     UPDATES_READ = "updates/read"
     UPDATES_WRITE = "updates/write"
@@ -22,6 +25,14 @@ class Action(StrEnum):
     MANAGEMENT_READ = "management/read"
     MANAGEMENT_WRITE = "management/write"
     MANAGEMENT_DELETE = "management/delete"
+    AUDIT_READ = "audit/read"
+    OPERATIONS_READ = "operations/read"
+    OPERATIONS_WRITE = "operations/write"
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it changes nothing."""
+        return self.endswith("/read")
 
 
 class Role(StrEnum):
@@ -39,13 +50,24 @@ _CONTENT = frozenset({Action.UPDATES_READ, Action.UPDATES_WRITE, Action.UPDATES_
 _MANAGEMENT = frozenset({Action.MANAGEMENT_READ, Action.MANAGEMENT_WRITE, Action.MANAGEMENT_DELETE})
 
 ROLE_ACTIONS: dict[Role, frozenset[Action]] = {
-    Role.ADMINISTRATOR: _CONTENT | _MANAGEMENT,
-    Role.READER: frozenset({Action.UPDATES_READ, Action.MANAGEMENT_READ}),
+    Role.ADMINISTRATOR: frozenset(Action),
+    Role.READER: frozenset({Action.UPDATES_READ, Action.MANAGEMENT_READ, Action.AUDIT_READ}),
     Role.CONTENT_ADMINISTRATOR: _CONTENT,
     Role.CONTENT_READER: frozenset({Action.UPDATES_READ}),
     Role.DEPLOYMENTS_ADMINISTRATOR: _MANAGEMENT | {Action.UPDATES_READ},
     Role.DEPLOYMENTS_READER: frozenset({Action.MANAGEMENT_READ, Action.UPDATES_READ}),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls: the object id of a user or a managed identity, its role values, and its name
+    where the token has one.
+    """
+
+    object_id: str
+    roles: tuple[str, ...]
+    name: str | None = None
 
 
 def actions_of(role_values: Iterable[str], instance_id: str) -> frozenset[Action]:
@@ -72,11 +94,3 @@ def authorize(role_values: Iterable[str], instance_id: str, action: Action) -> N
     raise Forbidden(
         f"This needs the action '{action}' on instance '{instance_id}'; roles that have it: {able}."
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who calls: the object id of a user or a managed identity, and its role values."""
-
-    object_id: str
-    roles: tuple[str, ...]

@@ -17,6 +17,7 @@ class EventKind(StrEnum):
     DEPLOYMENT_STARTED = "OpenDeviceUpdate.DeploymentStarted"
     DEPLOYMENT_FINISHED = "OpenDeviceUpdate.DeploymentFinished"
     DEPLOYMENT_CANCELED = "OpenDeviceUpdate.DeploymentCanceled"
+    ROLLOUT_CHANGED = "OpenDeviceUpdate.RolloutChanged"
     DEVICE_SUCCEEDED = "OpenDeviceUpdate.DeviceSucceeded"
     DEVICE_FAILED = "OpenDeviceUpdate.DeviceFailed"
 

@@ -30,6 +30,8 @@ class Limits:
     """Imports and deletions at the same time; those begun in the last day count."""
     deployments_per_group: int = 1000
     """Deployments of a group that have not been deleted, whatever their state."""
+    devices_without_approval: int = 1_000_000_000
+    """Devices that a deployment may target without the approval of a second person."""
     names_per_compatibility: int = 1
     """Pairs of provider and name whose updates have the same set of device properties. With one,
     the updates for a kind of device are versions of one another, as the managed service has it."""

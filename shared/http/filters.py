@@ -38,7 +38,7 @@ _PROPERTY = "compatProperties/"
 _STATES = ", ".join(f"'{state}'" for state in DeviceState)
 
 
-class _Fields:
+class FilterFields:
     """The comparisons of a filter that are joined by `and`, taken one after the other."""
 
     def __init__(self, text: str, *allowed: str) -> None:
@@ -94,7 +94,7 @@ def is_deployable_of(text: str | None) -> bool | None:
     """The filter of updates and versions: deployable ones, others, or all (None)."""
     if text is None:
         return None
-    value = _Fields(text, "isDeployable").value("isDeployable")
+    value = FilterFields(text, "isDeployable").value("isDeployable")
     if not isinstance(value, bool):
         raise malformed("compares 'isDeployable' with something else than true or false")
     return value
@@ -118,14 +118,14 @@ def is_running_of(text: str | None) -> bool:
 
 def friendly_name_of(text: str | None) -> str | None:
     """The filter of device classes."""
-    return None if text is None else _Fields(text, "friendlyName").text("friendlyName")
+    return None if text is None else FilterFields(text, "friendlyName").text("friendlyName")
 
 
 def device_filter(text: str | None) -> DeviceFilter:
     """The filter of devices."""
     if text is None:
         return DeviceFilter()
-    fields = _Fields(text, "groupId", "deviceClassId", "deploymentStatus")
+    fields = FilterFields(text, "groupId", "deviceClassId", "deploymentStatus")
     fields.requires("deploymentStatus", "groupId")
     if "deviceClassId" in fields and "groupId" in fields:
         raise malformed("takes either 'groupId' or 'deviceClassId'")
@@ -163,7 +163,7 @@ def device_state_filter(text: str | None) -> DeviceStateFilter:
     """The filter of the devices of a deployment."""
     if text is None:
         return DeviceStateFilter()
-    fields = _Fields(text, "deviceId", "moduleId", "deviceState")
+    fields = FilterFields(text, "deviceId", "moduleId", "deviceState")
     fields.requires("moduleId", "deviceId")
     return DeviceStateFilter(
         fields.text("deviceId"), fields.text("moduleId"), fields.state("deviceState")
@@ -174,7 +174,7 @@ def health_filter(text: str | None) -> HealthFilter:
     """The filter of device health, which must be given."""
     if text is None:
         raise malformed("is required: state eq 'unhealthy', or deviceId eq '...'")
-    fields = _Fields(text, "state", "deviceId", "moduleId")
+    fields = FilterFields(text, "state", "deviceId", "moduleId")
     fields.requires("moduleId", "deviceId")
     state = fields.text("state")
     if state is not None and (state != "unhealthy" or "deviceId" in fields):

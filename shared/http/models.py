@@ -442,6 +442,10 @@ class Deployment(Model):
     download_security: str | None = None
     recall_reason: str | None = None
     """Why the update was recalled, which has cancelled the deployment. Additional."""
+    etag: str | None = None
+    """Changes with `revision`. Additional, as that is."""
+    revision: Annotated[int, Meta(ge=1)] | None = None
+    """Counts what operators have asked for: specifications, edits and actions."""
 
 
 class SubgroupDeploymentStatus(Model):

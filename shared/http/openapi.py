@@ -11,7 +11,7 @@ import msgspec
 from shared.domain.fleet.deployment import MAX_DEPLOYMENT_ID
 from shared.http.filter_syntax import MAX_LENGTH
 from shared.http.models import ErrorResponse
-from shared.http.route import API_VERSIONS, JSON, PREFIX, TOKEN, QueryParameter, Route
+from shared.http.route import API_VERSIONS, JSON, TOKEN, QueryParameter, Route
 
 _ANY = (
     HTTPStatus.BAD_REQUEST,
@@ -41,6 +41,7 @@ _PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "moduleId": ("Id of a module in the hub.", _HUB_ID),
     "deviceClassId": ("Id of a device class.", {"maxLength": 256, "pattern": _NOT_DOTS}),
     "groupId": ("Id of a group.", {"maxLength": 200, "pattern": _NOT_DOTS}),
+    "entryId": ("Id of an entry of the audit log.", {"maxLength": 64, "pattern": _NOT_DOTS}),
     "deploymentId": (
         "Id of a deployment, in lower case.",
         {"maxLength": MAX_DEPLOYMENT_ID, "pattern": _NOT_DOTS},
@@ -59,7 +60,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     known = list(zip(kinds, references, strict=False))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        path = paths.setdefault(f"/{PREFIX}/{route.path}", {})
+        path = paths.setdefault(f"/{route.template}", {})
         path[route.method.lower()] = _operation(route, known)
     return {
         "openapi": "3.1.0",
@@ -73,6 +74,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         "tags": [
             {"name": "updates", "description": "Updates, their files and their imports."},
             {"name": "management", "description": "Devices, groups and deployments."},
+            {"name": "audit", "description": "Who changed what, and the proof of it."},
         ],
         "paths": dict(sorted(paths.items())),
         "components": {
@@ -87,7 +89,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
 
 def _operation(route: Route, known: Iterable[tuple[Any, Mapping[str, Any]]]) -> dict[str, Any]:
     responses = {str(int(route.status)): _success(route, known)}
-    if route.is_conditional:
+    if route.is_conditional and route.method == "GET":
         responses["304"] = {"description": "It still has the ETag of If-None-Match."}
     for status in _errors(route):
         responses[str(int(status))] = {"$ref": f"#/components/responses/{_response_name(status)}"}
@@ -95,7 +97,9 @@ def _operation(route: Route, known: Iterable[tuple[Any, Mapping[str, Any]]]) -> 
         "operationId": route.name,
         "summary": route.summary.partition("\n")[0],
         "tags": [route.path.partition("/")[0].partition(":")[0]],
-        "description": f"Needs the action `{route.action}`.",
+        "description": f"Needs the action `{route.action}`."
+        if route.action
+        else "Needs a valid token, whatever its roles.",
         "parameters": _parameters(route),
         "responses": dict(sorted(responses.items())),
     }
@@ -129,7 +133,7 @@ def _schema(kind: Any, known: Iterable[tuple[Any, Mapping[str, Any]]]) -> dict[s
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
     found = []
-    for segment in f"{PREFIX}/{route.path}".split("/"):
+    for segment in route.template.split("/"):
         name = segment.partition("{")[2].partition("}")[0]
         if name:
             description, rules = _PARTS[name]

@@ -11,7 +11,9 @@ from shared.domain.access import Action
 type Method = Literal["GET", "PUT", "POST", "PATCH", "DELETE"]
 
 PREFIX = "deviceUpdate/{instanceId}"
-"""What every path of the API begins with."""
+"""What every path of the API begins with that is about an instance."""
+SERVICE_PREFIX = "deviceUpdate"
+"""What the paths begin with that are about the whole service."""
 API_VERSIONS = ("2022-10-01", "2026-06-01")
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -44,7 +46,7 @@ def order_by(*fields: str) -> QueryParameter:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation below `/deviceUpdate/{instanceId}`.
+    """One operation below `/deviceUpdate/{instanceId}`, or of the whole service.
 
     `answer` is the type of the body of a success, None if it has none; `body` that of the request.
     `statuses` are the error statuses that it may answer besides those that all may.
@@ -54,7 +56,7 @@ class Route:
     name: str
     method: Method
     path: str
-    action: Action
+    action: Action | None
     summary: str
     status: HTTPStatus = HTTPStatus.OK
     answer: Any = None
@@ -66,3 +68,14 @@ class Route:
     is_long_running: bool = False
     is_conditional: bool = False
     is_additional: bool = False
+    is_of_instance: bool = True
+
+    @property
+    def template(self) -> str:
+        """The whole path, as it is registered."""
+        return f"{PREFIX if self.is_of_instance else SERVICE_PREFIX}/{self.path}"
+
+    @property
+    def changes_state(self) -> bool:
+        """Whether a call may change something: its action says so."""
+        return self.action is not None and not self.action.is_read

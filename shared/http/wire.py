@@ -379,7 +379,14 @@ def deployment(
         rollback_policy=_rollback_policy(item.rollback_policy) if item.rollback_policy else None,
         is_cloud_initiated_rollback=item.is_rollback,
         recall_reason=item.recall_reason,
+        etag=deployment_etag(item),
+        revision=item.revision,
     )
+
+
+def deployment_etag(item: Deployment) -> str:
+    """The ETag of a deployment: another for each revision, and after a deletion."""
+    return f'"{item.revision}-{hashlib.sha256(item.workflow_id.encode()).hexdigest()[:12]}"'
 
 
 def _rollback_policy(policy: RollbackPolicy) -> models.RollbackPolicy:

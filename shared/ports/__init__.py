@@ -1,5 +1,6 @@
 """What the services need of the outside, as protocols; the adapters implement them."""
 
+from shared.ports.audit import AuditLog
 from shared.ports.blobs import BlobFacts, Blobs, BlobSink, Staged
 from shared.ports.common import ByteStream, Clock, Page, Stored
 from shared.ports.deployments import Deployments
@@ -13,7 +14,7 @@ from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
 from shared.ports.operations import Operations
 from shared.ports.ports import Ports
-from shared.ports.queues import DeadMessage, PoisonQueues, Queues
+from shared.ports.queues import Queues
 from shared.ports.recounts import Correction, Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import JudgedContent, RuleScanner, Sample, Scanner, Verdicts
@@ -21,6 +22,7 @@ from shared.ports.tokens import Tokens
 from shared.ports.updates import Updates
 
 __all__ = [
+    "AuditLog",
     "BlobFacts",
     "BlobSink",
     "Blobs",
@@ -29,7 +31,6 @@ __all__ = [
     "Correction",
     "Counters",
     "CustomerTopic",
-    "DeadMessage",
     "Deployments",
     "DeviceQuery",
     "DeviceWrite",
@@ -45,7 +46,6 @@ __all__ = [
     "LogCollections",
     "Operations",
     "Page",
-    "PoisonQueues",
     "Ports",
     "Queues",
     "Recounts",

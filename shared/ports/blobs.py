@@ -70,6 +70,10 @@ class Blobs(Protocol):
         """Write a small blob, replacing any."""
         ...
 
+    async def write_once(self, container: Container, name: str, content: bytes) -> bool:
+        """Write a small blob if there is none; False if there is."""
+        ...
+
     async def metadata(self, container: Container, name: str) -> Mapping[str, str] | None:
         """Metadata, `size` and `etag` of a blob; None if there is none."""
         ...

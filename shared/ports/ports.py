@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from shared.ports.audit import AuditLog
 from shared.ports.blobs import Blobs
 from shared.ports.common import Clock
 from shared.ports.deployments import Deployments
@@ -28,6 +29,8 @@ from shared.ports.updates import Updates
 class Ports(Protocol):
     """One adapter, or fake, for each port."""
 
+    @property
+    def audit_log(self) -> AuditLog: ...
     @property
     def blobs(self) -> Blobs: ...
     @property

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from functions.resources import routes
-from shared.http.route import PREFIX
 from tests.conformance.fuzzing import fault_in
 from tests.packages import make_package, unique
 from tests.product import Product
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from tests.sources import Sources
 
 EXAMPLES = int(os.environ.get("ODU_FUZZ_EXAMPLES") or 20)
-OPERATIONS = [f"{route.method} /{PREFIX}/{route.path}" for route in routes()]
+OPERATIONS = [f"{route.method} /{route.template}" for route in routes()]
 MODES = ("positive", "negative")
 
 

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
     from shared.http.route import Route
 
 MAY = {
-    "DeviceUpdateAdministrator": {"updates": "rwd", "management": "rwd"},
-    "DeviceUpdateReader": {"updates": "r", "management": "r"},
+    "DeviceUpdateAdministrator": {
+        "updates": "rwd",
+        "management": "rwd",
+        "audit": "r",
+        "operations": "rwd",
+    },
+    "DeviceUpdateReader": {"updates": "r", "management": "r", "audit": "r"},
     "DeviceUpdateContentAdministrator": {"updates": "rwd", "management": ""},
     "DeviceUpdateContentReader": {"updates": "r", "management": ""},
     "DeviceUpdateDeploymentsAdministrator": {"updates": "r", "management": "rwd"},
@@ -36,7 +41,9 @@ KIND = {"GET": "r", "PUT": "w", "POST": "w", "PATCH": "w", "DELETE": "d"}
 
 def may(role: str, route: Route) -> bool:
     """The rule of the published roles: the first word of the path and the verb decide."""
-    return KIND[route.method] in MAY[role][re.split(r"[/:]", route.path)[0]]
+    if not route.is_of_instance:
+        return True  # about the caller alone
+    return KIND[route.method] in MAY[role].get(re.split(r"[/:]", route.path)[0], "")
 
 
 def a_token(stack: Stack, *roles: str) -> str:
@@ -60,8 +67,8 @@ async def http(stack: Stack) -> AsyncIterator[aiohttp.ClientSession]:
 
 async def answer(http: aiohttp.ClientSession, stack: Stack, route: Route, token: str) -> int:
     """The status of a request that names nothing that exists and so can change nothing."""
-    path = re.sub(r"\{\w+\}", "no-such-thing", route.path)
-    address = f"/deviceUpdate/{stack.instance}/{path}?api-version=2022-10-01"
+    path = route.template.replace("{instanceId}", stack.instance)
+    address = f"/{re.sub(r'{[a-zA-Z]+}', 'no-such-thing', path)}?api-version=2022-10-01"
     headers = {"Authorization": f"Bearer {token}"}
     async with http.request(route.method, address, headers=headers) as response:
         await response.read()

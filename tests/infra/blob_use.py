@@ -11,7 +11,17 @@ from shared.topology import CONTAINERS
 from tests.infra.program import REPOSITORY
 
 _WRITES = frozenset(
-    {"write", "open_write", "touch", "delete", "delete_all", "copy", "stage_copy", "upload_link"}
+    {
+        "write",
+        "write_once",
+        "open_write",
+        "touch",
+        "delete",
+        "delete_all",
+        "copy",
+        "stage_copy",
+        "upload_link",
+    }
 )
 _READS = frozenset(
     {"read", "metadata", "staged", "stream", "download", "list", "link", "address", "is_own"}
@@ -27,7 +37,7 @@ def roles_on_containers() -> dict[str, str]:
     assert methods == _WRITES | _READS, methods ^ (_WRITES | _READS)
     uses = [
         use
-        for path in (REPOSITORY / "shared" / "services").glob("*.py")
+        for path in (REPOSITORY / "shared" / "services").rglob("*.py")
         for use in _uses(ast.parse(path.read_text(encoding="utf-8")))
     ]
     written = {container for container, is_write in uses if is_write}

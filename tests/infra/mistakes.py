@@ -100,9 +100,9 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(
         "missing container",
         "stores.json",
-        ', "diagnostics"]',
+        ', "audit"]',
         "]",
-        "container of CONTENT missing: diagnostics",
+        "container of CONTENT missing: audit",
     ),
     Mistake(
         "wrong table", "stores.json", '"Rollups"', '"RollUps"', "table of STATE missing: Rollups"

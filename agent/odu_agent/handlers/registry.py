@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..contract.codes import Erc
 from ..contract.manifest import ManifestError
 from . import HandlerEnvironment
+from .settings import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +24,10 @@ logger = logging.getLogger(__name__)
 
 ENTRY_POINTS = "odu_agent.handlers"
 STANDARD = {
+    "microsoft/apt:1": "odu_agent.handlers.apt:create",
+    "microsoft/script:1": "odu_agent.handlers.script:create",
     "microsoft/simulator:1": "odu_agent.handlers.simulator:create",
+    "microsoft/swupdate:2": "odu_agent.handlers.swupdate_script:create",
 }
 """The agent's own. They work where the agent's sources are run without being installed."""
 
@@ -83,7 +87,8 @@ class HandlerRegistry(Mapping[str, "Handler"]):
         except Exception as error:
             # A plug-in is foreign code: whatever it raises must not end the agent.
             logger.warning("handler %s cannot be loaded", name, exc_info=error)
-            message = f"the handler {name!r:.80} cannot be loaded: {type(error).__name__}"
+            reason = str(error) if isinstance(error, SettingError) else type(error).__name__
+            message = f"the handler {name!r:.80} cannot be loaded: {reason}"
             raise ManifestError(Erc.HANDLER_CANNOT_LOAD, message) from None
         return handler
 

@@ -17,6 +17,7 @@ import binascii
 import logging
 import os
 import resource
+import ssl
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +28,6 @@ from local.cloud.iothub.server import start_server
 
 if TYPE_CHECKING:
     import socket
-    import ssl
     from collections.abc import Awaitable, Callable
 
 
@@ -55,6 +55,9 @@ def main() -> None:
     )
 
     async def start(sock: socket.socket, context: ssl.SSLContext) -> Callable[[], Awaitable[None]]:
+        if args.device_ca is not None:
+            context.load_verify_locations(args.device_ca)
+            context.verify_mode = ssl.CERT_OPTIONAL
         return await start_server(settings, sock, context)
 
     # The writing thread gives up the interpreter at every statement and must get it back soon.
@@ -84,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--route-connection-state", action="store_true")
     parser.add_argument("--event-grid-endpoint", default="", metavar="URL")
+    parser.add_argument(
+        "--device-ca", type=Path, metavar="FILE", help="authorities of X.509 devices (PEM)"
+    )
     serving.add_serving_arguments(parser)
     return parser
 

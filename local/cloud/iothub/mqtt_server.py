@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs
 
 from local.cloud.iothub import limits
+from local.cloud.iothub.certificates import check_certificate
 from local.cloud.iothub.device_api import DeviceApi
 from local.cloud.iothub.errors import HubError, unauthorized
 from local.cloud.iothub.limits import Meter
@@ -57,7 +58,7 @@ async def serve(hub: Hub, link: Link) -> None:
     try:
         async with asyncio.timeout(limits.HANDSHAKE_TIME):
             connect = await _first_packet(packets)
-            admission = await _admit(hub, connect)
+            admission = await _admit(hub, connect, link.certificate)
     except _Refused as refused:
         with contextlib.suppress(OSError):
             await link.send(encode(Connack(refused.code)))
@@ -125,7 +126,7 @@ def _patience(keep_alive: int) -> float:
     return min(1.5 * keep_alive or limits.KEEP_ALIVE_MAX, limits.KEEP_ALIVE_MAX)
 
 
-async def _admit(hub: Hub, connect: Connect) -> _Admission:
+async def _admit(hub: Hub, connect: Connect, certificate: bytes | None) -> _Admission:
     if connect.level != _LEVEL:
         raise _Refused(_BAD_PROTOCOL)
     if hub.throttle.wait(Meter.CONNECTIONS):
@@ -137,7 +138,7 @@ async def _admit(hub: Hub, connect: Connect) -> _Admission:
         raise _Refused(_BAD_IDENTIFIER) from None
     model_id = _read_username(hub, connect)
     try:
-        expires_at = await _authenticate(hub, key, connect.password)
+        expires_at = await _authenticate(hub, key, connect.password, certificate)
     except HubError as error:
         _log.info("%s is not admitted: %s", key, error)
         raise _Refused(_NOT_AUTHORIZED) from None
@@ -156,7 +157,7 @@ def _read_username(hub: Hub, connect: Connect) -> str:
     return fields.get("model-id", [""])[0][:256]
 
 
-async def _authenticate(hub: Hub, key: Key, password: str) -> float:
+async def _authenticate(hub: Hub, key: Key, password: str, certificate: bytes | None) -> float:
     record = await hub.store.read(lambda db: load(db, key))
     device = record
     if key.module_id:
@@ -165,7 +166,7 @@ async def _authenticate(hub: Hub, key: Key, password: str) -> float:
         raise unauthorized("The device is disabled.")
     authentication = record.identity.authentication
     if authentication.type != "sas":
-        raise unauthorized("Only devices with symmetric keys can connect.")
+        return check_certificate(key, authentication, certificate)
     path = f"devices/{key.device_id}" + (f"/modules/{key.module_id}" if key.module_id else "")
     keys = authentication.symmetric_key
     return hub.authority.check_device(password, path, (keys.primary_key, keys.secondary_key))

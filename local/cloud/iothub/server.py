@@ -228,6 +228,10 @@ class _StreamLink:
         self._reader = reader
         self._writer = writer
 
+    @property
+    def certificate(self) -> bytes | None:
+        return _certificate(self._writer.transport)
+
     async def receive(self) -> bytes:
         return await self._reader.read(_READ_SIZE)
 
@@ -249,6 +253,10 @@ class _WebSocketLink:
         self._websocket = websocket
         self._request = request
 
+    @property
+    def certificate(self) -> bytes | None:
+        return _certificate(self._request.transport)
+
     async def receive(self) -> bytes:
         message = await self._websocket.receive()
         return bytes(message.data) if message.type is WSMsgType.BINARY else b""
@@ -263,6 +271,11 @@ class _WebSocketLink:
     def abort(self) -> None:
         if self._request.transport:
             self._request.transport.abort()
+
+
+def _certificate(transport: asyncio.BaseTransport | None) -> bytes | None:
+    tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object") if transport else None
+    return tls.getpeercert(binary_form=True) if tls else None
 
 
 async def _peek(connection: socket.socket) -> bytes:

@@ -39,6 +39,10 @@ type Answer = tuple[int, bytes]
 class Link(Protocol):
     """A byte stream to a device, over TLS or over a websocket."""
 
+    @property
+    def certificate(self) -> bytes | None:
+        """The certificate that the device has shown, in DER; TLS has verified its chain."""
+
     async def receive(self) -> bytes:
         """Return some bytes, or none at the end."""
 

@@ -17,6 +17,8 @@ from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device import DeviceRecord, DeviceState, deployment_state, evidence_of
 from shared.domain.fleet.failure import failure_of
 from shared.domain.operation import Operation
+from shared.domain.rollouts.progress import ReasonCode, Status
+from shared.domain.rollouts.transition import Step, Transition
 from shared.domain.updates.update_id import UpdateId
 
 _ID_CHARACTERS = 32
@@ -89,6 +91,27 @@ class DeploymentCanceled(EventData):
     update: UpdateReference
 
 
+class RolloutChanged(EventData):
+    """A transition of a roll-out, as in its history: who did it (`service` where no operator did),
+    the status before and after, and why. `phase` is the index of the open phase, left out before
+    the first; `figures` are the devices that were counted then, by what became of them.
+    """
+
+    deployment_id: str
+    group_id: str
+    update: UpdateReference
+    step: Step
+    actor: str
+    revision: int
+    status: Status
+    previous_status: Status | None = None
+    phase: int | None = None
+    phase_name: str | None = None
+    code: ReasonCode | None = None
+    message: str | None = None
+    figures: dict[str, int] | None = None
+
+
 class DeviceSucceeded(EventData):
     """A device has the update of its deployment."""
 
@@ -125,6 +148,7 @@ DATA: Mapping[EventKind, type[EventData]] = {
     EventKind.DEPLOYMENT_STARTED: DeploymentStarted,
     EventKind.DEPLOYMENT_FINISHED: DeploymentFinished,
     EventKind.DEPLOYMENT_CANCELED: DeploymentCanceled,
+    EventKind.ROLLOUT_CHANGED: RolloutChanged,
     EventKind.DEVICE_SUCCEEDED: DeviceSucceeded,
     EventKind.DEVICE_FAILED: DeviceFailed,
 }
@@ -201,6 +225,31 @@ def deployment_canceled(instance: str, item: Deployment, class_id: str, at: str)
     )
     facts = (instance, item.workflow_id, class_id)
     return _event(data, EventKind.DEPLOYMENT_CANCELED, facts, _deployment(item), at)
+
+
+def rollout_changed(instance: str, item: Deployment, made: Transition) -> DomainEvent | None:
+    """A transition has led to this deployment; None if it is not one of a roll-out."""
+    rollout, after = item.rollout, made.after
+    if rollout is None or after is None:
+        return None
+    is_open = 0 <= made.phase < len(rollout.phases)
+    data = RolloutChanged(
+        deployment_id=item.deployment_id,
+        group_id=item.group_id,
+        update=_reference(item.update_id),
+        step=made.step,
+        actor=made.actor,
+        revision=made.revision,
+        status=after,
+        previous_status=made.before,
+        phase=made.phase if is_open else None,
+        phase_name=rollout.phase_name(made.phase) if is_open else None,
+        code=made.code,
+        message=made.message or None,
+        figures=dict(made.figures) or None,
+    )
+    facts = (instance, item.workflow_id, made.step, made.at)
+    return _event(data, EventKind.ROLLOUT_CHANGED, facts, _deployment(item), made.at)
 
 
 def device_ended(

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Specification:
-    """What a request says of a deployment; None for what it leaves out. `starts_at` is ISO 8601,
+class DeploymentRequest:
+    """What an operator asks for; None for what the request leaves out. `starts_at` is ISO 8601,
     UTC.
     """
 
+    deployment_id: str
+    group_id: str
     update_id: UpdateId
     starts_at: str
     rollback_policy: RollbackPolicy | None = None
@@ -43,8 +45,12 @@ class Actor:
     now: str
 
 
-def new_progress(rollout: Rollout, actor: Actor, *, needs_approval: bool) -> Progress:
-    """Where a roll-out stands when it is made, as revision 1."""
+def new_progress(rollout: Rollout | None, actor: Actor, *, needs_approval: bool) -> Progress | None:
+    """Where a roll-out stands when it is made, as revision 1; None without one."""
+    return None if rollout is None else _made(rollout, actor, needs_approval=needs_approval)
+
+
+def _made(rollout: Rollout, actor: Actor, *, needs_approval: bool) -> Progress:
     waits = needs_approval or rollout.approval == "Required"
     return Progress(
         since=actor.now,
@@ -54,8 +60,13 @@ def new_progress(rollout: Rollout, actor: Actor, *, needs_approval: bool) -> Pro
     )
 
 
+def created(item: Deployment, actor: Actor) -> Transition:
+    """What the history of a deployment begins with."""
+    return transition(None, item, actor, Step.CREATED)
+
+
 def edit(
-    item: Deployment, asked: Specification, actor: Actor, *, needs_approval: bool = False
+    item: Deployment, asked: DeploymentRequest, actor: Actor, *, needs_approval: bool = False
 ) -> tuple[Deployment, Transition] | None:
     """The deployment as the request has it, and the row of its history; None if nothing differs.
 
@@ -89,7 +100,7 @@ def edit(
     if rollout is not None:
         progress = _progress(item, changed, rollout, actor, needs_approval=needs_approval)
         changed = replace(changed, progress=progress)
-    return changed, _transition(item, changed, actor)
+    return changed, transition(item, changed, actor, Step.EDITED)
 
 
 def _has_begun(item: Deployment, now: str) -> bool:
@@ -112,7 +123,7 @@ def _progress(
 ) -> Progress:
     progress = old.progress
     if progress is None or old.rollout is None:
-        made = new_progress(rollout, actor, needs_approval=needs_approval)
+        made = _made(rollout, actor, needs_approval=needs_approval)
         return msgspec.structs.replace(
             made, unapproved_since=new.revision if made.unapproved_since else 0
         )
@@ -152,13 +163,17 @@ def _unapproved(progress: Progress, revision: int) -> Progress:
     return msgspec.structs.replace(progress, unapproved_since=revision, reason=reason)
 
 
-def _transition(old: Deployment, new: Deployment, actor: Actor) -> Transition:
+def transition(
+    old: Deployment | None, new: Deployment, actor: Actor, step: Step, class_id: str = ""
+) -> Transition:
+    """The row of the history for a change of a deployment."""
     return Transition(
         at=actor.now,
         actor=actor.object_id,
-        step=Step.EDITED,
-        before=old.progress.shown if old.progress else None,
+        step=step,
+        before=old.progress.shown if old and old.progress else None,
         after=new.progress.shown if new.progress else None,
         revision=new.revision,
         phase=new.progress.phase if new.progress else -1,
+        device_class_id=class_id,
     )

@@ -169,19 +169,8 @@ class Rollout(Part, frozen=True):
     deadlines: Deadlines = Deadlines()
     windows: Annotated[tuple[Window, ...], Meta(max_length=MAX_WINDOWS)] = ()
     on_close: OnClose = "Withdraw"
-    ignore_device_window: bool = False
-    rollback_in_windows: bool = False
     approval: Approval = "None"
     end_date_time: str | None = None
-
-    @property
-    def is_limited(self) -> bool:
-        """Whether devices are asked only as they are granted: by cap, rate or count."""
-        return (
-            self.maximum_in_flight is not None
-            or self.rate is not None
-            or any(phase.select.count is not None for phase in self.phases)
-        )
 
     def phase_name(self, index: int) -> str:
         """What a phase is called: as it was named, else by its number, the first being 1."""

@@ -34,12 +34,14 @@ class Step(StrEnum):
     ENDED = "Ended"
     ABORTED = "Aborted"
     ROLLED_BACK = "RolledBack"
+    CLASS_CANCELED = "ClassCanceled"
+    CLASS_RETRIED = "ClassRetried"
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One transition. `actor` is the object id of who did it, or `service`; `phase` is an index, -1
     before the first was opened. `figures` are counts of devices by what became of them. A
-    deployment without phases has no status.
+    deployment without phases has no status. `device_class_id` is set where it is of one class.
     """
 
     at: str
@@ -51,4 +53,5 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
     phase: int = -1
     code: ReasonCode | None = None
     message: str = ""
+    device_class_id: str = ""
     figures: Mapping[str, int] = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -30,7 +30,6 @@ _HORIZON = timedelta(days=14)
 _FIELDS = re.compile(
     r"[0-9]{1,2}( [0-9*,/-]+){3} ([0-9*,/-]|mon|tue|wed|thu|fri|sat|sun)+", re.IGNORECASE
 )
-_ATTEMPTS = 1000
 
 type ZoneSource = Literal["window", "device", "fallback"]
 
@@ -115,23 +114,6 @@ def openings(
         current = following
 
 
-def shared_openings(one: Iterator[Opening], other: Iterator[Opening]) -> Iterator[Opening]:
-    """The times in both of two series of openings; it ends where they never meet."""
-    left, right = next(one, None), next(other, None)
-    misses = 0
-    while left is not None and right is not None and misses < _ATTEMPTS:
-        opens_at = max(left.opens_at, right.opens_at)
-        closes_at = min(left.closes_at, right.closes_at)
-        if opens_at < closes_at:
-            misses = 0
-            yield Opening(opens_at, closes_at)
-        misses += 1
-        if left.closes_at <= right.closes_at:
-            left = next(one, None)
-        else:
-            right = next(other, None)
-
-
 def opening_at(found: Iterator[Opening], at: datetime) -> Opening | None:
     """The opening that is open at a time; None while closed."""
     first = next(found, None)
@@ -141,19 +123,6 @@ def opening_at(found: Iterator[Opening], at: datetime) -> Opening | None:
 def next_ask(found: Iterator[Opening], at: datetime) -> Opening | None:
     """The first opening in which a device may still be asked; None if there is none any more."""
     return next((opening for opening in found if opening.asks_until > at), None)
-
-
-def device_openings(
-    windows: Sequence[Window], own: Sequence[Window], at: datetime, device_zone: str | None
-) -> Iterator[Opening] | None:
-    """When one device may be asked: within the windows and within its own; None for always."""
-    if not windows and not own:
-        return None
-    if not own:
-        return openings(windows, at, device_zone)
-    if not windows:
-        return openings(own, at, device_zone)
-    return shared_openings(openings(windows, at, device_zone), openings(own, at, device_zone))
 
 
 def _of_window(window: Window, at: datetime, device_zone: str | None) -> Iterator[Opening]:

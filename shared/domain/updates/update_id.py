@@ -73,6 +73,11 @@ class UpdateId:
         """The version as numbers, for comparing."""
         return version_key(self.version)
 
+    @property
+    def path(self) -> str:
+        """Where the API has it, below an instance."""
+        return f"updates/providers/{self.provider}/names/{self.name}/versions/{self.version}"
+
     def to_wire(self) -> dict[str, str]:
         """Return the id as the JSON object of the REST API and the manifests."""
         return {"provider": self.provider, "name": self.name, "version": self.version}

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared import messages
-from shared.domain.errors import ConcurrentUpdate, Conflict, InvalidInput, NotFound
+from shared.domain.errors import ConcurrentUpdate, InvalidInput, NotFound
 from shared.domain.events.catalog import deployment_canceled, deployment_started
 from shared.domain.fleet import deployment as rules
 from shared.domain.fleet.compliance import state_counts
-from shared.domain.fleet.deployment import Deployment, Issue, RollbackPolicy
-from shared.domain.fleet.device_class import is_compatible
-from shared.domain.limits import Limits, exceeded
-from shared.domain.updates.update import Update
-from shared.domain.updates.update_id import UpdateId
+from shared.domain.fleet.deployment import Deployment, Issue
+from shared.domain.fleet.deployment_edit import (
+    Actor,
+    DeploymentRequest,
+    created,
+    edit,
+    new_progress,
+    transition,
+)
+from shared.domain.limits import Limits
+from shared.domain.rollouts.transition import SERVICE, Step
 from shared.ports import Clock, Deployments, Fleet, KnownClass, Queues, Stored, Updates
 from shared.services.announce import Announcer
+from shared.services.deployments.admission import ROLLBACK_UPDATE, Admission, classes_of
+from shared.services.deployments.transitions import Transitions
 from shared.services.retrying import until_uncontended
 
 _LONGEST_DELAY_SECONDS = 6 * 24 * 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class DeploymentRequest:
-    """What an operator asks for. `starts_at` is ISO 8601, UTC."""
-
-    deployment_id: str
-    group_id: str
-    update_id: UpdateId
-    starts_at: str
-    rollback_policy: RollbackPolicy | None = None
+type Condition = Callable[[Deployment | None], None]
+"""What a caller wants to hold of the deployment that is there; raises PreconditionFailed."""
 
 
 @dataclass(slots=True)
@@ -45,31 +47,73 @@ class Deploy:
     commands_per_second: float
     limits: Limits = field(default_factory=Limits)
     announcer: Announcer = field(default_factory=Announcer)
+    link_life: timedelta = timedelta(hours=144)
 
-    async def create(self, instance: str, request: DeploymentRequest) -> Deployment:
-        """Deploy an update to a group; asking again for the same changes nothing.
+    @property
+    def admission(self) -> Admission:
+        """What has to hold of a deployment."""
+        return Admission(
+            self.deployments, self.updates, self.fleet, limits=self.limits, link_life=self.link_life
+        )
+
+    @property
+    def transitions(self) -> Transitions:
+        """Where histories are written."""
+        return Transitions(self.deployments, self.announcer)
+
+    async def create(
+        self,
+        instance: str,
+        request: DeploymentRequest,
+        *,
+        author: str = SERVICE,
+        condition: Condition = lambda _: None,
+    ) -> Deployment:
+        """Deploy an update to a group, or edit the deployment that has the id; asking again for the
+        same changes nothing.
+
+        Args:
+            instance: The instance.
+            request: What is asked for.
+            author: Object id of who asks.
+            condition: What must hold of the one that is there.
 
         Raises:
             NotFound: Unknown group or update.
-            InvalidInput: The update is not deployable or fits no class of the group.
-            Conflict: The id is taken by a deployment of another update; or the update was
-                recalled.
+            InvalidInput: The update is not deployable or fits no class of the group, or the
+                roll-out breaks a rule.
+            Conflict: The update was recalled, or what differs cannot change any more.
             LimitExceeded: The group has as many deployments as it may have.
+            PreconditionFailed: The condition does not hold.
         """
         rules.check_deployment_id(request.deployment_id)
-        await self._check_room(instance, request)
-        update = await self._update(instance, request.update_id)
+
+        async def cycle() -> Deployment:
+            actor = Actor(author, self.clock.now())
+            stored = await self.deployments.get(instance, request.group_id, request.deployment_id)
+            condition(stored.value if stored else None)
+            if stored is None:
+                return await self._add(instance, request, actor)
+            return await self._edit(instance, stored, request, actor)
+
+        deployment = await until_uncontended(cycle)
+        await self._enqueue(instance, deployment)
+        return deployment
+
+    async def _add(self, instance: str, request: DeploymentRequest, actor: Actor) -> Deployment:
+        admission = self.admission
+        request = admission.in_one_form(request, None)
+        await admission.check_room(instance, request)
+        update = await admission.update(instance, request.update_id)
         if request.rollback_policy is not None:
-            rollback = "/rollbackPolicy/update/updateId"
-            await self._update(instance, request.rollback_policy.update_id, rollback)
-        classes = await self.classes_of(instance, request.group_id)
-        if not any(
-            is_compatible(update.compatibility, item.device_class.properties) for item in classes
-        ):
+            await admission.update(instance, request.rollback_policy.update_id, ROLLBACK_UPDATE)
+        targets = await admission.targets(instance, request.group_id, update)
+        if not targets:
             raise InvalidInput(
                 f"Update '{update.update_id}' fits no device class of group '{request.group_id}'.",
                 target="/update",
             )
+        needs_approval = admission.needs_approval(sum(targets.values()), request.rollout)
         deployment = Deployment(
             deployment_id=request.deployment_id,
             group_id=request.group_id,
@@ -77,37 +121,73 @@ class Deploy:
             compatibility=update.compatibility,
             workflow_id=self.clock.fresh_id(),
             starts_at=request.starts_at,
-            created_at=self.clock.now(),
+            created_at=actor.now,
             rollback_policy=request.rollback_policy,
             issue=Issue(update.signature_edition),
+            rollout=request.rollout,
+            progress=new_progress(request.rollout, actor, needs_approval=needs_approval),
+            author=actor.object_id,
         )
-        if await self.deployments.add(instance, deployment):
-            await self._check_still_there(instance, deployment)
-        else:
-            deployment = await self._same(instance, request)
-        await self._enqueue(instance, deployment)
+        if not await self.transitions.add(instance, deployment, [created(deployment, actor)]):
+            raise ConcurrentUpdate("Another request made it meanwhile.")
+        await admission.check_still_there(instance, deployment)
         return deployment
+
+    async def _edit(
+        self,
+        instance: str,
+        stored: Stored[Deployment],
+        request: DeploymentRequest,
+        actor: Actor,
+    ) -> Deployment:
+        known, admission = stored.value, self.admission
+        request = admission.in_one_form(request, known)
+        result = edit(known, request, actor)
+        if result is None:
+            return known
+        update = await admission.update(instance, known.update_id)
+        policy = request.rollback_policy
+        if policy is not None and policy != known.rollback_policy:
+            await admission.update(instance, policy.update_id, ROLLBACK_UPDATE)
+        targets = await admission.targets(instance, known.group_id, update)
+        if admission.needs_approval(sum(targets.values()), result[0].rollout):
+            result = edit(known, request, actor, needs_approval=True) or result
+        changed, made = result
+        await self.transitions.save(instance, changed, stored.etag, [made])
+        return changed
 
     async def get(self, instance: str, group: str, deployment_id: str) -> Deployment:
         """A deployment. Raises NotFound."""
         return (await self._stored(instance, group, deployment_id)).value
 
     async def cancel(
-        self, instance: str, group: str, class_id: str, deployment_id: str
+        self,
+        instance: str,
+        group: str,
+        class_id: str,
+        deployment_id: str,
+        author: str = SERVICE,
     ) -> Deployment:
         """Cancel for one device class; devices that have finished keep what they have."""
+        actor = Actor(author, self.clock.now())
 
         def change(item: Deployment) -> Deployment:
             canceled = rules.cancel(item, class_id)
             if not self.announcer.is_on or item.subgroup(class_id).is_canceled:
                 return canceled
-            event = deployment_canceled(instance, item, class_id, self.clock.now())
+            event = deployment_canceled(instance, item, class_id, actor.now)
             return replace(canceled, events=(*item.events, event))
 
-        return await self._change(instance, group, deployment_id, change)
+        place = (instance, group, deployment_id)
+        return await self._change(place, change, actor, Step.CLASS_CANCELED, class_id)
 
     async def retry(
-        self, instance: str, group: str, class_id: str, deployment_id: str
+        self,
+        instance: str,
+        group: str,
+        class_id: str,
+        deployment_id: str,
+        author: str = SERVICE,
     ) -> Deployment:
         """Try again on the devices of one class where it failed.
 
@@ -115,15 +195,16 @@ class Deploy:
             NotFound: There is no such deployment.
             Conflict: It is cancelled for the class, or has failed on none of its devices.
         """
-        now = self.clock.now()
+        actor = Actor(author, self.clock.now())
         rollup = (await self.fleet.rollups(instance, group)).get(group)
         cells = rollup.counts.get((group, class_id), {}) if rollup else {}
 
         def change(item: Deployment) -> Deployment:
             failed = state_counts(cells, item.workflow_id).failed
-            return rules.retry(item, class_id, failed, now)
+            return rules.retry(item, class_id, failed, actor.now)
 
-        return await self._change(instance, group, deployment_id, change)
+        place = (instance, group, deployment_id)
+        return await self._change(place, change, actor, Step.CLASS_RETRIED, class_id)
 
     async def delete(self, instance: str, group: str, deployment_id: str) -> None:
         """Forget a deployment; devices are left as they are."""
@@ -184,73 +265,7 @@ class Deploy:
         """The device classes that the group has devices of. Raises NotFound for an unknown
         group.
         """
-        rollup = (await self.fleet.rollups(instance, group)).get(group)
-        if rollup is None and not await self._is_known(instance, group):
-            raise NotFound(f"Group '{group}' does not exist.", target="groupId")
-        present = {
-            class_id
-            for (_, class_id), cells in (rollup.counts if rollup else {}).items()
-            if cells.get("total")
-        }
-        classes = await self.fleet.classes(instance)
-        if rollup is None:
-            return list(classes)  # a group seen a moment ago: its classes are not summed up yet
-        return [item for item in classes if item.device_class.class_id in present]
-
-    async def _is_known(self, instance: str, group: str) -> bool:
-        return any(known.group_id == group for known in await self.fleet.groups(instance))
-
-    async def _update(
-        self, instance: str, update_id: UpdateId, place: str = "/update/updateId"
-    ) -> Update:
-        stored = await self.updates.get(instance, update_id)
-        if stored is None:
-            raise NotFound(f"Update '{update_id}' does not exist.", target=place)
-        if stored.value.is_being_deleted:
-            raise Conflict(f"Update '{update_id}' is being deleted.", target=place)
-        if stored.value.recall is not None:
-            raise Conflict(
-                f"Update '{update_id}' was recalled: {stored.value.recall.reason}",
-                code="UpdateRecalled",
-                target=place,
-            )
-        if not stored.value.is_deployable:
-            raise InvalidInput(
-                f"Update '{update_id}' is not deployable; it only serves as a part of others.",
-                target=place,
-            )
-        return stored.value
-
-    async def _check_still_there(self, instance: str, deployment: Deployment) -> None:
-        """A deletion that began meanwhile may not have seen the deployment: then this sees it."""
-        policy = deployment.rollback_policy
-        try:
-            for update_id in [deployment.update_id] + ([policy.update_id] if policy else []):
-                await self._update(instance, update_id)
-        except (NotFound, Conflict):
-            await self.deployments.delete(instance, deployment.group_id, deployment.deployment_id)
-            raise
-
-    async def _check_room(self, instance: str, request: DeploymentRequest) -> None:
-        most, group = self.limits.deployments_per_group, request.group_id
-        if await self.deployments.count(instance, group, most) < most:
-            return
-        if await self.deployments.get(instance, group, request.deployment_id) is None:
-            raise exceeded(
-                f"Group '{group}' has {most} deployments; delete some",
-                "deployments_per_group",
-                most,
-            )
-
-    async def _same(self, instance: str, request: DeploymentRequest) -> Deployment:
-        known = await self.get(instance, request.group_id, request.deployment_id)
-        if known.update_id != request.update_id:
-            raise Conflict(
-                f"Deployment '{known.deployment_id}' of group '{known.group_id}' already deploys "
-                f"'{known.update_id}'; use another id.",
-                target="deploymentId",
-            )
-        return known
+        return await classes_of(self.fleet, instance, group)
 
     async def _stored(self, instance: str, group: str, deployment_id: str) -> Stored[Deployment]:
         stored = await self.deployments.get(instance, group, deployment_id)
@@ -262,20 +277,26 @@ class Deploy:
 
     async def _change(
         self,
-        instance: str,
-        group: str,
-        deployment_id: str,
+        place: tuple[str, str, str],
         change: rules.Change,
+        actor: Actor,
+        step: Step,
+        class_id: str,
     ) -> Deployment:
+        instance, group, deployment_id = place
+
         async def cycle() -> Deployment:
             stored = await self._stored(instance, group, deployment_id)
             changed = change(stored.value)
-            await self.deployments.save(instance, changed, stored.etag)
+            if changed.subgroups == stored.value.subgroups:
+                return stored.value
+            changed = replace(changed, revision=changed.revision + 1)
+            made = transition(stored.value, changed, actor, step, class_id)
+            await self.transitions.save(instance, changed, stored.etag, [made])
             return changed
 
         changed = await until_uncontended(cycle)
         await self._enqueue(instance, changed)
-        await self._announce(instance, changed)
         return changed
 
     async def _announce(self, instance: str, deployment: Deployment) -> None:

@@ -11,6 +11,7 @@ from shared.domain.fleet.counters import TOTAL, Counts
 from shared.domain.fleet.deployment import Deployment, DeploymentState, state_for
 from shared.domain.fleet.rollback import rollback_of
 from shared.ports import Clock, Deployments, Fleet, KnownClass, Queues, Updates
+from shared.services.audit.trail import AuditTrail, automatic
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ class Rollbacks:
     fleet: Fleet
     queues: Queues
     clock: Clock
+    audit: AuditTrail
 
     async def check(self, instance: str, group: str, counts: Counts) -> None:
         """Look at every deployment of the group; running again changes nothing."""
@@ -71,7 +73,18 @@ class Rollbacks:
             )
             return
         rollback = rollback_of(deployment, class_id, stored.value, self.clock.now())
-        if await self.deployments.add(instance, rollback):
+        change = automatic(
+            f"rollback-{deployment.workflow_id}-{class_id}",
+            "roll_back_deployment",
+            f"management/groups/{rollback.group_id}/deployments/{rollback.deployment_id}",
+            rollback.starts_at,
+            failedDeploymentId=deployment.deployment_id,
+            deviceClassId=class_id,
+            update=rollback.update_id.to_wire(),
+        )
+        async with self.audit.change(instance, change) as outcome:
+            outcome.is_made = await self.deployments.add(instance, rollback)
+        if outcome.is_made:
             log.warning(
                 "deployment %s failed too often on class %s: rolled back to %s",
                 deployment.deployment_id,

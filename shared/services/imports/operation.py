@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared import messages
+from shared.domain.audit import UNKNOWN, Change, Origin
 from shared.domain.errors import ConcurrentUpdate, DeviceUpdateError
 from shared.domain.events.catalog import update_imported, update_refused
 from shared.domain.limits import Limits, TooManyRequests
@@ -18,6 +19,7 @@ from shared.domain.updates.import_item import ImportItem
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Blobs, Clock, Operations, Queues, Sealer, Stored
 from shared.services.announce import Announcer
+from shared.services.audit.trail import AuditTrail
 from shared.services.imports.attempt import TakenOver, Try
 from shared.services.operations import MAX_ATTEMPTS, given_up, operation_id
 from shared.topology import IMPORT_MANIFEST_SUFFIX, IMPORT_STATUS_SUFFIX, quarantine_prefix
@@ -43,6 +45,7 @@ class Imports:
     clock: Clock
     limits: Limits = field(default_factory=Limits)
     announcer: Announcer = field(default_factory=Announcer)
+    audit: AuditTrail = field(kw_only=True)
 
     async def start(self, instance: str, items: Sequence[ImportItem], trace_id: str) -> str:
         """Begin an import from URLs; the id of its operation.
@@ -63,9 +66,9 @@ class Imports:
             for item in items
         )
         now = self.clock.now()
-        return await self._begin(
-            instance, operation_id(now, self.clock.fresh_id()), sources, now, trace_id
-        )
+        identity = operation_id(now, self.clock.fresh_id())
+        await self._begin(instance, identity, sources, now, trace_id)
+        return identity
 
     async def _check_room(self, instance: str) -> None:
         """Count what began in the last day: what runs for longer is stuck and takes no part."""
@@ -84,18 +87,21 @@ class Imports:
     async def start_from_drop(self, instance: str, name: str, etag: str, created_at: str) -> str:
         """Begin the import of a manifest dropped at `name`; once for each ETag."""
         unique = hashlib.sha256(f"{instance}\n{name}\n{etag}".encode()).hexdigest()[:32]
-        source = ImportSource(
-            kind="drop",
-            manifest=name,
-            manifest_size_bytes=None,
-            manifest_sha256=None,
-            friendly_name=None,
-            files={},
-            etag=_bare(etag) or None,
+        source = ImportSource("drop", name, None, None, None, {}, _bare(etag) or None)
+        identity = operation_id(created_at, unique)
+        change = Change(
+            request_id=identity,
+            origin=Origin.DROP,
+            actor=UNKNOWN,
+            action="import_dropped",
+            target="updates",
+            begun_at=self.clock.now(),
+            request={"manifest": name, "etag": etag},
         )
-        return await self._begin(
-            instance, operation_id(created_at, unique), (source,), created_at, unique
-        )
+        async with self.audit.change(instance, change) as outcome:
+            outcome.is_made = await self._begin(instance, identity, (source,), created_at, unique)
+            outcome.after = {"operationId": identity}
+        return identity
 
     async def _begin(
         self,
@@ -104,7 +110,8 @@ class Imports:
         sources: tuple[ImportSource, ...],
         now: str,
         trace_id: str,
-    ) -> str:
+    ) -> bool:
+        """Begin an import and have it worked on; False if it had begun already."""
         operation = Operation(
             operation_id=identity,
             kind="import",
@@ -115,9 +122,9 @@ class Imports:
             trace_id=trace_id,
             sources=sources,
         )
-        await self.operations.add(instance, operation)
+        is_new = await self.operations.add(instance, operation)
         await self.queues.put(messages.FetchImport(instance=instance, operation=identity))
-        return identity
+        return is_new
 
     async def unfinished(self, instance: str, identity: str) -> Stored[Operation] | None:
         """An import that goes on; what is left to do of one that has ended is done here."""

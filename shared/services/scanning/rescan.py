@@ -184,7 +184,7 @@ class Rescan:
                 f"File '{file.filename}' holds malware at '{found.member_path}': {found.findings} "
                 f"({found.engine}, rules {found.rules_version})."
             )
-            await self.recalls.start(instance, update.update_id, reason)
+            await self.recalls.start(instance, update.update_id, reason, is_automatic=True)
         elif found.status != "clean":
             log.warning("%s of %s cannot be scanned any more", file.filename, update.update_id)
         return None

@@ -19,6 +19,7 @@ from shared.domain.updates.update import Recall, Update
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Clock, Deployments, Queues, Stored, Updates
 from shared.services.announce import Announcer
+from shared.services.audit.trail import AuditTrail, automatic
 from shared.services.retrying import until_uncontended
 from shared.services.updates.best_updates import BestUpdates
 from shared.services.updates.references import parents_of
@@ -36,11 +37,15 @@ class RecallUpdates:
     best_updates: BestUpdates
     announcer: Announcer
     clock: Clock
+    audit: AuditTrail
 
-    async def start(self, instance: str, update_id: UpdateId, reason: str) -> Stored[Update]:
+    async def start(
+        self, instance: str, update_id: UpdateId, reason: str, *, is_automatic: bool = False
+    ) -> Stored[Update]:
         """Recall an update; it is marked when this returns, and stopped soon after.
 
-        Recalling it again changes nothing: the first reason stays.
+        Recalling it again changes nothing: the first reason stays. `is_automatic` says that no
+        request asks for it, so that the audit log learns of it here.
 
         Raises:
             NotFound: There is no such update.
@@ -49,8 +54,15 @@ class RecallUpdates:
         if stored is None:
             raise NotFound(f"Update '{update_id}' does not exist.", target="updateId")
         made_by = stored.value.operation_id
-        await self._order(instance, update_id, made_by, reason)
-        marked = await self._marked(instance, update_id, made_by, reason)
+        order = messages.StopRecalled(
+            instance=instance,
+            update=update_id,
+            made_by=made_by,
+            reason=reason,
+            is_automatic=is_automatic,
+        )
+        await self.queues.put(order)
+        marked = await self._marked(order)
         if marked is None:
             raise NotFound(f"Update '{update_id}' was deleted meanwhile.", target="updateId")
         return marked
@@ -58,7 +70,7 @@ class RecallUpdates:
     async def run(self, order: messages.StopRecalled) -> None:
         """Carry out an order; once more changes nothing."""
         instance, update_id = order.instance, order.update
-        stored = await self._marked(instance, update_id, order.made_by, order.reason)
+        stored = await self._marked(order)
         if stored is None or stored.value.recall is None:
             return
         reason, at = stored.value.recall.reason, stored.value.recall.at
@@ -71,33 +83,48 @@ class RecallUpdates:
             known = await self.updates.get(instance, parent)
             if known is not None and known.value.recall is None:
                 why = f"It holds the recalled update '{update_id}': {reason}"
-                await self._order(instance, parent, known.value.operation_id, why)
+                await self.queues.put(
+                    messages.StopRecalled(
+                        instance=instance,
+                        update=parent,
+                        made_by=known.value.operation_id,
+                        reason=why,
+                        is_automatic=True,
+                    )
+                )
 
-    async def _order(self, instance: str, update_id: UpdateId, made_by: str, reason: str) -> None:
-        await self.queues.put(
-            messages.StopRecalled(
-                instance=instance, update=update_id, made_by=made_by, reason=reason
-            )
+    async def _marked(self, order: messages.StopRecalled) -> Stored[Update] | None:
+        """The update with its mark; None if it is gone or was imported anew since."""
+        if not order.is_automatic:
+            return (await self._mark(order))[0]
+        change = automatic(
+            f"recall-{order.made_by}-{order.update}",
+            "recall_update",
+            order.update.path,
+            self.clock.now(),
+            reason=order.reason,
         )
+        async with self.audit.change(order.instance, change) as outcome:
+            marked, outcome.is_made = await self._mark(order)
+            return marked
 
-    async def _marked(
-        self, instance: str, update_id: UpdateId, made_by: str, reason: str
-    ) -> Stored[Update] | None:
-        """The update with its mark; None if it is gone or was imported anew since.
+    async def _mark(self, order: messages.StopRecalled) -> tuple[Stored[Update] | None, bool]:
+        """Mark the update, and whether that changed anything.
 
         This is the one place where an update becomes recalled.
         """
+        instance, update_id = order.instance, order.update
 
-        async def cycle() -> Stored[Update] | None:
+        async def cycle() -> tuple[Stored[Update] | None, bool]:
             stored = await self.updates.get(instance, update_id)
-            if stored is None or stored.value.operation_id != made_by:
-                return None
+            if stored is None or stored.value.operation_id != order.made_by:
+                return None, False
             if stored.value.recall is not None:
-                return stored
-            recalled = replace(stored.value, recall=Recall(reason, self.clock.now()))
+                return stored, False
+            recalled = replace(stored.value, recall=Recall(order.reason, self.clock.now()))
             etag = await self.updates.save(instance, recalled, stored.etag)
-            log.warning("update %s of %s is recalled: %s", update_id, instance, reason)
-            return Stored(recalled, etag)
+            log.warning("update %s of %s is recalled: %s", update_id, instance, order.reason)
+            return Stored(recalled, etag), True
 
         return await until_uncontended(cycle)
 

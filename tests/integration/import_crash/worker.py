@@ -23,6 +23,7 @@ from shared.adapters.fetch import SafeFetcher, SourceStream
 from shared.adapters.queues import AzureQueues
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
+from shared.adapters.table_audit import TableAudit
 from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_holders import TableHolders
@@ -179,6 +180,7 @@ def a_worker(
 ) -> Worker:
     """A worker for one instance; its accounts must count with its mortality."""
     ports: Any = SimpleNamespace(
+        audit_log=TableAudit(Table(accounts, "Audit")),
         blobs=AzureBlobs(accounts, 1.0, BLOCK_BYTES),
         clock=clock,
         deployments=TableDeployments(Table(accounts, "Deployments")),

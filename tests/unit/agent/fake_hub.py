@@ -20,6 +20,7 @@ class FakeHub:
         self.changed = asyncio.Condition()
         self.client: FakeClient | None = None
         self.failures: list[Exception] = []
+        self.identity: tuple[str, str | None] = ("device-1", None)
 
     def make_client(self, _config: Any) -> FakeClient:
         self.client = FakeClient(self)
@@ -80,6 +81,7 @@ class FakeClient:
         self._hub = hub
         self.on_twin_desired_properties_patch_received: Any = None
         self.is_shut_down = False
+        self.identity = hub.identity
 
     async def connect(self) -> None:
         if self._hub.failures:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.iot.device import exceptions as iot_errors
 from odu_agent.agent import Agent
 from odu_agent.contract.codes import Erc
 from odu_agent.contract.manifest import ManifestStep, ManifestUpdateId, UpdateManifest
 from odu_agent.contract.rootkeys import signing_key_hash
+from odu_agent.hub import HubError
 
 from tests.unit.contract import vectors
 
@@ -79,7 +79,7 @@ async def test_agent_introduces_itself_when_nothing_is_desired(
 
 
 async def test_agent_connects_when_the_first_tries_fail(hub: FakeHub, tmp_path: Path) -> None:
-    hub.failures = [iot_errors.ConnectionFailedError("no")]
+    hub.failures = [HubError("no")]
 
     async with _agent(hub, tmp_path):
         pass
@@ -409,7 +409,7 @@ async def test_completed_workflow_is_not_run_again_after_a_restart(
     async with _agent(hub, tmp_path):
         report = await hub.until_end("w", count=2)
 
-    assert _codes(report) == (0, 700, "00000000")
+    assert _codes(report) == (0, 700, "00000000,A0000008"), "as it was reported"
     assert report["installedUpdateId"] == '{"provider":"Contoso","name":"Vacuum","version":"1.0"}'
     assert server.requests == []
 
@@ -509,6 +509,26 @@ async def test_failed_deployment_runs_again_for_a_new_retry_timestamp_alone(
     assert failed["lastInstallResult"]["stepResults"]["step_0"]["resultCode"] == 0
     assert _codes(retried) == (0, 700, UNCHANGED)
     assert retried["workflow"]["retryTimestamp"] == "1"
+
+
+async def test_failed_workflow_runs_again_at_the_start_for_a_new_retry_alone(
+    hub: FakeHub, server: ContentServer, tmp_path: Path
+) -> None:
+    broken = {"install": {"resultCode": 0, "extendedResultCode": 7, "resultDetails": "jammed"}}
+    async with _agent(hub, tmp_path, simulator=broken):
+        first = await _deploy(hub, Update(server), workflow_id="w")
+    server.requests.clear()
+
+    async with _agent(hub, tmp_path):
+        again = await hub.until_end("w", count=2)
+        assert again == first, "the twin is told again, and nothing has run"
+        assert server.requests == []
+        await hub.desire_service(Update(server).service("w", retry="1"))
+        retried = await hub.until_end("w", count=3)
+
+    assert _codes(first) == (255, 0, "00000007,A0000008")
+    assert first["lastInstallResult"]["resultDetails"] == "jammed"
+    assert _codes(retried) == (0, 700, SUCCESS.replace("A0000008", "A0000FFF"))
 
 
 async def test_download_is_interrupted_by_a_cancel(

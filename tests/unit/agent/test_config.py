@@ -100,7 +100,7 @@ def test_config_shows_no_key(tmp_path: Path) -> None:
         ({"downloadTimeoutInMinutes": True}, "downloadTimeoutInMinutes"),
         ({"simulator": 7}, "simulator"),
         ({"agent": {"manufacturer": 7}}, "manufacturer"),
-        ({"agent": {"connectionSource": {"connectionType": "AIS"}}}, "connectionType"),
+        ({"agent": {"connectionSource": {"connectionType": "TPM"}}}, "connectionType"),
         ({"agent": {"additionalDeviceProperties": {"a": 1}}}, "additionalDeviceProperties"),
         ({"logComponents": [7]}, "logComponents"),
         ({"logComponents": [{"componentName": "a/b", "logPath": "log"}]}, "componentName"),

@@ -157,9 +157,9 @@ async def test_request_is_acknowledged_without_its_secret(
 async def test_module_has_a_folder_of_its_own(
     hub: FakeHub, server: BlobServer, logs: Path, tmp_path: Path
 ) -> None:
-    connection = "HostName=hub;DeviceId=device-1;ModuleId=updater;SharedAccessKey=c2VjcmV0"
+    hub.identity = ("device-1", "updater")
 
-    async with _agent(hub, tmp_path, log_components={"agent": logs}, connection_string=connection):
+    async with _agent(hub, tmp_path, log_components={"agent": logs}):
         await _answer(hub, log_request("op-1", server.container))
 
     assert "device-1/updater/op-1/agent/agent.log" in server.blobs

@@ -182,3 +182,15 @@ def test_installed_update_id_text_has_the_contracts_order() -> None:
     text = installed_update_id_text(ManifestUpdateId("Contoso", "Vacuum", "1.0"))
 
     assert text == '{"provider":"Contoso","name":"Vacuum","version":"1.0"}'
+
+
+def test_manifests_of_the_second_half_are_read() -> None:
+    one_file = parse_update_manifest(vectors.text("manifest-v5-one-file.json"))
+    old = vectors.document("service-v1-testroot.json")["updateManifest"]
+    with pytest.raises(ManifestError) as refused:
+        parse_update_manifest(old)
+
+    assert one_file.update_id == ManifestUpdateId("prov1", "update", "0.1")
+    assert [step.handler for step in one_file.steps] == ["microsoft/foo:1"]
+    assert [file.size_in_bytes for file in one_file.files.values()] == [5]
+    assert refused.value.erc == Erc.MANIFEST_VERSION_UNSUPPORTED

@@ -214,3 +214,23 @@ def test_signing_key_hash_is_the_one_of_the_vectors() -> None:
 def test_rsa_public_key_refuses_a_key_when_too_small_or_large(bits: int) -> None:
     with pytest.raises(ValueError, match="bits"):
         rsa_public_key(((1 << bits) - 1).to_bytes(bits // 8), 65537)
+
+
+def test_packages_of_the_second_half_have_their_verdicts() -> None:
+    tampered = vectors.package("rootkeys-testpair.tampered.json")
+    own = {key.kid: key for key in tampered.root_keys}
+    with pytest.raises(RootKeyError) as changed:
+        validate(tampered, own)
+    disabling = vectors.package("rootkeys-disabled-root-key.unsigned.json")
+    with pytest.raises(RootKeyError) as unsigned:
+        validate(disabling, vectors.production_roots())
+    store = RootKeyStore(vectors.production_roots(), disabling)
+    with pytest.raises(RootKeyError) as disabled:
+        store.find("ADU.200702.R")
+    parsed = vectors.package("rootkeys-parse-only.json")
+
+    assert (changed.value.erc, unsigned.value.erc) == (Erc.PACKAGE_SIGNATURE_WRONG,) * 2
+    assert disabled.value.erc == Erc.JWS_ROOT_KEY_DISABLED
+    assert store.find("ADU.200703.R").kid == "ADU.200703.R"
+    assert (parsed.is_test, parsed.version, parsed.published) == (False, 1, 1667343602)
+    assert (len(parsed.root_keys), len(parsed.signatures)) == (2, 2)

@@ -40,9 +40,13 @@ def package(name: str) -> RootKeyPackage:
 
 
 def production_roots() -> dict[str, RootKey]:
+    return roots_of("production")
+
+
+def roots_of(build: str) -> dict[str, RootKey]:
     return {
         kid: RootKey(kid, unb64url(key["n_b64url"]), key["e"])
-        for kid, key in document("hardcoded-roots.production.json").items()
+        for kid, key in document(f"hardcoded-roots.{build}.json").items()
     }
 
 

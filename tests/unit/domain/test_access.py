@@ -13,8 +13,11 @@ ALLOWED = {
         "management/read",
         "management/write",
         "management/delete",
+        "audit/read",
+        "operations/read",
+        "operations/write",
     },
-    "DeviceUpdateReader": {"updates/read", "management/read"},
+    "DeviceUpdateReader": {"updates/read", "management/read", "audit/read"},
     "DeviceUpdateContentAdministrator": {"updates/read", "updates/write", "updates/delete"},
     "DeviceUpdateContentReader": {"updates/read"},
     "DeviceUpdateDeploymentsAdministrator": {

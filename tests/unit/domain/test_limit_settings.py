@@ -25,7 +25,8 @@ def test_each_limit_has_a_setting_of_its_name() -> None:
             LIMIT_FILES_PER_UPDATE="3",
             LIMIT_RUNNING_OPERATIONS="4",
             LIMIT_DEPLOYMENTS_PER_GROUP="5",
-            LIMIT_NAMES_PER_COMPATIBILITY="6",
+            LIMIT_DEVICES_WITHOUT_APPROVAL="6",
+            LIMIT_NAMES_PER_COMPATIBILITY="7",
             REQUESTS_PER_MINUTE_READ="6",
             REQUESTS_PER_MINUTE_WRITE="7",
             REQUESTS_PER_MINUTE_DELETE="8",
@@ -33,14 +34,7 @@ def test_each_limit_has_a_setting_of_its_name() -> None:
     )
 
     assert settings.page_size == 7
-    assert settings.limits == Limits(
-        file_bytes=1,
-        import_bytes=2,
-        files_per_update=3,
-        running_operations=4,
-        deployments_per_group=5,
-        names_per_compatibility=6,
-    )
+    assert settings.limits == Limits(1, 2, 3, 4, 5, 6, 7)
     assert settings.budget == Budget(6, 7, 8)
 
 

@@ -34,7 +34,7 @@ SECRET = "the password is swordfish"
 
 class Tokens:
     async def validate(self, authorization: str | None) -> Any:
-        return SimpleNamespace(roles=("DeviceUpdateAdministrator",))
+        return SimpleNamespace(roles=("DeviceUpdateAdministrator",), object_id="anna")
 
 
 @pytest.fixture
@@ -129,6 +129,35 @@ async def test_conditions_decide_what_a_read_answers(
     answer = await serve(tagged, is_conditional=True)(request(**headers))
 
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "tag", "target"),
+    [
+        ({}, None, None),
+        ({}, '"one"', None),
+        ({"If-Match": '"one"'}, '"one"', None),
+        ({"If-Match": "*"}, '"one"', None),
+        ({"If-Match": '"two"'}, '"one"', "If-Match"),
+        ({"If-Match": "*"}, None, "If-Match"),
+        ({"If-None-Match": "*"}, None, None),
+        ({"If-None-Match": "*"}, '"one"', "If-None-Match"),
+        ({"If-None-Match": '"one"'}, '"one"', "If-None-Match"),
+        ({"If-None-Match": '"two"'}, '"one"', None),
+    ],
+)
+async def test_conditions_decide_whether_a_write_is_done(
+    app: Any, headers: dict[str, str], tag: str | None, target: str | None
+) -> None:
+    async def writes(call: Call) -> Any:
+        """Write."""
+        call.check_condition(tag)
+        return {}
+
+    answer = await serve(writes)(request(**headers))
+
+    assert answer.status_code == (HTTPStatus.PRECONDITION_FAILED if target else HTTPStatus.OK)
+    assert json.loads(answer.get_body()).get("error", {}).get("target") == target
 
 
 async def test_a_body_without_an_etag_has_that_of_its_bytes(app: Any) -> None:

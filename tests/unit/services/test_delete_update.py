@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from shared.domain.errors import Conflict, NotFound
+from shared.domain.fleet.deployment_edit import DeploymentRequest
 from shared.domain.operation import OperationStatus
 from shared.domain.updates.update_id import UpdateId
-from shared.services.deployments.deploy import DeploymentRequest
 from shared.services.operations import MAX_ATTEMPTS
 from shared.services.updates.deletion import DeleteUpdate
 from tests.unit.domain.builders import a_change, started

@@ -12,15 +12,18 @@ from shared.domain.errors import (
     DeviceUpdateError,
     InvalidInput,
     NotFound,
+    PreconditionFailed,
 )
-from shared.domain.fleet.deployment import DeploymentState
+from shared.domain.fleet.deployment import Deployment, DeploymentState, RollbackPolicy
+from shared.domain.fleet.deployment_edit import DeploymentRequest
 from shared.domain.fleet.device import DeviceState, bucket_of
 from shared.domain.fleet.device_class import device_class_of
 from shared.domain.fleet.queries import DeviceStateFilter
+from shared.domain.limits import Limits
+from shared.domain.rollouts.transition import Step
 from shared.domain.updates.update import Update
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Stored
-from shared.services.deployments.deploy import DeploymentRequest
 from tests.unit.domain.builders import (
     FITS_KIOSK,
     V1,
@@ -324,7 +327,69 @@ async def test_same_deployment_asked_for_again_changes_nothing() -> None:
     assert again == first
     with pytest.raises(Conflict) as refused:
         await world.deploy.create(INSTANCE, a_request(update_id=V1))
-    assert refused.value.target == "deploymentId"
+    assert (refused.value.code, refused.value.target) == ("Immutable", "/update/updateId")
+
+
+async def test_a_differing_request_is_answered_and_never_silently_ignored() -> None:
+    world = await a_world()
+    first = await world.deploy.create(INSTANCE, a_request(starts_at=SOON), author="anna")
+    policy = RollbackPolicy(V1, 20, 10)
+
+    edited = await world.deploy.create(
+        INSTANCE, a_request(starts_at=SOON, rollback_policy=policy), author="ben"
+    )
+    again = await world.deploy.create(INSTANCE, a_request(starts_at=SOON), author="cleo")
+
+    assert (first.revision, edited.revision, edited.rollback_policy) == (1, 2, policy)
+    assert again == edited
+    history = await world.deployments.history(INSTANCE, edited, token=None, size=9)
+    assert [(item.step, item.actor, item.revision) for item in history.items] == [
+        (Step.CREATED, "anna", 1),
+        (Step.EDITED, "ben", 2),
+    ]
+    world.clock.advance(7200)
+    with pytest.raises(Conflict) as refused:
+        await world.deploy.create(INSTANCE, a_request(starts_at=AT_ONCE))
+    assert (refused.value.code, refused.value.target) == ("Immutable", "/startDateTime")
+
+
+async def test_a_condition_that_does_not_hold_changes_nothing() -> None:
+    world = await a_world()
+    first = await world.deploy.create(INSTANCE, a_request(starts_at=SOON))
+
+    def refuse(known: Deployment | None) -> None:
+        assert known == first
+        raise PreconditionFailed("another ETag")
+
+    with pytest.raises(PreconditionFailed):
+        await world.deploy.create(INSTANCE, a_request(starts_at=AT_ONCE), condition=refuse)
+    assert (await world.deployment("roll-1")).starts_at == SOON
+
+
+async def test_cancelling_a_class_twice_is_one_revision() -> None:
+    world = await a_world()
+    await deploy(world)
+
+    for _ in range(2):
+        await world.deploy.cancel(INSTANCE, "$default", KIOSK, "roll-1", "anna")
+
+    deployment = await world.deployment("roll-1")
+    history = await world.deployments.history(INSTANCE, deployment, token=None, size=9)
+    assert deployment.revision == 2
+    assert [(item.step, item.device_class_id) for item in history.items] == [
+        (Step.CREATED, ""),
+        (Step.CLASS_CANCELED, KIOSK),
+    ]
+
+
+async def test_a_deployment_to_many_devices_needs_phases_where_somebody_must_approve() -> None:
+    world = await a_world("d1", "d2")
+    world.deploy.limits = Limits(devices_without_approval=1)
+
+    with pytest.raises(Conflict) as refused:
+        await world.deploy.create(INSTANCE, a_request())
+
+    assert (refused.value.code, refused.value.target) == ("ApprovalRequired", "/rollout")
 
 
 async def test_retry_is_refused_where_no_device_has_failed() -> None:

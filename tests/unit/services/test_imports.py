@@ -573,6 +573,8 @@ async def test_drop_is_imported_once_for_each_etag() -> None:
 
     assert first == again
     await assert_complete(world, first, OWN)
+    assert world.audited() == [("Drop", "import_dropped", "updates")]
+    assert world.audit_log.notes == {}
     newer = drop(world, a_source_manifest(TWO), TWO)
     other = await world.imports.start_from_drop(INSTANCE, DROPPED, newer, now)
     await world.drain()

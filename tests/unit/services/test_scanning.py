@@ -10,12 +10,12 @@ import pytest
 from shared import messages
 from shared.domain.domain_event import EventKind
 from shared.domain.errors import Conflict, NotFound
+from shared.domain.fleet.deployment_edit import DeploymentRequest
 from shared.domain.operation import Operation, OperationStatus
 from shared.domain.scanning.scan import Verdict
 from shared.domain.updates.update import Update, hex_of
 from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
-from shared.services.deployments.deploy import DeploymentRequest
 from shared.services.scanning.defender import DefenderScanner
 from shared.settings import ScanSettings, Settings
 from tests.memory import CLEAN
@@ -269,6 +269,7 @@ async def test_rescan_recalls_what_new_rules_find() -> None:
     await assert_recalled(world, reason="'apply.sh!inner': Worm (memory, rules 2)")
     (file,) = (await world.update()).files
     assert file.verdicts[0].status == "malicious"
+    assert world.audited() == [("Automatic", "recall_update", OWN.path)]
     with pytest.raises(Conflict, match=r"was recalled: .*Worm") as refused:
         await world.deploy.create(INSTANCE, DeploymentRequest("roll-2", "$default", OWN, AT_ONCE))
     assert refused.value.code == "UpdateRecalled"
@@ -356,6 +357,7 @@ async def test_recall_of_a_part_takes_its_parent_along() -> None:
         if event.kind is EventKind.UPDATE_RECALLED
     }
     assert len(told) == 2
+    assert world.audited() == [("Automatic", "recall_update", OWN.path)]  # the child by request
     failure = (await world.operation(late)).failure
     assert failure is not None
     assert failure.inner is not None

@@ -19,6 +19,7 @@ from shared.domain.updates.import_item import ImportItem
 from shared.domain.updates.update_id import UpdateId
 from shared.settings import Settings
 from shared.topology import SCAN_REQUEST
+from tests.fakes.audit import MemoryAudit
 from tests.memory import (
     Crash,
     Faults,
@@ -73,6 +74,7 @@ class World:
         self.topic = MemoryCustomerTopic()
         self.verdicts = MemoryVerdicts()
         self.log_collections = MemoryLogCollections()
+        self.audit_log = MemoryAudit()
         self.recounts = MemoryRecounts()
         self.rebuild()
 
@@ -81,6 +83,7 @@ class World:
         around = self.faults.around
         devices = around(self.devices)
         return SimpleNamespace(
+            audit_log=around(self.audit_log),
             blobs=around(self.blobs),
             clock=self.clock,
             counters=devices,  # wrapped, it is every port of these rows
@@ -113,7 +116,7 @@ class World:
         self.services = services = Services(self.ports(), self.settings())
         services.updates.signing = self.faults.around(MemorySigning())
         self.rollups, self.announcer = services.rollups, services.announcer
-        self.announcements = services.announcements
+        self.announcements, self.audit = services.announcements, services.audit
         self.imports, self.families = services.imports.operations, services.imports.families
         self.fetch, self.scan = services.imports.fetch, services.imports.scan
         self.publish = services.imports.publish
@@ -128,6 +131,12 @@ class World:
         self.rollup, self.reports = services.reporting.rollup, services.reporting.reports
         self.fleet_changes = services.reporting.changes
         self.orphans, self.sweep = services.maintenance.orphans, services.maintenance.sweep
+
+    def audited(self) -> list[tuple[str, str, str]]:
+        """Origin, action and target of each entry of the audit log, the oldest first."""
+        rows = self.audit_log.rows
+        found = [rows[key] for key in sorted(rows, key=lambda key: key[2])]
+        return [(item["origin"], item["action"], item["target"]) for item in found]
 
     async def drain(self) -> None:
         """Deliver messages and blob events until none is left; a crash has them delivered again."""

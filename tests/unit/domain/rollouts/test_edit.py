@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.domain.errors import Conflict
 from shared.domain.fleet.deployment import Deployment, RollbackPolicy
-from shared.domain.fleet.deployment_edit import Actor, Specification, edit, new_progress
+from shared.domain.fleet.deployment_edit import Actor, DeploymentRequest, edit, new_progress
 from shared.domain.rollouts.edit import widens
 from shared.domain.rollouts.progress import Opened, Progress, Reason, ReasonCode, Status
 from shared.domain.rollouts.specification import Rollout
@@ -44,8 +44,11 @@ def a_phased(
     )
 
 
-def asked(item: Deployment, **changes: Any) -> Specification:
-    return replace(Specification(item.update_id, item.starts_at), **changes)
+def asked(item: Deployment, **changes: Any) -> DeploymentRequest:
+    return replace(
+        DeploymentRequest(item.deployment_id, item.group_id, item.update_id, item.starts_at),
+        **changes,
+    )
 
 
 def progress_of(item: Deployment) -> Progress:

@@ -5,18 +5,16 @@ from itertools import islice, pairwise
 
 import msgspec
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.rollouts.specification import Window
 from shared.domain.rollouts.windows import (
     Opening,
     check_window,
-    device_openings,
     next_ask,
     opening_at,
     openings,
-    shared_openings,
     zone_of,
 )
 
@@ -117,26 +115,6 @@ def test_windows_that_follow_on_each_other_are_one_opening() -> None:
     assert opening == Opening(utc("2027-01-01T01:00"), utc("2027-01-01T04:00"))
 
 
-def test_a_device_is_asked_where_its_own_window_meets_the_deployments() -> None:
-    at = utc("2027-01-01T00:00")
-    ours, own = [a_window("0 1 * * *", "PT4H")], [a_window("0 4 * * *", "PT4H")]
-
-    both = device_openings(ours, own, at, None)
-
-    assert both is not None
-    assert next(both) == Opening(utc("2027-01-01T04:00"), utc("2027-01-01T05:00"))
-    assert device_openings([], [], at, None) is None
-
-
-def test_windows_that_never_meet_come_to_an_end() -> None:
-    at = utc("2027-01-01T00:00")
-    both = shared_openings(
-        openings([a_window("0 1 * * *", "PT1H")], at), openings([a_window("0 5 * * *", "PT1H")], at)
-    )
-
-    assert next(both, None) is None
-
-
 @pytest.mark.parametrize(
     ("members", "code", "target"),
     [
@@ -204,18 +182,3 @@ def test_a_daily_window_opens_once_for_each_local_day(at: datetime, zone: str) -
     gaps = {other.opens_at - one.opens_at for one, other in pairwise(found)}
     assert all(timedelta(hours=23) <= gap <= timedelta(hours=25) for gap in gaps)
     assert all(one.closes_at - one.opens_at == timedelta(hours=1) for one in found)
-
-
-@given(
-    st.lists(_WINDOWS, min_size=1, max_size=2), st.lists(_WINDOWS, min_size=1, max_size=2), _MOMENTS
-)
-def test_shared_openings_lie_within_both(
-    one: list[Window], other: list[Window], at: datetime
-) -> None:
-    both = next(shared_openings(openings(one, at), openings(other, at)), None)
-    assume(both is not None)
-    assert both is not None
-
-    for windows in (one, other):
-        for moment in (both.opens_at, both.closes_at - timedelta(seconds=1)):
-            assert opening_at(openings(windows, moment), moment) is not None

@@ -1,0 +1,1 @@
+"""A stand-in for the Device Provisioning Service: the registration API, for enrolled devices."""
