@@ -90,6 +90,9 @@ async def _fold_twin_changes(data: object) -> None:
     try:
         await app.devices.observe.twin_changes(chunk.instance, chunk.bucket, chunk.changes)
         await app.devices.log_collections.reported(chunk.instance, chunk.changes)
+        await app.maintenance.lag_meter.folded(
+            chunk.instance, max(item.at for item in chunk.changes)
+        )
     except InvalidInput:
         await _refuse(Refusal.MALFORMED)
 

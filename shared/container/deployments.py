@@ -9,6 +9,7 @@ from shared.container.services import Services
 from shared.services.deployments.command import Commands
 from shared.services.deployments.completions import Completions
 from shared.services.deployments.deploy import Deploy
+from shared.services.deployments.fan_out import FanOuts
 from shared.services.deployments.lists import DeploymentLists
 from shared.services.deployments.reconcile import Reconcile
 from shared.services.deployments.rollback import Rollbacks
@@ -25,15 +26,27 @@ class DeploymentServices:
         self._settings = services.settings
 
     @cached_property
+    def fan_outs(self) -> FanOuts:
+        """Work of deployments on its way to devices."""
+        return FanOuts(
+            deployments=self._ports.deployments,
+            fleet=self._ports.fleet,
+            queues=self._ports.queues,
+            budget=self._ports.hub_budget,
+            clock=self._ports.clock,
+            commands_per_second=self._settings.hub_commands_per_second,
+            announcer=self._services.announcer,
+        )
+
+    @cached_property
     def deploy(self) -> Deploy:
         """The life of deployments."""
         return Deploy(
             deployments=self._ports.deployments,
             updates=self._ports.updates,
             fleet=self._ports.fleet,
-            queues=self._ports.queues,
+            fan_outs=self.fan_outs,
             clock=self._ports.clock,
-            commands_per_second=self._settings.hub_commands_per_second,
             limits=self._settings.limits,
             announcer=self._services.announcer,
             link_life=timedelta(hours=self._settings.link_hours),
@@ -60,6 +73,7 @@ class DeploymentServices:
         """Twins as they should be."""
         return Reconcile(
             devices=self._ports.devices,
+            passes=self._ports.passes,
             deployments=self._ports.deployments,
             hub=self._ports.hub,
             commands=self.commands,

@@ -10,6 +10,7 @@ from shared.ports.blobs import Blobs
 from shared.ports.common import Clock
 from shared.ports.deployments import Deployments
 from shared.ports.devices import Devices
+from shared.ports.event_lag import EventLags
 from shared.ports.events import CustomerTopic, Events
 from shared.ports.fetching import Fetcher
 from shared.ports.fleet import Fleet
@@ -18,7 +19,8 @@ from shared.ports.hub import Hub
 from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
 from shared.ports.operations import Operations
-from shared.ports.queues import Queues
+from shared.ports.passes import HubBudget, Passes
+from shared.ports.queues import PoisonQueues, Queues
 from shared.ports.recounts import Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import RuleScanner, Scanner, Verdicts
@@ -44,6 +46,8 @@ class Ports(Protocol):
     @property
     def devices(self) -> Devices: ...
     @property
+    def event_lags(self) -> EventLags: ...
+    @property
     def events(self) -> Events: ...
     @property
     def fetcher(self) -> Fetcher: ...
@@ -54,9 +58,15 @@ class Ports(Protocol):
     @property
     def hub(self) -> Hub: ...
     @property
+    def hub_budget(self) -> HubBudget: ...
+    @property
     def log_collections(self) -> LogCollections: ...
     @property
     def operations(self) -> Operations: ...
+    @property
+    def passes(self) -> Passes: ...
+    @property
+    def poison_queues(self) -> PoisonQueues: ...
     @property
     def queues(self) -> Queues: ...
     @property

@@ -89,6 +89,9 @@ class Observed:
     def __init__(self) -> None:
         self.failure: Exception | None = None
 
+    async def folded(self, instance: str, at: str) -> None:
+        """How old the newest change is."""
+
     async def twin_changes(self, *_: Any) -> None:
         if self.failure:
             raise self.failure
@@ -108,6 +111,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Any:
             log_collections=observed,
             refusals=refusals,
         ),
+        maintenance=SimpleNamespace(lag_meter=observed),
         ports=SimpleNamespace(clock=FixedClock()),
         observed=observed,
         store=store,

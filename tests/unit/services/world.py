@@ -33,6 +33,7 @@ from tests.memory import (
     MemoryFleet,
     MemoryHolders,
     MemoryHub,
+    MemoryHubBudget,
     MemoryLogCollections,
     MemoryOperations,
     MemoryQueues,
@@ -74,6 +75,7 @@ class World:
         self.topic = MemoryCustomerTopic()
         self.verdicts = MemoryVerdicts()
         self.log_collections = MemoryLogCollections()
+        self.budget = MemoryHubBudget(self.clock)
         self.audit_log = MemoryAudit()
         self.recounts = MemoryRecounts()
         self.rebuild()
@@ -90,6 +92,8 @@ class World:
             customer_topic=around(self.topic),
             deployments=around(self.deployments),
             devices=devices,
+            passes=devices,
+            hub_budget=around(self.budget),
             events=MemoryEvents(),
             fetcher=around(self.fetcher),
             fleet=around(self.fleet),
@@ -127,6 +131,7 @@ class World:
         self.device_lists = services.devices.lists
         self.collect_logs = services.devices.log_collections
         self.import_devices = services.devices.registry_sync
+        self.fan_outs = services.deployments.fan_outs
         self.deploy, self.reconcile = services.deployments.deploy, services.deployments.reconcile
         self.rollup, self.reports = services.reporting.rollup, services.reporting.reports
         self.fleet_changes = services.reporting.changes
@@ -192,9 +197,7 @@ class World:
             messages.RescanStep: lambda order: self.rescan.run(
                 order.instance, order.operation, order.step
             ),
-            messages.FanOut: lambda order: self.deploy.fan_out(
-                order.instance, order.group, order.deployment
-            ),
+            messages.FanOut: self.fan_outs.run,
             messages.Reconcile: self._reconcile,
             messages.RollUp: lambda order: self.rollup.group(order.instance, order.group),
             messages.Resign: self.services.updates.resign.run,
