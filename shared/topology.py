@@ -42,7 +42,15 @@ Table = Literal[
     "Audit",
 ]
 Container = Literal[
-    "imports", "quarantine", "content", "manifests", "rules", "deadletter", "diagnostics", "audit"
+    "imports",
+    "quarantine",
+    "content",
+    "manifests",
+    "rules",
+    "deadletter",
+    "diagnostics",
+    "audit",
+    "uploads",
 ]
 
 QUEUES: tuple[Queue, ...] = get_args(Queue)

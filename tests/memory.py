@@ -359,6 +359,9 @@ class MemoryBlobs:
         await asyncio.sleep(0)
         return f"{_ADDRESS}{container}?hours={hours}"
 
+    async def write_link(self, container: Container, name: str, *, hours: float) -> str:
+        return f"https://store/{container}/{name}?write-for={hours}"
+
     def address(self, container: str, name: str) -> str:
         return f"{_ADDRESS}{container}/{name}"
 

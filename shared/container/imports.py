@@ -10,6 +10,8 @@ from shared.services.imports.fetch import ImportFetch
 from shared.services.imports.operation import Imports
 from shared.services.imports.publish import ImportPublish
 from shared.services.imports.scan import ImportScan
+from shared.services.imports.uploads import Uploads
+from shared.services.imports.validation import ManifestValidation
 
 
 class ImportServices:
@@ -86,3 +88,13 @@ class ImportServices:
             families=self.families,
             clock=self._ports.clock,
         )
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """Uploads from browsers and commands."""
+        return Uploads(self._ports.blobs, self.operations, self._ports.clock)
+
+    @cached_property
+    def validation(self) -> ManifestValidation:
+        """Checks of import manifests without an import."""
+        return ManifestValidation(self._ports.updates, self._ports.fleet, self._settings.limits)
