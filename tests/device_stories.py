@@ -499,13 +499,13 @@ class Service:
         queues = around(self.queues)
         fleet = around(self.fleet)
         return ObserveDevices(
-            around(self.processes[worker]),
-            fleet,
-            around(self.hub),
-            queues,
-            RollupScheduler(queues, 0.0),
-            BestUpdates(fleet, around(self.updates)),
-            Announcer(queues, 0.0),
+            devices=around(self.processes[worker]),
+            fleet=fleet,
+            hub=around(self.hub),
+            queues=queues,
+            rollups=RollupScheduler(queues, 0.0),
+            best_updates=BestUpdates(fleet, around(self.updates)),
+            announcer=Announcer(queues, 0.0),
             reads=Pacer(1e9),
         )
 

@@ -59,6 +59,7 @@ from shared.domain.fleet.device import DeviceRecord, DeviceState, TwinChange, ke
 from shared.domain.fleet.device_class import DeviceClass
 from shared.domain.fleet.device_history import Installation
 from shared.domain.fleet.health import health_of
+from shared.domain.fleet.log_collection import LogCollection
 from shared.domain.fleet.recount import Recounted
 from shared.domain.operation import Operation
 from shared.domain.refused_events import Refusal, RefusedEvents
@@ -357,6 +358,9 @@ class MemoryBlobs:
     async def upload_link(self, container: str, hours: float) -> str:
         await asyncio.sleep(0)
         return f"{_ADDRESS}{container}?hours={hours}"
+
+    async def write_link(self, container: Container, name: str, *, hours: float) -> str:
+        return f"https://store/{container}/{name}?write-for={hours}"
 
     def address(self, container: str, name: str) -> str:
         return f"{_ADDRESS}{container}/{name}"
@@ -819,6 +823,30 @@ def _is_due(record: DeviceRecord, query: DueQuery) -> bool:
 def _listed_group(record: DeviceRecord) -> str | None:
     seen = view(record)
     return seen.group_id if seen.device_class else None
+
+
+class MemoryLogCollections:
+    def __init__(self) -> None:
+        self._rows = Rows[tuple[str, str], LogCollection]()
+
+    async def add(self, instance: str, collection: LogCollection) -> bool:
+        await asyncio.sleep(0)
+        return self._rows.insert((instance, collection.collection_id), collection)
+
+    async def get(self, instance: str, collection_id: str) -> Stored[LogCollection] | None:
+        await asyncio.sleep(0)
+        return self._rows.get((instance, collection_id))
+
+    async def save(self, instance: str, collection: LogCollection, etag: str) -> None:
+        await asyncio.sleep(0)
+        self._rows.replace((instance, collection.collection_id), collection, etag)
+
+    async def list(self, instance: str, token: str | None, *, size: int) -> Page[LogCollection]:
+        raise NotImplementedError
+
+    async def waiting(self, instance: str) -> Sequence[LogCollection]:
+        await asyncio.sleep(0)
+        return [row.value for _, row in self._rows.items() if row.value.waiting]
 
 
 class MemoryRecounts:
