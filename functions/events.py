@@ -94,7 +94,8 @@ async def _fold_twin_changes(data: object) -> None:
             await app.devices.observe.deleted(
                 chunk.instance, gone.device_id, gone.module_id, gone.at
             )
-        times = [item.at for item in (*chunk.changes, *chunk.deletions)]
+        times = [change.at for change in chunk.changes]
+        times += [gone.at for gone in chunk.deletions]
         await app.maintenance.lag_meter.folded(chunk.instance, max(times))
     except InvalidInput:
         await _refuse(Refusal.MALFORMED)
