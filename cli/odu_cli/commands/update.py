@@ -22,6 +22,7 @@ from odu_cli.command import (
 )
 from odu_cli.exit_codes import ExitCode
 from odu_cli.failures import Refused
+from odu_cli.handler_rules import handler_violations
 from odu_cli.output import Column, moment, update_name
 from odu_cli.packages import Package, load_package
 from odu_cli.rest import path, update_path
@@ -130,6 +131,9 @@ def import_update(
     options = _Options(friendly_name, is_watched=watch)
     _check_way(session, paths, url=url, drop=drop)
     packages = [load_package(each, files, with_files=url is None) for each in paths]
+    for package in packages:
+        for broken in handler_violations(package.manifest):
+            session.output.note(f"devices will refuse it: {broken.message}")
     if url is not None:
         by_name = dict(arguments.pair(text) for text in links or ())
         return _from_link(session, url, by_name, packages, options)
