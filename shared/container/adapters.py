@@ -9,6 +9,7 @@ from shared.adapters.blobs import AzureBlobs
 from shared.adapters.clock import SystemClock
 from shared.adapters.hub import IoTHubs
 from shared.adapters.keys import FernetSealer, FileSigner
+from shared.adapters.poison_queues import AzurePoisonQueues
 from shared.adapters.queues import AzureQueues
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
@@ -16,6 +17,7 @@ from shared.adapters.table_audit import TableAudit
 from shared.adapters.table_counters import TableCounters, TableRecounts
 from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
+from shared.adapters.table_event_lag import TableEventLags
 from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_holders import TableHolders
 from shared.adapters.table_log_collections import TableLogCollections
@@ -127,6 +129,16 @@ class Adapters:
     def audit_log(self) -> TableAudit:
         """The audit log."""
         return TableAudit(self._table("Audit"))
+
+    @cached_property
+    def event_lags(self) -> TableEventLags:
+        """Lags of events."""
+        return TableEventLags(self._table("Recounts"))
+
+    @cached_property
+    def poison_queues(self) -> AzurePoisonQueues:
+        """Queues of what failed for good."""
+        return AzurePoisonQueues(self.accounts)
 
     @cached_property
     def verdicts(self) -> TableVerdicts:
