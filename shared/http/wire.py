@@ -16,7 +16,7 @@ from shared.domain.fleet.device import DEFAULT_GROUP, DeviceRecord, DeviceState,
 from shared.domain.fleet.device_history import Installation
 from shared.domain.fleet.failure import failure_counted_as, failure_of
 from shared.domain.fleet.health import Health
-from shared.domain.fleet.log_collection import LogCollection
+from shared.domain.fleet.log_collection import LogCollection, LogFile
 from shared.domain.fleet.recount import Recounted
 from shared.domain.operation import Failure, Operation
 from shared.domain.refused_events import RefusedEvents
@@ -215,6 +215,17 @@ def log_collection_details(
             )
             for device in item.devices
         ],
+    )
+
+
+def log_file(item: LogFile) -> models.LogFile:
+    """An uploaded log."""
+    return models.LogFile(
+        device_id=item.device.device_id,
+        module_id=item.device.module_id,
+        file_name=item.name,
+        last_modified_date_time=item.modified_at,
+        link=item.url,
     )
 
 
