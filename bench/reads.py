@@ -43,7 +43,7 @@ from shared.domain.fleet.device import (
     view,
 )
 from shared.domain.fleet.queries import DeviceFilter
-from shared.domain.fleet.reconcile import wanted
+from shared.domain.fleet.reconcile import desired_command
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import DeviceWrite, Rollup
 from shared.services.devices.lists import DeviceLists
@@ -178,11 +178,11 @@ class _Storage:
         self._updates = TableUpdates(Table(self._accounts, "Updates"))
         self._devices = TableDevices(Table(self._accounts, "Devices"))
         self._fleet = TableFleet(
-            Table(self._accounts, "Buckets"),
-            Table(self._accounts, "Groups"),
-            Table(self._accounts, "DeviceClasses"),
-            Table(self._accounts, "Rollups"),
-            clock,
+            buckets_table=Table(self._accounts, "Buckets"),
+            groups_table=Table(self._accounts, "Groups"),
+            classes_table=Table(self._accounts, "DeviceClasses"),
+            rollups_table=Table(self._accounts, "Rollups"),
+            clock=clock,
         )
         self._deployments = TableDeployments(Table(self._accounts, "Deployments"))
         self._reports = Reports(self._fleet, self._deployments, clock)
@@ -235,7 +235,7 @@ class _Storage:
             if stored is not None and stored.value.is_fanned_out and not waiting:
                 break
             await asyncio.sleep(_POLL_SECONDS)
-        command = wanted(_device("any", group), [stored.value], self._clock.now())
+        command = desired_command(_device("any", group), [stored.value], self._clock.now()).command
         assert command is not None
         return command
 

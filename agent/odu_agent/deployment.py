@@ -18,10 +18,11 @@ from .content import Content
 from .contract.codes import Erc, ResultCode
 from .contract.manifest import ManifestError, UpdateManifest
 from .contract.twin import StepReport
-from .download import DownloadCancelledError, DownloadError
+from .fetching import DownloadCancelledError, DownloadError
 from .handlers import CANCELLED, Restart, StepContext, StepResult
 from .plan import OWN_LOOP, Part, Planner
 from .redaction import redact
+from .result import DeploymentResult
 from .state import JsonFile
 from .verification import VerificationError
 from .workflow import Ended
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .components import Enumerator
-    from .download import Downloader
+    from .fetching import Fetcher
     from .handlers import Handler
     from .workflow import Command
 
@@ -54,22 +55,6 @@ _RESTARTS_LATER: dict[int, Restart] = {
 
 
 @dataclass(frozen=True)
-class DeploymentResult:
-    """How a deployment ended, as it is reported.
-
-    With `restart` it has not ended: it goes on once the device or the agent has been restarted, and
-    nothing is reported until then.
-    """
-
-    ended: Ended
-    result_code: int
-    extended_result_codes: tuple[int, ...] = (Erc.NONE,)
-    details: str | None = None
-    steps: tuple[StepReport, ...] = ()
-    restart: Restart | None = None
-
-
-@dataclass(frozen=True)
 class DeploymentTools:
     """What a deployment works with.
 
@@ -86,7 +71,7 @@ class DeploymentTools:
     """
 
     handlers: Mapping[str, Handler]
-    downloader: Downloader
+    downloader: Fetcher
     folder: Path
     cancelled: threading.Event
     check: Callable[[UpdateManifest], None]
@@ -102,6 +87,14 @@ class _StopError(Exception):
         self.result = result
 
 
+class _RestartError(Exception):
+    """A step cannot be judged before the device or the agent has restarted."""
+
+    def __init__(self, restart: Restart) -> None:
+        super().__init__(restart)
+        self.restart = restart
+
+
 class Deployment:
     """One run of one command's manifest."""
 
@@ -115,7 +108,7 @@ class Deployment:
     def run(self) -> DeploymentResult:
         """Carry it out; every failure becomes a result."""
         try:
-            restart = self._run()
+            restart = self._run_to_restart()
         except _StopError as stop:
             return self._ended_by(stop.result)
         except DownloadCancelledError:
@@ -130,6 +123,12 @@ class Deployment:
             steps=tuple(self._steps),
             restart=restart,
         )
+
+    def _run_to_restart(self) -> Restart | None:
+        try:
+            return self._run()
+        except _RestartError as error:
+            return error.restart
 
     def _run(self) -> Restart | None:
         parts = self._plan()
@@ -206,6 +205,8 @@ class Deployment:
 
     def _is_installed(self, part: Part) -> bool:
         result = self._call(part, part.handler.is_installed)
+        if result.result_code in _RESTARTS_NOW:
+            raise _RestartError(self._restart(part, _RESTARTS_NOW[result.result_code]))
         if result.result_code != ResultCode.INSTALLED:
             return False
         if self._steps[part.position].result_code != ResultCode.APPLY_SUCCESS:

@@ -287,6 +287,28 @@ class AzureBlobs:
             )
         return f"{service.get_container_client(container).url}?{token}"
 
+    async def write_link(self, container: Container, name: str, *, hours: float) -> str:
+        """See the port."""
+        from azure.storage.blob import BlobSasPermissions, generate_blob_sas
+
+        service = self._accounts.blobs
+        now = datetime.now(UTC)
+        start, expiry = now - _CLOCK_SKEW, now + timedelta(hours=hours)
+        key = getattr(service.credential, "account_key", None)
+        async with translated():
+            delegation = None if key else await service.get_user_delegation_key(start, expiry)
+            token = generate_blob_sas(
+                account_name=service.account_name or "",
+                container_name=container,
+                blob_name=name,
+                account_key=key,
+                user_delegation_key=delegation,
+                permission=BlobSasPermissions(create=True, write=True),
+                start=start,
+                expiry=expiry,
+            )
+        return f"{self._blob(container, name).url}?{token}"
+
     def address(self, container: str, name: str) -> str:
         """See the port."""
         return str(self._accounts.blobs.get_blob_client(container, name).url)

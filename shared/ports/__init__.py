@@ -14,10 +14,13 @@ from shared.ports.hub import Hub, TwinSource
 from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
 from shared.ports.operations import Operations
+from shared.ports.passes import DueQuery, HubBudget, Passes
+from shared.ports.ports import Ports
 from shared.ports.queues import DeadMessage, PoisonQueues, Queues
 from shared.ports.recounts import Correction, Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import JudgedContent, RuleScanner, Sample, Scanner, Verdicts
+from shared.ports.tokens import Tokens
 from shared.ports.updates import Updates
 
 __all__ = [
@@ -35,19 +38,23 @@ __all__ = [
     "DeviceQuery",
     "DeviceWrite",
     "Devices",
+    "DueQuery",
     "EventLags",
     "Events",
     "Fetcher",
     "Fleet",
     "Holders",
     "Hub",
+    "HubBudget",
     "JudgedContent",
     "KnownClass",
     "KnownGroup",
     "LogCollections",
     "Operations",
     "Page",
+    "Passes",
     "PoisonQueues",
+    "Ports",
     "Queues",
     "Recounts",
     "RefusalCounts",
@@ -61,6 +68,7 @@ __all__ = [
     "SourceBytes",
     "Staged",
     "Stored",
+    "Tokens",
     "TwinSource",
     "Updates",
     "Verdicts",

@@ -150,6 +150,10 @@ class Blobs(Protocol):
         """An address of a container with which blobs can be written, not read, for some hours."""
         ...
 
+    async def write_link(self, container: Container, name: str, *, hours: float) -> str:
+        """An address with which one blob can be written, not read, for some hours."""
+        ...
+
     def address(self, container: str, name: str) -> str:
         """The address of a blob or of the blobs below a name; it opens nothing by itself."""
         ...

@@ -248,7 +248,16 @@ class ImportFetch:
                 f"Update '{manifest.update_id}' refers to '{absent[0]}', which is neither "
                 "imported nor part of this import.",
             )
-        return match_files(manifest, ImportItem("", 0, "", None, tuple(source.files.items())))
+        return match_files(
+            manifest,
+            ImportItem(
+                manifest_url="",
+                manifest_size_bytes=0,
+                manifest_sha256="",
+                friendly_name=None,
+                files=tuple(source.files.items()),
+            ),
+        )
 
     async def _wait(self, attempt: Try, error: IncompleteDrop) -> None:
         """Look again later; say beside the manifest what is missing.

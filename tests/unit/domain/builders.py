@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from shared.contract.codes import Action, AgentState
@@ -9,6 +10,7 @@ from shared.contract.manifest import ManifestUpdateId
 from shared.contract.twin import result_report, startup_report, workflow_member
 from shared.domain.fleet.deployment import Commanded, Deployment
 from shared.domain.fleet.device import DeviceRecord, TwinChange, fold, kept_content
+from shared.domain.fleet.reconcile import by_precedence, desired_command
 from shared.domain.updates.update_id import UpdateId
 
 V1 = UpdateId("acme", "kiosk", "1.0")
@@ -37,12 +39,12 @@ def a_change(
     if group != "":
         twin["tags"] = {"ADUGroup": group}
     return TwinChange(
-        device_id,
-        module_id,
-        version,
-        kept_content(twin),
-        is_whole,
-        at_second(version) if at is None else at,
+        device_id=device_id,
+        module_id=module_id,
+        version=version,
+        content=kept_content(twin),
+        is_whole=is_whole,
+        at=at_second(version) if at is None else at,
     )
 
 
@@ -92,13 +94,13 @@ def a_command(
 ) -> Commanded:
     """What a device was asked."""
     return Commanded(
-        workflow_id,
-        retry_timestamp,
-        is_cancel,
-        f"deployment-{workflow_id}",
-        group_id,
-        class_id,
-        update_id,
+        workflow_id=workflow_id,
+        retry_timestamp=retry_timestamp,
+        is_cancel=is_cancel,
+        deployment_id=f"deployment-{workflow_id}",
+        group_id=group_id,
+        class_id=class_id,
+        update_id=update_id,
     )
 
 
@@ -123,3 +125,8 @@ def a_deployment(workflow_id: str = "w1", **changes: Any) -> Deployment:
         "created_at": LONG_AGO,
     }
     return Deployment(**{**given, **changes})
+
+
+def wanted(record: DeviceRecord, deployments: Iterable[Deployment], now: str) -> Commanded | None:
+    """What the device's twin should be given now."""
+    return desired_command(record, by_precedence(deployments), now).command

@@ -8,25 +8,24 @@ from shared.domain.fleet.device import kept_content
 from shared.domain.fleet.log_collection import DeviceLog
 from shared.domain.operation import OperationStatus
 from tests.unit.domain.builders import a_change, started
-from tests.unit.services.extended_world import ExtendedWorld
-from tests.unit.services.world import INSTANCE
+from tests.unit.services.world import INSTANCE, World
 
 DEVICES = [DeviceLog("d1"), DeviceLog("d2")]
 
 
-async def a_world() -> ExtendedWorld:
-    world = ExtendedWorld()
+async def a_world() -> World:
+    world = World()
     await world.tell(a_change(2, started()), a_change(2, started(), device_id="d2"))
     await world.drain()
     return world
 
 
-async def statuses(world: ExtendedWorld) -> list[str]:
+async def statuses(world: World) -> list[str]:
     found = await world.collect_logs.get(INSTANCE, "c1")
     return [item.status.value for item in found.devices]
 
 
-def asked(world: ExtendedWorld) -> list[str]:
+def asked(world: World) -> list[str]:
     return [device for device, patch in world.hub.patches if "diagnosticInformation" in patch]
 
 
