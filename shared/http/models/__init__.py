@@ -39,6 +39,7 @@ from shared.http.models.devices import (
     LogCollection,
     LogCollectionDetailedStatus,
     LogCollectionDeviceStatus,
+    LogFile,
     StepResult,
 )
 from shared.http.models.groups import (
@@ -108,6 +109,7 @@ __all__ = [
     "LogCollection",
     "LogCollectionDetailedStatus",
     "LogCollectionDeviceStatus",
+    "LogFile",
     "ManifestSource",
     "Model",
     "Operation",

@@ -108,6 +108,16 @@ class LogCollectionDeviceStatus(Model):
     log_location: str | None = None
 
 
+class LogFile(Model):
+    """A log that a device has uploaded; `link` opens it for an hour."""
+
+    device_id: str
+    file_name: str
+    last_modified_date_time: str
+    link: str
+    module_id: str | None = None
+
+
 class LogCollectionDetailedStatus(Model):
     """A log collection, device by device."""
 

@@ -11,6 +11,7 @@ from shared.http.wire.devices import (
     installation,
     log_collection,
     log_collection_details,
+    log_file,
 )
 from shared.http.wire.groups import compliance, device_class, group_type
 from shared.http.wire.health import connection_health, event_health
@@ -34,6 +35,7 @@ __all__ = [
     "installation",
     "log_collection",
     "log_collection_details",
+    "log_file",
     "operation",
     "path",
     "subgroup_status",

@@ -27,6 +27,7 @@ def etag(stored: Stored[Any]) -> str:
 
 
 def tag_of(content: bytes) -> str:
+    """The ETag of bytes: short, quoted, and without what it is made of."""
     return f'"{hashlib.sha256(content).hexdigest()[:16]}"'
 
 

@@ -9,7 +9,7 @@ from shared.domain.fleet.device import DeviceRecord, DeviceState, evidence_of, v
 from shared.domain.fleet.device_history import Installation
 from shared.domain.fleet.failure import failure_counted_as, failure_of
 from shared.domain.fleet.health import Health
-from shared.domain.fleet.log_collection import LogCollection
+from shared.domain.fleet.log_collection import LogCollection, LogFile
 from shared.domain.operation import Operation
 from shared.http import models
 from shared.http.wire.common import error, etag, update_info
@@ -166,3 +166,14 @@ def _signed(codes: tuple[int, ...]) -> int:
     """The first extended result code, as the signed 32-bit number that the API has."""
     code = codes[0] if codes else 0
     return code - (1 << 32) if code >= 1 << 31 else code
+
+
+def log_file(item: LogFile) -> models.LogFile:
+    """An uploaded log."""
+    return models.LogFile(
+        device_id=item.device.device_id,
+        module_id=item.device.module_id,
+        file_name=item.name,
+        last_modified_date_time=item.modified_at,
+        link=item.url,
+    )
