@@ -334,9 +334,7 @@ class MemoryBlobs:
     def is_own(self, url: str) -> bool:
         return url.startswith(_ADDRESS)
 
-    async def list(
-        self, container: Container, prefix: str, token: str | None = None
-    ) -> Page[BlobFacts]:
+    async def list(self, container: str, prefix: str, token: str | None = None) -> Page[BlobFacts]:
         await asyncio.sleep(0)
         found = [
             BlobFacts(name, facts["etag"], facts["modified"])
@@ -351,9 +349,12 @@ class MemoryBlobs:
             if place[0] == container and place[1].startswith(prefix):
                 del self.contents[place]
 
-    async def link(self, container: Container, name: str, filename: str) -> str:
+    async def link(
+        self, container: str, name: str, filename: str, *, hours: float | None = None
+    ) -> str:
         await asyncio.sleep(0)
-        return f"{_ADDRESS}{container}/{name}?filename={filename}"
+        lasting = "" if hours is None else f"&hours={hours:g}"
+        return f"{_ADDRESS}{container}/{name}?filename={filename}{lasting}"
 
     async def upload_link(self, container: str, hours: float) -> str:
         await asyncio.sleep(0)
