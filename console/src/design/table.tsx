@@ -52,7 +52,7 @@ export function Table<T>({
                 key={column.head}
                 scope="col"
                 className={column.isNumber ? 'number' : undefined}
-                style={{ inlineSize: column.width }}
+                style={{ inlineSize: column.width ?? (column.grows ? '99%' : undefined) }}
               >
                 {column.head}
               </th>

@@ -42,10 +42,9 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Any:
     log = MemoryAudit()
     clock = FixedClock()
     made = SimpleNamespace(
-        tokens=Tokens(),
+        ports=SimpleNamespace(tokens=Tokens(), clock=clock),
         settings=SimpleNamespace(instances={"local": None}, page_size=2),
         throttle=Throttle(Budget(), lambda: 0.0),
-        clock=clock,
         audit=AuditTrail(log, clock),
         log=log,
     )

@@ -42,12 +42,14 @@ export function FailureTable({ failures, total }: { failures: FailureCount[]; to
       head: text.means,
       narrow: 'line',
       grows: true,
+      width: '45%',
       cell: (failure) => <Foreign>{failure.message}</Foreign>,
     },
     {
       head: text.toDo,
       narrow: 'line',
       grows: true,
+      width: '45%',
       cell: (failure) => <span className="soft">{failure.nextStep}</span>,
     },
     {

@@ -157,7 +157,7 @@ function Classes({ group }: { group: string }) {
       isNumber: true,
       cell: (row) => {
         const known = bestOf(row.id);
-        if (!known) return count(0);
+        if (!known?.deviceCount) return count(0);
         return (
           <Link
             to="/$instance/deployments/new"
