@@ -13,8 +13,8 @@ import { type Config, readConfig } from './app/config';
 import { fluentThemes } from './app/fluent-theme';
 import { queryClient } from './app/query-client';
 import { router } from './app/router';
-import { SessionContext } from './app/session';
 import { SignInPage } from './app/SignInPage';
+import { SessionContext } from './app/session';
 import { applyTheme, useTheme } from './app/theme';
 
 const FRAME = { background: 'transparent', color: 'inherit' };
@@ -40,7 +40,9 @@ async function start(config: Config): Promise<ReactNode> {
   }
   if (!auth?.account) {
     const signIn = () => auth?.signIn() ?? Promise.resolve(location.reload());
-    return <SignInPage isLocal={config.isLocal} isSetUp={isSetUp} error={error} onSignIn={signIn} />;
+    return (
+      <SignInPage isLocal={config.isLocal} isSetUp={isSetUp} error={error} onSignIn={signIn} />
+    );
   }
   connect(auth);
   return (

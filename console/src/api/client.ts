@@ -2,7 +2,7 @@
 
 import createClient from 'openapi-fetch';
 import type { components, paths } from './schema';
-import { Transport, type TokenSource } from './transport';
+import { type TokenSource, Transport } from './transport';
 
 export type Schemas = components['schemas'];
 export type Update = Schemas['Update'];

@@ -1,9 +1,9 @@
 /** Deployments with how they stand, for the lists. */
 
 import { queryOptions } from '@tanstack/react-query';
+import { queryClient } from '../app/query-client';
 import type { Deployment, DeploymentStatus } from './client';
 import { groupDeploymentsQuery, groupsQuery, statusQuery } from './queries';
-import { queryClient } from '../app/query-client';
 
 export interface Counts {
   succeeded: number;
@@ -39,11 +39,16 @@ export function countsOf(status: DeploymentStatus): Counts {
 export function kindOf(deployment: Deployment, status: DeploymentStatus, now: number) {
   if (Date.parse(deployment.startDateTime) > now) return 'planned';
   const { inProgress, succeeded, failed, canceled, total } = countsOf(status);
-  const isOver = deployment.isCanceled || inProgress + Math.max(0, total - succeeded - failed - canceled) === 0;
+  const isOver =
+    deployment.isCanceled || inProgress + Math.max(0, total - succeeded - failed - canceled) === 0;
   return status.deploymentState.startsWith('Active') && !isOver ? 'running' : 'finished';
 }
 
-async function standingOf(instance: string, deployment: Deployment, now: number): Promise<Standing> {
+async function standingOf(
+  instance: string,
+  deployment: Deployment,
+  now: number,
+): Promise<Standing> {
   const { groupId, deploymentId } = deployment;
   const status = await queryClient.fetchQuery(statusQuery(instance, groupId, deploymentId));
   const kind = kindOf(deployment, status, now);
@@ -57,12 +62,16 @@ export const standingsQuery = (instance: string) =>
       const groups = await queryClient.fetchQuery(groupsQuery(instance));
       const withSome = groups.filter((group) => group.deployments.length > 0).slice(0, MOST_GROUPS);
       const lists = await Promise.all(
-        withSome.map((group) => queryClient.fetchQuery(groupDeploymentsQuery(instance, group.groupId))),
+        withSome.map((group) =>
+          queryClient.fetchQuery(groupDeploymentsQuery(instance, group.groupId)),
+        ),
       );
       const newest = lists.flatMap((list) => list.slice(0, NEWEST_OF_GROUP));
       const now = Date.now();
       const all = await Promise.all(newest.map((each) => standingOf(instance, each, now)));
-      return all.sort((a, b) => b.deployment.startDateTime.localeCompare(a.deployment.startDateTime));
+      return all.sort((a, b) =>
+        b.deployment.startDateTime.localeCompare(a.deployment.startDateTime),
+      );
     },
   });
 

@@ -79,7 +79,10 @@ export const healthQuery = (instanceId: string, deviceId: string) =>
     queryFn: ({ signal }) =>
       body(
         client.GET(`${I}/management/deviceDiagnostics/deviceHealth`, {
-          params: { path: { instanceId }, query: { ...V, filter: `deviceId eq ${quoted(deviceId)}` } },
+          params: {
+            path: { instanceId },
+            query: { ...V, filter: `deviceId eq ${quoted(deviceId)}` },
+          },
           signal,
         }),
       ).then((page) => page.value),
@@ -107,7 +110,11 @@ export const deviceStatesQuery = (instanceId: string, of: StatesOf, token?: stri
                 deviceClassId: of.class,
                 deploymentId: of.deployment,
               },
-              query: { ...V, filter: of.state ? `deviceState eq ${quoted(of.state)}` : undefined, token },
+              query: {
+                ...V,
+                filter: of.state ? `deviceState eq ${quoted(of.state)}` : undefined,
+                token,
+              },
             },
             signal,
           },

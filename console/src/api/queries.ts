@@ -216,7 +216,12 @@ export const updatesQuery = (instanceId: string, search?: string, isDeployable =
             client.GET(`${I}/updates`, {
               params: {
                 path: { instanceId },
-                query: { ...V, search, filter: isDeployable ? 'isDeployable eq true' : undefined, token },
+                query: {
+                  ...V,
+                  search,
+                  filter: isDeployable ? 'isDeployable eq true' : undefined,
+                  token,
+                },
               },
               signal,
             }),

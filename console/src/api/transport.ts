@@ -4,7 +4,7 @@
  * The body that an ETag stands for is kept, so that a 304 is answered with it.
  */
 
-import { errorOf, ApiError } from './errors';
+import { ApiError, errorOf } from './errors';
 import { freshness } from './freshness';
 
 const KEPT = 200;

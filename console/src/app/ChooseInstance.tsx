@@ -3,8 +3,8 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, Navigate } from '@tanstack/react-router';
 import { Empty, Loaded } from '../design/card';
-import css from './SignInPage.module.css';
 import { meQuery } from './me';
+import css from './SignInPage.module.css';
 
 const LAST = 'odu.instance';
 const text = {

@@ -66,4 +66,3 @@ function SignOfLife() {
     </span>
   );
 }
-

@@ -12,8 +12,8 @@ import {
 } from '@fluentui/react-components';
 import { useState } from 'react';
 import { words } from '../text/words';
-import css from './keys.module.css';
 import { areKeysOn, switchKeys } from './keys';
+import css from './keys.module.css';
 
 const text = {
   title: 'Keyboard',

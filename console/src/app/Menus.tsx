@@ -29,7 +29,12 @@ export function Instances() {
       onCheckedValueChange={(_, { checkedItems }) => choose(checkedItems[0] ?? instance)}
     >
       <MenuTrigger>
-        <Button appearance="subtle" icon={<DownIcon />} iconPosition="after" aria-label={`Instance ${instance}`}>
+        <Button
+          appearance="subtle"
+          icon={<DownIcon />}
+          iconPosition="after"
+          aria-label={`Instance ${instance}`}
+        >
           {instance}
         </Button>
       </MenuTrigger>
@@ -59,7 +64,9 @@ export function Account({ onKeys }: { onKeys: () => void }) {
         <MenuList>
           <MenuItem disabled>{name}</MenuItem>
           <MenuItem onClick={onKeys}>Keyboard</MenuItem>
-          <MenuItem onClick={() => window.open('/openapi', '_blank', 'noopener')}>REST API</MenuItem>
+          <MenuItem onClick={() => window.open('/openapi', '_blank', 'noopener')}>
+            REST API
+          </MenuItem>
           <MenuItem onClick={() => auth.signOut()}>{words.actions.signOut}</MenuItem>
         </MenuList>
       </MenuPopover>

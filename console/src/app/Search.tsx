@@ -78,7 +78,8 @@ export function Search() {
 
   const onKey = (event: KeyboardEvent) => {
     if (event.key === 'ArrowDown') setActive((active + 1) % Math.max(1, hits.length));
-    else if (event.key === 'ArrowUp') setActive((active + hits.length - 1) % Math.max(1, hits.length));
+    else if (event.key === 'ArrowUp')
+      setActive((active + hits.length - 1) % Math.max(1, hits.length));
     else if (event.key === 'Enter') hits[active]?.go();
     else if (event.key === 'Escape') setOpen(false);
     else return;

@@ -8,8 +8,8 @@ import {
   notFound,
 } from '@tanstack/react-router';
 import { Overview } from '../pages/overview/Overview';
-import { Failure, NotThere } from './fallbacks';
 import { ChooseInstance } from './ChooseInstance';
+import { Failure, NotThere } from './fallbacks';
 import { Shell } from './Shell';
 
 const root = createRootRoute({ notFoundComponent: NotThere });
@@ -24,7 +24,11 @@ const shell = createRoute({
 });
 
 const text = (value: unknown): string | undefined =>
-  typeof value === 'string' && value !== '' ? value : typeof value === 'number' ? String(value) : undefined;
+  typeof value === 'string' && value !== ''
+    ? value
+    : typeof value === 'number'
+      ? String(value)
+      : undefined;
 
 function oneOf<T extends string>(...known: T[]): (value: unknown) => T | undefined {
   return (value) => known.find((each) => each === value);
@@ -45,7 +49,8 @@ const deployments = createRoute({
   path: '/deployments',
   validateSearch: optional((search) => ({
     tab: oneOf('running', 'planned', 'finished')(search.tab),
-    group: text(search.group), })),
+    group: text(search.group),
+  })),
   component: lazyRouteComponent(() => import('../pages/deployments/Deployments'), 'Deployments'),
 });
 
@@ -54,8 +59,12 @@ const newDeployment = createRoute({
   path: '/deployments/new',
   validateSearch: optional((search) => ({
     update: text(search.update),
-    group: text(search.group), })),
-  component: lazyRouteComponent(() => import('../pages/new-deployment/NewDeployment'), 'NewDeployment'),
+    group: text(search.group),
+  })),
+  component: lazyRouteComponent(
+    () => import('../pages/new-deployment/NewDeployment'),
+    'NewDeployment',
+  ),
 });
 
 const deployment = createRoute({
@@ -63,8 +72,12 @@ const deployment = createRoute({
   path: '/groups/$group/deployments/$deployment',
   validateSearch: optional((search) => ({
     state: oneOf('Failed', 'InProgress', 'Succeeded', 'Canceled')(search.state),
-    class: text(search.class), })),
-  component: lazyRouteComponent(() => import('../pages/deployment/DeploymentPage'), 'DeploymentPage'),
+    class: text(search.class),
+  })),
+  component: lazyRouteComponent(
+    () => import('../pages/deployment/DeploymentPage'),
+    'DeploymentPage',
+  ),
 });
 
 const updates = createRoute({
@@ -72,7 +85,8 @@ const updates = createRoute({
   path: '/updates',
   validateSearch: optional((search) => ({
     search: text(search.search),
-    show: oneOf('all', 'deployable')(search.show), })),
+    show: oneOf('all', 'deployable')(search.show),
+  })),
   component: lazyRouteComponent(() => import('../pages/updates/Updates'), 'Updates'),
 });
 
@@ -92,7 +106,8 @@ const update = createRoute({
   getParentRoute: () => shell,
   path: '/updates/$provider/$name/$version',
   validateSearch: optional((search) => ({
-    tab: oneOf('files', 'compatibility', 'steps', 'deployments', 'components')(search.tab), })),
+    tab: oneOf('files', 'compatibility', 'steps', 'deployments', 'components')(search.tab),
+  })),
   component: lazyRouteComponent(() => import('../pages/update/UpdatePage'), 'UpdatePage'),
 });
 
@@ -104,14 +119,18 @@ const devices = createRoute({
     class: text(search.class),
     state: oneOf('Failed', 'InProgress', 'Succeeded', 'Canceled', 'None')(search.state),
     starts: text(search.starts),
-    code: text(search.code), })),
+    code: text(search.code),
+  })),
   component: lazyRouteComponent(() => import('../pages/devices/Devices'), 'Devices'),
 });
 
 const device = createRoute({
   getParentRoute: () => shell,
   path: '/devices/$device',
-  validateSearch: optional((search) => ({ module: text(search.module), update: text(search.update) })),
+  validateSearch: optional((search) => ({
+    module: text(search.module),
+    update: text(search.update),
+  })),
   component: lazyRouteComponent(() => import('../pages/device/DevicePage'), 'DevicePage'),
 });
 
@@ -119,7 +138,8 @@ const groups = createRoute({
   getParentRoute: () => shell,
   path: '/groups',
   validateSearch: optional((search) => ({
-    order: oneOf('name', 'devices', 'waiting', 'progress', 'latest')(search.order), })),
+    order: oneOf('name', 'devices', 'waiting', 'progress', 'latest')(search.order),
+  })),
   component: lazyRouteComponent(() => import('../pages/groups/Groups'), 'Groups'),
 });
 

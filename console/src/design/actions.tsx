@@ -2,7 +2,7 @@
 
 import { Button, Tooltip } from '@fluentui/react-components';
 import { createLink } from '@tanstack/react-router';
-import { forwardRef, type AnchorHTMLAttributes, type ReactElement } from 'react';
+import { type AnchorHTMLAttributes, forwardRef, type ReactElement } from 'react';
 import { type Action, useMay } from '../app/me';
 import { words } from '../text/words';
 import css from './actions.module.css';

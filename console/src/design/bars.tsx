@@ -81,7 +81,10 @@ export function Meter({
   return (
     <div className={`${css.bar} ${css.thin}`} role="img" aria-label={label}>
       {share > 0 && (
-        <span className={`${css.part} ${css[tone]}`} style={{ inlineSize: `max(${share * 100}%, 3px)` }} />
+        <span
+          className={`${css.part} ${css[tone]}`}
+          style={{ inlineSize: `max(${share * 100}%, 3px)` }}
+        />
       )}
     </div>
   );

@@ -54,9 +54,10 @@ export function Skeleton({ height = 120 }: { height?: number }) {
   }, []);
   return (
     <div className={css.waiting} style={{ minBlockSize: height }} aria-busy="true">
-      {isLate && [88, 64, 76].map((width) => (
-        <span key={width} className={css.bone} style={{ inlineSize: `${width}%` }} />
-      ))}
+      {isLate &&
+        [88, 64, 76].map((width) => (
+          <span key={width} className={css.bone} style={{ inlineSize: `${width}%` }} />
+        ))}
     </div>
   );
 }

@@ -75,12 +75,23 @@ export function Chart({
             ))}
             {layers.map((layer) => (
               <g key={layer.label}>
-                <path d={ground(layer.values, layer.below, y)} className={`${css.fill} ${css[layer.tone]} ${isStacked ? css.solid : ''}`} />
-                {!isStacked && <path d={line(layer.values, y)} className={`${css.line} ${css[layer.tone]}`} />}
+                <path
+                  d={ground(layer.values, layer.below, y)}
+                  className={`${css.fill} ${css[layer.tone]} ${isStacked ? css.solid : ''}`}
+                />
+                {!isStacked && (
+                  <path d={line(layer.values, y)} className={`${css.line} ${css[layer.tone]}`} />
+                )}
               </g>
             ))}
             {limit && (
-              <line x1="0" x2={WIDTH} y1={y(limit.value)} y2={y(limit.value)} className={css.limit} />
+              <line
+                x1="0"
+                x2={WIDTH}
+                y1={y(limit.value)}
+                y2={y(limit.value)}
+                className={css.limit}
+              />
             )}
             {marks.map((mark) => (
               <line
@@ -116,7 +127,9 @@ export function Chart({
 
 function MarkLabel({ share, children }: { share: number; children: ReactNode }) {
   const isLate = share > 0.5;
-  const place = isLate ? { insetInlineEnd: `${(1 - share) * 100}%` } : { insetInlineStart: `${share * 100}%` };
+  const place = isLate
+    ? { insetInlineEnd: `${(1 - share) * 100}%` }
+    : { insetInlineStart: `${share * 100}%` };
   return (
     <span className={css.markLabel} style={place}>
       {children}
@@ -136,7 +149,9 @@ function stacked(series: Series[]) {
 
 function line(values: number[], y: (value: number) => number): string {
   const step = WIDTH / (values.length - 1);
-  return values.map((value, index) => `${index ? 'L' : 'M'}${round(index * step)} ${round(y(value))}`).join('');
+  return values
+    .map((value, index) => `${index ? 'L' : 'M'}${round(index * step)} ${round(y(value))}`)
+    .join('');
 }
 
 function ground(values: number[], below: number[] | null, y: (value: number) => number): string {

@@ -47,18 +47,18 @@ export function Confirm({
             {children}
             {typed && (
               <Field label={`Type ${typed} to go on`}>
-                <Input value={text} onChange={(_, data) => setText(data.value)} autoComplete="off" />
+                <Input
+                  value={text}
+                  onChange={(_, data) => setText(data.value)}
+                  autoComplete="off"
+                />
               </Field>
             )}
             {error ? <Problem error={error} /> : null}
           </DialogContent>
           <DialogActions>
             <Button onClick={onClose}>{words.actions.keep}</Button>
-            <Button
-              appearance="primary"
-              disabled={!isReady || isBusy}
-              onClick={onConfirm}
-            >
+            <Button appearance="primary" disabled={!isReady || isBusy} onClick={onConfirm}>
               {verb}
             </Button>
           </DialogActions>

@@ -109,11 +109,7 @@ function Choose({ rowKey, choice }: { rowKey: string; choice: Choice }) {
     choice.onChange(next);
   };
   return (
-    <Checkbox
-      aria-label={`Choose ${choice.nameOf(rowKey)}`}
-      checked={isChosen}
-      onChange={change}
-    />
+    <Checkbox aria-label={`Choose ${choice.nameOf(rowKey)}`} checked={isChosen} onChange={change} />
   );
 }
 

@@ -71,7 +71,8 @@ const everything = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeS
 export function when(iso: string, now: number): string {
   const at = Date.parse(iso);
   const seconds = (now - at) / 1000;
-  if (seconds > -60 && seconds < MINUTE) return seconds < 5 ? 'just now' : `${Math.floor(seconds)} s ago`;
+  if (seconds > -60 && seconds < MINUTE)
+    return seconds < 5 ? 'just now' : `${Math.floor(seconds)} s ago`;
   if (seconds > 0 && seconds < DAY) return `${duration(seconds)} ago`;
   if (seconds < 0 && seconds > -DAY) return `in ${duration(-seconds)}`;
   const isThisYear = new Date(at).getFullYear() === new Date(now).getFullYear();
@@ -89,7 +90,9 @@ export const dateTime = (iso: string): string => sameYear.format(Date.parse(iso)
 /** Control characters shown as symbols, so that what a device wrote cannot hide anything. */
 export function visible(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-  return text.replace(/[\u0000-\u001f]/g, (sign) => String.fromCharCode(0x2400 + sign.charCodeAt(0)));
+  return text.replace(/[\u0000-\u001f]/g, (sign) =>
+    String.fromCharCode(0x2400 + sign.charCodeAt(0)),
+  );
 }
 
 export const plural = (value: number, one: string, many: string): string =>

@@ -52,7 +52,11 @@ export function Audit() {
     <Page title={text.title} state={<Chain />}>
       <Filters>
         <SearchField label={text.actor} value={actor} onChange={(value) => set({ actor: value })} />
-        <SearchField label={text.target} value={target} onChange={(value) => set({ target: value })} />
+        <SearchField
+          label={text.target}
+          value={target}
+          onChange={(value) => set({ target: value })}
+        />
       </Filters>
       <Tags
         tags={[
@@ -125,17 +129,26 @@ export function who(entry: Entry): string {
   return entry.actor.name ?? entry.actor.objectId;
 }
 
-export const succeeded = (entry: Entry): boolean => entry.result === 'Succeeded' || entry.result === 'success';
+export const succeeded = (entry: Entry): boolean =>
+  entry.result === 'Succeeded' || entry.result === 'success';
 
 function columnsOf(instance: string): Column<Entry>[] {
   const { columns } = text;
   return [
-    { head: columns.when, narrow: 'fact', width: '150px', cell: (row) => <Time at={row.dateTime} /> },
+    {
+      head: columns.when,
+      narrow: 'fact',
+      width: '150px',
+      cell: (row) => <Time at={row.dateTime} />,
+    },
     {
       head: columns.who,
       narrow: 'line',
       cell: (row) => (
-        <Two first={<bdi>{visible(who(row))}</bdi>} second={row.actor.address && visible(row.actor.address)} />
+        <Two
+          first={<bdi>{visible(who(row))}</bdi>}
+          second={row.actor.address && visible(row.actor.address)}
+        />
       ),
     },
     {
@@ -156,7 +169,9 @@ function columnsOf(instance: string): Column<Entry>[] {
     {
       head: columns.result,
       narrow: 'state',
-      cell: (row) => <StateLabel state={succeeded(row) ? 'Succeeded' : 'Failed'} text={visible(row.result)} />,
+      cell: (row) => (
+        <StateLabel state={succeeded(row) ? 'Succeeded' : 'Failed'} text={visible(row.result)} />
+      ),
     },
   ];
 }

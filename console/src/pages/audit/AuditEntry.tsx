@@ -64,7 +64,12 @@ export function AuditEntry() {
               [text.begun, <Time key="b" at={it.begunDateTime} />],
               [text.ended, <Time key="e" at={it.dateTime} />],
               ...(it.message
-                ? [[text.message, <Foreign key="m">{it.message}</Foreign>] as [string, React.ReactNode]]
+                ? [
+                    [text.message, <Foreign key="m">{it.message}</Foreign>] as [
+                      string,
+                      React.ReactNode,
+                    ],
+                  ]
                 : []),
               [text.address, visible(it.actor.address ?? text.nothing)],
               [text.client, visible(it.actor.client ?? text.nothing)],

@@ -54,7 +54,9 @@ export function Actions({
       setQuestion(null);
       announce({ cancel: text.didCancel, retry: text.didRetry, delete: text.didDelete }[what]);
       if (what === 'delete') {
-        queries.removeQueries({ queryKey: [instanceId, 'groups', groupId, 'deployments', deploymentId] });
+        queries.removeQueries({
+          queryKey: [instanceId, 'groups', groupId, 'deployments', deploymentId],
+        });
         navigate({ to: '/$instance/deployments', params: { instance: instanceId } });
       }
       queries.invalidateQueries({ queryKey: [instanceId] });
@@ -82,7 +84,11 @@ export function Actions({
         icon={<RetryIcon />}
         isMain={counts.failed > 0 && !deployment.isCanceled}
         whyNot={
-          deployment.isCanceled ? text.whyNoCancel : counts.failed === 0 ? text.whyNoRetry : undefined
+          deployment.isCanceled
+            ? text.whyNoCancel
+            : counts.failed === 0
+              ? text.whyNoRetry
+              : undefined
         }
         onClick={ask('retry')}
       >
@@ -106,7 +112,9 @@ export function Actions({
       </ActionButton>
       {question && (
         <Confirm
-          title={{ cancel: text.cancelTitle, retry: text.retryTitle, delete: text.deleteTitle }[question]}
+          title={
+            { cancel: text.cancelTitle, retry: text.retryTitle, delete: text.deleteTitle }[question]
+          }
           verb={{ cancel: text.cancel, retry: text.retry, delete: text.delete }[question]}
           isBusy={act.isPending}
           error={act.error}

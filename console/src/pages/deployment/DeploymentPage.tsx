@@ -29,7 +29,10 @@ export function DeploymentPage() {
   const status = useQuery({ ...statusQuery(instance, group, id), ...followed });
   const classes = useQuery(classesQuery(instance));
   const nameOfClass = (key: string) =>
-    className(classes.data?.find((each) => each.deviceClassId === key), key);
+    className(
+      classes.data?.find((each) => each.deviceClassId === key),
+      key,
+    );
   const crumbs = [
     {
       text: text.deployments,

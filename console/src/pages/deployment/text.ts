@@ -43,7 +43,8 @@ export const text = {
   noRows: 'No device is in this state',
   recalled: (reason: string) => `The update was recalled: ${reason}`,
   isRollback: 'This is an automatic roll-back.',
-  canceledBanner: 'It was cancelled. Devices that had begun may still finish; nobody else is asked.',
+  canceledBanner:
+    'It was cancelled. Devices that had begun may still finish; nobody else is asked.',
   cancelTitle: 'Cancel this deployment?',
   cancelText: (inProgress: number) =>
     inProgress > 0

@@ -62,14 +62,19 @@ export function Deployments() {
         />
       </Filters>
       <Tags
-        tags={group ? [{ text: `${text.group}: ${group}`, onRemove: () => set({ group: undefined }) }] : []}
+        tags={
+          group
+            ? [{ text: `${text.group}: ${group}`, onRemove: () => set({ group: undefined }) }]
+            : []
+        }
         onClear={() => set({ group: undefined })}
       />
       <Card isFlush>
         <Loaded reading={standings} height={240}>
           {() => {
             const rows = inGroup.filter((each) => each.kind === kind);
-            if (rows.length > 0) return <DeploymentTable label={text.tabs[kind]} standings={rows} />;
+            if (rows.length > 0)
+              return <DeploymentTable label={text.tabs[kind]} standings={rows} />;
             return (
               <Empty icon={<DeploymentsIcon />} title={NONE[kind]}>
                 {text.noneHint}

@@ -9,7 +9,11 @@ export interface Shown {
   text: string;
 }
 
-export function stateOf({ deployment, counts, kind }: Pick<Standing, 'deployment' | 'counts' | 'kind'>): Shown {
+export function stateOf({
+  deployment,
+  counts,
+  kind,
+}: Pick<Standing, 'deployment' | 'counts' | 'kind'>): Shown {
   const { states } = text;
   if (deployment.recallReason) return { state: 'Canceled', text: states.Recalled };
   if (deployment.isCanceled) return { state: 'Canceled', text: states.Canceled };

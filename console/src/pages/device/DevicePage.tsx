@@ -53,7 +53,10 @@ export function DevicePage() {
         ...crumbs,
         {
           text: it.groupId,
-          link: { to: '/$instance/groups/$group', params: { instance, group: it.groupId } } as const,
+          link: {
+            to: '/$instance/groups/$group',
+            params: { instance, group: it.groupId },
+          } as const,
         },
       ]}
       actions={
@@ -78,7 +81,11 @@ export function DevicePage() {
       <Grid>
         <Why device={it} best={best} />
         <Card title={text.facts} span={4}>
-          <DeviceFacts device={it} best={best} nameOfClass={className(deviceClass, it.deviceClassId)} />
+          <DeviceFacts
+            device={it}
+            best={best}
+            nameOfClass={className(deviceClass, it.deviceClassId)}
+          />
           <LastTry device={it} />
           <Health id={id} />
         </Card>
@@ -123,7 +130,11 @@ function DeviceFacts({
         [text.best, linked(best)],
         [
           text.group,
-          <Link key="group" to="/$instance/groups/$group" params={{ instance, group: device.groupId }}>
+          <Link
+            key="group"
+            to="/$instance/groups/$group"
+            params={{ instance, group: device.groupId }}
+          >
             <bdi>{visible(device.groupId)}</bdi>
           </Link>,
         ],
@@ -168,7 +179,9 @@ function LastTry({ device }: { device: Device }) {
             ? [
                 [
                   text.extended,
-                  <code key="extended">{(result.extendedResultCode >>> 0).toString(16).toUpperCase()}</code>,
+                  <code key="extended">
+                    {(result.extendedResultCode >>> 0).toString(16).toUpperCase()}
+                  </code>,
                 ] as [string, React.ReactNode],
               ]
             : []),
@@ -197,7 +210,10 @@ function Health({ id }: { id: string }) {
       <ul className={css.checks}>
         {it.healthChecks.map((check) => (
           <li key={check.name}>
-            <StateLabel state={check.result === 'success' ? 'Succeeded' : 'Failed'} text={check.name} />
+            <StateLabel
+              state={check.result === 'success' ? 'Succeeded' : 'Failed'}
+              text={check.name}
+            />
           </li>
         ))}
       </ul>

@@ -56,7 +56,10 @@ function Event({ of }: { of: Installation }) {
               <code>{of.failure.code}</code> <Foreign>{of.failure.message}</Foreign>{' '}
             </>
           )}
-          {took !== null && took >= 0 && of.state === 'Succeeded' && `${text.took(duration(took))}, `}
+          {took !== null &&
+            took >= 0 &&
+            of.state === 'Succeeded' &&
+            `${text.took(duration(took))}, `}
           {of.retryCount > 0 && `${text.tries(of.retryCount + 1)}, `}
           {of.deploymentId && of.groupId ? (
             <Link

@@ -25,7 +25,8 @@ export function answerOf(device: Device, best: UpdateInfo | null): Answer {
   if (device.deploymentStatus === 'Failed' && device.failure) {
     return { title: device.failure.message, next: device.failure.nextStep, isBad: true };
   }
-  if (device.deploymentStatus === 'Canceled') return { title: text.canceled, next: text.canceledText };
+  if (device.deploymentStatus === 'Canceled')
+    return { title: text.canceled, next: text.canceledText };
   return { title: text.inProgress, next: text.inProgressText };
 }
 
@@ -38,7 +39,9 @@ interface Check {
 
 function checksOf(device: Device, best: UpdateInfo | null): Check[] {
   const wanted = device.lastAttemptedUpdate;
-  const isAsked = Boolean(best && wanted && updateText(wanted.updateId) === updateText(best.updateId));
+  const isAsked = Boolean(
+    best && wanted && updateText(wanted.updateId) === updateText(best.updateId),
+  );
   const status = isAsked ? device.deploymentStatus : null;
   const checks: Check[] = [
     {
@@ -48,11 +51,13 @@ function checksOf(device: Device, best: UpdateInfo | null): Check[] {
     },
     {
       title: text.asked,
-      evidence: isAsked && device.lastDeploymentId ? <code>{device.lastDeploymentId}</code> : text.notAsked,
+      evidence:
+        isAsked && device.lastDeploymentId ? <code>{device.lastDeploymentId}</code> : text.notAsked,
       state: isAsked ? 'Succeeded' : 'Waiting',
     },
   ];
-  const began: StateName = status === 'Failed' || status === 'Succeeded' ? 'Succeeded' : status ? 'InProgress' : 'None';
+  const began: StateName =
+    status === 'Failed' || status === 'Succeeded' ? 'Succeeded' : status ? 'InProgress' : 'None';
   checks.push({
     title: text.began,
     evidence: status ? <Time at={device.lastContactDateTime} /> : '',

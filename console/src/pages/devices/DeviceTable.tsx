@@ -78,7 +78,8 @@ export function DeviceTable({
       cell: ({ installedUpdate }) =>
         installedUpdate ? (
           <bdi>
-            {visible(installedUpdate.updateId.name)} <b>{visible(installedUpdate.updateId.version)}</b>
+            {visible(installedUpdate.updateId.name)}{' '}
+            <b>{visible(installedUpdate.updateId.version)}</b>
           </bdi>
         ) : (
           <span className="soft">{text.noUpdate}</span>
@@ -97,7 +98,9 @@ export function DeviceTable({
       label={text.title}
       columns={columns}
       rows={devices}
-      keyOf={(device) => (device.moduleId ? `${device.deviceId}/${device.moduleId}` : device.deviceId)}
+      keyOf={(device) =>
+        device.moduleId ? `${device.deviceId}/${device.moduleId}` : device.deviceId
+      }
       choice={choice}
     />
   );

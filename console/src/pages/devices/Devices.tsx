@@ -47,7 +47,10 @@ export function Devices() {
   const group = groups.data?.find((each) => each.groupId === search.group);
   const total = compliance.data?.totalDeviceCount;
   const nameOfClass = (id: string) =>
-    className(classes.data?.find((each) => each.deviceClassId === id), id);
+    className(
+      classes.data?.find((each) => each.deviceClassId === id),
+      id,
+    );
 
   return (
     <Page

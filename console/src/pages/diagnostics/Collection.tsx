@@ -71,7 +71,9 @@ export function Collection() {
     {
       head: text.state,
       narrow: 'state',
-      cell: (row) => <StateLabel state={COLLECTION_STATES[row.status]} text={text.states[row.status]} />,
+      cell: (row) => (
+        <StateLabel state={COLLECTION_STATES[row.status]} text={text.states[row.status]} />
+      ),
     },
     {
       head: text.result,

@@ -73,10 +73,22 @@ function Collections() {
       head: text.state,
       narrow: 'state',
       cell: (row) =>
-        row.status && <StateLabel state={COLLECTION_STATES[row.status]} text={text.states[row.status]} />,
+        row.status && (
+          <StateLabel state={COLLECTION_STATES[row.status]} text={text.states[row.status]} />
+        ),
     },
-    { head: text.devices, narrow: 'fact', isNumber: true, cell: (row) => count(row.deviceList.length) },
-    { head: text.started, narrow: 'fact', isNumber: true, cell: (row) => <Time at={row.createdDateTime} /> },
+    {
+      head: text.devices,
+      narrow: 'fact',
+      isNumber: true,
+      cell: (row) => count(row.deviceList.length),
+    },
+    {
+      head: text.started,
+      narrow: 'fact',
+      isNumber: true,
+      cell: (row) => <Time at={row.createdDateTime} />,
+    },
   ];
   return (
     <Card title={text.collections} span={8} isFlush>

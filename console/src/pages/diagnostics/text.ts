@@ -19,7 +19,12 @@ export const text = {
   allHealthy: 'Every device that reports its health is healthy',
   device: 'Device',
   checks: 'Checks that fail',
-  states: { NotStarted: 'Waiting', Running: 'Running', Succeeded: 'Done', Failed: 'Failed' } as const,
+  states: {
+    NotStarted: 'Waiting',
+    Running: 'Running',
+    Succeeded: 'Done',
+    Failed: 'Failed',
+  } as const,
   tooMany: 'At most 100 devices',
   noDevice: 'Name a device',
   id: 'Id',

@@ -42,7 +42,9 @@ export function GroupPage() {
       title={id}
       heading={<bdi>{visible(id)}</bdi>}
       state={group.data && <span className="soft">{words.devices(group.data.deviceCount)}</span>}
-      crumbs={[{ text: text.groups, link: { to: '/$instance/groups', params: { instance } } as const }]}
+      crumbs={[
+        { text: text.groups, link: { to: '/$instance/groups', params: { instance } } as const },
+      ]}
       actions={
         <>
           <ButtonLink
@@ -129,7 +131,12 @@ function Classes({ group }: { group: string }) {
       narrow: 'title',
       cell: (row) => (
         <bdi>
-          {visible(className(classes.data?.find((each) => each.deviceClassId === row.id), row.id))}
+          {visible(
+            className(
+              classes.data?.find((each) => each.deviceClassId === row.id),
+              row.id,
+            ),
+          )}
         </bdi>
       ),
     },
@@ -189,4 +196,3 @@ function Classes({ group }: { group: string }) {
     </Card>
   );
 }
-

@@ -45,7 +45,10 @@ export function Groups() {
     ...live,
   });
   return (
-    <Page title={text.title} state={groups.data && <span className="soft">{count(groups.data.length)}</span>}>
+    <Page
+      title={text.title}
+      state={groups.data && <span className="soft">{count(groups.data.length)}</span>}
+    >
       <Filters>
         <Choose
           label={text.order}

@@ -18,7 +18,10 @@ export const stageText: Record<Stage, string> = {
 const MALWARE = /Malware|Unscannable|Scan/;
 
 /** How a stage stands: done, now, failed here, or not yet. */
-export function stageState(operation: Operation, stage: Stage): 'done' | 'now' | 'failed' | 'not yet' {
+export function stageState(
+  operation: Operation,
+  stage: Stage,
+): 'done' | 'now' | 'failed' | 'not yet' {
   if (operation.status === 'Succeeded') return 'done';
   const reached = reachedStage(operation);
   const distance = STAGES.indexOf(stage) - STAGES.indexOf(reached);
@@ -63,7 +66,8 @@ export function ImportStages({ operation }: { operation: Operation }) {
 export function progressText(operation: Operation): string {
   const { stage, bytesDone, bytesTotal, filesScanned, filesTotal, awaitedFiles } = operation;
   if (awaitedFiles?.length) return `Waiting for the verdict on ${count(awaitedFiles.length)} files`;
-  if (stage === 'scan' && filesTotal) return `Scanning: ${filesScanned ?? 0} of ${filesTotal} files`;
+  if (stage === 'scan' && filesTotal)
+    return `Scanning: ${filesScanned ?? 0} of ${filesTotal} files`;
   if (stage === 'fetch' && bytesTotal) {
     return `Fetching: ${bytes(bytesDone ?? 0)} of ${bytes(bytesTotal)}`;
   }

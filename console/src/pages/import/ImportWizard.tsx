@@ -48,11 +48,14 @@ export function ImportWizard() {
   });
   const isStale = settled !== manifest || findings.isFetching;
   const [friendlyName, setFriendlyName] = useState('');
-  const name = given?.file.name ?? `${form.name || 'update'}-${form.version || '0'}.importmanifest.json`;
+  const name =
+    given?.file.name ?? `${form.name || 'update'}-${form.version || '0'}.importmanifest.json`;
   return (
     <Page
       title={text.title}
-      crumbs={[{ text: text.updates, link: { to: '/$instance/updates', params: { instance } } as const }]}
+      crumbs={[
+        { text: text.updates, link: { to: '/$instance/updates', params: { instance } } as const },
+      ]}
     >
       <div className={css.columns}>
         <div className={css.column}>
@@ -179,7 +182,9 @@ function Check({
 }) {
   const size = files.reduce((sum, each) => sum + each.file.size, 0);
   if (!isReady) {
-    return <p className="soft">{files.length === 0 ? wizard.waitsForFiles : wizard.waitsForHashes}</p>;
+    return (
+      <p className="soft">{files.length === 0 ? wizard.waitsForFiles : wizard.waitsForHashes}</p>
+    );
   }
   if (error) return <Problem error={error} />;
   if (!findings) return null;
@@ -280,7 +285,8 @@ function Send({
             label={wizard.uploading(bytes(progress.bytesDone), bytes(progress.bytesTotal))}
           />
           <p className="small soft">
-            {wizard.uploading(bytes(progress.bytesDone), bytes(progress.bytesTotal))}. {wizard.leave}
+            {wizard.uploading(bytes(progress.bytesDone), bytes(progress.bytesTotal))}.{' '}
+            {wizard.leave}
           </p>
         </div>
       )}

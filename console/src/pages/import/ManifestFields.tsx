@@ -26,7 +26,12 @@ export function ManifestFields(props: Props) {
   const { form, onChange, files, findings, friendlyName, onFriendlyName } = props;
   const wrong = (field: keyof ManifestForm) =>
     findings?.violations.find((each) => fieldOf(each.target ?? '') === field)?.message;
-  const line = (field: 'provider' | 'name' | 'version' | 'description' | 'installedCriteria' | 'arguments', label: string, hint?: string, isRequired = false) => (
+  const line = (
+    field: 'provider' | 'name' | 'version' | 'description' | 'installedCriteria' | 'arguments',
+    label: string,
+    hint?: string,
+    isRequired = false,
+  ) => (
     <Field label={label} hint={hint} required={isRequired} validationMessage={wrong(field)}>
       <Input
         value={form[field]}

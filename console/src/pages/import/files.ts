@@ -1,8 +1,8 @@
 /** The files that are to be imported: hashed in a worker, one after the other. */
 
 import { useCallback, useEffect, useRef, useState } from 'react';
-import workerUrl from './hash.worker.ts?worker&url';
 import type { HashAnswer, HashRequest } from './hash.worker';
+import workerUrl from './hash.worker.ts?worker&url';
 
 export interface Chosen {
   id: string;

@@ -18,7 +18,10 @@ export const text = {
   open: 'Show the update',
   deploy: 'Deploy it',
   stages: {
-    fetch: { title: 'Fetch', what: 'The files are read from where they lie, and their hashes compared.' },
+    fetch: {
+      title: 'Fetch',
+      what: 'The files are read from where they lie, and their hashes compared.',
+    },
     scan: { title: 'Scan', what: 'Every engine looks at every file, into archives too.' },
     sign: { title: 'Sign', what: 'The manifest that devices trust is built and signed.' },
     publish: { title: 'Publish', what: 'The update can be deployed from now on.' },
@@ -72,7 +75,9 @@ export const wizard = {
   published: 'This version is imported already',
   violations: (number: number) => plural(number, 'violation', 'violations'),
   fitsClasses: (number: number) =>
-    number === 0 ? 'It fits no known device class yet' : `It fits ${plural(number, 'known device class', 'known device classes')}`,
+    number === 0
+      ? 'It fits no known device class yet'
+      : `It fits ${plural(number, 'known device class', 'known device classes')}`,
   missing: 'Refers to updates that are not imported:',
   import: 'Upload and import',
   uploading: (done: string, total: string) => `Uploading: ${done} of ${total}`,

@@ -40,7 +40,9 @@ export async function uploadAndImport(
     signal,
   });
   const location = started.response.headers.get('Operation-Location') ?? '';
-  return decodeURIComponent(new URL(location, window.location.origin).pathname.split('/').at(-1) ?? '');
+  return decodeURIComponent(
+    new URL(location, window.location.origin).pathname.split('/').at(-1) ?? '',
+  );
 }
 
 async function send(
@@ -54,7 +56,11 @@ async function send(
   const jobs = all.flatMap(({ name, content }) => {
     const target = upload.files.find((each) => each.name === name)!;
     return blocksOf(content, upload.maxBlockBytes).map((block) => async () => {
-      await put(`${target.url}&comp=block&blockid=${encodeURIComponent(block.id)}`, block.content, signal);
+      await put(
+        `${target.url}&comp=block&blockid=${encodeURIComponent(block.id)}`,
+        block.content,
+        signal,
+      );
       bytesDone += block.content.size;
       onProgress({ bytesDone, bytesTotal });
     });
@@ -62,7 +68,9 @@ async function send(
   await inTurns(jobs);
   for (const { name, content } of all) {
     const target = upload.files.find((each) => each.name === name)!;
-    const ids = blocksOf(content, upload.maxBlockBytes).map((block) => `<Latest>${block.id}</Latest>`);
+    const ids = blocksOf(content, upload.maxBlockBytes).map(
+      (block) => `<Latest>${block.id}</Latest>`,
+    );
     const list = `<?xml version="1.0" encoding="utf-8"?><BlockList>${ids.join('')}</BlockList>`;
     await put(`${target.url}&comp=blocklist`, new Blob([list]), signal);
   }

@@ -5,7 +5,13 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, useNavigate } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { body, client, V } from '../../api/client';
-import { classesQuery, className, groupsQuery, subgroupsQuery, updatesQuery } from '../../api/queries';
+import {
+  classesQuery,
+  className,
+  groupsQuery,
+  subgroupsQuery,
+  updatesQuery,
+} from '../../api/queries';
 import { useInstance } from '../../app/me';
 import { ActionButton } from '../../design/actions';
 import { announce } from '../../design/announce';
@@ -17,8 +23,8 @@ import { Facts, UpdateName, updateText } from '../../design/text';
 import { count, dateTime, visible } from '../../text/format';
 import { words } from '../../text/words';
 import { compareVersions } from '../updates/versions';
-import css from './new-deployment.module.css';
 import { type Draft, misfit, parseUpdate, requestOf, updateKey, useDraft } from './draft';
+import css from './new-deployment.module.css';
 import { text } from './text';
 
 const route = getRouteApi('/$instance/deployments/new');
@@ -153,15 +159,17 @@ function When({ draft, change }: { draft: Draft; change: Change }) {
         layout="horizontal"
         aria-label={text.when}
         value={isLater ? 'later' : 'now'}
-        onChange={(_, { value }) =>
-          change({ startAt: value === 'later' ? inAnHour() : undefined })
-        }
+        onChange={(_, { value }) => change({ startAt: value === 'later' ? inAnHour() : undefined })}
       >
         <Radio value="now" label={text.now} />
         <Radio value="later" label={text.later} />
       </RadioGroup>
       {isLater && (
-        <Field label={text.startAt} validationMessage={isPast ? text.past : undefined} validationState={isPast ? 'warning' : 'none'}>
+        <Field
+          label={text.startAt}
+          validationMessage={isPast ? text.past : undefined}
+          validationState={isPast ? 'warning' : 'none'}
+        >
           <Input
             type="datetime-local"
             value={draft.startAt}
@@ -247,16 +255,21 @@ function Summary({ draft, clear }: { draft: Draft; clear: () => void }) {
     const known = classes.data?.find((each) => each.deviceClassId === subgroup.deviceClassId);
     return { subgroup, known, wrong: update && known ? misfit(update, known) : null };
   });
-  const asked = rows.filter((row) => !row.wrong).reduce((sum, row) => sum + row.subgroup.deviceCount, 0);
-  const others = rows.filter((row) => row.wrong).reduce((sum, row) => sum + row.subgroup.deviceCount, 0);
+  const asked = rows
+    .filter((row) => !row.wrong)
+    .reduce((sum, row) => sum + row.subgroup.deviceCount, 0);
+  const others = rows
+    .filter((row) => row.wrong)
+    .reduce((sum, row) => sum + row.subgroup.deviceCount, 0);
   const isReady = Boolean(update && draft.group && subgroups.data);
-  const whyNot = !update || !draft.group
-    ? text.whyNot
-    : isReady && asked === 0
-      ? text.noFit
-      : draft.rollback && !parseUpdate(draft.rollback.update)
-        ? text.noRollback
-        : undefined;
+  const whyNot =
+    !update || !draft.group
+      ? text.whyNot
+      : isReady && asked === 0
+        ? text.noFit
+        : draft.rollback && !parseUpdate(draft.rollback.update)
+          ? text.noRollback
+          : undefined;
   return (
     <aside className={css.summary} aria-label={text.summary}>
       <Card title={text.summary}>

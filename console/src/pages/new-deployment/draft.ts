@@ -13,7 +13,10 @@ export interface Draft {
   rollback?: { update: string; percent: number; devices: number };
 }
 
-export function useDraft(instance: string, given: Draft): [Draft, (change: Draft) => void, () => void] {
+export function useDraft(
+  instance: string,
+  given: Draft,
+): [Draft, (change: Draft) => void, () => void] {
   const key = `${KEY}.${instance}`;
   const [draft, setDraft] = useState<Draft>(() => {
     const kept = JSON.parse(sessionStorage.getItem(key) ?? '{}') as Draft;
@@ -55,7 +58,9 @@ export function misfit(
     const entries = Object.entries(wanted);
     const wrong = entries.find(([name, value]) => has[name]?.toLowerCase() !== value.toLowerCase());
     if (!wrong) return null;
-    const hits = entries.filter(([name, value]) => has[name]?.toLowerCase() === value.toLowerCase()).length;
+    const hits = entries.filter(
+      ([name, value]) => has[name]?.toLowerCase() === value.toLowerCase(),
+    ).length;
     if (!nearest || hits > nearest.hits) {
       nearest = { property: wrong[0], wants: wrong[1], has: has[wrong[0]] ?? null, hits };
     }

@@ -11,7 +11,8 @@ export const text = {
   group: 'Group',
   chooseGroup: 'Choose a group',
   noGroups: 'There is no group yet. Groups come from the tag ADUGroup of the devices’ twins.',
-  fits: (fitting: number, total: number) => `${fitting} of ${plural(total, 'device class', 'device classes')} of the group fit`,
+  fits: (fitting: number, total: number) =>
+    `${fitting} of ${plural(total, 'device class', 'device classes')} of the group fit`,
   misfit: 'Does not fit',
   when: 'When',
   now: 'At once',

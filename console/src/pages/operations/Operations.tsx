@@ -139,12 +139,22 @@ const REFUSED: Column<Refused>[] = [
     cell: (row) => text.reasons[row.reason] ?? visible(row.reason),
   },
   { head: text.times, narrow: 'state', isNumber: true, cell: (row) => count(row.count) },
-  { head: text.last, narrow: 'fact', isNumber: true, cell: (row) => <Time at={row.lastDateTime} /> },
+  {
+    head: text.last,
+    narrow: 'fact',
+    isNumber: true,
+    cell: (row) => <Time at={row.lastDateTime} />,
+  },
 ];
 
 const DRIFTS: Column<Drift>[] = [
   { head: text.group, narrow: 'title', cell: (row) => <bdi>{visible(row.groupId)}</bdi> },
-  { head: text.counter, narrow: 'line', grows: true, cell: (row) => <code>{visible(row.counter)}</code> },
+  {
+    head: text.counter,
+    narrow: 'line',
+    grows: true,
+    cell: (row) => <code>{visible(row.counter)}</code>,
+  },
   { head: text.found, narrow: 'fact', isNumber: true, cell: (row) => count(row.found) },
   { head: text.recounted, narrow: 'fact', isNumber: true, cell: (row) => count(row.counted) },
 ];
@@ -160,7 +170,12 @@ function Events({ instance }: { instance: string }) {
               <StateLabel state="Succeeded" text={text.noEvents} />
             ) : (
               <div className={css.inset}>
-                <Table label={text.events} columns={REFUSED} rows={it.refusedEvents} keyOf={(row) => row.reason} />
+                <Table
+                  label={text.events}
+                  columns={REFUSED}
+                  rows={it.refusedEvents}
+                  keyOf={(row) => row.reason}
+                />
               </div>
             )}
             <h3 className={css.below}>{text.drift}</h3>
@@ -172,7 +187,9 @@ function Events({ instance }: { instance: string }) {
                   label={text.drift}
                   columns={DRIFTS}
                   rows={it.counterDrifts}
-                  keyOf={(row) => `${row.groupId}${row.deviceClassId}${row.counter}${row.driftedDateTime}`}
+                  keyOf={(row) =>
+                    `${row.groupId}${row.deviceClassId}${row.counter}${row.driftedDateTime}`
+                  }
                 />
               </div>
             )}
@@ -212,7 +229,12 @@ const OPERATIONS: Column<Operation>[] = [
     cell: (row) => row.error && <Foreign atMost={300}>{row.error.message}</Foreign>,
   },
   { head: text.started, isNumber: true, cell: (row) => <Time at={row.createdDateTime} /> },
-  { head: text.lastAction, narrow: 'fact', isNumber: true, cell: (row) => <Time at={row.lastActionDateTime} /> },
+  {
+    head: text.lastAction,
+    narrow: 'fact',
+    isNumber: true,
+    cell: (row) => <Time at={row.lastActionDateTime} />,
+  },
 ];
 
 function DeviceOperations({ instance }: { instance: string }) {
@@ -224,11 +246,15 @@ function DeviceOperations({ instance }: { instance: string }) {
           rows.length === 0 ? (
             <Empty icon={<OperationsIcon />} title={text.noOperations} />
           ) : (
-            <Table label={text.running} columns={OPERATIONS} rows={rows} keyOf={(row) => row.operationId} />
+            <Table
+              label={text.running}
+              columns={OPERATIONS}
+              rows={rows}
+              keyOf={(row) => row.operationId}
+            />
           )
         }
       </Loaded>
     </Card>
   );
 }
-

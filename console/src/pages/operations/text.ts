@@ -38,5 +38,10 @@ export const text = {
     'The hub is asked for every device, paced by its budget. Nothing is lost; devices that are gone from the hub disappear.',
   scan: 'Scan what is published again',
   scanStarted: 'Everything published is being scanned again',
-  kinds: { NotStarted: 'Waiting', Running: 'Running', Succeeded: 'Done', Failed: 'Failed' } as const,
+  kinds: {
+    NotStarted: 'Waiting',
+    Running: 'Running',
+    Succeeded: 'Done',
+    Failed: 'Failed',
+  } as const,
 } as const;

@@ -36,7 +36,10 @@ export function Attention() {
       </Card>
     );
   }
-  const byCode = new Map<string, { message: string; nextStep: string; groups: string[]; devices: number }>();
+  const byCode = new Map<
+    string,
+    { message: string; nextStep: string; groups: string[]; devices: number }
+  >();
   failures.forEach((reading, index) => {
     for (const failure of reading.data ?? []) {
       const known = byCode.get(failure.code) ?? { ...failure, groups: [], devices: 0 };

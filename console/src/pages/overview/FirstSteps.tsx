@@ -78,7 +78,9 @@ export function FirstSteps({ hasDevices }: { hasDevices: boolean }) {
         {steps.map((step, index) => (
           <li key={step.title} className={css.step} data-now={index === next || undefined}>
             <h3>
-              <StateIcon state={step.isDone ? 'Succeeded' : index === next ? 'InProgress' : 'None'} />
+              <StateIcon
+                state={step.isDone ? 'Succeeded' : index === next ? 'InProgress' : 'None'}
+              />
               {step.title}
               <span className="hidden">{step.isDone ? ': done' : ''}</span>
             </h3>

@@ -22,7 +22,10 @@ export function GroupShares() {
     .sort((a, b) => b.deviceCount - a.deviceCount)
     .slice(0, SHOWN);
   const shares = useQueries({
-    queries: largest.map((group) => ({ ...groupComplianceQuery(instance, group.groupId), ...live })),
+    queries: largest.map((group) => ({
+      ...groupComplianceQuery(instance, group.groupId),
+      ...live,
+    })),
   });
   return (
     <Card
@@ -56,7 +59,11 @@ export function GroupShares() {
                       size="small"
                       total={Math.max(1, share?.totalDeviceCount ?? 1)}
                       parts={[
-                        { tone: 'ok', value: share?.onLatestUpdateDeviceCount ?? 0, label: text.onLatest },
+                        {
+                          tone: 'ok',
+                          value: share?.onLatestUpdateDeviceCount ?? 0,
+                          label: text.onLatest,
+                        },
                         {
                           tone: 'run',
                           value: share?.updatesInProgressDeviceCount ?? 0,

@@ -32,7 +32,11 @@ export function LatestImports() {
                     params={{ instance, operation: operation.operationId }}
                     className="oneline"
                   >
-                    {operation.update ? <UpdateName of={operation.update} /> : operation.operationId}
+                    {operation.update ? (
+                      <UpdateName of={operation.update} />
+                    ) : (
+                      operation.operationId
+                    )}
                   </Link>
                   <ImportStages operation={operation} />
                   <small className="soft oneline">

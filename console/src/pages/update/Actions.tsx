@@ -35,7 +35,8 @@ export function Actions({ update }: { update: Update }) {
     onSuccess: (what) => {
       setQuestion(null);
       announce(what === 'recall' ? text.recallDone : text.deleteDone);
-      if (what === 'delete') navigate({ to: '/$instance/updates', params: { instance: instanceId } });
+      if (what === 'delete')
+        navigate({ to: '/$instance/updates', params: { instance: instanceId } });
       queries.invalidateQueries({ queryKey: [instanceId] });
     },
   });

@@ -32,7 +32,11 @@ export function UpdatePage() {
     { text: text.updates, link: { to: '/$instance/updates', params: { instance } } as const },
     {
       text: `${id.provider} / ${id.name}`,
-      link: { to: '/$instance/updates', params: { instance }, search: { search: id.name } } as const,
+      link: {
+        to: '/$instance/updates',
+        params: { instance },
+        search: { search: id.name },
+      } as const,
     },
   ];
   if (!update.data) {
@@ -67,10 +71,20 @@ export function UpdatePage() {
           <Facts
             facts={[
               ...(it.friendlyName
-                ? [[text.friendly, <Foreign key="f">{it.friendlyName}</Foreign>] as [string, React.ReactNode]]
+                ? [
+                    [text.friendly, <Foreign key="f">{it.friendlyName}</Foreign>] as [
+                      string,
+                      React.ReactNode,
+                    ],
+                  ]
                 : []),
               ...(it.description
-                ? [[text.description, <Foreign key="d">{it.description}</Foreign>] as [string, React.ReactNode]]
+                ? [
+                    [text.description, <Foreign key="d">{it.description}</Foreign>] as [
+                      string,
+                      React.ReactNode,
+                    ],
+                  ]
                 : []),
               [text.scan, <ScanMark key="s" result={it.scanResult} />],
               [text.imported, <Time key="i" at={it.importedDateTime} />],
@@ -132,7 +146,12 @@ function Files({ update }: { update: Update }) {
           known.length === 0 ? (
             <Empty icon={<UpdatesIcon />} title={text.noFiles} />
           ) : (
-            <Table label={text.files} columns={FILE_COLUMNS} rows={rows} keyOf={(file) => file.fileId} />
+            <Table
+              label={text.files}
+              columns={FILE_COLUMNS}
+              rows={rows}
+              keyOf={(file) => file.fileId}
+            />
           )
         }
       </Loaded>
@@ -146,7 +165,11 @@ const FILE_COLUMNS: Column<File>[] = [
     narrow: 'title',
     grows: true,
     cell: (file) => (
-      <span title={Object.entries(file.hashes).map(([name, hash]) => `${name} ${hash}`).join('\n')}>
+      <span
+        title={Object.entries(file.hashes)
+          .map(([name, hash]) => `${name} ${hash}`)
+          .join('\n')}
+      >
         <Foreign>{file.fileName}</Foreign>
       </span>
     ),
@@ -165,7 +188,8 @@ const FILE_COLUMNS: Column<File>[] = [
           >
             <span>
               <Pill tone={verdict.result === 'Success' ? 'ok' : 'bad'}>
-                {verdict.engine}: {verdict.result === 'Success' ? text.clean : visible(verdict.result)}
+                {verdict.engine}:{' '}
+                {verdict.result === 'Success' ? text.clean : visible(verdict.result)}
               </Pill>
             </span>
           </Tooltip>

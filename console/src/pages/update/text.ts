@@ -35,7 +35,8 @@ export const text = {
   reason: 'Reason, for those who find it recalled',
   recallDone: 'The update is recalled',
   deleteTitle: 'Delete this update?',
-  deleteText: 'Its files are removed. The service refuses it while a deployment or another update needs it.',
+  deleteText:
+    'Its files are removed. The service refuses it while a deployment or another update needs it.',
   deleteDone: 'The update is being deleted',
   whyNotDeploy: 'It cannot be deployed',
   whyNotRecall: 'It is recalled already',

@@ -69,7 +69,12 @@ export function Updates() {
             </Card>
           ) : (
             grouped(all).map(([name, versions]) => (
-              <Card key={name} title={<bdi>{visible(name)}</bdi>} side={text.versions(versions.length)} isFlush>
+              <Card
+                key={name}
+                title={<bdi>{visible(name)}</bdi>}
+                side={text.versions(versions.length)}
+                isFlush
+              >
                 <Table
                   label={name}
                   columns={columnsOf(instance)}
@@ -99,13 +104,15 @@ function grouped(updates: Update[]): [string, Update[]][] {
 
 export function UpdateState({ update }: { update: Update }) {
   if (update.recall) return <Mark tone="bad" icon={<CancelIcon />} text={text.recalled} />;
-  if (update.isDeployable) return <Mark tone="ok" icon={<SucceededIcon />} text={text.deployable} />;
+  if (update.isDeployable)
+    return <Mark tone="ok" icon={<SucceededIcon />} text={text.deployable} />;
   return <Mark tone="wait" icon={<UpdatesIcon />} text={text.part} />;
 }
 
 export function ScanMark({ result }: { result: string | null | undefined }) {
   if (result === 'Success') return <Mark tone="ok" icon={<SignedIcon />} text={text.clean} />;
-  if (result === 'Malicious') return <Mark tone="bad" icon={<CancelIcon />} text={text.malicious} />;
+  if (result === 'Malicious')
+    return <Mark tone="bad" icon={<CancelIcon />} text={text.malicious} />;
   return <span className="soft">{text.notScanned}</span>;
 }
 
@@ -124,7 +131,12 @@ function columnsOf(instance: string): Column<Update>[] {
         </Link>
       ),
     },
-    { head: text.state, narrow: 'state', width: '160px', cell: (update) => <UpdateState update={update} /> },
+    {
+      head: text.state,
+      narrow: 'state',
+      width: '160px',
+      cell: (update) => <UpdateState update={update} />,
+    },
     {
       head: text.name,
       narrow: 'line',
@@ -146,7 +158,8 @@ function columnsOf(instance: string): Column<Update>[] {
       width: '220px',
       cell: (update) => (
         <span className="oneline">
-          {update.compatibility.map((each) => Object.values(each).join(' ')).join(', ') || text.fitsAnything}
+          {update.compatibility.map((each) => Object.values(each).join(' ')).join(', ') ||
+            text.fitsAnything}
         </span>
       ),
     },
