@@ -131,7 +131,7 @@ class _Bench:
             fleet,
             cast("Hub", _Twins()),
             queues,
-            RollupScheduler(queues, _ROLLUP_SECONDS),
+            RollupScheduler(queues, _ROLLUP_SECONDS, clock),
             BestUpdates(fleet, TableUpdates(Table(self.accounts, "Updates"))),
             reads=Pacer(1e9),
         )

@@ -88,7 +88,7 @@ async def reconcile(message: func.QueueMessage) -> None:
 async def roll_up(message: func.QueueMessage) -> None:
     """Sum up the counters of a group."""
     order = _read(messages.RollUp, message)
-    await container().rollup.group(order.instance, order.group)
+    await container().rollup.run(order)
 
 
 @bp.queue_trigger(arg_name="message", queue_name="resign", connection=STATE_CONNECTION)

@@ -40,6 +40,7 @@ from shared.services.updates.best_updates import BestUpdates
 from tests.memory import (
     Crash,
     Faults,
+    FixedClock,
     MemoryHub,
     MemoryQueues,
     MemoryUpdates,
@@ -486,7 +487,7 @@ class Service:
             fleet,
             around(self.hub),
             queues,
-            RollupScheduler(queues, 0.0),
+            RollupScheduler(queues, 0.0, FixedClock()),
             BestUpdates(fleet, around(self.updates)),
             Announcer(queues, 0.0),
             reads=Pacer(1e9),

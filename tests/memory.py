@@ -78,6 +78,7 @@ from shared.ports import (
     JudgedContent,
     KnownClass,
     KnownGroup,
+    LastRollup,
     Page,
     Rollup,
     Sample,
@@ -939,6 +940,11 @@ class MemoryFleet:
         known = self._rollups.get((instance, group))
         if known is None or known.as_of < rollup.as_of:
             self._rollups[instance, group] = rollup
+
+    async def last_rollup(self, instance: str, group: str) -> LastRollup | None:
+        await asyncio.sleep(0)
+        known = self._rollups.get((instance, group))
+        return LastRollup(known.as_of, known.buckets) if known else None
 
     async def rollups(self, instance: str, group: str | None = None) -> Mapping[str, Rollup]:
         await asyncio.sleep(0)

@@ -8,7 +8,6 @@ from functools import cached_property
 from shared.container.devices import DeviceServices
 from shared.services.deployments.command import Commands
 from shared.services.deployments.deploy import Deploy
-from shared.services.deployments.fan_out import FanOuts
 from shared.services.deployments.lists import DeploymentLists
 from shared.services.deployments.reconcile import Reconcile
 
@@ -30,19 +29,6 @@ class DeploymentServices(DeviceServices):
             pacer=self.pacer,
             rollups=self.rollups,
             clock=self.clock,
-            announcer=self.announcer,
-        )
-
-    @cached_property
-    def fan_outs(self) -> FanOuts:
-        """Work of deployments on its way to devices."""
-        return FanOuts(
-            deployments=self.deployments,
-            fleet=self.fleet,
-            queues=self.queues,
-            budget=self.hub_budget,
-            clock=self.clock,
-            commands_per_second=self.settings.hub_commands_per_second,
             announcer=self.announcer,
         )
 

@@ -8,7 +8,11 @@ from shared.adapters.events import EventGridCustomerTopic, EventGridTopic
 from shared.container.updates import UpdateServices
 from shared.services.announce import Announcements
 from shared.services.deployments.completions import Completions
+from shared.services.deployments.evaluator import Evaluator
+from shared.services.deployments.fan_out import FanOuts
+from shared.services.deployments.pending import PendingDevices
 from shared.services.deployments.rollback import Rollbacks
+from shared.services.deployments.transitions import Transitions
 from shared.services.devices.health import HealthLists
 from shared.services.devices.history import DeviceHistory
 from shared.services.devices.lists import DeviceLists
@@ -32,7 +36,7 @@ class DeviceServices(UpdateServices):
     @cached_property
     def rollups(self) -> RollupScheduler:
         """Asks for roll-ups."""
-        return RollupScheduler(self.queues, self.settings.rollup_delay_seconds)
+        return RollupScheduler(self.queues, self.settings.rollup_delay_seconds, self.clock)
 
     @cached_property
     def pacer(self) -> Pacer:
@@ -127,13 +131,44 @@ class DeviceServices(UpdateServices):
         )
 
     @cached_property
+    def fan_outs(self) -> FanOuts:
+        """Work of deployments on its way to devices."""
+        return FanOuts(
+            deployments=self.deployments,
+            fleet=self.fleet,
+            queues=self.queues,
+            budget=self.hub_budget,
+            clock=self.clock,
+            commands_per_second=self.settings.hub_commands_per_second,
+            announcer=self.announcer,
+        )
+
+    @cached_property
     def rollup(self) -> RollUp:
         """Roll-ups."""
         rollbacks = Rollbacks(
             self.deployments, self.updates, self.fleet, self.queues, self.clock, self.audit
         )
         completions = Completions(self.deployments, self.fleet, self.announcer, self.clock)
-        return RollUp(self.devices, self.fleet, rollbacks, self.clock, completions)
+        evaluator = Evaluator(
+            deployments=self.deployments,
+            fleet=self.fleet,
+            queues=self.queues,
+            fan_outs=self.fan_outs,
+            rollbacks=rollbacks,
+            transitions=Transitions(self.deployments, self.announcer),
+            clock=self.clock,
+        )
+        return RollUp(
+            passes=self.passes,
+            fleet=self.fleet,
+            rollbacks=rollbacks,
+            evaluator=evaluator,
+            pending=PendingDevices(self.queues, self.clock),
+            rollups=self.rollups,
+            clock=self.clock,
+            completions=completions,
+        )
 
     @cached_property
     def announcements(self) -> Announcements:

@@ -220,7 +220,7 @@ def a_worker(
             best,
             blobs,
             queues,
-            RollupScheduler(queues, 0.0),
+            RollupScheduler(queues, 0.0, clock),
             clock,
             imports,
             Orphans(imports, updates, blobs, verdicts, clock),

@@ -67,7 +67,7 @@ async def a_recount(
         faults.around(service.hub),
         service.observe(0, faults),
         Pacer(100_000.0),
-        RollupScheduler(service.queues, 0.0),
+        RollupScheduler(service.queues, 0.0, FixedClock()),
         faults.around(reports),
         clock,
     )

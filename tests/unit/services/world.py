@@ -20,9 +20,12 @@ from shared.services.audit.trail import AuditTrail
 from shared.services.deployments.command import Commands
 from shared.services.deployments.completions import Completions
 from shared.services.deployments.deploy import Deploy
+from shared.services.deployments.evaluator import Evaluator
 from shared.services.deployments.fan_out import FanOuts
+from shared.services.deployments.pending import PendingDevices
 from shared.services.deployments.reconcile import Reconcile
 from shared.services.deployments.rollback import Rollbacks
+from shared.services.deployments.transitions import Transitions
 from shared.services.devices.lists import DeviceLists
 from shared.services.devices.observe import ObserveDevices
 from shared.services.devices.refusals import Refusals
@@ -104,7 +107,7 @@ class World:
         devices, fleet = around(self.devices), around(self.fleet)
         deployments, hub = around(self.deployments), around(self.hub)
         sealer = MemorySealer()
-        self.rollups = RollupScheduler(queues, 0.0)
+        self.rollups = RollupScheduler(queues, 0.0, self.clock)
         best = BestUpdates(fleet, updates)
         families = Families(updates, around(self.holders))
         self.announcer = Announcer(queues, 0.0)
@@ -178,7 +181,25 @@ class World:
         )
         rollbacks = Rollbacks(deployments, updates, fleet, queues, self.clock, self.audit)
         completions = Completions(deployments, fleet, self.announcer, self.clock)
-        self.rollup = RollUp(devices, fleet, rollbacks, self.clock, completions)
+        self.evaluator = Evaluator(
+            deployments=deployments,
+            fleet=fleet,
+            queues=queues,
+            fan_outs=self.fan_outs,
+            rollbacks=rollbacks,
+            transitions=Transitions(deployments, self.announcer),
+            clock=self.clock,
+        )
+        self.rollup = RollUp(
+            passes=devices,
+            fleet=fleet,
+            rollbacks=rollbacks,
+            evaluator=self.evaluator,
+            pending=PendingDevices(queues, self.clock),
+            rollups=self.rollups,
+            clock=self.clock,
+            completions=completions,
+        )
         self.announcements = Announcements(
             [INSTANCE],
             devices,
@@ -261,7 +282,7 @@ class World:
             messages.PublishImport: lambda order: self.publish.run(order.instance, order.operation),
             messages.FanOut: self.fan_outs.run,
             messages.Reconcile: self._reconcile,
-            messages.RollUp: lambda order: self.rollup.group(order.instance, order.group),
+            messages.RollUp: self.rollup.run,
             messages.Announce: self.announcements.run,
         }
 
