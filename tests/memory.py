@@ -638,6 +638,16 @@ class MemoryDevices:
         ]
         return found[:size]
 
+    async def modules(
+        self, instance: str, bucket: int, device_id: str
+    ) -> Sequence[Stored[DeviceRecord]]:
+        await asyncio.sleep(0)
+        return [
+            row
+            for place, row in self.rows.items()
+            if place[:2] == (instance, bucket) and place[2].startswith(device_id + "/")
+        ]
+
     async def history(
         self,
         instance: str,
