@@ -12,6 +12,7 @@ from functions import (
     health,
     log_collections,
     me,
+    rollouts,
     subgroup_deployments,
     updates,
 )
@@ -26,6 +27,7 @@ RESOURCES: tuple[Api, ...] = (
     health.api,
     log_collections.api,
     deployments.api,
+    rollouts.api,
     subgroup_deployments.api,
     audit.api,
     me.api,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from functools import cached_property
 
-from shared.container.deployments import DeploymentServices
+from shared.container.rollouts import RolloutServices
 from shared.services.maintenance.dead_letters import DeadLetters
 from shared.services.maintenance.orphans import Orphans
 from shared.services.maintenance.sweep import Sweep
@@ -15,7 +15,7 @@ from shared.settings import read_settings
 __all__ = ["Container", "container"]
 
 
-class Container(DeploymentServices):
+class Container(RolloutServices):
     """The services, each made when first asked for."""
 
     @cached_property

@@ -11,16 +11,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from shared.http.model import Count, Model
+from shared.http.rollout_models import Rollout
+
 type UpdateName = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[a-zA-Z0-9.-]+$")]
 type DeviceState = Literal["Succeeded", "InProgress", "Canceled", "Failed"]
 type SubgroupState = Literal["Active", "Failed", "Inactive", "Canceled"]
-type Count = Annotated[int, Meta(ge=0)]
 ImportType = Literal["Devices", "Modules", "All"]
 """Which identities of the hub's registry to read again."""
-
-
-class Model(msgspec.Struct, rename="camel", omit_defaults=True):
-    """Base of all: camelCase outside, absent members left out."""
 
 
 class InnerError(Model):
@@ -446,6 +444,7 @@ class Deployment(Model):
     """Changes with `revision`. Additional, as that is."""
     revision: Annotated[int, Meta(ge=1)] | None = None
     """Counts what operators have asked for: specifications, edits and actions."""
+    rollout: Rollout | None = None
 
 
 class SubgroupDeploymentStatus(Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.http.models import Model
+from shared.http.model import Model
 
 
 class MyInstance(Model):

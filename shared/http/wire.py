@@ -24,6 +24,7 @@ from shared.domain.scanning.scan import Verdict, worst
 from shared.domain.updates.update import Update, UpdateFile
 from shared.domain.updates.update_id import UpdateId
 from shared.http import models
+from shared.http.rollout_models import Rollout
 from shared.ports import KnownClass, Stored
 
 _SCAN_RESULTS = {"clean": "Success", "malicious": "Malicious"}
@@ -364,7 +365,11 @@ def compliance(item: Compliance) -> models.UpdateCompliance:
 
 
 def deployment(
-    item: Deployment, class_ids: list[str], subgroup: str | None = None
+    item: Deployment,
+    class_ids: list[str],
+    subgroup: str | None = None,
+    *,
+    rollout: Rollout | None = None,
 ) -> models.Deployment:
     """A deployment; of a whole group it is cancelled when it is so for every class."""
     chosen = [item.subgroup(class_id) for class_id in ([subgroup] if subgroup else class_ids)]
@@ -381,6 +386,7 @@ def deployment(
         recall_reason=item.recall_reason,
         etag=deployment_etag(item),
         revision=item.revision,
+        rollout=rollout,
     )
 
 
