@@ -19,9 +19,10 @@ from typing import Any
 from bench.bare_host import BARE_PATH, bare_host
 from bench.harness import Measure, Options, Result, compared, in_turns, percentile
 from local.demo.publisher import build
-from local.file_server import FileServer
-from local.rest import Rest, update_path
+from local.rest import Rest
 from local.stack.running import Stack, start
+from odu_cli.file_server import FileServer
+from odu_cli.rest import update_path
 from shared.adapters.clock import SystemClock
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table

@@ -22,8 +22,9 @@ from typing import Any
 from bench.harness import Options, Result, compared, in_turns, percentile
 from local.fleet.device import SimulatedDevice
 from local.fleet.registry import register, registry
-from local.rest import Rest, RestError
+from local.rest import Rest
 from local.stack.running import Stack, start
+from odu_cli.rest import RestError
 
 _DEVICES = 24
 _SAMPLES, _QUICK_SAMPLES = 48, 12

@@ -6,11 +6,11 @@ import typing
 import azure.functions as func
 
 from shared.container import container
+from shared.domain.dead_letter import blob_of
 from shared.domain.errors import InvalidInput
 from shared.domain.instant import instant
 from shared.domain.refused_events import Refusal
 from shared.services.devices.relay import HubEvent
-from shared.services.maintenance.dead_letters import blob_of
 from shared.topology import (
     TWINS_CONNECTION,
     TWINS_CONSUMER_GROUP,

@@ -1,95 +1,31 @@
-"""A client of the service's REST API: token, trust, pages, long-running operations and errors.
-
-The demo, the tests and the operator's commands all go through it. The HTTP library is loaded with
-the first connection, so that whoever only names the errors need not wait for it.
-"""
+"""The REST client of the command line, let into a stack of this machine in any role."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import ssl
 import time
-import uuid
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING
 
-from local.stack.running import Stack
+import odu_cli.rest
+from odu_cli.target import ServiceTarget
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from local.stack.running import Stack
 
-    import aiohttp
-
-API_VERSION = "2022-10-01"
-UNEXPECTED_ANSWER = "UnexpectedAnswer"
-"""Code of the error for an answer that is not one of this API."""
-_POLL_SECONDS = 0.25
-_TIMEOUT_SECONDS = 30.0
 _TOKEN_SECONDS = 3600
-_BUSY = (429, 503)
-_LONGEST_WAIT_SECONDS = 30.0
-
-
-class RestError(Exception):
-    """The service refused a request; `error` is the `Error` object of its answer."""
-
-    def __init__(self, status: int, error: Mapping[str, Any]) -> None:
-        super().__init__(f"{status} {error.get('code', '')}: {error.get('message', '')}")
-        self.status = status
-        self.error = error
-
-
-class Unreachable(Exception):
-    """No answer came; the message says from where, and why."""
-
-
-class Access(Protocol):
-    """An instance of the service and how to be let in."""
-
-    @property
-    def endpoint(self) -> str:
-        """Base URL, without a slash at its end."""
-
-    @property
-    def instance(self) -> str:
-        """Id of the instance."""
-
-    def trust(self) -> ssl.SSLContext:
-        """The certificate authorities to trust."""
-
-    async def token(self) -> str:
-        """A bearer token that is valid for some minutes at least."""
 
 
 @dataclass(slots=True)
-class StackAccess:
-    """An instance of a local stack; tokens are made here, of any role."""
+class StackTokens:
+    """Tokens made here, without the stack's issuer, renewed long before they expire."""
 
     stack: Stack
-    role: str = "Administrator"
+    role: str
     _token: str = field(default="", init=False, repr=False)
     _renewed_at: float = field(default=float("-inf"), init=False)
 
-    @property
-    def endpoint(self) -> str:
-        """Base URL of the stack's service."""
-        return self.stack.endpoint
-
-    @property
-    def instance(self) -> str:
-        """The stack's instance."""
-        return self.stack.instance
-
-    def trust(self) -> ssl.SSLContext:
-        """The stack's own authority."""
-        return ssl.create_default_context(cafile=self.stack.ca_file)
-
     async def token(self) -> str:
-        """A token of the role, renewed long before it expires."""
+        """See `odu_cli.target.TokenSource`."""
         now = time.monotonic()
         if now - self._renewed_at > _TOKEN_SECONDS / 2:
             self._token = self.stack.token(self.role, lifetime_seconds=_TOKEN_SECONDS)
@@ -97,215 +33,20 @@ class StackAccess:
         return self._token
 
 
-def path(*segments: str, **query: str | None) -> str:
-    """A path below an instance; segments and values are escaped, values of None left out.
-
-    The method suffix of a resource, such as `:cancel`, is appended by the caller.
-    """
-    escaped = "/".join(quote(segment, safe="") for segment in segments)
-    given = {name: value for name, value in query.items() if value is not None}
-    return escaped + (f"?{urlencode(given, quote_via=quote)}" if given else "")
-
-
-def update_path(update_id: Mapping[str, str]) -> str:
-    """Where an update is, below an instance."""
-    provider, name, version = (update_id[part] for part in ("provider", "name", "version"))
-    return path("updates", "providers", provider, "names", name, "versions", version)
-
-
-def deployment_path(group: str, deployment: str) -> str:
-    """Where a deployment is, below an instance."""
-    return path("management", "groups", group, "deployments", deployment)
-
-
-class Rest:
-    """A client of one instance; an async context manager.
+class Rest(odu_cli.rest.Rest):
+    """A client of the instance of a stack.
 
     Args:
-        where: A running stack, or any other access to an instance.
-        role: The role to take in a stack.
-        patience: How often a request is sent again that is answered with 429 or 503.
+        stack: A running stack.
+        role: The role to take.
+        patience: See `odu_cli.rest.Rest`.
     """
 
-    def __init__(
-        self, where: Stack | Access, role: str = "Administrator", *, patience: int = 0
-    ) -> None:
-        self._access: Access = StackAccess(where, role) if isinstance(where, Stack) else where
-        self._patience = patience
-        self._session: aiohttp.ClientSession | None = None
-
-    @property
-    def instance(self) -> str:
-        """Id of the instance."""
-        return self._access.instance
-
-    async def __aenter__(self) -> Self:
-        """Open the connections."""
-        import aiohttp
-
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._access.trust()),
-            timeout=aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS),
+    def __init__(self, stack: Stack, role: str = "Administrator", *, patience: int = 0) -> None:
+        target = ServiceTarget(
+            endpoint=stack.endpoint,
+            instance=stack.instance,
+            tokens=StackTokens(stack, role),
+            ca_file=stack.ca_file,
         )
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the connections."""
-        assert self._session is not None
-        await self._session.close()
-
-    async def request(self, method: str, path: str, body: object = None) -> tuple[Any, Any]:
-        """Send a request; the headers and the JSON body of the answer.
-
-        Args:
-            method: HTTP method.
-            path: Below the instance, or as the service gave it: from the root, with its
-                api-version.
-            body: Sent as JSON, if not None.
-
-        Raises:
-            RestError: The answer is an error, or not one of this API.
-            Unreachable: There is no answer.
-        """
-        address = self._address(path)
-        for left in range(self._patience, -1, -1):
-            status, headers, text = await self._send(method, address, body)
-            if status not in _BUSY or not left:
-                break
-            await asyncio.sleep(_seconds_to_wait(headers))
-        return headers, _content(status, text)
-
-    def _address(self, path: str) -> str:
-        if path.startswith("/"):
-            return self._access.endpoint + path
-        separator = "&" if "?" in path else "?"
-        instance = quote(self._access.instance, safe="")
-        return (
-            f"{self._access.endpoint}/deviceUpdate/{instance}/{path}"
-            f"{separator}api-version={API_VERSION}"
-        )
-
-    async def _send(self, method: str, address: str, body: object) -> tuple[int, Any, bytes]:
-        import aiohttp
-        from yarl import URL
-
-        assert self._session is not None
-        headers = {"Authorization": f"Bearer {await self._access.token()}"}
-        if method == "PATCH":
-            headers["Content-Type"] = "application/merge-patch+json"
-        try:
-            async with self._session.request(
-                method,
-                URL(address, encoded=True),
-                json=body,
-                headers=headers,
-                allow_redirects=False,  # the token is for this service alone
-            ) as response:
-                return response.status, response.headers, await response.read()
-        except TimeoutError:
-            reason = f"no answer within {_TIMEOUT_SECONDS:g} s"
-        except aiohttp.ClientConnectorCertificateError as error:
-            cause = error.certificate_error
-            reason = f"its certificate is not trusted: {getattr(cause, 'verify_message', cause)}"
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            reason = _reason(error)
-        raise Unreachable(f"{self._access.endpoint} cannot be reached: {reason}")
-
-    async def get(self, path: str) -> Any:
-        """Read a resource."""
-        return (await self.request("GET", path))[1]
-
-    async def items(self, path: str) -> AsyncIterator[Any]:
-        """Everything that a list holds, page by page."""
-        link: str | None = path
-        while link:
-            page = await self.get(link)
-            for item in page["value"]:
-                yield item
-            link = page.get("nextLink")
-            if link and not link.startswith("/deviceUpdate/"):
-                raise RestError(200, _foreign("leads to a page outside of it"))
-
-    async def import_update(self, items: list[dict[str, Any]]) -> str:
-        """Start an import; the path of its operation."""
-        headers, _ = await self.request("POST", "updates:import", items)
-        return str(headers["Operation-Location"])
-
-    async def finished(
-        self, operation: str, on_progress: Callable[[Mapping[str, Any]], None] | None = None
-    ) -> Mapping[str, Any]:
-        """Wait until an operation has ended; its last state."""
-        async for state in self.states(operation):
-            if on_progress is not None:
-                on_progress(state)
-        return state
-
-    async def states(self, operation: str) -> AsyncIterator[Mapping[str, Any]]:
-        """The state of an operation, again and again until it has ended."""
-        while True:
-            state: Mapping[str, Any] = await self.get(operation)
-            yield state
-            if state["status"] in ("Succeeded", "Failed"):
-                return
-            await asyncio.sleep(_POLL_SECONDS)
-
-    async def deploy(
-        self,
-        group: str,
-        update_id: Mapping[str, str],
-        deployment: str | None = None,
-        *,
-        starts_at: str = "2020-01-01T00:00:00Z",
-        rollback_policy: Mapping[str, Any] | None = None,
-    ) -> str:
-        """Deploy an update to a group, by default at once; the deployment's id."""
-        identity = deployment or f"d-{uuid.uuid4().hex[:12]}"
-        body = {
-            "deploymentId": identity,
-            "groupId": group,
-            "startDateTime": starts_at,
-            "update": {"updateId": dict(update_id)},
-        }
-        if rollback_policy is not None:
-            body["rollbackPolicy"] = rollback_policy
-        await self.request("PUT", deployment_path(group, identity), body)
-        return identity
-
-
-def _seconds_to_wait(headers: Mapping[str, str]) -> float:
-    given = headers.get("Retry-After", "")
-    return min(float(given) if given.isdigit() else 1.0, _LONGEST_WAIT_SECONDS)
-
-
-def _reason(error: Exception) -> str:
-    """Why there is no connection, in the words of the system if it is the one to blame."""
-    cause: Any = getattr(error, "os_error", error)
-    number = getattr(cause, "errno", None)
-    if number:  # those of name resolution are negative
-        return os.strerror(number) if number > 0 else str(cause.strerror)
-    return str(error) or type(error).__name__
-
-
-def _content(status: int, text: bytes) -> Any:
-    try:
-        content = json.loads(text) if text else None
-    except ValueError:
-        raise RestError(status, _foreign("is not JSON")) from None
-    if 200 <= status < 300:
-        return content
-    error = content.get("error") if isinstance(content, dict) else None
-    if not isinstance(error, dict):
-        raise RestError(status, _foreign("does not say what is wrong"))
-    raise RestError(status, error)
-
-
-def _foreign(what: str) -> Mapping[str, str]:
-    return {
-        "code": UNEXPECTED_ANSWER,
-        "message": f"The answer {what}; is this the address of a Device Update service?",
-    }
+        super().__init__(target, patience=patience)

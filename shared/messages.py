@@ -7,7 +7,7 @@ ones are ignored, so that messages of two releases can lie in one queue during a
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
@@ -21,6 +21,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
     queue: ClassVar[Queue]
     work: ClassVar[str]
+
+
+M = TypeVar("M", bound=Message)
 
 
 class _OfOperation(Message, frozen=True, kw_only=True):
@@ -188,7 +191,7 @@ def encode(message: Message) -> bytes:
     return msgspec.json.encode(message)
 
 
-def decode[T: Message](kind: type[T], text: bytes | str) -> T:
+def decode(kind: type[M], text: bytes | str) -> M:
     """A message from its JSON text.
 
     Raises:

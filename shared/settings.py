@@ -165,19 +165,6 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     return settings
 
 
-def read_connections(environment: Mapping[str, str]) -> tuple[Connection, Connection]:
-    """The accounts of state and content alone, for tools of operators.
-
-    Raises:
-        InvalidInput: A setting is missing; the message names every one.
-    """
-    reader = _Reader(environment)
-    state = reader.connection(STATE_CONNECTION, "queue")
-    content = reader.connection(CONTENT_CONNECTION, "blob")
-    reader.finish()
-    return state, content
-
-
 class _Reader:
     """Reads one setting after the other and remembers what is wrong with any."""
 

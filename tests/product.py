@@ -14,7 +14,8 @@ from azure.iot.hub import IoTHubRegistryManager
 from azure.iot.hub.models import Twin, TwinProperties
 
 from local.fleet.fleet import Fleet, SimulatedDevice
-from local.rest import Rest, RestError
+from local.rest import Rest
+from odu_cli.rest import RestError
 from shared.contract.twin import startup_report
 from tests.packages import MANUFACTURER, Package
 from tests.storage import Storage

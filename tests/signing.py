@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from local.keys.changes import first, next_kid, revoked, rotated
-from local.keys.roots import Roots
-from local.keys.signing_keys import SigningKey
+from odu_cli.keys.changes import first, next_kid, revoked, rotated
+from odu_cli.keys.roots import Roots
+from odu_cli.keys.signing_keys import SigningKey
 from shared.contract.rootkeys import RootKey, RootKeyStore, parse_root_key_package, validate
 from shared.contract.signature import verify_update_manifest
 from shared.domain.errors import DependencyFailed

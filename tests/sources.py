@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from local.file_server import LoopbackServer
+from odu_cli.file_server import LoopbackServer
 from tests.packages import Package, sha256
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Runs one subcommand: `python -m local.cli NAME [options]`."""
+"""Runs one command: `python -m local.cli NAME [options]`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import sys
 
 
 def main(arguments: list[str]) -> int:
-    """Run the subcommand named by the first argument; return its exit code."""
+    """Run the command named by the first argument; return its exit code.
+
+    What is no command of the stack is one of an operator.
+    """
     name = arguments[0] if arguments else ""
     module = _module(name)
     if module is None:
-        print(f"odu: there is no command {name!r}; see ./odu --help", file=sys.stderr)
-        return 2
+        from odu_cli.main import main as operate
+
+        return operate(arguments)
     try:
         code: int = importlib.import_module(module).main(arguments[1:])
         sys.stdout.flush()
@@ -27,11 +31,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _module(name: str) -> str | None:
-    """Find the module of a subcommand: of the stack or of an operator."""
+    """Find the module of a command of the local stack."""
     if not name.isidentifier() or name.startswith("_"):
         return None
-    modules = [f"{package}.{name}" for package in ("local.cli", "local.operator.commands")]
-    return next((module for module in modules if importlib.util.find_spec(module)), None)
+    module = f"local.cli.{name}"
+    return module if importlib.util.find_spec(module) else None
 
 
 if __name__ == "__main__":

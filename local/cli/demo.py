@@ -83,9 +83,9 @@ def _stack(keep: bool) -> Iterator[Stack]:
 async def _run(stack: Stack, given: argparse.Namespace) -> Sequence[Check]:
     from local.demo.scenario import Scenario, devices
     from local.demo.screen import Screen
-    from local.file_server import FileServer
     from local.fleet.fleet import Fleet
     from local.rest import Rest
+    from odu_cli.file_server import FileServer
 
     screen = Screen(is_quiet=given.json)
     screen.say(f"stack at {stack.endpoint}")

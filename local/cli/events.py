@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from local.cli.options import add_state, fail, parser
-from local.operator.output import moment, plain
 from local.stack.errors import NotRunning
 from local.stack.running import Stack
+from odu_cli.output import moment, plain
 
 _TIMEOUT_SECONDS = 30
 _PAUSE_SECONDS = 0.5

@@ -29,6 +29,7 @@ class Check:
     name: str
     argv: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=dict)
+    folder: Path = REPOSITORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,12 @@ def checks(pytest_arguments: list[str], *, only_tests: bool) -> list[Check]:
             {"MYPYPATH": "agent"},
         ),
         Check("imports", (tool("lint-imports"),)),
+        Check(
+            "imports of the command line",
+            (tool("lint-imports"),),
+            {"PYTHONPATH": str(REPOSITORY)},
+            REPOSITORY / "cli",
+        ),
         Check("pytest", (*tests, *_SIDE_BY_SIDE, *pytest_arguments)),
     ]
 
@@ -81,7 +88,7 @@ def run(check: Check) -> Outcome:
     print(f"--- {check.name}: {' '.join(Path(part).name for part in check.argv[:3])}", flush=True)
     started = time.monotonic()
     environment = {**os.environ, **check.environment}
-    code = subprocess.run(check.argv, cwd=REPOSITORY, env=environment, check=False).returncode
+    code = subprocess.run(check.argv, cwd=check.folder, env=environment, check=False).returncode
     return Outcome(check.name, code, time.monotonic() - started)
 
 
@@ -97,7 +104,7 @@ def coverage() -> str:
 def summary(outcomes: list[Outcome], covered: str) -> list[str]:
     """Return one line for each check, and the coverage."""
     lines = [
-        f"{'ok' if outcome.code == 0 else 'FAILED':<7} {outcome.name:<19} {outcome.seconds:6.1f} s"
+        f"{'ok' if outcome.code == 0 else 'FAILED':<7} {outcome.name:<27} {outcome.seconds:6.1f} s"
         for outcome in outcomes
     ]
     return [*lines, f"coverage of lines: {covered}"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from local.cli.options import add_state, fail, parser
-from local.operator.exit_codes import ExitCode
 from local.stack.errors import NotRunning
 from local.stack.roles import ROLES
 from local.stack.running import Stack
+from odu_cli.exit_codes import ExitCode
 
 
 def main(arguments: list[str]) -> int:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.file_server import FileServer
-from local.manifest_builder import UpdatePlan, build_manifest, file_entry
+from odu_cli.file_server import FileServer
+from odu_cli.manifest_builder import UpdatePlan, build_manifest, file_entry
 
 PROVIDER, NAME = "contoso", "appliance"
 COMPATIBILITY = (

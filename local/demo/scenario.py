@@ -9,16 +9,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.blob_drop import drop, read_status
 from local.demo.publisher import UpdatePackage, build
 from local.demo.screen import Screen
-from local.deployment_bars import Counts, DeploymentBars
-from local.file_server import FileServer
 from local.fleet.device import SimulatedDevice
 from local.fleet.fleet import Fleet
 from local.fleet.registry import registry
-from local.rest import Rest, RestError
+from local.rest import Rest
 from local.stack.running import Stack
+from odu_cli.blob_drop import drop, read_status
+from odu_cli.deployment_bars import Counts, DeploymentBars
+from odu_cli.file_server import FileServer
+from odu_cli.rest import RestError
 
 GROUPS = ("pilot", "north", "south")
 MODELS = ("toaster", "fridge")

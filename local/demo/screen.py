@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.table import Table
 
-from local.deployment_bars import Counts, DeploymentBars, deployment_bars
+from odu_cli.deployment_bars import Counts, DeploymentBars, deployment_bars
 
 
 @dataclass(slots=True)

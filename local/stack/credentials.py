@@ -49,6 +49,8 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     event_grid: str = msgspec.field(default_factory=_key)
     event_grid_admin: str = msgspec.field(default_factory=_url_safe_key)
     identity_admin: str = msgspec.field(default_factory=_url_safe_key)
+    identity_client: str = msgspec.field(default_factory=_url_safe_key)
+    """The secret of the command line at the token issuer."""
     source_url: str = msgspec.field(default_factory=_fernet_key)
     host_master: str = msgspec.field(default_factory=_url_safe_key)
     host_default: str = msgspec.field(default_factory=_url_safe_key)

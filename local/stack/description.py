@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local.cloud.identity.tokens import LOCAL_TENANT
+from local.cloud.identity.tokens import COMMAND_LINE_CLIENT, LOCAL_TENANT, token_endpoint_of
 from local.stack.parts import IMPORT_DROP_CONTAINER, INSTANCE, TOKEN_AUDIENCE, Site, hub_part
-from local.stack.running import Hub, Stack
+from local.stack.running import Hub, Stack, TokenClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +28,12 @@ def describe(site: Site, storage: str, ports: Mapping[str, int], pids: Mapping[s
         ports=dict(ports),
         state=str(site.state.path),
         roots_file=str(site.state.keys / "roots.json"),
+        tokens=TokenClient(
+            endpoint=token_endpoint_of(site.url("identity")),
+            client_id=COMMAND_LINE_CLIENT,
+            client_secret=site.credentials.identity_client,
+            scope=f"{TOKEN_AUDIENCE}/.default",
+        ),
         token_issuer=site.token_issuer,
         token_audience=TOKEN_AUDIENCE,
         token_tenant=LOCAL_TENANT,

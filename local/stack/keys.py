@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from local.keys.changes import first
-from local.keys.roots import KeysError, Roots
-from local.keys.service import Service, encoded
-from local.keys.signing_keys import KeyFolder
 from local.stack.errors import StackError
 from local.stack.state import write_private
+from odu_cli.keys import KeysError
+from odu_cli.keys.changes import first
+from odu_cli.keys.roots import Roots
+from odu_cli.keys.service import Service, encoded
+from odu_cli.keys.signing_keys import KeyFolder
+from odu_cli.storage import ServiceStorage
 from shared.domain.updates.keyring import KEYRING, Keyring
-from shared.settings import Connection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,8 +71,7 @@ def publish_keyring(directory: Path, storage: str) -> None:
 
 def storage_of(connection_string: str) -> Service:
     """A service whose state and content are in one storage account."""
-    connection = Connection(connection_string)
-    return Service(connection, connection, lambda: None)
+    return Service(ServiceStorage(connection_string))
 
 
 def _age(keyring: Keyring) -> tuple[int, int]:

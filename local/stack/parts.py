@@ -141,7 +141,10 @@ def identity_part(site: Site) -> Part:
             *("--registration", str(REPOSITORY / "infra" / "application.json")),
             *(word for name in site.options.instances for word in ("--role-scope", name)),
         ],
-        {"IDENTITY_ADMIN_KEY": site.credentials.identity_admin},
+        {
+            "IDENTITY_ADMIN_KEY": site.credentials.identity_admin,
+            "IDENTITY_CLIENT_SECRET": site.credentials.identity_client,
+        },
     )
 
 

@@ -36,6 +36,19 @@ class Hub(msgspec.Struct, frozen=True):
         return f"Hub(port {self.port})"
 
 
+class TokenClient(msgspec.Struct, frozen=True, kw_only=True):
+    """The token endpoint of the issuer and a client that it lets in, for the command line."""
+
+    endpoint: str = ""
+    client_id: str = ""
+    client_secret: str = ""
+    scope: str = ""
+
+    def __repr__(self) -> str:
+        """Keep the secret out of logs."""
+        return f"TokenClient({self.endpoint})"
+
+
 class Stack(msgspec.Struct, frozen=True, kw_only=True):
     """What `stack.json` says of a running stack. Holds secrets: never print it."""
 
@@ -58,6 +71,7 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     """The state directory."""
     roots_file: str
     """The root keys to build agents with."""
+    tokens: TokenClient
     token_issuer: str
     token_audience: str
     token_tenant: str
@@ -163,8 +177,9 @@ def up_command(state: StateDirectory, options: Sequence[str]) -> list[str]:
 
 
 def import_path() -> dict[str, str]:
-    """Return this environment, with the repository where Python looks for modules."""
-    path = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH"))))
+    """Return this environment, with our packages where Python looks for modules."""
+    ours = (str(REPOSITORY), str(REPOSITORY / "cli"))
+    path = os.pathsep.join(filter(None, (*ours, os.environ.get("PYTHONPATH"))))
     return {**os.environ, "PYTHONPATH": path}
 
 

@@ -13,7 +13,7 @@ from shared.ports.hub import Hub, TwinSource
 from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
 from shared.ports.operations import Operations
-from shared.ports.queues import DeadMessage, PoisonQueues, Queues
+from shared.ports.queues import Queues
 from shared.ports.recounts import Correction, Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import JudgedContent, RuleScanner, Sample, Scanner, Verdicts
@@ -29,7 +29,6 @@ __all__ = [
     "Correction",
     "Counters",
     "CustomerTopic",
-    "DeadMessage",
     "Deployments",
     "DeviceQuery",
     "DeviceWrite",
@@ -45,7 +44,6 @@ __all__ = [
     "LogCollections",
     "Operations",
     "Page",
-    "PoisonQueues",
     "Queues",
     "Recounts",
     "RefusalCounts",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from local.file_server import LoopbackServer
+from odu_cli.file_server import LoopbackServer
 from shared.adapters.fetch import FetchLimits, SafeFetcher
 from shared.domain.operation import OperationStatus
 from shared.domain.updates.import_item import ImportItem

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.keys.changes import first, revoked
-from local.keys.roots import Roots
-from local.keys.signing_keys import KeyFolder
+from odu_cli.keys.changes import first, revoked
+from odu_cli.keys.roots import Roots
+from odu_cli.keys.signing_keys import KeyFolder
 from shared.domain.updates.update_id import MAX_VERSION_PART
 from tests.packages import make_package, unique
 

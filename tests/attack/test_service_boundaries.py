@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
-from local.rest import Rest, RestError
+from local.rest import Rest
+from odu_cli.rest import RestError
 from tests.packages import make_package, unique
 
 if TYPE_CHECKING:

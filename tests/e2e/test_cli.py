@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from local.operator.exit_codes import ExitCode
 from local.stack.running import import_path
+from odu_cli.exit_codes import ExitCode
 from shared.http import models
 from tests.packages import MANUFACTURER, make_package, unique
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from local.rest import Rest, RestError
+from local.rest import Rest
 from local.stack.running import Stack, start
+from odu_cli.rest import RestError
 from tests.packages import make_package, unique
 from tests.product import Product
 

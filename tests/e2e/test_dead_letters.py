@@ -109,7 +109,8 @@ async def poison(product: Product, *arguments: str) -> list[dict[str, Any]]:
     process = await create_subprocess_exec(*argv, env=import_path(), stdin=DEVNULL, stdout=PIPE)
     stdout, _ = await process.communicate()
     assert process.returncode == 0
-    return [json.loads(line) for line in stdout.splitlines()]
+    found: list[dict[str, Any]] = json.loads(stdout)
+    return found
 
 
 async def test_events_are_filtered_retried_given_up_listed_and_replayed(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.storage.blob.aio import ContainerClient
 
-from local.blob_drop import drop, read_status
+from odu_cli.blob_drop import drop, read_status
 from tests.packages import Package, inline_step, make_package, unique
 from tests.waiting import eventually
 

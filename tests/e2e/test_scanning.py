@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from local.rest import deployment_path
+from odu_cli.rest import deployment_path
 from shared.adapters.scanning.rules import BUILT_IN, rule_sources
 from shared.services.scanning.rules import RULES, STATUS
 from shared.topology import EventType

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Set
 from typing import Any
 
-from local.cli.keys import _VAULT_KEY
+from odu_cli.commands.keys import DEFAULT_KEY_NAME
 from shared.domain.access import Role
 from shared.topology import (
     CONTAINERS,
@@ -174,7 +174,7 @@ def _names(site: Site) -> Iterator[str]:
         if len({item["id"] for item in roles}) != len(roles):
             yield "two app roles have one id"
     key = site.one("Microsoft.KeyVault/vaults/keys")
-    yield from difference("signing key", {_VAULT_KEY}, {key.name})
+    yield from difference("signing key", {DEFAULT_KEY_NAME}, {key.name})
     functions = {item.function for item in program.triggers()}
     for alert in site.of("Microsoft.Insights/scheduledQueryRules"):
         query = alert.properties["criteria"]["allOf"][0]["query"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from local.rest import deployment_path, path, update_path
+from odu_cli.rest import deployment_path, path, update_path
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -17,7 +17,7 @@ import aiohttp
 from azure.iot.hub.sastoken import SasToken
 from azure.storage.blob.aio import ContainerClient
 
-from local.blob_drop import read_status
+from odu_cli.blob_drop import read_status
 from shared.contract.codes import AgentState
 from shared.topology import IMPORT_MANIFEST_SUFFIX, IMPORT_STATUS_SUFFIX
 from tests.packages import Package, inline_step, make_package

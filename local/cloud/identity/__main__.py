@@ -2,7 +2,8 @@
 
 `python -m local.cloud.identity --state DIR --tls-cert FILE --tls-key FILE`, with the roll order's
 key in the environment variable IDENTITY_ADMIN_KEY. People sign in at it with
-`--redirect`, `--audience` and `--registration`.
+`--redirect`, `--audience` and `--registration`, the command line with the secret in
+IDENTITY_CLIENT_SECRET.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from local.cloud.serving import (
 
 ADMIN_KEY_HEADER = "identity-admin-key"
 ADMIN_KEY_SETTING = "IDENTITY_ADMIN_KEY"
+CLIENT_SECRET_SETTING = "IDENTITY_CLIENT_SECRET"  # noqa: S105 (the name of a variable)
 
 _log = logging.getLogger(__name__)
 
@@ -150,7 +152,12 @@ def main() -> None:
 def _issuer(args: argparse.Namespace, admin_key: str) -> Issuer:
     if not args.redirect:
         return Issuer(args.state, admin_key)
-    sign_in = SignIn(args.state, redirects=tuple(args.redirect), audience=args.audience)
+    sign_in = SignIn(
+        args.state,
+        redirects=tuple(args.redirect),
+        audience=args.audience,
+        client_secret=os.environ.get(CLIENT_SECRET_SETTING) or None,
+    )
     roles = read_roles(args.registration)
     return Issuer(args.state, admin_key, sign_in=sign_in, roles=roles, scopes=args.role_scope)
 

@@ -1,4 +1,5 @@
-"""Sign-in of people to the console: authorization code with PKCE, as Microsoft Entra ID does it.
+"""Sign-in to the API as Microsoft Entra ID does it: of people by authorization code with PKCE, of
+the command line by client credentials.
 
 In place of a password there is a page on which one picks a name, roles and instances: this issuer
 serves a loopback stack only. Codes are good once and for a minute; refresh tokens are signed, so
@@ -25,6 +26,7 @@ import jwt
 from local.cloud.identity.keys import signing_keys
 from local.cloud.identity.tokens import (
     ALGORITHM,
+    COMMAND_LINE_CLIENT,
     CONSOLE_CLIENT,
     LOCAL_TENANT,
     issuer_of,
@@ -81,7 +83,7 @@ class SignIn:
     """The codes and tokens of one issuer.
 
     `redirects` are the exact addresses that may be returned to, `audience` the API that access
-    tokens are for.
+    tokens are for. With `client_secret` the command line proves itself: it is an administrator.
     """
 
     def __init__(
@@ -90,11 +92,13 @@ class SignIn:
         *,
         redirects: tuple[str, ...],
         audience: str,
+        client_secret: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._keys = keys
         self.redirects = redirects
         self._audience = audience
+        self._client_secret = client_secret
         self._clock = clock
         self._codes: dict[str, _Code] = {}
 
@@ -135,11 +139,13 @@ class SignIn:
         return f"{request.redirect}#{urlencode(answer)}"
 
     def redeemed(self, form: Mapping[str, str], base_url: str) -> dict[str, Any]:
-        """Return the token endpoint's answer to a code or to a refresh token.
+        """Return the token endpoint's answer to a code, a refresh token or client credentials.
 
         Raises:
-            SignInError: neither is good any more, or it is not the caller's.
+            SignInError: it is not good any more, or it is not the caller's.
         """
+        if form.get("grant_type") == "client_credentials":
+            return self._answer_to_client(form, base_url)
         if form.get("client_id") != CONSOLE_CLIENT:
             raise SignInError("invalid_client", "There is no such client.")
         kind = form.get("grant_type")
@@ -148,6 +154,23 @@ class SignIn:
         if kind == "refresh_token":
             return self._answer(self._grant_of_refresh(form, base_url), base_url)
         raise SignInError("unsupported_grant_type", "There is no such grant type.")
+
+    def _answer_to_client(self, form: Mapping[str, str], base_url: str) -> dict[str, Any]:
+        """https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow"""
+        secret = form.get("client_secret", "").encode(errors="surrogateescape")
+        if (
+            self._client_secret is None
+            or form.get("client_id") != COMMAND_LINE_CLIENT
+            or not hmac.compare_digest(secret, self._client_secret.encode())
+        ):
+            raise SignInError("invalid_client", "The client or its secret is not known.")
+        grant = Grant("command-line", ("DeviceUpdateAdministrator",), form.get("scope", ""))
+        return {
+            "token_type": "Bearer",
+            "expires_in": TOKEN_SECONDS,
+            "ext_expires_in": TOKEN_SECONDS,
+            "access_token": self._token(grant, base_url, self._audience, {}),
+        }
 
     def _grant_of_code(self, form: Mapping[str, str]) -> Grant:
         code = self._codes.pop(form.get("code", ""), None)

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from local.cloud.identity.sign_in import SignIn, SignInError
 from local.cloud.identity.sign_in_page import STYLE, AppRole, page
+from local.cloud.identity.tokens import token_endpoint_of
 
 _NO_STORE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 _MAX_NAME = 64
@@ -51,7 +52,7 @@ class SignInPages:
         prefix = f"{base_url}/{tenant}/oauth2/v2.0"
         return {
             "authorization_endpoint": f"{prefix}/authorize",
-            "token_endpoint": f"{prefix}/token",
+            "token_endpoint": token_endpoint_of(base_url, tenant),
             "end_session_endpoint": f"{prefix}/logout",
             "response_modes_supported": ["fragment"],
             "response_types_supported": ["code"],

@@ -23,6 +23,8 @@ LOCAL_TENANT = "5f0c9a52-7d34-4c0e-9b1e-2a6d0d75e001"
 
 CONSOLE_CLIENT = "1f7f3c1e-6a3b-4a57-9d0e-9b7f4f1c2c10"
 """Id of the application that the web console signs in as."""
+COMMAND_LINE_CLIENT = "7c2b5d0e-93c4-4b52-8f0b-2d1f6a9be311"
+"""Id of the application that the command line takes tokens as; it has a secret."""
 
 ALGORITHM = "RS256"
 
@@ -30,6 +32,11 @@ ALGORITHM = "RS256"
 def issuer_of(base_url: str, tenant: str = LOCAL_TENANT) -> str:
     """Return the issuer claim of a tenant's tokens; `base_url` has no slash at its end."""
     return f"{base_url}/{tenant}/v2.0"
+
+
+def token_endpoint_of(base_url: str, tenant: str = LOCAL_TENANT) -> str:
+    """Return where tokens are asked for; `base_url` has no slash at its end."""
+    return f"{base_url}/{tenant}/oauth2/v2.0/token"
 
 
 def mint(

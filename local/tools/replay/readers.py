@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.rest import Rest, RestError, Unreachable, deployment_path, path
+from local.rest import Rest
+from odu_cli.rest import RestError, Unreachable, deployment_path, path
 
 _PAUSE_SECONDS = 0.1
 _STATES = (

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.demo.publisher import NAME, PROVIDER, build
-from local.file_server import FileServer
 from local.rest import Rest
 from local.stack.parts import hub_name, hub_part
 from local.stack.running import Stack, start
@@ -26,6 +25,7 @@ from local.tools.replay.recording import Event, Recording
 from local.tools.replay.story import GROUPS, VERSIONS, Fleet, Workflow, beginning, day
 from local.tools.replay.truth import Truth
 from local.tools.replay.verdict import differences, differing_reads
+from odu_cli.file_server import FileServer
 from shared.contract.manifest import ManifestUpdateId
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.updates.update_id import UpdateId

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from local.rest import Rest, deployment_path, path
+from local.rest import Rest
 from local.tools.replay.stored import Contents
 from local.tools.replay.story import GROUPS
 from local.tools.replay.truth import Truth
+from odu_cli.rest import deployment_path, path
 from shared.domain.fleet.compliance import Compliance, best_update, compliance, state_counts
 from shared.domain.fleet.counters import TOTAL, Counts, History, contribution
 from shared.domain.fleet.device import DeviceRecord, view

@@ -7,7 +7,7 @@ import re
 
 from aiohttp import web
 
-from local.file_server import LoopbackServer
+from odu_cli.file_server import LoopbackServer
 
 _RANGE = re.compile(r"bytes=(\d+)-")
 

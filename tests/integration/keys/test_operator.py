@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import base64
 import json
@@ -11,14 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 from azure.storage.queue import QueueClient
 
-from local.cli import keys
-from local.keys.roots import KeysError
-from local.keys.service import Service
-from local.keys.signing_keys import KeyFolder
 from local.stack.keys import ensure_keys, publish_keyring, storage_of
 from local.stack.provision import provision
+from odu_cli.exit_codes import ExitCode
+from odu_cli.keys import KeysError
+from odu_cli.keys.service import Service
+from odu_cli.keys.signing_keys import KeyFolder
+from odu_cli.keys.site import KeySite
+from odu_cli.storage import CONTENT_VARIABLES, QUEUES_VARIABLES
 from shared.contract.rootkeys import parse_root_key_package, validate
 from tests.azurite import Azurite, start_azurite
+from tests.command_line import run
 from tests.signing import a_keyring, after_revocation, after_rotation
 
 if TYPE_CHECKING:
@@ -77,28 +79,27 @@ async def test_stack_gives_its_storage_the_keyring_that_is_newer(
 
 
 async def test_first_ceremony_makes_root_keys_and_a_keyring_that_devices_accept(
-    azurite: Azurite, service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    service: Service, tmp_path: Path
 ) -> None:
-    site = keys.Site(service, KeyFolder(tmp_path / "signing"), tmp_path / "roots", None)
-    given = argparse.Namespace(root_kid=["ACME.R1", "ACME.R2"], kid=None)
+    site = KeySite(service=service, store=KeyFolder(tmp_path / "signing"), roots=tmp_path / "roots")
 
-    assert keys._create(site, given) == 0
+    key, built_in_file = site.create(["ACME.R1", "ACME.R2"], None)
 
     found = service.read()
     assert found is not None
+    assert found[0].kid == key.kid
     package = parse_root_key_package(found[0].root_key_package.encode())
-    built_in = json.loads((tmp_path / "roots/roots.json").read_text())
-    assert list(built_in) == ["ACME.R1", "ACME.R2"]
+    assert list(json.loads(built_in_file.read_text())) == ["ACME.R1", "ACME.R2"]
     validate(package, {key.kid: key for key in package.root_keys})
     with pytest.raises(KeysError, match="has a keyring"):
-        keys._create(site, given)
+        site.create([], None)
 
 
 async def test_first_ceremony_insists_on_two_root_keys(service: Service, tmp_path: Path) -> None:
-    site = keys.Site(service, KeyFolder(tmp_path / "signing"), tmp_path / "roots", None)
+    site = KeySite(service=service, store=KeyFolder(tmp_path / "signing"), roots=tmp_path / "roots")
 
     with pytest.raises(KeysError, match="at least two"):
-        keys._create(site, argparse.Namespace(root_kid=["ACME.R1", "ACME.R1"], kid=None))
+        site.create(["ACME.R1", "ACME.R1"], None)
 
     assert service.read() is None
 
@@ -113,24 +114,41 @@ async def test_order_is_a_message_that_the_host_can_read(
     assert json.loads(base64.b64decode(message.content)) == {}
 
 
-def test_deployed_service_is_found_through_its_settings(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({}, "--content URL, or CONTENT_BLOB_URI"),
+        ({"CONTENT_BLOB_URI": "https://content.example"}, "--queues URL, or STATE_QUEUE_URI"),
+        ({"CONTENT_BLOB_URI": "http://content.example"}, "--content must be an https:// URL"),
+        (
+            {
+                "CONTENT_BLOB_URI": "https://c.example",
+                "STATE__queueServiceUri": "https://q.example",
+            },
+            "--vault URL, or SIGNING_VAULT_URL",
+        ),
+    ],
+)
+def test_deployed_service_is_found_by_what_its_deployment_printed(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], wanted: str
 ) -> None:
-    for name in ("STATE", "CONTENT", "SIGNING_VAULT_URL"):
+    for name in (*CONTENT_VARIABLES, *QUEUES_VARIABLES, "SIGNING_VAULT_URL"):
         monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
 
-    assert keys.main(["show", "--azure"]) == 1
+    ended = run("keys", "rotate", "--azure")
 
-    assert "CONTENT" in capsys.readouterr().err
+    assert ended.code == ExitCode.USAGE
+    assert wanted in ended.stderr
 
 
-def test_root_keys_have_to_be_named_for_a_deployed_service(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_root_keys_have_to_be_named_for_a_deployed_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STATE__queueServiceUri", "https://state.queue.example")
     monkeypatch.setenv("CONTENT__blobServiceUri", "https://content.blob.example")
     monkeypatch.setenv("SIGNING_VAULT_URL", "https://keys.vault.example")
 
-    assert keys.main(["create", "--azure"]) == 1
+    ended = run("keys", "create", "--azure")
 
-    assert "--roots" in capsys.readouterr().err
+    assert ended.code == ExitCode.ERROR
+    assert "--roots" in ended.stderr

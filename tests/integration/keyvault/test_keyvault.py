@@ -13,10 +13,10 @@ from joserfc import jws
 from joserfc.jwk import RSAKey
 from joserfc.registry import HeaderParameter
 
-from local.keys.changes import first, rotated
-from local.keys.roots import KeysError
-from local.keys.service import encoded
-from local.keys.signing_keys import KeyVault
+from odu_cli.keys import KeysError
+from odu_cli.keys.changes import first, rotated
+from odu_cli.keys.service import encoded
+from odu_cli.keys.signing_keys import KeyVault
 from shared.adapters.vault import KeyVaultSigner
 from shared.domain.errors import DependencyFailed
 from shared.domain.updates.keyring import KEYRING, Keyring

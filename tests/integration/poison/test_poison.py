@@ -11,16 +11,17 @@ from typing import Any
 
 import pytest
 
+from odu_cli.poison.desk import Discarded, PoisonDesk, Replayed
+from odu_cli.poison.explained import PoisonItem
+from odu_cli.poison.storage import open_poison_storage
+from odu_cli.storage import ServiceStorage
 from shared.adapters.blobs import AzureBlobs
-from shared.adapters.poison_queues import AzurePoisonQueues
-from shared.adapters.queues import AzureQueues
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
 from shared.adapters.table_operations import TableOperations
 from shared.domain.errors import DependencyFailed, InvalidInput, NotFound
 from shared.domain.operation import Failure, Operation, OperationStatus, Stage
 from shared.services.maintenance.dead_letters import DeadLetters
-from shared.services.maintenance.poison import Poison, PoisonItem, Replayed
 from shared.settings import Connection
 from shared.topology import QUEUES
 from tests.azurite import start_azurite
@@ -36,7 +37,7 @@ class Site:
     accounts: StorageAccounts
     blobs: AzureBlobs
     operations: TableOperations
-    poison: Poison
+    poison: PoisonDesk
 
     async def put(self, queue: str, body: Mapping[str, Any] | str) -> None:
         content = body if isinstance(body, str) else base64.b64encode(json.dumps(body).encode())
@@ -69,27 +70,30 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-async def account(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StorageAccounts]:
+async def storage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServiceStorage]:
     async with start_azurite(tmp_path_factory.mktemp("azurite")) as azurite:
-        connection = Connection(connection_string=azurite.connection_string)
-        accounts = StorageAccounts(connection, connection, lambda: None)
-        for container in ("imports", "quarantine", "deadletter"):
-            await accounts.blobs.create_container(container)
-        for queue in QUEUES:
-            await accounts.queues.create_queue(queue)
-        await accounts.tables.create_table("Operations")
-        yield accounts
-        await accounts.close()
+        yield ServiceStorage(azurite.connection_string)
+
+
+@pytest.fixture(scope="module")
+async def account(storage: ServiceStorage) -> AsyncIterator[StorageAccounts]:
+    connection = Connection(connection_string=storage.connection_string)
+    accounts = StorageAccounts(connection, connection, lambda: None)
+    for container in ("imports", "quarantine", "deadletter"):
+        await accounts.blobs.create_container(container)
+    for queue in QUEUES:
+        await accounts.queues.create_queue(queue)
+    await accounts.tables.create_table("Operations")
+    yield accounts
+    await accounts.close()
 
 
 @pytest.fixture
-async def site(account: StorageAccounts) -> AsyncIterator[Site]:
+async def site(account: StorageAccounts, storage: ServiceStorage) -> AsyncIterator[Site]:
     blobs = AzureBlobs(account, 1.0)
     operations = TableOperations(Table(account, "Operations"))
-    poison = Poison(
-        AzurePoisonQueues(account), AzureQueues(account), blobs, operations, DeadLetters(blobs)
-    )
-    yield Site(account, blobs, operations, poison)
+    async with open_poison_storage(storage) as opened:
+        yield Site(account, blobs, operations, PoisonDesk(opened))
     async for queue in account.queues.list_queues():
         await account.queues.get_queue_client(str(queue.name)).clear_messages()
     await blobs.delete_all("deadletter", "")
@@ -249,3 +253,20 @@ async def test_letters_are_read_raised_again_and_removed(site: Site) -> None:
 async def test_unknown_queue_is_refused_with_the_names_there_are(site: Site) -> None:
     with pytest.raises(InvalidInput, match="import, scan, publish"):
         await site.listed("nowhere")
+
+
+async def test_discard_takes_away_what_has_an_id_or_everything(site: Site) -> None:
+    await poison_queue(site, "rollup-poison")
+    for group in ("one", "two", "three"):
+        await site.put("rollup-poison", {"instance": "factory", "group": group})
+    await site.blobs.write("deadletter", "TOPIC/SUB/1.json", b"[]")
+    unwanted = next(item for item in await site.listed() if item.about["group"] == "two")
+
+    one = [done async for done in site.poison.discard("rollup", unwanted.id)]
+    left = {item.about["group"] for item in await site.listed("rollup")}
+    rest = [done async for done in site.poison.discard()]
+
+    assert one == [Discarded("rollup", 1)]
+    assert left == {"one", "three"}
+    assert rest == [Discarded("rollup", 2), Discarded("events", 1)]
+    assert await site.poison.count(None) == 0

@@ -13,9 +13,9 @@ from odu_agent.download import Downloader
 from odu_agent.state import DeviceState
 from odu_agent.verification import VerificationError, Verifier
 
-from local.keys.changes import first, refreshed
-from local.keys.roots import Roots
-from local.keys.signing_keys import KeyFolder
+from odu_cli.keys.changes import first, refreshed
+from odu_cli.keys.roots import Roots
+from odu_cli.keys.signing_keys import KeyFolder
 from shared.contract.rootkeys import modulus_bytes
 
 from .content_server import serving

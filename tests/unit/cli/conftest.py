@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
-import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
 
 from local.stack.running import Stack
 from tests.certificates import Certificates, make_certificates
+from tests.command_line import Ended, run
 from tests.unit.cli.service import INSTANCE, Service
 
 if TYPE_CHECKING:
@@ -21,20 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TOKEN = "a-token"
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def document(self) -> Any:
-        """The one JSON document on stdout."""
-        return json.loads(self.stdout)
 
 
 class Odu:
@@ -46,15 +29,6 @@ class Odu:
     async def __call__(self, command: str, *arguments: str) -> Ended:
         """Run a command that needs the service, in a thread of its own."""
         return await asyncio.to_thread(run, command, *arguments, "--state", str(self.state))
-
-
-def run(command: str, *arguments: str) -> Ended:
-    """Run a command in this process."""
-    module = importlib.import_module(f"local.operator.commands.{command}")
-    result = CliRunner().invoke(module.app, arguments, prog_name=f"./odu {command}")
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return Ended(result.exit_code, result.stdout, result.stderr)
 
 
 def describe_stack(state: Path, endpoint: str, ca_file: str) -> None:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from local.operator.exit_codes import ExitCode
-from local.operator.watching import measure
+from odu_cli.exit_codes import ExitCode
+from odu_cli.watching import measure
+from tests.command_line import run
 from tests.packages import make_package, sha256
 from tests.sources import Sources
-from tests.unit.cli.conftest import TOKEN, Odu, run
+from tests.unit.cli.conftest import TOKEN, Odu
 from tests.unit.cli.service import PREFIX, Answer, Service, an_error
 
 if TYPE_CHECKING:

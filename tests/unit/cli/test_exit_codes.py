@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.cli import token
-from local.operator.exit_codes import MEANINGS, ExitCode
-from tests.unit.cli.conftest import TOKEN, Odu, describe_stack, run
+from local.stack.running import import_path
+from odu_cli.exit_codes import MEANINGS, ExitCode
+from tests.command_line import run
+from tests.unit.cli.conftest import TOKEN, Odu, describe_stack
 from tests.unit.cli.service import PREFIX, Answer, Service, an_error
 
 if TYPE_CHECKING:
@@ -110,7 +112,10 @@ def test_command_says_how_to_start_a_stack_when_none_is_up(tmp_path: Path) -> No
     ended = run("update", "list", "--state", str(tmp_path))
 
     assert ended.code == ExitCode.UNREACHABLE
-    assert ended.stderr == f"odu: no stack is up in {tmp_path}; start one: ./odu up\n"
+    assert ended.stderr == (
+        f"odu: no stack is up in {tmp_path}; start one in a checkout (./odu up), "
+        "or name a service: --endpoint URL --instance ID\n"
+    )
 
 
 def test_token_command_fails_in_the_same_way(
@@ -222,15 +227,17 @@ def test_every_code_is_explained_in_the_help() -> None:
 
 
 def test_help_loads_no_http_client_and_no_sdk() -> None:
-    modules = ("update", "group", "device", "deployment", "manifest", "log", "operation")
-    names = [f"local.operator.commands.{name}" for name in modules]
     script = (
-        f"import sys, {', '.join(names)}\n"
+        "import sys, odu_cli.main\n"
         "print(*{'aiohttp', 'azure', 'jsonschema', 'cryptography', 'rich'} & set(sys.modules))"
     )
 
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script],
+        env=import_path(),
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     assert done.stdout == "\n"
@@ -239,12 +246,12 @@ def test_help_loads_no_http_client_and_no_sdk() -> None:
 async def test_watch_ends_without_a_trace_when_interrupted(odu: Odu, service: Service) -> None:
     running = {"operationId": "o1", "status": "Running", "stage": "fetch"}
     service.on("GET", "updates/operations/o1", Answer(body=running))
-    argv = [sys.executable, "-m", "local.cli", "operation", "show", "o1", "--watch"]
+    argv = [sys.executable, "-m", "odu_cli", "operation", "show", "o1", "--watch"]
     process = await asyncio.create_subprocess_exec(
         *argv,
         "--state",
         str(odu.state),
-        env={**os.environ, "ODU_TOKEN": TOKEN},
+        env={**import_path(), "ODU_TOKEN": TOKEN},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

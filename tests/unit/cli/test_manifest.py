@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.operator.exit_codes import ExitCode
+from odu_cli.exit_codes import ExitCode
 from shared.domain.updates.file_name import file_name_violation
 from shared.domain.updates.import_manifest import parse_import_manifest
+from tests.command_line import run
 from tests.packages import make_package, sha256
-from tests.unit.cli.conftest import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from shared.domain.errors import InvalidInput
-from shared.settings import ScanSettings, Settings, read_connections, read_settings
+from shared.settings import ScanSettings, Settings, read_settings
 
 SECRETS = {
     "STATE": "AccountKey=canary",
@@ -199,12 +199,3 @@ def test_signing_keys_are_in_a_vault_when_that_is_set_instead() -> None:
 
 def test_signing_keys_cannot_be_in_two_places() -> None:
     assert "not both" in refusal(SIGNING_VAULT_URL="https://keys.vault.example")
-
-
-def test_connections_are_read_without_the_other_settings() -> None:
-    state, content = read_connections(
-        {"STATE__queueServiceUri": "https://q.example", "CONTENT": "AccountKey=canary"}
-    )
-
-    assert state.queue_uri == "https://q.example"
-    assert content.connection_string == "AccountKey=canary"

@@ -79,7 +79,7 @@ def test_a_command_runs_in_the_environment_and_where_the_caller_stands(
     done = run_odu("token", "--role", "Reader", cwd=elsewhere, file=bare_checkout)
 
     assert done.stderr == ""
-    where = f"{tmp_path} {node} {elsewhere}"
+    where = f"{tmp_path}:{tmp_path}/cli {node} {elsewhere}"
     assert done.stdout.split("\n")[0] == f"{where} -P -m local.cli token --role Reader"
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from local.keys.changes import disabled_kids, next_kid, revoked, rotated
-from local.keys.roots import KeysError, Roots
-from local.keys.service import encoded
-from local.keys.signing_keys import KeyFolder
+from odu_cli.keys import KeysError
+from odu_cli.keys.changes import disabled_kids, next_kid, revoked, rotated
+from odu_cli.keys.roots import Roots
+from odu_cli.keys.service import encoded
+from odu_cli.keys.signing_keys import KeyFolder
 from shared.contract.codes import Erc
 from shared.contract.rootkeys import parse_root_key_package
 from shared.contract.signature import SignatureError, verify_signing_key

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from local.keys.roots import write_key
-from local.keys.service import encoded
+from odu_cli.keys.roots import write_key
+from odu_cli.keys.service import encoded
 from shared import messages
 from shared.adapters.keys import FileSigner
 from shared.contract.codes import AgentState, Erc

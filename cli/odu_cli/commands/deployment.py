@@ -1,0 +1,336 @@
+"""`odu deployment`: deploys updates to groups, follows, cancels and retries."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from odu_cli import PROGRAM, arguments
+from odu_cli.command import (
+    CommandCoroutine,
+    GroupOption,
+    Session,
+    WatchOption,
+    YesOption,
+    command,
+    command_group,
+)
+from odu_cli.exit_codes import ExitCode
+from odu_cli.failures import Refused
+from odu_cli.output import FAILURES, Column, device_name, moment, update_name
+from odu_cli.rest import RestError, deployment_path, path
+
+app = command_group(
+    "Deployments: an update for a group.",
+    "deployment create --group pilot --update contoso/toaster/1.2 --watch",
+    "deployment create -g north -u contoso/toaster/1.2 --start 2030-01-01T02:00:00Z",
+    "    --rollback-to contoso/toaster/1.1 --failed-percentage 10 --failed-count 5",
+    "deployment status d-1f0c3a --group pilot --watch",
+    "deployment cancel d-1f0c3a --group pilot",
+    "deployment retry d-1f0c3a --group pilot",
+)
+
+
+class DeviceState(StrEnum):
+    """State of a device in a deployment."""
+
+    SUCCEEDED = "Succeeded"
+    IN_PROGRESS = "InProgress"
+    CANCELED = "Canceled"
+    FAILED = "Failed"
+
+
+def _notes(item: Any) -> str | None:
+    words = {
+        "isCanceled": "cancelled",
+        "isRetried": "retried",
+        "isCloudInitiatedRollback": "rollback",
+    }
+    return ", ".join(word for field, word in words.items() if item.get(field)) or None
+
+
+_DEPLOYMENT = typer.Argument(metavar="DEPLOYMENT", help="Its id.")
+ClassOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--class", metavar="ID", help="Only for this device class; may be repeated. All by default."
+    ),
+]
+_COLUMNS = [
+    Column("DEPLOYMENT", lambda item: item["deploymentId"]),
+    Column("GROUP", lambda item: item["groupId"]),
+    Column("UPDATE", lambda item: update_name(item["update"])),
+    Column("START", lambda item: moment(item["startDateTime"])),
+    Column("NOTES", _notes),
+]
+_DEVICES = [
+    Column("DEVICE", device_name),
+    Column("STATE", lambda item: item["deviceState"]),
+    Column("RETRIES", lambda item: item["retryCount"], is_number=True),
+    Column("MOVED ON", lambda item: item["movedOnToNewDeployment"]),
+    Column("FAILURE", lambda item: (item.get("failure") or {}).get("message")),
+    Column("DEVICE CLASS", lambda item: item["deviceClassId"]),
+]
+
+
+@command(app, "create")
+async def create_deployment(
+    session: Session,
+    *,
+    group: GroupOption,
+    update: Annotated[
+        str, typer.Option("--update", "-u", metavar="PROVIDER/NAME/VERSION", help="The update.")
+    ],
+    identity: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="Its id, if not random.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="TIME", help="ISO 8601; at once by default.")
+    ] = None,
+    rollback_to: Annotated[
+        str | None,
+        typer.Option(metavar="PROVIDER/NAME/VERSION", help="Update to go back to on failures."),
+    ] = None,
+    failed_percentage: Annotated[
+        int, typer.Option(metavar="N", min=0, max=100, help="Failures that are too many, in %.")
+    ] = 0,
+    failed_count: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Failures that are too many, in devices.")
+    ] = 1,
+    watch: WatchOption = False,
+) -> None:
+    """Deploy an update to a group."""
+    policy = None
+    if rollback_to is not None:
+        policy = {
+            "update": {"updateId": arguments.update_id(rollback_to).to_wire()},
+            "failure": {
+                "devicesFailedPercentage": failed_percentage,
+                "devicesFailedCount": failed_count,
+            },
+        }
+    chosen = await session.rest.deploy(
+        group,
+        arguments.update_id(update).to_wire(),
+        identity,
+        starts_at=start or datetime.now(UTC).isoformat(),
+        rollback_policy=policy,
+    )
+    session.output.done(f"deployment {chosen} of {update} to group {group}")
+    if watch:
+        await _follow(session, group, chosen)
+    elif session.output.is_json:
+        session.output.document(await session.rest.get(deployment_path(group, chosen)))
+    else:
+        session.output.note(
+            f"follow it: {PROGRAM} deployment status {chosen} --group {group} --watch"
+        )
+
+
+@command(app, "status")
+async def show_status(
+    session: Session,
+    deployment: Annotated[str, _DEPLOYMENT],
+    *,
+    group: GroupOption,
+    watch: WatchOption = False,
+) -> None:
+    """Show how far a deployment is; with --watch, exit code 0 says that every device succeeded."""
+    if watch:
+        await _follow(session, group, deployment)
+        return
+    status = await session.rest.get(f"{deployment_path(group, deployment)}/status")
+    if session.output.is_json:
+        session.output.document(status)
+        return
+    from odu_cli.watching import class_names
+
+    about = await session.rest.get(deployment_path(group, deployment))
+    session.output.fields(
+        [
+            ("deployment", deployment),
+            ("group", group),
+            ("update", update_name(about["update"])),
+            ("start", moment(about["startDateTime"])),
+            ("state", status["deploymentState"]),
+            ("notes", _notes(about)),
+            ("error", (status.get("error") or {}).get("message")),
+        ]
+    )
+    names = await class_names(session)
+    session.output.table(_subgroup_columns(names), status["subgroupStatus"], title="Device classes")
+    failures = [item for one in status["subgroupStatus"] for item in one.get("failures") or ()]
+    session.output.table(FAILURES, failures, title="Failures")
+
+
+@command(app, "devices")
+async def list_devices(
+    session: Session,
+    deployment: Annotated[str, _DEPLOYMENT],
+    *,
+    group: GroupOption,
+    classes: ClassOption = None,
+    status: Annotated[
+        DeviceState | None, typer.Option(case_sensitive=False, help="Only with this state.")
+    ] = None,
+) -> None:
+    """List the devices of a deployment with their states."""
+    wanted = None if status is None else f"deviceState eq {arguments.quoted(status)}"
+
+    async def devices() -> AsyncIterator[Any]:
+        for class_id in await _classes(session, group, deployment, classes):
+            base = _subgroup_path(group, class_id, deployment)
+            states = session.rest.items(f"{base}/{path('devicestates', filter=wanted)}")
+            async for item in states:
+                yield {**item, "deviceClassId": class_id}
+
+    await session.output.listing(devices(), _DEVICES, "no device has been asked yet")
+
+
+@command(app, "list")
+async def list_deployments(
+    session: Session,
+    *,
+    group: Annotated[
+        str | None, typer.Option("--group", "-g", metavar="GROUP", help="Only of this group.")
+    ] = None,
+    order_by: Annotated[
+        str | None, typer.Option(metavar="ORDER", help="Such as 'startDateTime desc'.")
+    ] = None,
+) -> None:
+    """List deployments, of one group or group by group."""
+
+    async def deployments() -> AsyncIterator[Any]:
+        rest = session.rest
+        if group is None:
+            groups = [item["groupId"] async for item in rest.items("management/groups")]
+        else:
+            groups = [group]
+        for each in groups:
+            address = path("management", "groups", each, "deployments", orderby=order_by)
+            async for item in rest.items(address):
+                yield item
+
+    await session.output.listing(deployments(), _COLUMNS, "there are no deployments")
+
+
+@command(app, "cancel")
+async def cancel_deployment(
+    session: Session,
+    deployment: Annotated[str, _DEPLOYMENT],
+    *,
+    group: GroupOption,
+    classes: ClassOption = None,
+) -> None:
+    """Cancel a deployment; devices that have finished keep what they have."""
+    await _act(session, "cancel", group, deployment, classes)
+
+
+@command(app, "retry")
+async def retry_deployment(
+    session: Session,
+    deployment: Annotated[str, _DEPLOYMENT],
+    *,
+    group: GroupOption,
+    classes: ClassOption = None,
+) -> None:
+    """Try a deployment again on the devices where it failed."""
+    await _act(session, "retry", group, deployment, classes)
+
+
+@command(app, "delete")
+def delete_deployment(
+    session: Session,
+    deployment: Annotated[str, _DEPLOYMENT],
+    *,
+    group: GroupOption,
+    yes: YesOption = False,
+) -> CommandCoroutine:
+    """Delete a deployment; devices keep what they have."""
+    session.confirm(f"Delete deployment {deployment} of group {group}?", is_confirmed=yes)
+
+    async def work() -> None:
+        await session.rest.request("DELETE", deployment_path(group, deployment))
+        if session.output.is_json:
+            session.output.document({"deploymentId": deployment, "groupId": group})
+        session.output.done(f"deployment {deployment} is deleted")
+
+    return work()
+
+
+async def _follow(session: Session, group: str, deployment: str) -> None:
+    from odu_cli.watching import follow_deployment, judge
+
+    status = await follow_deployment(session, group, deployment)
+    judge(status, deployment)
+    if session.output.is_json:
+        session.output.document(status)
+    else:
+        session.output.done(f"deployment {deployment}: every device succeeded")
+
+
+async def _act(
+    session: Session, action: str, group: str, deployment: str, classes: list[str] | None
+) -> None:
+    """Cancel or retry for each device class; it fails if it can be done for none."""
+    done: list[Any] = []
+    refusals: list[RestError] = []
+    found = await _classes(session, group, deployment, classes)
+    for class_id in found:
+        address = f"{_subgroup_path(group, class_id, deployment)}:{action}"
+        try:
+            done.append((await session.rest.request("POST", address))[1])
+        except RestError as error:
+            if error.status != 409:
+                raise
+            refusals.append(error)
+            if len(found) > 1:  # else it is the sentence that the command ends with
+                session.output.note(f"{class_id}: {error.error.get('message')}")
+    if refusals and not done:
+        raise refusals[0]
+    if session.output.is_json:
+        session.output.document(done)
+    plural = "class" if len(done) == 1 else "classes"
+    word = "cancelled" if action == "cancel" else "tried again"
+    session.output.done(f"deployment {deployment} is {word} for {len(done)} device {plural}")
+
+
+async def _classes(
+    session: Session, group: str, deployment: str, chosen: list[str] | None
+) -> list[str]:
+    """The device classes to act on: those chosen, or all of the deployment."""
+    if chosen:
+        return chosen
+    status = await session.rest.get(f"{deployment_path(group, deployment)}/status")
+    found = [str(one["deviceClassId"]) for one in status["subgroupStatus"]]
+    if not found:
+        raise Refused(
+            ExitCode.CONFLICT, f"deployment {deployment} concerns no device of group {group} yet"
+        )
+    return found
+
+
+def _subgroup_path(group: str, class_id: str, deployment: str) -> str:
+    return path(
+        "management", "groups", group, "deviceClassSubgroups", class_id, "deployments", deployment
+    )
+
+
+def _subgroup_columns(names: dict[str, str]) -> list[Column]:
+    def number(heading: str, field: str) -> Column:
+        return Column(heading, lambda item: item.get(field), is_number=True)
+
+    return [
+        Column("NAME", lambda item: names.get(item["deviceClassId"])),
+        Column("STATE", lambda item: item["deploymentState"]),
+        number("DEVICES", "totalDevices"),
+        number("IN PROGRESS", "devicesInProgressCount"),
+        number("SUCCEEDED", "devicesCompletedSucceededCount"),
+        number("FAILED", "devicesCompletedFailedCount"),
+        number("CANCELLED", "devicesCanceledCount"),
+        Column("DEVICE CLASS", lambda item: item["deviceClassId"]),
+    ]

@@ -1,0 +1,217 @@
+"""`odu device`: devices whose agent takes updates, and what they run."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from odu_cli import PROGRAM, arguments
+from odu_cli.command import Session, WatchOption, command, command_group
+from odu_cli.output import Column, device_name, moment, update_name
+from odu_cli.rest import path
+
+app = command_group(
+    "Devices whose agent takes updates.",
+    "device list --group pilot",
+    "device list --group pilot --status Failed --json | jq -r '.[].deviceId'",
+    "device show toaster-01",
+    "device history toaster-01",
+    "device import --watch",
+    "device events --json",
+)
+
+_COLUMNS = [
+    Column("DEVICE", device_name),
+    Column("GROUP", lambda item: item.get("groupId")),
+    Column("INSTALLED", lambda item: update_name(item.get("installedUpdate"))),
+    Column("ON LATEST", lambda item: item["onLatestUpdate"]),
+    Column("DEPLOYMENT", lambda item: item.get("lastDeploymentId")),
+    Column("STATE", lambda item: item.get("deploymentStatus")),
+]
+_STEPS = [
+    Column("STEP", lambda item: item.get("description") or update_name(item.get("update"))),
+    Column("RESULT", lambda item: item["resultCode"], is_number=True),
+    Column("EXTENDED", lambda item: _extended(item["extendedResultCode"])),
+    Column("DETAILS", lambda item: item.get("resultDetails")),
+]
+
+
+_HISTORY = [
+    Column("UPDATE", lambda item: update_name(item["update"])),
+    Column("DEPLOYMENT", lambda item: item.get("deploymentId")),
+    Column("STARTED", lambda item: moment(item.get("startedDateTime"))),
+    Column("ENDED", lambda item: moment(item.get("endedDateTime"))),
+    Column("STATE", lambda item: item["state"]),
+    Column("CODE", lambda item: (item.get("failure") or {}).get("code")),
+]
+
+
+_REFUSED = [
+    Column("REASON", lambda item: item["reason"]),
+    Column("EVENTS", lambda item: item["count"], is_number=True),
+    Column("LAST", lambda item: moment(item["lastDateTime"])),
+]
+_DRIFTS = [
+    Column("FOUND AT", lambda item: moment(item["driftedDateTime"])),
+    Column("GROUP", lambda item: item["groupId"]),
+    Column("COUNTER", lambda item: item["counter"]),
+    Column("FOUND", lambda item: item["found"], is_number=True),
+    Column("COUNTED", lambda item: item["counted"], is_number=True),
+]
+
+
+class DeploymentStatus(StrEnum):
+    """State of a device in its last deployment; `none`: it never had one."""
+
+    SUCCEEDED = "Succeeded"
+    IN_PROGRESS = "InProgress"
+    CANCELED = "Canceled"
+    FAILED = "Failed"
+    NONE = "none"
+
+
+class ImportType(StrEnum):
+    """What to look for in the registry of the hub."""
+
+    ALL = "All"
+    DEVICES = "Devices"
+    MODULES = "Modules"
+
+
+@command(app, "list")
+async def list_devices(
+    session: Session,
+    *,
+    group: Annotated[
+        str | None, typer.Option("--group", "-g", metavar="GROUP", help="Only of this group.")
+    ] = None,
+    device_class: Annotated[
+        str | None, typer.Option("--class", metavar="ID", help="Only of this device class.")
+    ] = None,
+    status: Annotated[
+        DeploymentStatus | None,
+        typer.Option(case_sensitive=False, help="Only with this state; needs --group."),
+    ] = None,
+) -> None:
+    """List devices."""
+    if status is not None and group is None:
+        raise typer.BadParameter("--status needs --group")
+    devices = session.rest.items(
+        path("management", "devices", filter=_filter(group, device_class, status))
+    )
+    await session.output.listing(devices, _COLUMNS, "there are no such devices")
+
+
+@command(app, "show")
+async def show_device(
+    session: Session,
+    device: Annotated[str, typer.Argument(metavar="DEVICE[/MODULE]", help="Its id.")],
+) -> None:
+    """Show a device or a module, and how its last installation went."""
+    found = await session.rest.get(path(*_segments(device)))
+    if session.output.is_json:
+        session.output.document(found)
+        return
+    result, failure = found.get("lastInstallResult") or {}, found.get("failure") or {}
+    session.output.fields(
+        [
+            ("device", device_name(found)),
+            ("group", found.get("groupId")),
+            ("device class", found["deviceClassId"]),
+            ("installed", update_name(found.get("installedUpdate"))),
+            ("on latest update", found["onLatestUpdate"]),
+            ("last attempted", update_name(found.get("lastAttemptedUpdate"))),
+            ("last deployment", found.get("lastDeploymentId")),
+            ("state", found.get("deploymentStatus")),
+            ("result code", result.get("resultCode")),
+            ("extended result code", _extended(result.get("extendedResultCode"))),
+            ("details", result.get("resultDetails")),
+            ("failure", failure.get("message")),
+            ("what to do", failure.get("nextStep")),
+            ("last report", moment(found.get("lastContactDateTime"))),
+        ]
+    )
+    session.output.table(_STEPS, result.get("stepResults") or (), title="Steps")
+
+
+@command(app, "history")
+async def show_history(
+    session: Session,
+    device: Annotated[str, typer.Argument(metavar="DEVICE[/MODULE]", help="Its id.")],
+) -> None:
+    """List what became of updates on a device, the newest first."""
+    past = session.rest.items(path(*_segments(device), "updateHistory"))
+    await session.output.listing(past, _HISTORY, "no update has come to the device yet")
+
+
+@command(app, "import")
+async def import_devices(
+    session: Session,
+    *,
+    kind: Annotated[
+        ImportType, typer.Option("--type", case_sensitive=False, help="What to look for.")
+    ] = ImportType.ALL,
+    watch: WatchOption = False,
+) -> None:
+    """Read all devices anew from the registry of the hub."""
+    from odu_cli.watching import conclude, follow_operation
+
+    headers, _ = await session.rest.request("POST", "management/devices:import", kind.value)
+    operation = headers["Operation-Location"]
+    if watch:
+        conclude(session, await follow_operation(session, operation), "the import of devices")
+        return
+    state = await session.rest.get(operation)
+    if session.output.is_json:
+        session.output.document(state)
+    else:
+        session.output.done(f"the import goes on as operation {state['operationId']}")
+        session.output.note(
+            f"follow it: {PROGRAM} operation show {state['operationId']} --devices -w"
+        )
+
+
+@command(app, "events")
+async def show_events(session: Session) -> None:
+    """Show which events were refused, and which counters a recount has put right."""
+    health = await session.rest.get("management/eventHealth")
+    if session.output.is_json:
+        session.output.document(health)
+        return
+    session.output.fields(
+        [
+            ("recounted buckets", health["recountedBucketCount"]),
+            ("oldest recount", moment(health.get("oldestRecountDateTime"))),
+        ]
+    )
+    session.output.table(_REFUSED, health["refusedEvents"], title="Refused events")
+    session.output.table(_DRIFTS, health["counterDrifts"], title="Counters put right")
+
+
+def _segments(device: str) -> list[str]:
+    """Where the API has a device or module."""
+    reference = arguments.device_reference(device)
+    modules = ["modules", reference["moduleId"]] if "moduleId" in reference else []
+    return ["management", "devices", reference["deviceId"], *modules]
+
+
+def _filter(
+    group: str | None, device_class: str | None, status: DeploymentStatus | None
+) -> str | None:
+    terms = []
+    if group is not None:
+        terms.append(f"groupId eq {arguments.quoted(group)}")
+    if device_class is not None:
+        terms.append(f"deviceClassId eq {arguments.quoted(device_class)}")
+    if status is DeploymentStatus.NONE:
+        terms.append("deploymentStatus eq null")
+    elif status is not None:
+        terms.append(f"deploymentStatus eq {arguments.quoted(status.value)}")
+    return " and ".join(terms) or None
+
+
+def _extended(code: int | None) -> str | None:
+    """An extended result code as agents and their documentation write it."""
+    return None if not code else f"0x{code & 0xFFFFFFFF:08X}"

@@ -1,1 +1,0 @@
-"""What an operator does with keys: the ceremony, a rotation, a revocation."""
