@@ -43,7 +43,7 @@ from shared.domain.fleet.device import (
     view,
 )
 from shared.domain.fleet.queries import DeviceFilter
-from shared.domain.fleet.reconcile import wanted
+from shared.domain.fleet.reconcile import desired_command
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import DeviceWrite, Rollup
 from shared.services.devices.lists import DeviceLists
@@ -235,7 +235,7 @@ class _Storage:
             if stored is not None and stored.value.is_fanned_out and not waiting:
                 break
             await asyncio.sleep(_POLL_SECONDS)
-        command = wanted(_device("any", group), [stored.value], self._clock.now())
+        command = desired_command(_device("any", group), [stored.value], self._clock.now()).command
         assert command is not None
         return command
 

@@ -32,6 +32,7 @@ from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_updates import TableUpdates
 from shared.domain.fleet.device import BUCKETS, TwinChange, bucket_of
 from shared.services.devices.observe import ObserveDevices
+from shared.services.pacing import Pacer
 from shared.services.rollup_scheduler import RollupScheduler
 from shared.services.updates.best_updates import BestUpdates
 from shared.settings import Connection
@@ -132,6 +133,7 @@ class _Bench:
             queues,
             RollupScheduler(queues, _ROLLUP_SECONDS),
             BestUpdates(fleet, TableUpdates(Table(self.accounts, "Updates"))),
+            reads=Pacer(1e9),
         )
 
     async def __aenter__(self) -> _Bench:

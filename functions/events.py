@@ -90,6 +90,7 @@ async def _fold_twin_changes(data: object) -> None:
     try:
         await app.observe.twin_changes(chunk.instance, chunk.bucket, chunk.changes)
         await app.collect_logs.reported(chunk.instance, chunk.changes)
+        await app.lag_meter.folded(chunk.instance, max(item.at for item in chunk.changes))
     except InvalidInput:
         await _refuse(Refusal.MALFORMED)
 

@@ -70,8 +70,7 @@ async def rescan(message: func.QueueMessage) -> None:
 @bp.queue_trigger(arg_name="message", queue_name="fanout", connection=STATE_CONNECTION)
 async def fan_out(message: func.QueueMessage) -> None:
     """Hand out the work of a new or changed deployment."""
-    order = _read(messages.FanOut, message)
-    await container().deploy.fan_out(order.instance, order.group, order.deployment)
+    await container().fan_outs.run(_read(messages.FanOut, message))
 
 
 @bp.queue_trigger(arg_name="message", queue_name="reconcile", connection=STATE_CONNECTION)

@@ -5,6 +5,7 @@ A new resource is added here and nowhere else.
 
 from functions import (
     audit,
+    configuration,
     deployments,
     device_classes,
     devices,
@@ -12,6 +13,7 @@ from functions import (
     health,
     log_collections,
     me,
+    operations,
     rollouts,
     subgroup_deployments,
     updates,
@@ -31,6 +33,8 @@ RESOURCES: tuple[Api, ...] = (
     subgroup_deployments.api,
     audit.api,
     me.api,
+    operations.api,
+    configuration.api,
 )
 
 

@@ -83,18 +83,27 @@ class RescanStep(_OfOperation, frozen=True, kw_only=True):
 
 
 class FanOut(Message, frozen=True, kw_only=True):
-    """Hand out the work of a new or changed deployment to the buckets of its group."""
+    """Hand out the work of a new or changed deployment to the buckets of its group.
+
+    `first` counts the buckets that have theirs already. Of a deployment that was deleted, `deleted`
+    is the workflow: what it asked is taken back.
+    """
 
     queue: ClassVar[Queue] = "fanout"
     work: ClassVar[str] = "hand out the work of a deployment"
     instance: str
     group: str
     deployment: str
+    first: int = 0
+    deleted: str | None = None
 
 
 class Reconcile(Message, frozen=True, kw_only=True):
     """Bring twins of one bucket to what they should ask for: of a group, or of single devices.
 
+    With `workflow` only devices of the group are looked at that have to do with its deployment:
+    those that it has yet to ask (`unasked`), those that it has asked and that have not succeeded
+    (`asked`).
     `unexplained` are devices whose report makes no sense yet: their whole twins are read again.
     """
 
@@ -103,6 +112,9 @@ class Reconcile(Message, frozen=True, kw_only=True):
     instance: str
     bucket: int
     group: str | None = None
+    workflow: str | None = None
+    unasked: bool = True
+    asked: bool = True
     devices: list[str] | None = None
     unexplained: list[str] | None = None
 

@@ -33,6 +33,7 @@ from shared.ports import Counters, Devices, Fleet, Page, Stored
 from shared.services.announce import Announcer
 from shared.services.devices.device_write import device_write
 from shared.services.devices.observe import ObserveDevices
+from shared.services.pacing import Pacer
 from shared.services.retrying import until_uncontended
 from shared.services.rollup_scheduler import RollupScheduler
 from shared.services.updates.best_updates import BestUpdates
@@ -488,6 +489,7 @@ class Service:
             RollupScheduler(queues, 0.0),
             BestUpdates(fleet, around(self.updates)),
             Announcer(queues, 0.0),
+            reads=Pacer(1e9),
         )
 
     async def _handle(self, worker: int, story: Story, batch: Batch) -> None:

@@ -41,6 +41,7 @@ from shared.domain.errors import (
     LimitExceeded,
     NotFound,
 )
+from shared.domain.fleet.asking import may_have_past
 from shared.domain.fleet.counters import (
     Cell,
     CounterKey,
@@ -50,16 +51,19 @@ from shared.domain.fleet.counters import (
     contribution,
     difference,
     history_contribution,
+    net,
     taken_up,
 )
 from shared.domain.fleet.deployment import Deployment
-from shared.domain.fleet.device import DeviceRecord, TwinChange, kept_content, view
+from shared.domain.fleet.device import DeviceRecord, DeviceState, TwinChange, kept_content, view
 from shared.domain.fleet.device_class import DeviceClass
 from shared.domain.fleet.device_history import Installation
 from shared.domain.fleet.health import health_of
 from shared.domain.fleet.recount import Recounted
 from shared.domain.operation import Operation
 from shared.domain.refused_events import Refusal, RefusedEvents
+from shared.domain.rollouts.ledger import LEDGER, has_room, with_booking
+from shared.domain.rollouts.selection import rank_of
 from shared.domain.rollouts.transition import Transition
 from shared.domain.scanning.scan import Knowledge, Verdict
 from shared.domain.updates.keyring import SignatureRecord
@@ -70,6 +74,7 @@ from shared.ports import (
     Correction,
     DeviceQuery,
     DeviceWrite,
+    DueQuery,
     JudgedContent,
     KnownClass,
     KnownGroup,
@@ -543,7 +548,9 @@ class MemoryDevices:
         self._memory |= {(instance, bucket, key): row for key, row in known.items()}
         return known
 
-    async def commit(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
+    async def commit(
+        self, instance: str, bucket: int, writes: Sequence[DeviceWrite]
+    ) -> Mapping[str, Stored[DeviceRecord]]:
         await asyncio.sleep(0)
         for write in writes:
             if len(msgspec.json.encode(write.after)) > LARGEST_ROW:
@@ -553,6 +560,7 @@ class MemoryDevices:
             for place, write in zip(places, writes, strict=True):
                 self.rows.check(place, write.before.etag if write.before else None)
                 self._check_revisions(place, write)
+            self._check_room(instance, bucket, writes)
         except ConcurrentUpdate:
             for place in places:
                 self._memory.pop(place, None)
@@ -560,16 +568,31 @@ class MemoryDevices:
         for place, write in zip(places, writes, strict=True):
             self._write(instance, bucket, write)
             self._memory[place] = self.rows.put(place, write.after)
+        return {place[2]: self._memory[place] for place in places}
+
+    def _check_room(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
+        changes = net(with_booking(write.booking, {}) for write in writes)
+        after = {
+            place: apply(self._cells((instance, bucket, place)), cells)
+            for place, cells in changes.items()
+        }
+        if not has_room((write.booking for write in writes), after):
+            raise ConcurrentUpdate("The roll-out has no room here any more.")
+
+    def _cells(self, place: tuple[str, int, CounterKey]) -> Mapping[Cell, int]:
+        known = self.counts_rows.get(place)
+        return known.value if known else {}
 
     def _write(self, instance: str, bucket: int, write: DeviceWrite) -> None:
         before, after = write.before.value if write.before else None, write.after
         workflow_id = taken_up(before, after) or ""
         gone = self._history.delete((instance, bucket, workflow_id, after.key))
+        assert gone is None or may_have_past(before, workflow_id), "a history would be overlooked"
         was = contribution(before) if before else {}
         revised = [(item.before.value, item.after) for item in write.revisions]
         gone_value = gone.value if gone else None
         changes = difference(was, contribution(after), write.history, gone_value, revised)
-        for place, cells in changes.items():
+        for place, cells in with_booking(write.booking, changes).items():
             row = (instance, bucket, place)
             known = self.counts_rows.get(row)
             self.counts_rows.put(row, apply(known.value if known else {}, cells))
@@ -662,8 +685,39 @@ class MemoryDevices:
         return {
             place: row.value
             for (owner, number, place), row in self.counts_rows.items()
-            if (owner, number, place[0]) == (instance, bucket, group)
+            if (owner, number, place[0]) == (instance, bucket, group) and place[1] != LEDGER
         }
+
+    async def due(
+        self, instance: str, bucket: int, query: DueQuery, *, token: str | None = None
+    ) -> Page[Stored[DeviceRecord]]:
+        await asyncio.sleep(0)
+        found = [
+            (place[2], row)
+            for place, row in sorted(self.rows.items(), key=_key)
+            if place[:2] == (instance, bucket)
+            and _listed_group(row.value) == query.group
+            and (row.value.is_pending or _is_due(row.value, query))
+        ]
+        return _page_after(found, token, self._page_size)
+
+    async def ledger(self, instance: str, bucket: int, group: str) -> Stored[Mapping[Cell, int]]:
+        await asyncio.sleep(0)
+        return self.counts_rows.get((instance, bucket, (group, LEDGER))) or Stored({}, "")
+
+    async def save_ledger(
+        self, instance: str, bucket: int, group: str, cells: Mapping[Cell, int], etag: str
+    ) -> None:
+        await asyncio.sleep(0)
+        place = (instance, bucket, (group, LEDGER))
+        self.counts_rows.check(place, etag or None)
+        self.counts_rows.put(place, cells)
+
+    async def tally(
+        self, instance: str, bucket: int, group: str
+    ) -> tuple[Counts, Mapping[Cell, int]]:
+        ledger = self._cells((instance, bucket, (group, LEDGER)))
+        return await self.counts(instance, bucket, group), ledger
 
     async def histories(
         self, instance: str, bucket: int, *, token: str | None = None
@@ -680,7 +734,11 @@ class MemoryDevices:
     ) -> Mapping[CounterKey, Stored[Mapping[Cell, int]]]:
         await asyncio.sleep(0)
         rows = self.counts_rows.items()
-        return {place[2]: row for place, row in rows if place[:2] == (instance, bucket)}
+        return {
+            place[2]: row
+            for place, row in rows
+            if place[:2] == (instance, bucket) and place[2][1] != LEDGER
+        }
 
     async def correct(self, instance: str, bucket: int, corrections: Sequence[Correction]) -> None:
         await asyncio.sleep(0)
@@ -738,6 +796,14 @@ def _meets(record: DeviceRecord, query: DeviceQuery) -> bool:
     if not any(value is not None for value in asked.values()):
         return seen.device_class is not None
     return all(value in (None, columns[name]) for name, value in asked.items())
+
+
+def _is_due(record: DeviceRecord, query: DueQuery) -> bool:
+    rank, seen = rank_of(record.device_id), view(record)
+    if record.commanded is not None and record.commanded.workflow_id == query.workflow_id:
+        return query.asked and seen.state is not DeviceState.SUCCEEDED
+    is_within = query.ranks is None or any(first <= rank < end for first, end in query.ranks)
+    return query.unasked and is_within
 
 
 def _listed_group(record: DeviceRecord) -> str | None:
@@ -881,6 +947,21 @@ class MemoryFleet:
             for (owner, name), rollup in self._rollups.items()
             if owner == instance and group in (None, name)
         }
+
+
+class MemoryHubBudget:
+    """A timeline of commands, in seconds of a clock."""
+
+    def __init__(self, clock: FixedClock) -> None:
+        self._clock = clock
+        self._free: dict[str, datetime] = {}
+
+    async def reserve(self, instance: str, seconds: float) -> float:
+        await asyncio.sleep(0)
+        now = datetime.fromisoformat(self._clock.now())
+        begins = max(now, self._free.get(instance, now))
+        self._free[instance] = begins + timedelta(seconds=seconds)
+        return (begins - now).total_seconds()
 
 
 class MemoryDeployments:

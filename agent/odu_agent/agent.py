@@ -16,22 +16,20 @@ from .connection import create_client, get_twin, open_connection
 from .contract.codes import AgentState, Erc, ResultCode
 from .contract.manifest import installed_update_id_text
 from .contract.twin import acknowledgement
-from .deployment import DeploymentResult
 from .desired import DesiredSection, News
 from .diagnostics import Diagnostics
-from .download import Downloader, DownloadLimits
-from .handlers.registry import HandlerRegistry
-from .handlers.simulator import simulated_handlers
 from .hub import PASSING_ERRORS
+from .means import Means
+from .operation import Operation
 from .reporting import (
     Reporter,
     ResultReporter,
     own_device_information,
     own_startup_report,
 )
+from .result import DeploymentResult
 from .state import DeviceState, private_folder
-from .verification import VerificationError, Verifier
-from .worker import Operation, Worker
+from .verification import VerificationError
 from .workflow import (
     Command,
     CommandError,
@@ -49,7 +47,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from .config import AgentConfig
-    from .handlers import Handler
+    from .download import DownloadLimits
+    from .handlers import Handler, Restart
     from .hub import HubClient
 
 logger = logging.getLogger(__name__)
@@ -64,6 +63,8 @@ class Agent:
             the settings ask for it.
         client_factory: Makes the hub client; by default MQTT as the settings say.
         limits: Bounds of downloads; by default those of the settings.
+        restart: Restarts the device or the agent when an update asks for it, and may raise
+            `OSError`; without it the update goes on as after a restart.
     """
 
     def __init__(
@@ -72,22 +73,25 @@ class Agent:
         handlers: Mapping[str, Handler] | None = None,
         client_factory: Callable[[AgentConfig], HubClient] = create_client,
         limits: DownloadLimits | None = None,
+        restart: Callable[[Restart], None] | None = None,
     ) -> None:
         self._config = config
         self._name = config.device_name
-        self._handlers = _default_handlers(config) if handlers is None else handlers
         self._client_factory = client_factory
-        self._limits = limits or DownloadLimits(timeout_seconds=config.download_timeout_seconds)
+        self._restart = restart
         self._state = DeviceState(config.data_folder)
+        self._means = Means(config, self._state, handlers, limits)
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
         """Connect and follow the twin until `stop` is called or the task is cancelled."""
-        worker = await asyncio.to_thread(self._make_worker)
+        await asyncio.to_thread(private_folder, self._config.data_folder)
         finished = await asyncio.to_thread(self._state.finished)
         reporter = Reporter()
         client = self._client_factory(self._config)
-        session = _Session(self._name, self._config, worker, reporter, client)
+        session = _Session(
+            self._config, means=self._means, reporter=reporter, client=client, restart=self._restart
+        )
         session.workflow = Workflow(finished=finished_from_json(finished))
         tasks = [
             asyncio.create_task(session.run()),
@@ -104,17 +108,11 @@ class Agent:
             await asyncio.gather(*tasks, return_exceptions=True)
             await session.close()
             await client.shutdown()
-            worker.downloader.close()
+            self._means.close()
 
     async def stop(self) -> None:
         """End `run`; an operation that runs is interrupted and goes on at the next start."""
         self._stopping.set()
-
-    def _make_worker(self) -> Worker:
-        private_folder(self._config.data_folder)
-        downloader = Downloader(self._limits, self._config.ca_file)
-        verifier = Verifier(self._config.root_keys, self._state, downloader)
-        return Worker(self._config, self._handlers, self._state, downloader, verifier)
 
 
 class _Session:
@@ -122,23 +120,25 @@ class _Session:
 
     def __init__(
         self,
-        name: str,
         config: AgentConfig,
-        worker: Worker,
+        *,
+        means: Means,
         reporter: Reporter,
         client: HubClient,
+        restart: Callable[[Restart], None] | None,
     ) -> None:
         self.workflow = Workflow()
-        self._name = name
+        self._name = config.device_name
         self._config = config
-        self._worker = worker
+        self._means = means
+        self._restart = restart
         self._reporter = reporter
         self._results = ResultReporter(reporter, with_phase=config.report_phases)
         self._client = client
         self._desired = DesiredSection()
-        self._diagnostics = Diagnostics(config, worker.state, reporter, lambda: client.identity)
+        self._diagnostics = Diagnostics(config, means.state, reporter, lambda: client.identity)
         self._events: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"odu-{name}")
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"odu-{self._name}")
         self._cancelled = threading.Event()
         self._waiting: Operation | None = None
 
@@ -154,7 +154,8 @@ class _Session:
             await handle()
 
     async def close(self) -> None:
-        """Interrupt what runs and wait for it."""
+        """Interrupt what runs and wait for it; what the installing half does goes on."""
+        self._means.leave()
         self._cancelled.set()
         await self._diagnostics.close()
         await asyncio.to_thread(self._executor.shutdown)
@@ -204,13 +205,14 @@ class _Session:
         elif decision == Decision.REPORT_KNOWN_RESULT:
             done = workflow.find_finished(command.workflow_id)
             assert done is not None
-            kept = await asyncio.to_thread(self._worker.state.last_report, done.workflow_id)
+            kept = await asyncio.to_thread(self._means.state.last_report, done.workflow_id)
             self._reporter.put(kept or self._results.known(command, done))
 
     async def _accept(self, command: Command, workflow: Workflow, decision: Decision) -> bool:
         """Verify a deployment and start it; False where not even the root keys could be had."""
         self._results.report(AgentState.DEPLOYMENT_IN_PROGRESS, ResultCode.SUCCESS, command)
-        verifier, code = self._worker.verifier, None
+        await asyncio.to_thread(self._means.prepare)
+        verifier, code = self._means.verifier, None
         try:
             code = await asyncio.to_thread(verifier.refresh_root_keys, command.root_key_package_url)
             manifest = await asyncio.to_thread(verifier.verify, command)
@@ -236,7 +238,7 @@ class _Session:
 
         self._results.begin()
         future = loop.run_in_executor(
-            self._executor, self._worker.carry_out, operation, cancelled, on_phase
+            self._executor, self._means.worker.carry_out, operation, cancelled, on_phase
         )
         future.add_done_callback(
             lambda done: self._events.put_nowait(lambda: self._finish(operation, done))
@@ -244,13 +246,18 @@ class _Session:
 
     async def _finish(self, operation: Operation, done: asyncio.Future[DeploymentResult]) -> None:
         result = _result_of(done)
+        if result.restart is not None and not self.workflow.is_cancelling:
+            failed = await self._restarted(operation, result)
+            if failed is None:
+                return
+            result = failed
         update_id = operation.manifest.update_id
         workflow, ended, following = end(
             self.workflow, result.ended, installed_update_id_text(update_id)
         )
         if ended != Ended.FAILED and workflow.held is None:
             await asyncio.to_thread(
-                self._worker.conclude, operation, is_installed=result.ended == Ended.COMPLETED
+                self._means.worker.conclude, operation, is_installed=result.ended == Ended.COMPLETED
             )
         report = self._results.end(operation, ended, result) if following is None else None
         # First remembered, then sent: the report may be repeated after a crash, but not forgotten.
@@ -263,13 +270,34 @@ class _Session:
         waiting, self._waiting = self._waiting, None
         self._start(waiting)
 
+    async def _restarted(
+        self, operation: Operation, result: DeploymentResult
+    ) -> DeploymentResult | None:
+        """Have restarted what a step asked for; nothing is reported until that is done.
+
+        Returns:
+            A result only where it cannot be done.
+        """
+        assert result.restart is not None
+        logger.info("%s: the update asks for a restart of the %s", self._name, result.restart.value)
+        if self._restart is None:
+            # There is nothing to restart, as in a simulation: go on as after it.
+            self._start(operation)
+            return None
+        try:
+            await asyncio.to_thread(self._restart, result.restart)
+        except OSError as error:
+            code = error.errno or Erc.UNEXPECTED_STATE
+            return DeploymentResult(Ended.FAILED, 0, (code,), f"no restart: {error.strerror}")
+        return None
+
     async def _remember(self, workflow: Workflow, report: Mapping[str, Any] | None = None) -> None:
         is_news = workflow.ended != self.workflow.ended
         last, self.workflow = self.workflow.held, workflow
         if is_news or report is not None:
             entries = finished_to_json(workflow.ended)
             kept = report and {"workflowId": last.workflow_id if last else "", "patch": report}
-            await asyncio.to_thread(self._worker.state.save_finished, entries, kept)
+            await asyncio.to_thread(self._means.state.save_finished, entries, kept)
 
 
 def _result_of(done: asyncio.Future[DeploymentResult]) -> DeploymentResult:
@@ -280,9 +308,3 @@ def _result_of(done: asyncio.Future[DeploymentResult]) -> DeploymentResult:
     return DeploymentResult(
         Ended.FAILED, ResultCode.FAILURE, (Erc.HANDLER_INSTALL_EXCEPTION,), type(error).__name__
     )
-
-
-def _default_handlers(config: AgentConfig) -> Mapping[str, Handler]:
-    if config.simulator is None:
-        return HandlerRegistry(config)
-    return simulated_handlers(config.data_folder, config.simulator)

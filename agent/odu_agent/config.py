@@ -16,6 +16,7 @@ from .hub.identity import (
     TOKEN_SECONDS,
     ClientCertificate,
     IdentityError,
+    address,
     identity_of,
     parse_pairs,
 )
@@ -57,6 +58,15 @@ class AgentConfig:
         handler_settings: What each handler is given, by its name.
         root: The file system to update.
         hooks_folder: Holds the programs that say whether an update may go on; None for none.
+        installer_socket: Of the installing half; None where this process installs by itself.
+        installer_folder: What the installing half remembers, and its copies of files.
+        run_as: The user of the network half.
+        reboot_command: Restarts the device.
+        maximum_update_age_seconds: Since an update was made; None takes any.
+        cache_url: Of a Connected Cache on the gateway.
+        download_proxy_url: Of an HTTP proxy for downloads.
+        parallel_downloads: Files at once.
+        download_bytes_per_second: Of all downloads together.
         connection_type: `string`, `DPS` (Device Provisioning Service) or `AIS` (IoT Identity
             Service, which needs no connection string).
         certificate: For devices that prove themselves by X.509.
@@ -85,6 +95,15 @@ class AgentConfig:
     handler_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     root: Path = Path("/")
     hooks_folder: Path | None = None
+    installer_socket: Path | None = None
+    installer_folder: Path = Path("/var/lib/odu-agent-installer")
+    run_as: str = ""
+    reboot_command: tuple[str, ...] = ("systemctl", "reboot")
+    maximum_update_age_seconds: float | None = None
+    cache_url: str | None = None
+    download_proxy_url: str | None = None
+    parallel_downloads: int = 4
+    download_bytes_per_second: float | None = None
     connection_type: str = "string"
     certificate: ClientCertificate | None = None
     token_seconds: float = TOKEN_SECONDS
@@ -147,6 +166,16 @@ def load_config(path: Path) -> AgentConfig:
         handler_settings=_handler_settings(members),
         root=folder / _get(members, "root", str, "/"),
         hooks_folder=folder / _get(members, "hooksFolder", str, "/etc/adu/hooks.d"),
+        installer_socket=_path(members, "installerSocket", folder),
+        installer_folder=folder
+        / _get(members, "installerDataFolder", str, "/var/lib/odu-agent-installer"),
+        run_as=_get(agent, "runas", str, ""),
+        reboot_command=_command(members),
+        maximum_update_age_seconds=_scaled(members, "maximumUpdateAgeDays", 24 * 3600),
+        cache_url=_url(members, "cacheHost"),
+        download_proxy_url=_url(members, "downloadProxy"),
+        parallel_downloads=_bounded(members, "parallelDownloads", 4, 16),
+        download_bytes_per_second=_scaled(members, "maxDownloadKilobytesPerSecond", 1024),
         log_components=_log_components(members, folder),
         maximum_log_bytes=1024 * _log_kilobytes(members),
     )
@@ -240,6 +269,50 @@ def _texts(members: Mapping[str, Any], name: str) -> dict[str, str]:
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     return names or DEFAULT_COMPATIBILITY_NAMES
+
+
+def _path(members: Mapping[str, Any], name: str, folder: Path) -> Path | None:
+    value = _get(members, name, str, "")
+    return folder / value if value else None
+
+
+def _command(members: Mapping[str, Any]) -> tuple[str, ...]:
+    words = _get(members, "rebootCommand", list, ["systemctl", "reboot"])
+    if not words or not all(isinstance(word, str) for word in words):
+        raise ConfigError("rebootCommand must hold the words of a command")
+    return tuple(words)
+
+
+def _scaled(members: Mapping[str, Any], name: str, scale: int) -> float | None:
+    value = members.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+        raise ConfigError(f"{name} must be a number above 0")
+    return float(value * scale)
+
+
+def _bounded(members: Mapping[str, Any], name: str, default: int, most: int) -> int:
+    value = _get(members, name, int, default)
+    if not 0 < value <= most:
+        raise ConfigError(f"{name} must be 1 to {most}")
+    return value
+
+
+def _url(members: Mapping[str, Any], name: str) -> str | None:
+    """A `host`, `host:port` or URL of an HTTP server, as a URL."""
+    text = _get(members, name, str, "")
+    if not text:
+        return None
+    scheme, separator, rest = text.partition("://")
+    scheme, host = (scheme, rest.rstrip("/")) if separator else ("http", text)
+    if scheme not in ("http", "https"):
+        raise ConfigError(f"{name}: only http and https are possible")
+    try:
+        address(host)
+    except IdentityError as error:
+        raise ConfigError(f"{name}: {error}") from None
+    return f"{scheme}://{host}"
 
 
 def _ca_file(members: Mapping[str, Any], folder: Path) -> Path | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .contract.codes import Erc
-from .download import DownloadError
+from .fetching import DownloadError, Wanted
 
 if TYPE_CHECKING:
     import threading
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .contract.manifest import ManifestFile
-    from .download import Downloader
+    from .fetching import Fetcher
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Content:
     """
 
     urls: Mapping[str, str]
-    downloader: Downloader
+    downloader: Fetcher
     cancelled: threading.Event
 
     def fetch(self, *wanted: WantedFile) -> None:
@@ -48,12 +47,14 @@ class Content:
             DownloadError: One cannot be had.
             DownloadCancelledError: `cancelled` was set.
         """
-        for item in wanted:
-            url = self.urls.get(item.file_id)
-            if url is None:
-                message = f"file {item.file_id:.64} has no address"
-                raise DownloadError(Erc.DOWNLOAD_INVALID_URL, message)
-            item.path.parent.mkdir(parents=True, exist_ok=True)
-            if shutil.disk_usage(item.path.parent).free < item.file.size_in_bytes:
-                raise DownloadError(Erc.NO_SPACE, f"no space for {item.file.size_in_bytes} bytes")
-            self.downloader.fetch(url, item.file, item.path, self.cancelled)
+        items = [Wanted(self._url(item), item.file, item.path) for item in wanted]
+        for item in items:
+            item.target.parent.mkdir(parents=True, exist_ok=True)
+        self.downloader.fetch_all(items, self.cancelled)
+
+    def _url(self, item: WantedFile) -> str:
+        url = self.urls.get(item.file_id)
+        if url is None:
+            message = f"file {item.file_id:.64} has no address"
+            raise DownloadError(Erc.DOWNLOAD_INVALID_URL, message)
+        return url

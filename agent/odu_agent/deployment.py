@@ -18,10 +18,11 @@ from .content import Content
 from .contract.codes import Erc, ResultCode
 from .contract.manifest import ManifestError, UpdateManifest
 from .contract.twin import StepReport
-from .download import DownloadCancelledError, DownloadError
+from .fetching import DownloadCancelledError, DownloadError
 from .handlers import CANCELLED, Restart, StepContext, StepResult
 from .plan import OWN_LOOP, Part, Planner
 from .redaction import redact
+from .result import DeploymentResult
 from .state import JsonFile
 from .verification import VerificationError
 from .workflow import Ended
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .components import Enumerator
-    from .download import Downloader
+    from .fetching import Fetcher
     from .handlers import Handler
     from .workflow import Command
 
@@ -54,22 +55,6 @@ _RESTARTS_LATER: dict[int, Restart] = {
 
 
 @dataclass(frozen=True)
-class DeploymentResult:
-    """How a deployment ended, as it is reported.
-
-    With `restart` it has not ended: it goes on once the device or the agent has been restarted, and
-    nothing is reported until then.
-    """
-
-    ended: Ended
-    result_code: int
-    extended_result_codes: tuple[int, ...] = (Erc.NONE,)
-    details: str | None = None
-    steps: tuple[StepReport, ...] = ()
-    restart: Restart | None = None
-
-
-@dataclass(frozen=True)
 class DeploymentTools:
     """What a deployment works with.
 
@@ -86,7 +71,7 @@ class DeploymentTools:
     """
 
     handlers: Mapping[str, Handler]
-    downloader: Downloader
+    downloader: Fetcher
     folder: Path
     cancelled: threading.Event
     check: Callable[[UpdateManifest], None]

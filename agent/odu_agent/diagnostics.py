@@ -22,13 +22,13 @@ from .contract.diagnostics import (
 )
 from .contract.twin import DIAGNOSTIC_INFORMATION
 from .log_files import newest_files
-from .log_upload import LogUploader, UploadCancelledError, UploadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .config import AgentConfig
     from .desired import DesiredSection
+    from .log_upload import LogUploader
     from .reporting import Reporter
     from .state import DeviceState
 
@@ -111,6 +111,8 @@ class Diagnostics:
             return LogResult.NO_SAS_URL
         if not self._config.log_components:
             return LogResult.NO_COMPONENTS
+        from .log_upload import LogUploader, UploadCancelledError, UploadError
+
         try:
             with closing(LogUploader(url, self._config.ca_file, self._cancelled)) as uploader:
                 return self._upload_all(operation_id, uploader)

@@ -1,4 +1,4 @@
-"""Fetch the files of an update: resumable, bounded, checked.
+"""Fetch the files of an update: resumable, bounded, checked, several at once.
 
 A file goes to a folder of its workflow under a name made of its id; the name in the manifest is
 never used as a path here. Nothing beyond the size in the manifest is read, a server that trickles
@@ -7,59 +7,52 @@ is left, and a file counts only with the hash of the manifest.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
+import shutil
 import ssl
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 import urllib3
-from urllib3.exceptions import HTTPError, LocationValueError
+from urllib3.exceptions import HTTPError
 
 from .contract.codes import Erc
-from .contract.encoding import b64
+from .fetching import DownloadCancelledError, DownloadError
+from .hashes import expected_digest, matches
+from .pace import Bandwidth
+from .routes import Routes, check_url
+from .transfer import Interrupted, Transfer, check_answer, is_page, portal
 
 if TYPE_CHECKING:
-    import threading
+    from collections.abc import Sequence
     from pathlib import Path
 
     from .contract.manifest import ManifestFile
+    from .fetching import Wanted
+
+__all__ = ["DownloadCancelledError", "DownloadError", "DownloadLimits", "Downloader"]
 
 _CHUNK_BYTES = 64 * 1024
-_LONGEST_WAIT_SECONDS = 30.0
 _SMALL_ATTEMPTS = 3
-_ALGORITHMS = ("sha256", "sha384", "sha512")
-_LENGTH = re.compile(r"[0-9]{1,18}")
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
-
-
-class DownloadError(Exception):
-    """A file could not be fetched; `erc` is what the device reports."""
-
-    def __init__(self, erc: int, message: str) -> None:
-        super().__init__(message)
-        self.erc = erc
-        self.message = message
-
-
-class DownloadCancelledError(Exception):
-    """The download was asked to stop."""
+_RESERVE_BYTES = 16 * 1024 * 1024
+"""Left free on the file system: a full one breaks more than an update."""
 
 
 @dataclass(frozen=True)
 class DownloadLimits:
-    """Bounds of one file's download.
+    """Bounds of downloads.
 
     Attributes:
-        timeout_seconds: For the whole file, all attempts together.
+        timeout_seconds: For one whole file, all attempts together.
         idle_seconds: Without one byte; also the time-out of connecting.
         minimum_bytes_per_second: Averaged over `rate_window_seconds`.
         rate_window_seconds: How long a server may be slow.
         attempts: In a row without a byte gained.
         first_wait_seconds: Between attempts; doubles.
+        parallel: Files at once.
+        bytes_per_second: Of all files together; None is no limit.
     """
 
     timeout_seconds: float = 8 * 3600
@@ -68,21 +61,38 @@ class DownloadLimits:
     rate_window_seconds: float = 60
     attempts: int = 10
     first_wait_seconds: float = 0.5
+    parallel: int = 4
+    bytes_per_second: float | None = None
 
 
 class Downloader:
-    """Fetches over http and https; one may serve many threads."""
+    """Fetches over http and https; one may serve many threads.
 
-    def __init__(self, limits: DownloadLimits | None = None, ca_file: Path | None = None) -> None:
+    Args:
+        limits: Bounds.
+        ca_file: PEM of authorities to trust besides the system's.
+        cache: URL of a Connected Cache on the gateway.
+        proxy: URL of an HTTP proxy.
+    """
+
+    def __init__(
+        self,
+        limits: DownloadLimits | None = None,
+        ca_file: Path | None = None,
+        *,
+        cache: str | None = None,
+        proxy: str | None = None,
+    ) -> None:
         self._limits = limits or DownloadLimits()
+        self._bandwidth = Bandwidth(self._limits.bytes_per_second)
         context = ssl.create_default_context()
         if ca_file is not None:
             context.load_verify_locations(ca_file)
-        self._pool = urllib3.PoolManager(ssl_context=context, retries=False, maxsize=2)
+        self._routes = Routes(context, cache=cache, proxy=proxy, connections=self._limits.parallel)
 
     def close(self) -> None:
         """Give up idle connections."""
-        self._pool.clear()
+        self._routes.close()
 
     def fetch(self, url: str, file: ManifestFile, target: Path, cancelled: threading.Event) -> None:
         """Put a file at `target`, going on where an earlier try stopped.
@@ -91,20 +101,54 @@ class Downloader:
             DownloadError: It cannot be had, or is not the one of the manifest.
             DownloadCancelledError: `cancelled` was set.
         """
-        digest = _expected_digest(file)
+        digest = expected_digest(file)
+        if cancelled.is_set():
+            raise DownloadCancelledError
         target.parent.mkdir(parents=True, exist_ok=True)
-        if _matches(target, digest):
+        if matches(target, digest):
             return
         target.unlink(missing_ok=True)
-        transfer = _Transfer(self._pool, self._limits, url, file.size_in_bytes, target)
-        transfer.run(cancelled)
-        if not _matches(transfer.partial, digest):
-            transfer.discard()
-            raise DownloadError(
-                Erc.DOWNLOAD_HASH_WRONG, f"{file.file_name!r:.80} does not have its hash"
-            )
+        transfer = Transfer(
+            self._routes.of(url),
+            limits=self._limits,
+            bandwidth=self._bandwidth,
+            size=file.size_in_bytes,
+            digest=digest,
+            target=target,
+        )
+        try:
+            transfer.run(cancelled)
+        except DownloadError as error:
+            raise DownloadError(error.erc, f"{file.file_name!r:.80}: {error.message}") from None
         transfer.partial.replace(target)
         transfer.discard()
+
+    def fetch_all(self, wanted: Sequence[Wanted], cancelled: threading.Event) -> None:
+        """Put files at their targets, several at once; the first that fails stops the others.
+
+        Raises:
+            DownloadError: One cannot be had, or there is no room for all of them.
+            DownloadCancelledError: `cancelled` was set.
+        """
+        check_room(wanted)
+        if len(wanted) == 1:
+            self.fetch(*wanted[0], cancelled)
+            return
+        stop = _Stop(cancelled)
+        with ThreadPoolExecutor(self._limits.parallel, thread_name_prefix="odu-fetch") as threads:
+            results = [threads.submit(self._fetch_or_stop, item, stop) for item in wanted]
+        errors = [error for error in (result.exception() for result in results) if error]
+        # A file that was stopped because of another is not what failed.
+        errors.sort(key=lambda error: isinstance(error, DownloadCancelledError))
+        if errors:
+            raise errors[0]
+
+    def _fetch_or_stop(self, wanted: Wanted, stop: _Stop) -> None:
+        try:
+            self.fetch(*wanted, stop)
+        except BaseException:
+            stop.set()
+            raise
 
     def fetch_small(self, url: str, maximum_bytes: int) -> bytes:
         """Return a small document of unknown size.
@@ -112,194 +156,75 @@ class Downloader:
         Raises:
             DownloadError: It cannot be had or is larger.
         """
-        _check_url(url)
+        check_url(url)
         attempt = 1
         while True:
             try:
                 return self._fetch_small_once(url, maximum_bytes)
+            except Interrupted as error:
+                if attempt == _SMALL_ATTEMPTS:
+                    raise DownloadError(error.erc, str(error)) from None
             except HTTPError as error:
                 if attempt == _SMALL_ATTEMPTS:
-                    raise DownloadError(Erc.DOWNLOAD_EXCEPTION, _reason(error)) from None
+                    message = f"the connection failed: {type(error).__name__}"
+                    raise DownloadError(Erc.DOWNLOAD_EXCEPTION, message) from None
             time.sleep(self._limits.first_wait_seconds * attempt)
             attempt += 1
 
     def _fetch_small_once(self, url: str, maximum_bytes: int) -> bytes:
         timeout = urllib3.Timeout(connect=self._limits.idle_seconds, read=self._limits.idle_seconds)
         deadline = time.monotonic() + self._limits.idle_seconds
-        with self._pool.request(
+        route = self._routes.of(url)[-1]
+        with route.pool.request(
             "GET", url, preload_content=False, timeout=timeout, redirect=False
         ) as response:
-            _check_status(response, (200,))
-            return _read_bounded(response, maximum_bytes, deadline)
+            check_answer(response, (200,))
+            data = _read_bounded(response, maximum_bytes, deadline)
+            if is_page(response):
+                raise portal("a web page")
+            return data
 
 
-class _Interrupted(Exception):
-    """One attempt ended early; the next may go on."""
+class _Stop(threading.Event):
+    """Set by itself, or by the one who cancels."""
+
+    def __init__(self, cancelled: threading.Event) -> None:
+        super().__init__()
+        self._cancelled = cancelled
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._cancelled.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        end = None if timeout is None else time.monotonic() + timeout
+        while not self.is_set():
+            left = 0.5 if end is None else min(0.5, end - time.monotonic())
+            if left <= 0 or super().wait(left):
+                break
+        return self.is_set()
 
 
-class _Transfer:
-    """One file's way from a URL to a partial file, over as many attempts as it takes."""
+def check_room(wanted: Sequence[Wanted]) -> None:
+    """Refuse to begin where there is no room for the end.
 
-    def __init__(
-        self,
-        pool: urllib3.PoolManager,
-        limits: DownloadLimits,
-        url: str,
-        size: int,
-        target: Path,
-    ) -> None:
-        _check_url(url)
-        self._pool, self._limits, self._url, self._size = pool, limits, url, size
-        self.partial = target.with_name(target.name + ".part")
-        self._validator = target.with_name(target.name + ".etag")
-
-    def discard(self) -> None:
-        """Remove what was fetched so far."""
-        self.partial.unlink(missing_ok=True)
-        self._validator.unlink(missing_ok=True)
-
-    def run(self, cancelled: threading.Event) -> None:
-        """Fetch until the size is reached."""
-        deadline = time.monotonic() + self._limits.timeout_seconds
-        fruitless = 0
-        while (before := self._have()) < self._size or not self.partial.exists():
-            try:
-                self._attempt(cancelled, deadline)
-            except _Interrupted as error:
-                fruitless = 0 if self._have() > before else fruitless + 1
-                if fruitless >= self._limits.attempts:
-                    raise DownloadError(Erc.DOWNLOAD_EXCEPTION, str(error)) from None
-                self._pause(fruitless, cancelled)
-        if self._have() > self._size:
-            self.discard()
-            raise DownloadError(Erc.DOWNLOAD_TOO_LONG, "the file is longer than its manifest says")
-
-    def _have(self) -> int:
-        return self.partial.stat().st_size if self.partial.exists() else 0
-
-    def _pause(self, fruitless: int, cancelled: threading.Event) -> None:
-        seconds = min(self._limits.first_wait_seconds * 2**fruitless, _LONGEST_WAIT_SECONDS)
-        if cancelled.wait(seconds):
-            raise DownloadCancelledError
-
-    def _attempt(self, cancelled: threading.Event, deadline: float) -> None:
-        headers = {"Accept-Encoding": "identity", **self._resume_headers()}
-        timeout = urllib3.Timeout(connect=self._limits.idle_seconds, read=self._limits.idle_seconds)
-        try:
-            with self._pool.request(
-                "GET",
-                self._url,
-                headers=headers,
-                preload_content=False,
-                timeout=timeout,
-                redirect=False,
-            ) as response:
-                self._receive(response, cancelled, deadline)
-        except LocationValueError:
-            raise DownloadError(Erc.DOWNLOAD_INVALID_URL, "the address is no URL") from None
-        except HTTPError as error:
-            raise _Interrupted(_reason(error)) from None
-
-    def _resume_headers(self) -> dict[str, str]:
-        """Ask for the rest only of the very same content: that needs a strong validator."""
-        if self._have() and self._validator.exists():
-            return {"Range": f"bytes={self._have()}-", "If-Range": self._validator.read_text()}
-        return {}
-
-    def _receive(
-        self, response: urllib3.BaseHTTPResponse, cancelled: threading.Event, deadline: float
-    ) -> None:
-        if response.status == 416:
-            self.discard()
-            raise _Interrupted("the server cannot go on with the file")
-        if response.status >= 500 or response.status in (408, 429):
-            raise _Interrupted(f"the server answered {response.status}")
-        _check_status(response, (200, 206))
-        offset = self._offset(response)
-        self._check_length(response, offset)
-        self._remember_validator(response)
-        with self.partial.open("r+b" if offset else "wb") as output:
-            output.truncate(offset)
-            output.seek(offset)
-            have, window = offset, _RateWindow(self._limits)
-            while chunk := response.read1(_CHUNK_BYTES):
-                have += len(chunk)
-                if have > self._size:
-                    output.close()
-                    self.discard()
-                    raise DownloadError(
-                        Erc.DOWNLOAD_TOO_LONG, "the file is longer than its manifest says"
-                    )
-                output.write(chunk)
-                if cancelled.is_set():
-                    raise DownloadCancelledError
-                window.count(len(chunk), deadline)
-        if have < self._size:
-            raise _Interrupted("the connection ended early")
-
-    def _offset(self, response: urllib3.BaseHTTPResponse) -> int:
-        if response.status == 200:
-            return 0
-        match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        if match is None or int(match.group(1)) != self._have():
-            self.discard()
-            raise _Interrupted("the server sent another part than asked for")
-        return int(match.group(1))
-
-    def _check_length(self, response: urllib3.BaseHTTPResponse, offset: int) -> None:
-        length = response.headers.get("Content-Length", "")
-        if length and not _LENGTH.fullmatch(length):
-            self.discard()
-            raise DownloadError(Erc.DOWNLOAD_TOO_LONG, "the server offers an impossible length")
-        if length and offset + int(length) != self._size:
-            self.discard()
-            is_long = offset + int(length) > self._size
+    Raises:
+        DownloadError: The file system has too little space.
+    """
+    missing: dict[Path, int] = {}
+    for _, file, target in wanted:
+        folder = target.parent
+        while not folder.exists():
+            folder = folder.parent
+        if not target.exists():
+            partial = target.with_name(target.name + ".part")
+            have = partial.stat().st_size if partial.exists() else 0
+            missing[folder] = missing.get(folder, 0) + max(0, file.size_in_bytes - have)
+    for folder, size in missing.items():
+        free = shutil.disk_usage(folder).free
+        if size and free - size < _RESERVE_BYTES:
             raise DownloadError(
-                Erc.DOWNLOAD_TOO_LONG if is_long else Erc.DOWNLOAD_HASH_WRONG,
-                f"the server offers {offset + int(length)} bytes instead of {self._size}",
+                Erc.NO_SPACE, f"no space for {size} bytes: {free} are free in {folder}"
             )
-
-    def _remember_validator(self, response: urllib3.BaseHTTPResponse) -> None:
-        etag = response.headers.get("ETag", "")
-        if etag.startswith('"'):
-            self._validator.write_text(etag)
-        else:
-            self._validator.unlink(missing_ok=True)
-
-
-class _RateWindow:
-    """Leaves a server that stays below the minimum rate, and any at the deadline."""
-
-    def __init__(self, limits: DownloadLimits) -> None:
-        self._limits = limits
-        self._start, self._bytes = time.monotonic(), 0
-
-    def count(self, received: int, deadline: float) -> None:
-        """Take note of some bytes."""
-        self._bytes += received
-        now = time.monotonic()
-        if now > deadline:
-            raise DownloadError(Erc.DOWNLOAD_TOO_SLOW, "the download takes too long")
-        elapsed = now - self._start
-        if elapsed >= self._limits.rate_window_seconds:
-            if self._bytes < elapsed * self._limits.minimum_bytes_per_second:
-                raise DownloadError(Erc.DOWNLOAD_TOO_SLOW, "the server is too slow")
-            self._start, self._bytes = now, 0
-
-
-def _check_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        is_usable = False
-    if not is_usable:
-        raise DownloadError(Erc.DOWNLOAD_INVALID_URL, "the address is no http or https URL")
-
-
-def _check_status(response: urllib3.BaseHTTPResponse, accepted: tuple[int, ...]) -> None:
-    if response.status not in accepted:
-        raise DownloadError(Erc.DOWNLOAD_REFUSED, f"the server answered {response.status}")
 
 
 def _read_bounded(response: urllib3.BaseHTTPResponse, maximum_bytes: int, deadline: float) -> bytes:
@@ -311,37 +236,3 @@ def _read_bounded(response: urllib3.BaseHTTPResponse, maximum_bytes: int, deadli
         if time.monotonic() > deadline:
             raise DownloadError(Erc.DOWNLOAD_TOO_SLOW, "the server is too slow")
     return bytes(data)
-
-
-def _reason(error: HTTPError) -> str:
-    # The error's own text may hold the address with its signature.
-    return f"the connection failed: {type(error).__name__}"
-
-
-def _expected_digest(file: ManifestFile) -> tuple[str, str]:
-    """The first hash of the manifest, the one that counts: algorithm and digest."""
-    for algorithm, digest in file.hashes.items():
-        if algorithm.lower() not in _ALGORITHMS:
-            raise DownloadError(
-                Erc.DOWNLOAD_HASH_TYPE_UNSUPPORTED, f"unknown hash {algorithm!r:.20}"
-            )
-        return algorithm.lower(), digest
-    raise DownloadError(Erc.DOWNLOAD_NO_HASHES, f"{file.file_name!r:.80} has no hash")
-
-
-def _digest(content: BinaryIO, algorithm: str) -> bytes:
-    digest = hashlib.new(algorithm)
-    buffer = memoryview(bytearray(1024 * 1024))
-    while count := content.readinto(buffer):  # type: ignore[attr-defined]
-        digest.update(buffer[:count])
-    return digest.digest()
-
-
-def _matches(path: Path, expected: tuple[str, str]) -> bool:
-    algorithm, digest = expected
-    try:
-        with path.open("rb") as content:
-            actual = b64(_digest(content, algorithm))
-    except FileNotFoundError:
-        return False
-    return hmac.compare_digest(actual.encode(), digest.encode(errors="surrogatepass"))

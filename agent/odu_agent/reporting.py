@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from .config import AgentConfig
-    from .deployment import DeploymentResult
+    from .operation import Operation
+    from .result import DeploymentResult
     from .verification import VerificationError
-    from .worker import Operation
     from .workflow import Command, Finished
 
 logger = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ import logging
 import re
 import threading
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from .contract.codes import Erc
@@ -24,7 +25,7 @@ from .contract.rootkeys import (
     validate,
 )
 from .contract.signature import SignatureError, verify_update_manifest
-from .download import DownloadError
+from .fetching import DownloadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_DATE_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|\+00:00)")
 _MAXIMUM_PACKAGE_BYTES = 1024 * 1024
 _OLD_NAMES = {"deviceManufacturer": "manufacturer", "deviceModel": "model"}
 
@@ -52,14 +54,14 @@ class VerificationError(Exception):
 class Verifier:
     """Holds the root keys a device trusts, and checks commands with them.
 
-    `clock` gives Unix seconds.
+    `clock` gives Unix seconds. Without a downloader it only takes packages over that it is given.
     """
 
     def __init__(
         self,
         hard_coded: Mapping[str, RootKey],
         state: DeviceState,
-        downloader: Downloader,
+        downloader: Downloader | None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._state = state
@@ -77,6 +79,7 @@ class Verifier:
         Raises:
             VerificationError: It cannot be had or must not be trusted. The one in force stays.
         """
+        assert self._downloader is not None, "this verifier is given packages"
         try:
             data = self._downloader.fetch_small(url, _MAXIMUM_PACKAGE_BYTES)
         except DownloadError as error:
@@ -139,6 +142,22 @@ def check_compatibility(
         ):
             return
     raise VerificationError(Erc.NOT_COMPATIBLE, "the update is not meant for this device")
+
+
+def check_age(created: str, maximum_seconds: float, now: float | None = None) -> None:
+    """Refuse an update that was signed long ago: `createdDateTime` is part of what was signed.
+
+    Raises:
+        VerificationError: It is too old, or does not say when it was made.
+    """
+    match = _DATE_TIME.fullmatch(created)
+    if match is None:
+        raise VerificationError(Erc.MANIFEST_TOO_OLD, "the update does not say when it was made")
+    made = datetime.fromisoformat(match.group(1) + "+00:00").timestamp()
+    if (time.time() if now is None else now) - made > maximum_seconds:
+        raise VerificationError(
+            Erc.MANIFEST_TOO_OLD, f"the update was made at {match.group(1)}, too long ago"
+        )
 
 
 def check_not_older(version: str, highest: str | None) -> None:

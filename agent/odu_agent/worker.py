@@ -9,9 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .components import load_enumerator
-from .deployment import Deployment, DeploymentResult, DeploymentTools
+from .deployment import Deployment, DeploymentTools
 from .hooks import Hooks
-from .verification import VerificationError, check_compatibility, check_not_older, version_key
+from .verification import (
+    VerificationError,
+    check_age,
+    check_compatibility,
+    check_not_older,
+    version_key,
+)
 
 if TYPE_CHECKING:
     import threading
@@ -19,24 +25,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .config import AgentConfig
-    from .contract.codes import Erc
     from .contract.manifest import UpdateManifest
-    from .download import Downloader
+    from .fetching import Fetcher
     from .handlers import Handler
+    from .operation import Operation
+    from .result import DeploymentResult
     from .state import DeviceState
     from .verification import Verifier
     from .workflow import Command
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Operation:
-    """A verified deployment; `package_code` tells what became of the root key package."""
-
-    command: Command
-    manifest: UpdateManifest
-    package_code: Erc
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Worker:
     config: AgentConfig
     handlers: Mapping[str, Handler]
     state: DeviceState
-    downloader: Downloader
+    downloader: Fetcher
     verifier: Verifier
 
     def carry_out(
@@ -95,15 +93,16 @@ class Worker:
 
     def conclude(self, operation: Operation, *, is_installed: bool) -> None:
         """Clean up after a workflow that ended for good."""
-        shutil.rmtree(self._folder(operation.command.workflow_id), ignore_errors=True)
-        update_id = operation.manifest.update_id
-        highest = self.state.highest_version(update_id.provider, update_id.name)
-        if is_installed and _is_higher(update_id.version, highest):
-            self.state.save_highest_version(update_id.provider, update_id.name, update_id.version)
+        conclude(self.state, operation, is_installed=is_installed)
+
+    def leave(self) -> None:
+        """All is done in this process: cancelling ends it."""
 
     def _check(self, command: Command, manifest: UpdateManifest) -> None:
         """The signature is checked again: its key may have been disabled meanwhile."""
         self.verifier.verify(command)
+        if self.config.maximum_update_age_seconds is not None:
+            check_age(manifest.created_date_time, self.config.maximum_update_age_seconds)
         check_compatibility(manifest.compatibility, self.config.device_properties)
         if not self.config.allow_downgrade:
             update_id = manifest.update_id
@@ -111,8 +110,7 @@ class Worker:
             check_not_older(update_id.version, highest)
 
     def _folder(self, workflow_id: str) -> Path:
-        name = hashlib.sha256(workflow_id.encode(errors="surrogatepass")).hexdigest()[:32]
-        return self.state.downloads / name
+        return workflow_folder(self.state, workflow_id)
 
     def _purge_others(self, workflow_id: str) -> None:
         own = self._folder(workflow_id)
@@ -120,6 +118,21 @@ class Worker:
         for folder in self.state.downloads.iterdir():
             if folder != own:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def conclude(state: DeviceState, operation: Operation, *, is_installed: bool) -> None:
+    """Remove a workflow's files and remember what was installed."""
+    shutil.rmtree(workflow_folder(state, operation.command.workflow_id), ignore_errors=True)
+    update_id = operation.manifest.update_id
+    highest = state.highest_version(update_id.provider, update_id.name)
+    if is_installed and _is_higher(update_id.version, highest):
+        state.save_highest_version(update_id.provider, update_id.name, update_id.version)
+
+
+def workflow_folder(state: DeviceState, workflow_id: str) -> Path:
+    """Where a workflow keeps its files."""
+    name = hashlib.sha256(workflow_id.encode(errors="surrogatepass")).hexdigest()[:32]
+    return state.downloads / name
 
 
 def _is_higher(version: str, highest: str | None) -> bool:

@@ -33,6 +33,7 @@ from shared.domain.fleet.counters import (
 )
 from shared.domain.fleet.device import DeviceRecord
 from shared.domain.fleet.recount import Recounted
+from shared.domain.rollouts.ledger import LEDGER
 from shared.ports import Correction, Page, Stored
 
 _HISTORIES_A_TRANSACTION = MAX_TRANSACTION // 2
@@ -53,6 +54,8 @@ class TableCounters:
         for row in await self.table.all(*range_of(partition_of(instance, bucket), "c")):
             counters = unpack(row, CounterRow)
             place = (counters.group, counters.class_id)
+            if counters.class_id == LEDGER:
+                continue
             found[place] = Stored[Mapping[Cell, int]](counters.cells, etag_of(row))
         return found
 

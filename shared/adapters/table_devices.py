@@ -39,6 +39,7 @@ from shared.adapters.table import (
 )
 from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import ConcurrentUpdate, InvalidInput
+from shared.domain.fleet.asking import may_have_past
 from shared.domain.fleet.counters import (
     CounterKey,
     Counts,
@@ -52,6 +53,8 @@ from shared.domain.fleet.counters import (
 from shared.domain.fleet.device import DeviceRecord
 from shared.domain.fleet.device_history import Installation
 from shared.domain.fleet.health import health_of
+from shared.domain.rollouts.ledger import LEDGER, has_room, with_booking
+from shared.domain.rollouts.selection import rank_of, rank_text
 from shared.ports import DeviceQuery, DeviceWrite, Page, Stored
 
 _CHARACTERS_A_TRANSACTION = 600_000
@@ -133,13 +136,17 @@ class TableDevices:
             if seen is not None
         }
 
-    async def commit(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
+    async def commit(
+        self, instance: str, bucket: int, writes: Sequence[DeviceWrite]
+    ) -> Mapping[str, Stored[DeviceRecord]]:
         """See the port."""
         partition = partition_of(instance, bucket)
         forgotten = await self._forgotten(partition, writes)
         changes = [_change(partition, write, forgotten.get(write.after.key)) for write in writes]
+        written: dict[str, Stored[DeviceRecord]] = {}
         for some in _transactions(changes):
-            await self._commit(partition, some)
+            written |= await self._commit(partition, some)
+        return written
 
     async def _forgotten(
         self, partition: str, writes: Sequence[DeviceWrite]
@@ -149,6 +156,7 @@ class TableDevices:
             write.after.key: workflow_id
             for write in writes
             if (workflow_id := taken_up(write.before.value if write.before else None, write.after))
+            and may_have_past(write.before.value if write.before else None, workflow_id)
         }
         rows = await asyncio.gather(
             *(
@@ -162,7 +170,9 @@ class TableDevices:
             if row is not None
         }
 
-    async def _commit(self, partition: str, changes: Sequence[_Change]) -> None:
+    async def _commit(
+        self, partition: str, changes: Sequence[_Change]
+    ) -> dict[str, Stored[DeviceRecord]]:
         deltas = net(change.counters for change in changes)
         counters = dict(
             zip(
@@ -171,9 +181,13 @@ class TableDevices:
                 strict=True,
             )
         )
+        cells = {place: apply(counters[place][0], delta) for place, delta in deltas.items()}
+        if not has_room((item.write.booking for item in changes), cells):
+            self.memory.forget(partition, [key("c", *place) for place in deltas])
+            raise ConcurrentUpdate("The roll-out has no room here any more.")
         after = {
-            key("c", *place): document(CounterRow(*place, apply(counters[place][0], delta)))
-            for place, delta in deltas.items()
+            key("c", *place): document(CounterRow(*place, dict(row)))
+            for place, row in cells.items()
         }
         operations = [
             put_as_read(partition, row, columns(text), counters[place][1])
@@ -189,8 +203,10 @@ class TableDevices:
         except ConcurrentUpdate:
             self.memory.forget(partition, after)
             raise
-        for (row, text), etag in zip(after.items(), etags, strict=False):
-            self.memory.keep(partition, row, text, etag)
+        tags = dict(zip(after, etags, strict=False))
+        for row, text in after.items():
+            self.memory.keep(partition, row, text, tags[row])
+        return {item.write.after.key: Stored(item.write.after, tags[item.row]) for item in changes}
 
     async def of_bucket(
         self, instance: str, bucket: int, *, group: str | None = None, token: str | None = None
@@ -249,7 +265,7 @@ class TableDevices:
         """See the port."""
         rows = await self.table.all(*range_of(partition_of(instance, bucket), "c", group))
         counters = [unpack(row, CounterRow) for row in rows]
-        return {(row.group, row.class_id): row.cells for row in counters}
+        return {(row.group, row.class_id): row.cells for row in counters if row.class_id != LEDGER}
 
     async def past(
         self, instance: str, bucket: int, workflow_id: str, device: str
@@ -315,12 +331,15 @@ def put_as_read(
 
 def _change(partition: str, write: DeviceWrite, forgotten: Stored[History] | None) -> _Change:
     """Raises InvalidInput, with the device as its target, if a row cannot hold it."""
-    counters = difference(
-        contribution(write.before.value, write.was) if write.before else {},
-        contribution(write.after, write.becomes),
-        write.history,
-        forgotten.value if forgotten else None,
-        [(item.before.value, item.after) for item in write.revisions],
+    counters = with_booking(
+        write.booking,
+        difference(
+            contribution(write.before.value, write.was) if write.before else {},
+            contribution(write.after, write.becomes),
+            write.history,
+            forgotten.value if forgotten else None,
+            [(item.before.value, item.after) for item in write.revisions],
+        ),
     )
     try:
         text, others = document(write.after), list(_others(partition, write, forgotten))
@@ -359,6 +378,9 @@ def _device(partition: str, item: _Change) -> Operation:
         "deployment": record.commanded.deployment_id if record.commanded else "",
         "state": seen.state.value if seen.state else "",
         "health": health.state if health else "",
+        "workflow": record.commanded.workflow_id if record.commanded else "",
+        "rank": rank_text(rank_of(record.device_id)),
+        "pending": record.is_pending,
         **columns(item.document),
     }
     return put_as_read(partition, item.row, properties, write.before.etag if write.before else None)

@@ -7,7 +7,10 @@ from functools import cached_property
 
 from shared.container.rollouts import RolloutServices
 from shared.services.maintenance.dead_letters import DeadLetters
+from shared.services.maintenance.event_lag import LagMeter
 from shared.services.maintenance.orphans import Orphans
+from shared.services.maintenance.poison import Poison
+from shared.services.maintenance.service_health import ServiceHealth
 from shared.services.maintenance.sweep import Sweep
 from shared.services.throttle import Throttle
 from shared.settings import read_settings
@@ -27,6 +30,37 @@ class Container(RolloutServices):
     def dead_letters(self) -> DeadLetters:
         """Events that were given up."""
         return DeadLetters(self.blobs)
+
+    @cached_property
+    def poison(self) -> Poison:
+        """What failed for good."""
+        return Poison(
+            poison=self.poison_queues,
+            queues=self.queues,
+            blobs=self.blobs,
+            operations=self.operations,
+            dead_letters=self.dead_letters,
+        )
+
+    @cached_property
+    def lag_meter(self) -> LagMeter:
+        """How far behind the hub the service is."""
+        return LagMeter(self.event_lags, self.clock)
+
+    @cached_property
+    def service_health(self) -> ServiceHealth:
+        """How the service is doing."""
+        return ServiceHealth(
+            instances=list(self.settings.instances),
+            operations=self.operations,
+            poison=self.poison_queues,
+            blobs=self.blobs,
+            signing=self.signing,
+            hub=self.hub,
+            lags=self.event_lags,
+            clock=self.clock,
+            now=time.monotonic,
+        )
 
     @cached_property
     def sweep(self) -> Sweep:

@@ -9,6 +9,7 @@ from shared.adapters.blobs import AzureBlobs
 from shared.adapters.clock import SystemClock
 from shared.adapters.hub import IoTHubs
 from shared.adapters.keys import FernetSealer, FileSigner
+from shared.adapters.poison_queues import AzurePoisonQueues
 from shared.adapters.queues import AzureQueues
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
@@ -16,10 +17,13 @@ from shared.adapters.table_audit import TableAudit
 from shared.adapters.table_counters import TableCounters, TableRecounts
 from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
+from shared.adapters.table_event_lag import TableEventLags
 from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_holders import TableHolders
+from shared.adapters.table_hub_budget import TableHubBudget
 from shared.adapters.table_log_collections import TableLogCollections
 from shared.adapters.table_operations import TableOperations
+from shared.adapters.table_passes import TablePasses
 from shared.adapters.table_refusals import TableRefusals
 from shared.adapters.table_updates import TableUpdates
 from shared.adapters.table_verdicts import TableVerdicts
@@ -88,6 +92,11 @@ class Adapters:
         return TableDevices(self._table("Devices"))
 
     @cached_property
+    def passes(self) -> TablePasses:
+        """What passes of roll-outs read and write down."""
+        return TablePasses(self._table("Devices"))
+
+    @cached_property
     def counters(self) -> TableCounters:
         """Counters as a recount sees them."""
         return TableCounters(self._table("Devices"))
@@ -119,6 +128,11 @@ class Adapters:
         return TableDeployments(self._table("Deployments"))
 
     @cached_property
+    def hub_budget(self) -> TableHubBudget:
+        """The timelines of commands to the hubs."""
+        return TableHubBudget(self._table("Deployments"), self.clock)
+
+    @cached_property
     def log_collections(self) -> TableLogCollections:
         """Log collections."""
         return TableLogCollections(self._table("LogCollections"))
@@ -127,6 +141,16 @@ class Adapters:
     def audit_log(self) -> TableAudit:
         """The audit log."""
         return TableAudit(self._table("Audit"))
+
+    @cached_property
+    def event_lags(self) -> TableEventLags:
+        """Lags of events."""
+        return TableEventLags(self._table("Recounts"))
+
+    @cached_property
+    def poison_queues(self) -> AzurePoisonQueues:
+        """Queues of what failed for good."""
+        return AzurePoisonQueues(self.accounts)
 
     @cached_property
     def verdicts(self) -> TableVerdicts:

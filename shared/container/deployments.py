@@ -8,6 +8,7 @@ from functools import cached_property
 from shared.container.devices import DeviceServices
 from shared.services.deployments.command import Commands
 from shared.services.deployments.deploy import Deploy
+from shared.services.deployments.fan_out import FanOuts
 from shared.services.deployments.lists import DeploymentLists
 from shared.services.deployments.reconcile import Reconcile
 
@@ -21,14 +22,28 @@ class DeploymentServices(DeviceServices):
     def reconcile(self) -> Reconcile:
         """Twins as they should be."""
         return Reconcile(
-            self.devices,
-            self.deployments,
-            self.hub,
-            Commands(self.updates, self.blobs, self.settings.public_url + ROOT_KEYS_PATH),
-            self.pacer,
-            self.rollups,
-            self.clock,
-            self.announcer,
+            devices=self.devices,
+            passes=self.passes,
+            deployments=self.deployments,
+            hub=self.hub,
+            commands=Commands(self.updates, self.blobs, self.settings.public_url + ROOT_KEYS_PATH),
+            pacer=self.pacer,
+            rollups=self.rollups,
+            clock=self.clock,
+            announcer=self.announcer,
+        )
+
+    @cached_property
+    def fan_outs(self) -> FanOuts:
+        """Work of deployments on its way to devices."""
+        return FanOuts(
+            deployments=self.deployments,
+            fleet=self.fleet,
+            queues=self.queues,
+            budget=self.hub_budget,
+            clock=self.clock,
+            commands_per_second=self.settings.hub_commands_per_second,
+            announcer=self.announcer,
         )
 
     @cached_property
@@ -38,9 +53,8 @@ class DeploymentServices(DeviceServices):
             self.deployments,
             self.updates,
             self.fleet,
-            self.queues,
+            self.fan_outs,
             self.clock,
-            self.settings.hub_commands_per_second,
             self.settings.limits,
             self.announcer,
             timedelta(hours=self.settings.link_hours),

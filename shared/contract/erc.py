@@ -175,6 +175,10 @@ class Erc(IntEnum):
     """Own code, simple HTTP downloader: more bytes than the manifest allows."""
     DOWNLOAD_TOO_SLOW = 0x40200F02
     """Own code, simple HTTP downloader: below the minimum rate or past the time-out."""
+    DOWNLOAD_PORTAL = 0x40200F04
+    """Own code, simple HTTP downloader: a web page came in place of the file."""
+    INSTALLER_UNREACHABLE = 0x20000F01
+    """Own code: the half of the agent that installs does not answer the other."""
     DOWNLOAD_REFUSED = 0x40200F03
     """Own code, simple HTTP downloader: the server refused (HTTP status 4xx or a redirect)."""
 

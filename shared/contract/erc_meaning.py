@@ -74,6 +74,14 @@ _KNOWN: dict[int, tuple[str, str]] = {
         "A download was too slow.",
         "Check the device's network, then retry; the download goes on where it stopped.",
     ),
+    Erc.DOWNLOAD_PORTAL: (
+        "A web page came in place of a file.",
+        "Sign the device's network in at its captive portal, or let the proxy pass it, then retry.",
+    ),
+    Erc.INSTALLER_UNREACHABLE: (
+        "The half of the agent that installs does not answer.",
+        "Look at systemctl status odu-agent-installer.socket on the device, then retry.",
+    ),
     Erc.DOWNLOAD_REFUSED: (
         "The content server refused a file.",
         "The address may have expired: deploy the update anew.",

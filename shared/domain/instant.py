@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from shared.domain.errors import InvalidInput
 
@@ -23,3 +23,8 @@ def instant(text: str, target: str | None = None) -> str:
             f"'{(target or 'value').removeprefix('/')}' must be an ISO 8601 date and time.",
             target=target,
         ) from error
+
+
+def later(at: str, span: timedelta) -> str:
+    """An instant so much later than another; an unknown one, empty, is long over."""
+    return at and (datetime.fromisoformat(at) + span).isoformat(timespec="microseconds")

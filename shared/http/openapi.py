@@ -41,6 +41,8 @@ _PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "moduleId": ("Id of a module in the hub.", _HUB_ID),
     "deviceClassId": ("Id of a device class.", {"maxLength": 256, "pattern": _NOT_DOTS}),
     "groupId": ("Id of a group.", {"maxLength": 200, "pattern": _NOT_DOTS}),
+    "queue": ("A work queue, `blobs` or `events`.", {"maxLength": 64, "pattern": _NOT_DOTS}),
+    "messageId": ("Id of a failed message.", {"maxLength": 64, "pattern": _NOT_DOTS}),
     "entryId": ("Id of an entry of the audit log.", {"maxLength": 64, "pattern": _NOT_DOTS}),
     "deploymentId": (
         "Id of a deployment, in lower case.",
@@ -74,6 +76,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         "tags": [
             {"name": "updates", "description": "Updates, their files and their imports."},
             {"name": "management", "description": "Devices, groups and deployments."},
+            {"name": "operations", "description": "Queues, failed messages, the service's health."},
             {"name": "audit", "description": "Who changed what, and the proof of it."},
         ],
         "paths": dict(sorted(paths.items())),

@@ -5,6 +5,7 @@ from shared.ports.blobs import BlobFacts, Blobs, BlobSink, Staged
 from shared.ports.common import ByteStream, Clock, Page, Stored
 from shared.ports.deployments import Deployments
 from shared.ports.devices import DeviceQuery, Devices, DeviceWrite, Revision
+from shared.ports.event_lag import EventLags
 from shared.ports.events import CustomerTopic, Events
 from shared.ports.fetching import Fetcher, SourceBytes
 from shared.ports.fleet import Fleet, KnownClass, KnownGroup, Rollup
@@ -13,7 +14,8 @@ from shared.ports.hub import Hub, TwinSource
 from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
 from shared.ports.operations import Operations
-from shared.ports.queues import Queues
+from shared.ports.passes import DueQuery, HubBudget, Passes
+from shared.ports.queues import DeadMessage, PoisonQueues, Queues
 from shared.ports.recounts import Correction, Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import JudgedContent, RuleScanner, Sample, Scanner, Verdicts
@@ -29,21 +31,27 @@ __all__ = [
     "Correction",
     "Counters",
     "CustomerTopic",
+    "DeadMessage",
     "Deployments",
     "DeviceQuery",
     "DeviceWrite",
     "Devices",
+    "DueQuery",
+    "EventLags",
     "Events",
     "Fetcher",
     "Fleet",
     "Holders",
     "Hub",
+    "HubBudget",
     "JudgedContent",
     "KnownClass",
     "KnownGroup",
     "LogCollections",
     "Operations",
     "Page",
+    "Passes",
+    "PoisonQueues",
     "Queues",
     "Recounts",
     "RefusalCounts",

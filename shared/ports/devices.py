@@ -11,6 +11,7 @@ from shared.domain.domain_event import DomainEvent
 from shared.domain.fleet.counters import Counts, History
 from shared.domain.fleet.device import DeviceRecord, DeviceView, view
 from shared.domain.fleet.device_history import Installation
+from shared.domain.rollouts.ledger import Booking
 from shared.ports.common import Page, Stored
 
 
@@ -42,7 +43,8 @@ class Revision:
 @dataclass(frozen=True)  # no slots: it keeps what it has worked out
 class DeviceWrite:
     """A device row to write: what was read (None if absent), what it becomes, what it leaves
-    behind, what is to be told to customers, what it adds to or changes in the device's history.
+    behind, what is to be told to customers, what it adds to or changes in the device's history, and
+    the ask that is booked with it.
     """
 
     before: Stored[DeviceRecord] | None
@@ -51,6 +53,7 @@ class DeviceWrite:
     events: tuple[DomainEvent, ...] = ()
     installations: tuple[Installation, ...] = ()
     revisions: tuple[Revision, ...] = ()
+    booking: Booking | None = None
 
     @cached_property
     def was(self) -> DeviceView | None:
@@ -82,13 +85,19 @@ class Devices(Protocol):
         """
         ...
 
-    async def commit(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
-        """Write rows, histories, events and counters, all or nothing for each device.
+    async def commit(
+        self, instance: str, bucket: int, writes: Sequence[DeviceWrite]
+    ) -> Mapping[str, Stored[DeviceRecord]]:
+        """Write rows, histories, events, counters and bookings, all or nothing for each device.
 
         The history row of a device that takes up a deployment again goes.
 
+        Returns:
+            The rows as they are now, by device.
+
         Raises:
-            ConcurrentUpdate: Something changed since it was read; read again and retry.
+            ConcurrentUpdate: Something changed since it was read, or a booking has no room any
+                more; read again and retry.
         """
         ...
 

@@ -18,16 +18,26 @@ class Pacer:
 
     per_second: float
     _next: dict[str, float] = field(default_factory=dict, init=False)
+    _held: dict[str, int] = field(default_factory=dict, init=False)
+    _until: dict[str, float] = field(default_factory=dict, init=False)
 
     async def turn(self, instance: str) -> None:
-        """Wait until the next command may leave."""
-        now = time.monotonic()
-        turn = max(now, self._next.get(instance, 0.0))
-        self._next[instance] = turn + 1 / self.per_second
-        if turn > now:
-            await asyncio.sleep(turn - now)
+        """Wait until the next command may leave. A turn that was taken before the hub pushed back
+        is void: whoever waits for it takes another.
+        """
+        while True:
+            held = self._held.get(instance, 0)
+            now = time.monotonic()
+            turn = max(now, self._next.get(instance, 0.0))
+            self._next[instance] = turn + 1 / self.per_second
+            if turn > now:
+                await asyncio.sleep(turn - now)
+            if held == self._held.get(instance, 0):
+                return
 
     def push_back(self, instance: str, seconds: float | None) -> None:
-        """Hold all commands back because the hub is throttling."""
+        """Hold all commands back because the hub is throttling, those that wait as well."""
         wait = seconds if seconds is not None else DEFAULT_PUSH_BACK_SECONDS
-        self._next[instance] = max(self._next.get(instance, 0.0), time.monotonic() + wait)
+        until = max(self._until.get(instance, 0.0), time.monotonic() + wait)
+        self._next[instance] = self._until[instance] = until
+        self._held[instance] = self._held.get(instance, 0) + 1

@@ -10,6 +10,7 @@ import msgspec
 
 from local.cloud.iothub.events import Message
 from local.tools.replay.recording import Channel, Event
+from shared.domain.fleet.asking import given
 from shared.domain.fleet.counters import (
     Counts,
     History,
@@ -29,7 +30,7 @@ from shared.domain.fleet.device import (
     fold_deletion,
     view,
 )
-from shared.domain.fleet.reconcile import wanted
+from shared.domain.fleet.reconcile import by_precedence, desired_command
 from shared.domain.instant import instant
 from shared.services.devices.relay import HubEvent, read_twin_change
 from shared.topology import EventType
@@ -124,6 +125,7 @@ class Truth:
         record = self.records[key]
         group = view(record).group_id
         own = [item for item in self.deployments if item.group_id == group]
-        command = wanted(record, own, max((item.created_at for item in own), default=""))
+        now = max((item.created_at for item in own), default="")
+        command = desired_command(record, by_precedence(own), now).command
         if command is not None:
-            self._become(key, replace(record, commanded=command))
+            self._become(key, replace(given(record, command, now), is_pending=False))

@@ -2,7 +2,8 @@
 
 It has when it has begun and no device is left that it waits for: each device of the classes that it
 is in force for has succeeded, failed or been cancelled. It does not wait where a newer deployment
-has taken over, and one that is cancelled for every class ends with that.
+has taken over, and one that is cancelled for every class ends with that. A roll-out has finished
+when its last phase has passed.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from shared.domain.fleet.compliance import state_counts
-from shared.domain.fleet.counters import TOTAL, Counts
+from shared.domain.fleet.counters import TOTAL, Cell, Counts
 from shared.domain.fleet.deployment import Deployment, DeploymentState, state_for
 from shared.domain.fleet.device import DeviceState
 from shared.domain.fleet.device_class import DeviceClass
+from shared.domain.rollouts.progress import Status
 
 
 def final_counts(
@@ -35,18 +37,21 @@ def final_counts(
     """
     if deployment.starts_at > now:
         return None
+    if deployment.progress is not None and deployment.progress.status is not Status.COMPLETED:
+        return None
     sums: Counter[DeviceState] = Counter()
     is_open = False
     for device_class in classes:
         cells = counts.get((deployment.group_id, device_class.class_id), {})
         found = state_counts(cells, deployment.workflow_id)
-        present = cells.get(TOTAL, 0) if deployment.targets(device_class) else 0
+        present = _expected(deployment, cells) if deployment.targets(device_class) else 0
         if not found.commanded and not present:
             continue
         state = state_for(deployment, deployments, device_class, now)
         if state is DeploymentState.ACTIVE and found.commanded < present:
             return None
-        if state is not DeploymentState.INACTIVE and found.in_progress:
+        waits = state is not DeploymentState.INACTIVE and deployment.rollout is None
+        if waits and found.in_progress:
             return None
         is_open = is_open or state is not DeploymentState.CANCELED
         sums.update(
@@ -58,3 +63,12 @@ def final_counts(
             }
         )
     return sums if is_open and sums.total() else None
+
+
+def _expected(deployment: Deployment, cells: Mapping[Cell, int]) -> int:
+    """How many devices of a class it asks: all, or all that what it undoes has asked. A roll-out
+    has passed its last phase by then.
+    """
+    if deployment.undoes:
+        return state_counts(cells, deployment.undoes).commanded
+    return cells.get(TOTAL, 0) if deployment.rollout is None else 0

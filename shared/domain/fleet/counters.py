@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from shared.domain.fleet.deployment import Commanded
+from shared.domain.fleet.command import Commanded
 from shared.domain.fleet.device import (
     DeviceRecord,
     DeviceState,
@@ -22,9 +22,11 @@ from shared.domain.fleet.device import (
     deployment_state,
     device_key,
     evidence_of,
+    outcome_of,
     view,
 )
 from shared.domain.fleet.failure import counted_as
+from shared.domain.rollouts.figures import Outcome, phase_cell, slot_end
 
 type CounterKey = tuple[str, str]
 """Group id and device class id: one row of counters in each bucket."""
@@ -37,6 +39,8 @@ CONNECTED = "connected"
 DISCONNECTED = "disconnected"
 FAILED = "failed:"
 """Begins the cells of failures within deployments."""
+PENDING = "pending"
+"""Devices whose twin may not have been given the command of their row yet."""
 NOTHING_INSTALLED = "-"
 _DAY = len("2026-01-31")
 
@@ -69,7 +73,7 @@ def heard_cell(at: str) -> Cell:
 @dataclass(frozen=True, slots=True)
 class History:
     """How a device stands in a deployment that it has moved on from. `ended_at` is empty if it has
-    not ended.
+    not ended. `outcome` and `until` are how a roll-out counts it (`rollouts.figures`).
     """
 
     device_id: str
@@ -79,6 +83,8 @@ class History:
     result_code: int | None
     extended_result_codes: tuple[int, ...]
     ended_at: str
+    outcome: str = ""
+    until: int = 0
 
     @property
     def workflow_id(self) -> str:
@@ -141,6 +147,10 @@ def contribution(
         there[deployment_cell(record.commanded.workflow_id, seen.state)] += 1
         if seen.state is DeviceState.FAILED:
             there[failure_cell(record.commanded.workflow_id, _failure_code(record))] += 1
+        if record.is_pending:
+            there[PENDING] += 1
+        if record.commanded.label:
+            there[_phase_cell(record, record.commanded)] += 1
     return cells
 
 
@@ -150,6 +160,9 @@ def history_contribution(history: History) -> dict[CounterKey, Counter[Cell]]:
     if history.state is DeviceState.FAILED:
         code = counted_as(history.extended_result_codes)
         cells[failure_cell(history.workflow_id, code)] += 1
+    if history.outcome:
+        label, outcome = history.commanded.label, Outcome(history.outcome)
+        cells[phase_cell(label, outcome, history.workflow_id, history.until)] += 1
     return {(history.group_id, history.class_id): cells}
 
 
@@ -159,7 +172,8 @@ def moved_on(old: DeviceRecord | None, new: DeviceRecord) -> History | None:
         return None
     if new.commanded is not None and new.commanded.workflow_id == old.commanded.workflow_id:
         return None
-    return standing(old, old.commanded)
+    # a device that was told to stop is not waited for any more
+    return standing(old, replace(old.commanded, is_given_up=old.commanded.is_cancel))
 
 
 def standing(record: DeviceRecord, commanded: Commanded) -> History:
@@ -174,6 +188,9 @@ def standing(record: DeviceRecord, commanded: Commanded) -> History:
         ended_at = known.at
         if state is DeviceState.SUCCEEDED:
             ended_at = known.installed_at(commanded.update_id)
+    outcome, until = "", 0
+    if commanded.label:
+        outcome, until = str(outcome_of(asked)), _slot(asked, commanded)
     return History(
         device_id=record.device_id,
         module_id=record.module_id,
@@ -182,6 +199,8 @@ def standing(record: DeviceRecord, commanded: Commanded) -> History:
         result_code=known.result_code if known else None,
         extended_result_codes=known.extended_result_codes if known else (),
         ended_at=ended_at,
+        outcome=outcome,
+        until=until,
     )
 
 
@@ -244,6 +263,20 @@ def total(rows: Iterable[Counts]) -> dict[CounterKey, dict[Cell, int]]:
     for row in rows:
         _add(sums, row, 1)
     return {key: dict(cells) for key, cells in sums.items()}
+
+
+def _phase_cell(record: DeviceRecord, commanded: Commanded) -> Cell:
+    outcome = outcome_of(record)
+    assert outcome is not None
+    until = _slot(record, commanded)
+    return phase_cell(commanded.label, outcome, commanded.workflow_id, until)
+
+
+def _slot(record: DeviceRecord, commanded: Commanded) -> int:
+    """The end of the slot of the last report about the ask, or of the ask itself."""
+    known = evidence_of(record)
+    at = known.at if known is not None and known.at else commanded.stamp
+    return slot_end(at, commanded.slot_minutes) if at and commanded.slot_minutes else 0
 
 
 def _failure_code(record: DeviceRecord) -> str:

@@ -13,10 +13,19 @@ from enum import StrEnum
 
 from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import Conflict, InvalidInput
+from shared.domain.fleet.command import (
+    DEFAULT_PRIORITY,
+    Commanded,
+    Issue,
+    Precedence,
+    Times,
+)
 from shared.domain.fleet.device_class import DeviceClass, is_compatible
-from shared.domain.rollouts.progress import Progress
+from shared.domain.rollouts.progress import Progress, Status
 from shared.domain.rollouts.specification import Rollout
 from shared.domain.updates.update_id import UpdateId
+
+__all__ = ["Commanded", "Issue"]
 
 MAX_DEPLOYMENT_ID = 73
 _DEPLOYMENT_ID = re.compile(r'[^&^\[\]{}|<>/\\"A-Z\x00-\x20\x7f#?]+')
@@ -57,16 +66,7 @@ class RollbackPolicy:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Issue:
-    """Which signature devices are handed, by edition of the keyring.
-
-    `workflow` is the edition since which devices see a new workflow, because they refuse what was
-    signed before; 0 if there is none.
-    """
-
-    edition: int = 0
-    workflow: int = 0
+_EVERYBODY_PERCENT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,9 @@ class Deployment:
 
     One with a `rollout` reaches its devices step by step; `progress` says where it stands.
     `revision` counts what operators have asked for: it moves with the specification and with their
-    actions, never with what devices report. `author` is the object id of who created it.
+    actions, never with what devices report. `author` is the object id of who created it. `undoes`
+    is the workflow whose devices a rollback takes back: it reaches nobody else. `is_own` is one
+    that a single device was given. `fan_out_until` is when the last of its messages is due.
     """
 
     deployment_id: str
@@ -97,7 +99,7 @@ class Deployment:
     is_rollback: bool = False
     is_fanned_out: bool = False
     recall_reason: str | None = None
-    issue: Issue = Issue()
+    issue: Issue = field(default_factory=Issue)
     is_started: bool = False
     is_finished: bool = False
     events: tuple[DomainEvent, ...] = ()
@@ -105,11 +107,50 @@ class Deployment:
     progress: Progress | None = None
     revision: int = 1
     author: str = ""
+    undoes: str = ""
+    undone_priority: int = DEFAULT_PRIORITY
+    is_own: bool = False
+    fan_out_until: str = ""
+
+    @property
+    def priority(self) -> int:
+        """The higher one decides, whatever the age; a rollback has that of what it undoes."""
+        return self.rollout.priority if self.rollout is not None else self.undone_priority
 
     @property
     def seed(self) -> str:
         """What orders the devices of its roll-out."""
         return (self.rollout.seed if self.rollout else None) or self.workflow_id
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nobody will be asked to run it any more."""
+        return self.recall_reason is not None or (
+            self.progress is not None and self.progress.status.is_final
+        )
+
+    @property
+    def reaches_everybody(self) -> bool:
+        """Whether every device of its classes is one that it has reached."""
+        if self.undoes:
+            return False
+        if self.rollout is None:
+            return True
+        if self.progress is None or self.progress.status is not Status.COMPLETED:
+            return False
+        return self.rollout.phases[-1].select.percent == _EVERYBODY_PERCENT
+
+    def has_started(self, now: str) -> bool:
+        """Whether it counts yet: it has started and, of a roll-out, was approved."""
+        if self.starts_at > now:
+            return False
+        return self.rollout is None or (self.progress is not None and bool(self.progress.opened))
+
+    def may_ask(self, class_id: str) -> bool:
+        """Whether devices of a class that it reaches may be asked now."""
+        if self.subgroup(class_id).is_canceled:
+            return False
+        return self.rollout is None or (self.progress is not None and self.progress.may_ask)
 
     def targets(self, device_class: DeviceClass) -> bool:
         """Whether the update fits the class and nobody deleted the deployment for it."""
@@ -122,34 +163,6 @@ class Deployment:
         """What was done to the deployment for this class."""
         known = self.subgroups.get(class_id, Subgroup())
         return known if self.recall_reason is None else replace(known, is_canceled=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Commanded:
-    """What a device was last asked to do, and as member of which group and class.
-
-    `file_ids` are those whose links stand in the twin since. `retry_count` is how often it was
-    asked again after a failure, `precedence` that of the deployment, `at` when it was first asked.
-    """
-
-    workflow_id: str
-    retry_timestamp: str | None
-    is_cancel: bool
-    deployment_id: str
-    group_id: str
-    class_id: str
-    update_id: UpdateId
-    file_ids: tuple[str, ...] = ()
-    issue: Issue = Issue()
-    retry_count: int = 0
-    precedence: tuple[str, str, str] = ("", "", "")
-    at: str = ""
-
-    @property
-    def workflow_on_device(self) -> str:
-        """The workflow id that the device sees and reports."""
-        edition = self.issue.workflow
-        return f"{self.workflow_id}.{edition}" if edition else self.workflow_id
 
 
 type Change = Callable[[Deployment], Deployment]
@@ -173,25 +186,50 @@ def check_deployment_id(deployment_id: str) -> str:
 def in_force(
     deployments: Iterable[Deployment], device_class: DeviceClass, now: str
 ) -> Deployment | None:
-    """The deployment whose word counts for devices of this class: the newest that has started.
+    """The deployment whose word counts for every device of this class: of those that have started
+    and reach everybody, the one of greatest precedence.
 
     Args:
         deployments: All of the group.
         device_class: The class asked about.
         now: ISO 8601, UTC, comparable as text with the deployments' times.
     """
-    started = [item for item in deployments if item.starts_at <= now and item.targets(device_class)]
-    return max(started, key=precedence, default=None)
+    deployments = list(deployments)
+    started = [
+        item
+        for item in deployments
+        if item.has_started(now) and item.reaches_everybody and item.targets(device_class)
+    ]
+    newest = max(started, key=precedence, default=None)
+    return (rollback_for(newest, deployments, device_class, now) or newest) if newest else None
+
+
+def rollback_for(
+    deployment: Deployment, deployments: Iterable[Deployment], device_class: DeviceClass, now: str
+) -> Deployment | None:
+    """The rollback that has taken devices of a class back from a deployment; None if none has."""
+    found = [
+        item
+        for item in deployments
+        if item.undoes == deployment.workflow_id
+        and item.has_started(now)
+        and item.targets(device_class)
+    ]
+    return max(found, key=precedence, default=None)
 
 
 def state_for(
     deployment: Deployment, deployments: Iterable[Deployment], device_class: DeviceClass, now: str
 ) -> DeploymentState:
-    """State of a deployment for one class; one that has not started yet is active in waiting."""
-    if deployment.subgroup(device_class.class_id).is_canceled:
+    """State of a deployment for one class; one that has not started yet is active in waiting, and
+    so is one that a newer roll-out has taken only some devices from.
+    """
+    if deployment.subgroup(device_class.class_id).is_canceled or deployment.is_final:
         return DeploymentState.CANCELED
-    newest = in_force(deployments, device_class, now)
+    others = list(deployments)
+    newest = in_force(others, device_class, now)
     superseded = newest is not None and precedence(newest) > precedence(deployment)
+    superseded = superseded or rollback_for(deployment, others, device_class, now) is not None
     return DeploymentState.INACTIVE if superseded else DeploymentState.ACTIVE
 
 
@@ -225,7 +263,7 @@ def cancel(deployment: Deployment, class_id: str) -> Deployment:
 
 def recalled(deployment: Deployment, reason: str) -> Deployment:
     """The deployment, cancelled for every class because its update was recalled."""
-    return replace(deployment, recall_reason=reason, is_fanned_out=False)
+    return replace(deployment, recall_reason=reason, is_fanned_out=False, fan_out_until="")
 
 
 def retry(deployment: Deployment, class_id: str, failed: int, now: str) -> Deployment:
@@ -268,11 +306,19 @@ def renewed(deployment: Deployment, edition: int, revoked_edition: int) -> Deplo
     """
     is_refused = deployment.issue.edition < revoked_edition
     issue = Issue(edition, edition if is_refused else deployment.issue.workflow)
-    return replace(deployment, issue=issue, is_fanned_out=False)
+    return replace(deployment, issue=issue, is_fanned_out=False, fan_out_until="")
 
 
-def precedence(deployment: Deployment) -> tuple[str, str, str]:
-    """What makes a deployment newer than another; the last part only settles a tie."""
+def precedence(deployment: Deployment) -> Precedence:
+    """What makes one deployment decide over another: the greater one does.
+
+    Within a group, time decides among equal priorities; a device's own deployment goes before all.
+    """
+    return (deployment.is_own, deployment.priority, *times(deployment))
+
+
+def times(deployment: Deployment) -> Times:
+    """The part of the precedence that tells older from newer."""
     return deployment.starts_at, deployment.created_at, deployment.workflow_id
 
 
@@ -292,4 +338,5 @@ def _with_subgroup(deployment: Deployment, class_id: str, subgroup: Subgroup) ->
         deployment,
         subgroups={**deployment.subgroups, class_id: subgroup},
         is_fanned_out=False,
+        fan_out_until="",
     )

@@ -96,7 +96,7 @@ def edit(
         raise Conflict(
             f"Its update was recalled: {item.recall_reason}", code="UpdateRecalled", target=""
         )
-    changed = replace(changed, revision=item.revision + 1, is_fanned_out=False)
+    changed = replace(changed, revision=item.revision + 1, is_fanned_out=False, fan_out_until="")
     if rollout is not None:
         progress = _progress(item, changed, rollout, actor, needs_approval=needs_approval)
         changed = replace(changed, progress=progress)

@@ -10,106 +10,60 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from functools import lru_cache
 from typing import Any
 
-from shared.contract.codes import AgentState
+from shared.contract.codes import Action, AgentState
 from shared.contract.diagnostics import OPERATION_ID, RESULT_CODE, parse_log_report
-from shared.contract.manifest import ManifestUpdateId
 from shared.contract.twin import (
     AGENT,
     DEVICE_UPDATE,
     DIAGNOSTIC_INFORMATION,
+    SERVICE,
     AgentReport,
     parse_agent_report,
     parse_installed_update_id,
 )
-from shared.domain.errors import InvalidInput
-from shared.domain.fleet.deployment import Commanded
+from shared.domain.fleet.command import Answered, Commanded, PastAsk
+from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device_class import DeviceClass, device_class_of
+from shared.domain.fleet.evidence import (
+    DeviceState,
+    Evidence,
+    TwinChange,
+    installed_of,
+    since,
+    update_named,
+    with_evidence,
+)
+from shared.domain.fleet.orders import Order
 from shared.domain.fleet.registers import Registers, merge, section
 from shared.domain.fleet.twin_section import changed_at, member
+from shared.domain.rollouts.figures import Outcome
 from shared.domain.updates.update_id import UpdateId
 
 DEFAULT_GROUP = "$default"
 GROUP_TAG = "ADUGroup"
 LOGS = "logs"
 """What a twin change says of uploads of logs."""
+ACKNOWLEDGED = "acknowledged"
+"""What a twin change says where a device has acknowledged that a command was taken back."""
 BUCKETS = 256
 """Device buckets of an instance, the same for every fleet size, so that none ever moves."""
 
 _RETRY_TIMESTAMP = "retryTimestamp"
-_KEPT_WORKFLOWS = 4
-_KEPT_INSTALLED = 3
-_IDLE, _FAILED = int(AgentState.IDLE), int(AgentState.FAILED)
-_CANCELED_CODES = (-1, 200)
+__all__ = ["DeviceState", "Evidence", "TwinChange"]
 
-
-class DeviceState(StrEnum):
-    """State of a device within a deployment, as the API names it."""
-
-    IN_PROGRESS = "InProgress"
-    SUCCEEDED = "Succeeded"
-    FAILED = "Failed"
-    CANCELED = "Canceled"
-
-
-@dataclass(frozen=True, slots=True)
-class TwinChange:
-    """One change of a twin, cut down to what the service keeps.
-
-    `version` counts the whole twin. `content` has `tags` (the group tag), `agent` (the reported
-    agent section) and `logs` (the result of an upload of logs); with `is_whole` it is all there is.
-    `at` is the hub's time, ISO 8601 in UTC: of a twin that was read, when its properties last
-    changed. Of such a twin, `heard_at` is when the device last reported anything, and `refused` the
-    workflow and retry timestamp of a command that it has refused without naming it.
-    """
-
-    device_id: str
-    module_id: str | None
-    version: int
-    content: Mapping[str, Any]
-    is_whole: bool
-    at: str
-    heard_at: str = ""
-    refused: tuple[str, str | None] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """An update that a report of success named as installed, and the first report that did."""
-
-    update_id: UpdateId
-    version: int
-    at: str
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a device has reported about one workflow.
-
-    `version` and what follows is of the newest report. `installed` is what any report named as
-    installed, which a later one does not take back.
-    """
-
-    workflow_id: str
-    retry_timestamp: str | None
-    version: int
-    state: int
-    result_code: int | None
-    extended_result_codes: tuple[int, ...]
-    result_details: str | None
-    at: str = ""
-    installed: tuple[Installed, ...] = ()
-
-    def has_installed(self, update_id: UpdateId) -> bool:
-        """Whether the device has said that it has the update."""
-        return any(item.update_id == update_id for item in self.installed)
-
-    def installed_at(self, update_id: UpdateId) -> str:
-        """When the device first said so; empty if it never did."""
-        return next((item.at for item in self.installed if item.update_id == update_id), "")
+_FAILED = int(AgentState.FAILED)
+_STATES = {
+    Outcome.ASKED: DeviceState.IN_PROGRESS,
+    Outcome.STARTED: DeviceState.IN_PROGRESS,
+    Outcome.SUCCEEDED: DeviceState.SUCCEEDED,
+    Outcome.HAD: DeviceState.SUCCEEDED,
+    Outcome.REVERTED: DeviceState.SUCCEEDED,
+    Outcome.FAILED: DeviceState.FAILED,
+    Outcome.CANCELED: DeviceState.CANCELED,
+    Outcome.WITHDRAWN: DeviceState.CANCELED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +73,13 @@ class DeviceRecord:
     `deleted_at` is when it was last deleted: it may have been created again since, and what comes
     late from before is not of this device. Without `registers` that is all that is known of it.
     `seen_by` is the last re-read of the hub's registry that found it. `heard_at` is when it last
-    reported something, as far as the service heard, `connection_at` when it last connected or
-    disconnected.
+    reported something, as far as the service heard, `started_at` when its agent last introduced
+    itself, `connection_at` when it last connected or disconnected.
+
+    `is_pending` says that `commanded` may not stand in the twin yet: rows are written before twins.
+    `past` are the workflows that the device moved on from last, None where nobody wrote them down;
+    `answered` is the last ask of which it gave a sign. `orders` are what operators ordered for this
+    device alone, `own` the deployments that it alone was given.
     """
 
     device_id: str
@@ -135,6 +94,12 @@ class DeviceRecord:
     deleted_at: str = ""
     seen_by: str = ""
     heard_at: str = ""
+    started_at: str = ""
+    is_pending: bool = False
+    past: tuple[PastAsk, ...] | None = None
+    answered: Answered | None = None
+    orders: tuple[Order, ...] = ()
+    own: tuple[Deployment, ...] = ()
 
     @property
     def key(self) -> str:
@@ -183,9 +148,17 @@ def kept_content(twin: Mapping[str, Any]) -> dict[str, Any]:
         content["agent"] = component["agent"]
         if _has_stale_retry(reported):
             content["agent"] = _without_retry(component["agent"])
+    if isinstance(component, Mapping) and _acknowledges_cancel(component):
+        content[ACKNOWLEDGED] = True
     if (logs := _log_report(reported)) is not None:
         content[LOGS] = logs
     return content
+
+
+def _acknowledges_cancel(component: Mapping[str, Any]) -> bool:
+    """Acknowledgements of other commands say nothing that the reports beside them do not."""
+    workflow = member(component, SERVICE, "value", "workflow")
+    return workflow.get("action") == Action.CANCEL
 
 
 def _has_stale_retry(reported: Any) -> bool:
@@ -219,13 +192,30 @@ def fold(record: DeviceRecord, change: TwinChange) -> DeviceRecord:
 
 
 def _folded(record: DeviceRecord, change: TwinChange) -> DeviceRecord:
+    content = {name: part for name, part in change.content.items() if name != ACKNOWLEDGED}
+    if not content and not change.is_whole:
+        return _acknowledged(record, change.at)
     return replace(
         record,
-        registers=merge(record.registers, change.version, change.content, replace=change.is_whole),
-        evidence=_with_evidence(record.evidence, change),
+        registers=merge(record.registers, change.version, content, replace=change.is_whole),
+        evidence=with_evidence(record.evidence, change),
         changed_at=max(record.changed_at, change.at),
         heard_at=max(record.heard_at, _heard_at(change)),
+        started_at=max(record.started_at, _started_at(change)),
     )
+
+
+def _acknowledged(record: DeviceRecord, at: str) -> DeviceRecord:
+    """The record after an acknowledgement alone: the device is alive."""
+    return replace(record, heard_at=max(record.heard_at, at))
+
+
+def _started_at(change: TwinChange) -> str:
+    """When the agent introduced itself: it does so once, when its process has connected."""
+    if change.is_whole:
+        return change.started_at
+    agent = change.content.get("agent")
+    return change.at if isinstance(agent, Mapping) and "deviceProperties" in agent else ""
 
 
 def _heard_at(change: TwinChange) -> str:
@@ -271,7 +261,7 @@ def fold_deletion(record: DeviceRecord, at: str, present: TwinChange | None) -> 
     left = DeviceRecord(
         record.device_id,
         record.module_id,
-        evidence=tuple(_since(item, at) for item in record.evidence if item.at > at),
+        evidence=tuple(since(item, at) for item in record.evidence if item.at > at),
         deleted_at=at,
     )
     if record.connection_at > at:
@@ -282,11 +272,6 @@ def fold_deletion(record: DeviceRecord, at: str, present: TwinChange | None) -> 
             connection_at=record.connection_at,
         )
     return _folded(left, present) if present is not None else left
-
-
-def _since(evidence: Evidence, at: str) -> Evidence:
-    """Evidence without what was installed before."""
-    return replace(evidence, installed=tuple(item for item in evidence.installed if item.at > at))
 
 
 def view(record: DeviceRecord) -> DeviceView:
@@ -300,7 +285,7 @@ def view(record: DeviceRecord) -> DeviceView:
     return DeviceView(
         group_id=group if isinstance(group, str) and group else DEFAULT_GROUP,
         device_class=device_class_of(agent),
-        installed=_installed(report),
+        installed=installed_of(report),
         report=report,
         state=deployment_state(record),
     )
@@ -310,34 +295,82 @@ def deployment_state(record: DeviceRecord) -> DeviceState | None:
     """State of the device within the deployment it was last commanded for; None before any.
 
     Success is an idle report of the workflow that names the deployed update as installed, whatever
-    is repeated after it. A cancelled device that finished in time counts as succeeded.
+    is repeated after it. A cancelled device that finished in time counts as succeeded; one that
+    still works is in progress until it says that it has ended, or is given up.
+    """
+    outcome = outcome_of(record)
+    if outcome is None:
+        return None
+    return DeviceState.IN_PROGRESS if is_cancelling(record) else _STATES[outcome]
+
+
+def outcome_of(record: DeviceRecord) -> Outcome | None:
+    """What became of the command that the device was given last; None before any."""
+    commanded, known = record.commanded, evidence_of(record)
+    if commanded is None:
+        return None
+    if known is not None and known.has_installed(commanded.update_id):
+        if _has_reverted(record, known, commanded.update_id):
+            return Outcome.REVERTED
+        return Outcome.HAD if commanded.had_it else Outcome.SUCCEEDED
+    said = known.outcome if known is not None else None
+    if said is DeviceState.FAILED:
+        return Outcome.FAILED
+    if commanded.withdrawn_at:
+        # that it works outweighs that the command was taken back; its cancel was the service's wish
+        return Outcome.STARTED if said is DeviceState.IN_PROGRESS else Outcome.WITHDRAWN
+    if commanded.is_cancel or said is DeviceState.CANCELED:
+        return Outcome.CANCELED
+    return Outcome.ASKED if known is None else Outcome.STARTED
+
+
+def is_working(record: DeviceRecord) -> bool:
+    """Whether the device has said that it runs its command and not yet that it has ended."""
+    commanded, known = record.commanded, evidence_of(record)
+    if commanded is None or known is None or commanded.is_given_up:
+        return False
+    return known.outcome is DeviceState.IN_PROGRESS and not known.has_installed(commanded.update_id)
+
+
+def is_cancelling(record: DeviceRecord) -> bool:
+    """Whether the device was told to stop and has not said yet what became of it."""
+    commanded = record.commanded
+    return commanded is not None and commanded.is_cancel and is_working(record)
+
+
+def _has_reverted(record: DeviceRecord, known: Evidence, update_id: UpdateId) -> bool:
+    version, _ = record.registers.get("agent.installedUpdateId", (0, None))
+    installed = installed_update(record)
+    is_other = installed is not None and installed != update_id
+    return is_other and version > known.installed_version(update_id)
+
+
+def evidence_of(record: DeviceRecord) -> Evidence | None:
+    """What the device reported about the workflow it was last commanded to run.
+
+    A cancel bears no retry timestamp. An agent that starts with it ends the workflow without one,
+    also where what it was told to cancel was a retry.
     """
     commanded = record.commanded
     if commanded is None:
         return None
-    known = evidence_of(record)
-    if known is not None and known.has_installed(commanded.update_id):
-        return DeviceState.SUCCEEDED
-    outcome = DeviceState.IN_PROGRESS if known is None else _outcome(known)
-    if commanded.is_cancel and outcome is not DeviceState.FAILED:
-        return DeviceState.CANCELED
-    return outcome
-
-
-def evidence_of(record: DeviceRecord) -> Evidence | None:
-    """What the device reported about the workflow it was last commanded to run."""
-    commanded = record.commanded
-    if commanded is None:
-        return None
-    return next(
-        (
-            item
-            for item in record.evidence
-            if (item.workflow_id, item.retry_timestamp)
-            == (commanded.workflow_on_device, commanded.retry_timestamp)
-        ),
-        None,
-    )
+    of_workflow = {
+        item.retry_timestamp: item
+        for item in record.evidence
+        if item.workflow_id == commanded.workflow_on_device
+    }
+    known = of_workflow.get(commanded.retry_timestamp)
+    ended = of_workflow.get(None)
+    if (
+        commanded.is_cancel
+        and (known is None or known.outcome is DeviceState.IN_PROGRESS)
+        and ended is not None
+        and ended.outcome is DeviceState.CANCELED
+        and ended.at > commanded.canceled_at
+        and not (known is not None and known.has_installed(commanded.update_id))
+    ):
+        return ended
+    return known
 
 
 def is_unexplained(record: DeviceRecord) -> bool:
@@ -349,98 +382,8 @@ def is_unexplained(record: DeviceRecord) -> bool:
     return bool(record.registers.get("agent.state", (0, None))[1] == _FAILED)
 
 
-def _outcome(evidence: Evidence) -> DeviceState:
-    if evidence.state not in (_IDLE, _FAILED):
-        return DeviceState.IN_PROGRESS
-    if evidence.result_code in _CANCELED_CODES:
-        return DeviceState.CANCELED
-    if evidence.state == _FAILED or _is_given_up(evidence.result_code):
-        return DeviceState.FAILED
-    return DeviceState.IN_PROGRESS
-
-
-def _is_given_up(result_code: int | None) -> bool:
-    """Whether a workflow ended with less than success. The whole twin still names what an earlier
-    one installed.
-    """
-    return result_code is not None and (result_code <= 0 or result_code in _CANCELED_CODES)
-
-
-def _with_evidence(evidence: tuple[Evidence, ...], change: TwinChange) -> tuple[Evidence, ...]:
-    agent = change.content.get("agent")
-    if not isinstance(agent, Mapping):
-        return evidence
-    report = parse_agent_report(agent)
-    workflow_id, retry_timestamp = change.refused or (report.workflow_id, report.retry_timestamp)
-    if report.state is None or workflow_id is None:
-        return evidence
-    is_success = report.state == _IDLE and not _is_given_up(report.result_code)
-    installed = _installed(report) if is_success else None
-    fresh = Evidence(
-        workflow_id=workflow_id,
-        retry_timestamp=retry_timestamp,
-        version=change.version,
-        state=int(report.state),
-        result_code=report.result_code,
-        extended_result_codes=report.extended_result_codes,
-        result_details=report.result_details,
-        at=change.at,
-        installed=(Installed(installed, change.version, change.at),) if installed else (),
-    )
-    same = [item for item in evidence if _names_same_workflow(item, fresh)]
-    others = [item for item in evidence if not _names_same_workflow(item, fresh)]
-    for known in same:
-        fresh = _join(known, fresh)
-    kept = sorted([*others, fresh], key=_newness, reverse=True)
-    return tuple(kept[:_KEPT_WORKFLOWS])
-
-
-def _newness(item: Evidence) -> tuple[int, str, str]:
-    return (item.version, item.workflow_id, item.retry_timestamp or "")
-
-
-def _join(one: Evidence, other: Evidence) -> Evidence:
-    newer = max(one, other, key=_completeness)
-    first: dict[UpdateId, Installed] = {}
-    for item in (*one.installed, *other.installed):
-        known = first.get(item.update_id)
-        if known is None or (item.version, item.at) < (known.version, known.at):
-            first[item.update_id] = item
-    earliest = sorted(first.values(), key=lambda item: (item.version, item.update_id))
-    return replace(newer, installed=tuple(earliest[:_KEPT_INSTALLED]))
-
-
-def _completeness(item: Evidence) -> tuple[Any, ...]:
-    """Orders reports; a change and the whole twin of the same version differ in what they say."""
-    return (
-        item.version,
-        item.result_code is not None,
-        item.result_code or 0,
-        item.extended_result_codes,
-        item.result_details or "",
-        item.at,
-    )
-
-
-def _names_same_workflow(one: Evidence, other: Evidence) -> bool:
-    return (one.workflow_id, one.retry_timestamp) == (other.workflow_id, other.retry_timestamp)
-
-
 def installed_update(record: DeviceRecord) -> UpdateId | None:
     """The update that the device says is installed: a part of its view, for less."""
     _, named = record.registers.get("agent.installedUpdateId", (0, None))
     known = parse_installed_update_id(named)
-    return _update_named(known) if known is not None else None
-
-
-def _installed(report: AgentReport) -> UpdateId | None:
-    named = report.installed_update_id
-    return _update_named(named) if named is not None else None
-
-
-@lru_cache(maxsize=1024)
-def _update_named(named: ManifestUpdateId) -> UpdateId | None:
-    try:
-        return UpdateId(named.provider, named.name, named.version)
-    except InvalidInput:
-        return None  # a device may report anything; what no import could name is no update of ours
+    return update_named(known) if known is not None else None

@@ -9,6 +9,14 @@ from shared.contract.codes import Erc, counted_erc, describe_erc, format_erc
 
 _INFORMATIONAL = (Erc.NONE, Erc.DELTA_CACHE_MISS, Erc.PACKAGE_CHANGED, Erc.PACKAGE_UNCHANGED)
 """Codes that come with good results as well."""
+_DOWNLOADERS = (0x4, 0x9, 0xD)
+"""Facilities of downloaders, delta downloads and Delivery Optimization."""
+_DOWNLOADS = (
+    Erc.HANDLER_DOWNLOAD_EXCEPTION,
+    Erc.APT_DOWNLOAD_FAILED,
+    Erc.DETACHED_DOWNLOAD_FAILED,
+)
+_FILE_HASH = 0x001
 _WITHOUT_CODE = ("The device failed without saying why.", "Collect the device's logs.")
 
 
@@ -38,6 +46,12 @@ def counted_as(codes: Sequence[int]) -> str:
 def failure_counted_as(code: str) -> DeviceFailure:
     """Explain the failures that are counted under a code."""
     return _explained(int(code, 16))
+
+
+def is_download_failure(codes: Sequence[int]) -> bool:
+    """Whether a device has failed while it downloaded, before it changed anything."""
+    code = _telling(codes)
+    return code >> 28 in _DOWNLOADERS or code in _DOWNLOADS or code >> 20 == _FILE_HASH
 
 
 def _telling(codes: Sequence[int]) -> int:

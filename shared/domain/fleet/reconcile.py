@@ -1,86 +1,445 @@
-"""What a device's twin should ask for, from its group, its class and the deployments in force."""
+"""What a device's twin should ask for, from its group, its class and the deployments in force.
+
+Level-triggered: the answer follows from the present state alone, so that lost, doubled or late
+triggers cannot make a wrong one last. `explain` runs the same function with a recorder.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from shared.contract.codes import Erc
-from shared.domain.fleet.deployment import Commanded, Deployment, Issue, in_force, precedence
-from shared.domain.fleet.device import DeviceRecord, DeviceState, evidence_of, view
+from shared.domain.fleet.asking import answered_by
+from shared.domain.fleet.command import Commanded, past_name
+from shared.domain.fleet.deployment import Deployment, precedence, rollback_for, times
+from shared.domain.fleet.device import (
+    DeviceRecord,
+    DeviceState,
+    DeviceView,
+    evidence_of,
+    is_cancelling,
+    is_working,
+    outcome_of,
+    view,
+)
+from shared.domain.fleet.failure import is_download_failure
+from shared.domain.fleet.orders import OrderKind, order_of
+from shared.domain.fleet.reconcile_decision import Decision, Nobody, Recorder, Why
+from shared.domain.fleet.windows import ask_opening, is_window_open
+from shared.domain.instant import later
+from shared.domain.rollouts.figures import LATE, Outcome, slot_minutes
+from shared.domain.rollouts.progress import Hold
+from shared.domain.rollouts.selection import phase_of
+
+LINK_LIFE = timedelta(hours=130)
+"""Links in a command live 144 hours; what is asked again about then needs new ones."""
+CANCEL_DEADLINE = timedelta(days=1)
+"""How long a device that was told to stop is waited for."""
+_HOLDS_FAILED = "DU;agent/"
+"""Begins the version of agents that keep the steps of an update whose download failed."""
 
 
-def wanted(record: DeviceRecord, deployments: Iterable[Deployment], now: str) -> Commanded | None:
-    """The command that the device should have got; None to leave it as it is.
+_LEAVE = Decision()
 
-    Level-triggered: the answer depends on the present state only, so that lost, doubled or late
-    triggers cannot make a wrong one last.
+
+def by_precedence(deployments: Iterable[Deployment]) -> list[Deployment]:
+    """Deployments, greatest precedence first."""
+    return sorted(deployments, key=precedence, reverse=True)
+
+
+def desired_command(
+    record: DeviceRecord,
+    deployments: Sequence[Deployment],
+    now: str,
+    recorder: Recorder | None = None,
+    *,
+    link_life: timedelta = LINK_LIFE,
+) -> Decision:
+    """What to do about a device now.
+
+    The device's own deployments and its group's are looked at by precedence; the first that
+    reaches the device and may ask decides. A roll-out that does not reach it yet, or is paused,
+    leaves it to the one before.
 
     Args:
         record: The device.
-        deployments: All deployments of its group.
+        deployments: All deployments of its group, as `by_precedence` has them.
         now: ISO 8601, UTC.
+        recorder: Is told what was looked at.
+        link_life: How long the links of a command work.
     """
-    seen = view(record)
+    seen, recorder = view(record), recorder or Nobody()
     if seen.device_class is None:
-        return None
-    deployment = in_force(deployments, seen.device_class, now)
-    if deployment is None:
-        return None
-    class_id = seen.device_class.class_id
-    subgroup = deployment.subgroup(class_id)
-    current = record.commanded
-    is_current = current is not None and current.workflow_id == deployment.workflow_id
-    if subgroup.is_canceled:
-        return _cancelled(record, current) if is_current else None
-    if is_current and current is not None:
-        return _again(record, current, subgroup.retry_timestamp, deployment.issue)
-    if _has_gone_further(current, deployment, class_id):
-        return None
-    return Commanded(
-        workflow_id=deployment.workflow_id,
-        retry_timestamp=None,
-        is_cancel=False,
-        deployment_id=deployment.deployment_id,
-        group_id=seen.group_id,
-        class_id=class_id,
-        update_id=deployment.update_id,
-        issue=deployment.issue,
-        precedence=precedence(deployment),
-    )
+        recorder.note(Why.NO_AGENT, None)
+        return _LEAVE
+    return _Choice(
+        record=record,
+        seen=seen,
+        class_id=seen.device_class.class_id,
+        ordered=[*by_precedence(record.own), *deployments],
+        now=now,
+        recorder=recorder,
+        link_life=link_life,
+    ).decide()
 
 
-def _has_gone_further(current: Commanded | None, deployment: Deployment, class_id: str) -> bool:
-    """Whether a newer deployment, forgotten since, took the device beyond this one."""
-    if current is None or (current.group_id, current.class_id) != (deployment.group_id, class_id):
+@dataclass(slots=True)
+class _Choice:
+    """One device before its deployments, greatest precedence first."""
+
+    record: DeviceRecord
+    seen: DeviceView
+    class_id: str
+    ordered: Sequence[Deployment]
+    now: str
+    recorder: Recorder
+    link_life: timedelta
+    outcome: Outcome | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.outcome = outcome_of(self.record)
+
+    @property
+    def home(self) -> tuple[str, str]:
+        """Where the device is at home: its tag group and class."""
+        return self.seen.group_id, self.class_id
+
+    def decide(self) -> Decision:
+        """The answer."""
+        current = self.record.commanded
+        for deployment in self.ordered:
+            if not self._counts(deployment):
+                continue
+            ended = self._why_ended(deployment)
+            may_ask = ended is None and deployment.may_ask(self.class_id)
+            if current is not None and current.workflow_id == deployment.workflow_id:
+                if may_ask or self.outcome is not Outcome.WITHDRAWN:
+                    return self._follow_up(deployment, current, ended)
+            elif not self._reaches(deployment):
+                continue
+            if ended is not None and deployment.rollout is None and not deployment.is_own:
+                self.recorder.note(ended, deployment)
+                return self._nothing()  # without phases, nobody falls back to an older one
+            if not may_ask:
+                self.recorder.note(ended or Why.PAUSED, deployment)
+                continue
+            return self._ask(deployment)
+        return self._nothing()
+
+    def _counts(self, deployment: Deployment) -> bool:
+        assert self.seen.device_class is not None
+        if not deployment.has_started(self.now):
+            self.recorder.note(Why.NOT_STARTED, deployment, deployment.starts_at)
+            return False
+        if not deployment.targets(self.seen.device_class):
+            self.recorder.note(Why.NOT_COMPATIBLE, deployment)
+            return False
+        return True
+
+    def _why_ended(self, deployment: Deployment) -> Why | None:
+        """Why the device will not be asked for this any more; None if it may be."""
+        assert self.seen.device_class is not None
+        orders, workflow_id = self.record.orders, deployment.workflow_id
+        if order_of(orders, OrderKind.EXCLUDE, workflow_id) is not None:
+            return Why.EXCLUDED
+        if order_of(orders, OrderKind.CANCEL, workflow_id) is not None:
+            return Why.CANCELED_FOR_DEVICE
+        if deployment.is_final:
+            return Why.ENDED
+        if deployment.subgroup(self.class_id).is_canceled:
+            return Why.CANCELED_FOR_CLASS
+        if rollback_for(deployment, self.ordered, self.seen.device_class, self.now) is not None:
+            return Why.ROLLED_BACK
+        return None
+
+    def _reaches(self, deployment: Deployment) -> bool:
+        if deployment.undoes:
+            current = self.record.commanded
+            return current is not None and current.workflow_id == deployment.undoes
+        if deployment.rollout is None or self._phase(deployment) is not None:
+            return True
+        self.recorder.note(Why.PHASE_NOT_REACHED, deployment)
         return False
-    return current.precedence > precedence(deployment)
 
+    def _phase(self, deployment: Deployment) -> int | None:
+        assert deployment.rollout is not None
+        return phase_of(
+            deployment.rollout.phases,
+            deployment.seed,
+            self.record.device_id,
+            self.class_id,
+            deployment.progress.phase if deployment.progress else -1,
+        )
 
-def _again(
-    record: DeviceRecord, current: Commanded, retry: str | None, issue: Issue
-) -> Commanded | None:
-    """The same once more: as a retry after a failure, or with a newer signature meanwhile."""
-    state = view(record).state
-    if current.is_cancel:
+    # what becomes of a device that runs what decides
+
+    def _follow_up(self, deployment: Deployment, current: Commanded, ended: Why | None) -> Decision:
+        if ended is not None:
+            self.recorder.note(ended, deployment)
+            return self._called_off(current, even_installed=deployment.recall_reason is not None)
+        if self.outcome is Outcome.WITHDRAWN:
+            return self._again_after_withdrawal(deployment, current)
+        retry = self._retry(deployment, current)
+        if retry is not None:
+            return retry
+        if self.outcome is Outcome.ASKED and (why := self._why_withdrawn(deployment, current)):
+            self.recorder.note(why, deployment)
+            return self._withdrawn(current)
+        if self.outcome is Outcome.FAILED and _is_held_back(deployment) and not current.is_cancel:
+            self.recorder.note(Why.FAILED, deployment)
+            return Decision(self._cancel(current))  # it would run again when its agent starts
+        if current.is_cancel:
+            return self._given_up(current, deployment)
+        if self._is_stuck_and_cancelled(deployment, current):
+            return Decision(self._cancel(current))
+        if current.issue != deployment.issue and self._needs_new_signature():
+            return Decision(replace(current, issue=deployment.issue))
+        self.recorder.note(_WHY[self.outcome or Outcome.ASKED], deployment)
+        return Decision(look_at=self._deadline(deployment, current))
+
+    def _again_after_withdrawal(self, deployment: Deployment, current: Commanded) -> Decision:
+        heard_at = max(self.record.heard_at, self.record.connection_at)
+        if heard_at <= current.withdrawn_at:
+            self.recorder.note(Why.WITHDRAWN, deployment)
+            return _LEAVE
+        held = self._outside_window(deployment)
+        if held is not None:
+            return held
+        self.recorder.note(Why.DUE, deployment)
+        return Decision(self._renewed(deployment, current), deployment)
+
+    def _retry(self, deployment: Deployment, current: Commanded) -> Decision | None:
+        """Ask once more after a failure, where an operator wants that since."""
+        ordered = order_of(self.record.orders, OrderKind.RETRY, deployment.workflow_id)
+        wanted = max(
+            deployment.subgroup(self.class_id).retry_timestamp or "", ordered.at if ordered else ""
+        )
+        if self.outcome not in (Outcome.FAILED, Outcome.CANCELED) or wanted <= current.stamp:
+            return None
+        if is_cancelling(self.record) or not deployment.may_ask(self.class_id):
+            return None
+        held = self._outside_window(deployment)
+        if held is not None:
+            return held
+        known = evidence_of(self.record)
+        codes = known.extended_result_codes if known is not None else ()
+        is_old = later(current.stamp, self.link_life) <= self.now
+        self.recorder.note(Why.RETRY_DUE, deployment)
+        again = replace(self._renewed(deployment, current), retry_timestamp=wanted, at=current.at)
+        if not (is_old or current.is_cancel or is_download_failure(codes)):
+            again = replace(again, ask=current.ask)  # what was downloaded already is used again
+        again = replace(again, retry_count=current.retry_count + 1)
+        return Decision(again, deployment)
+
+    def _renewed(self, deployment: Deployment, current: Commanded) -> Commanded:
+        """The command as a new workflow of the device: a fresh agent that saw only the cancel holds
+        the old id, and one that failed in download keeps the old links.
+        """
+        return replace(
+            current,
+            issue=deployment.issue,
+            ask=current.ask + 1,
+            is_cancel=False,
+            canceled_at="",
+            withdrawn_at="",
+            is_given_up=False,
+        )
+
+    def _why_withdrawn(self, deployment: Deployment, current: Commanded) -> Why | None:
+        """Why a command of which the device has given no sign is taken back; None to leave it."""
+        if current.home != self.home:
+            return Why.WITHDRAWN
+        if deployment.rollout is None:
+            return None
+        if _is_held_back(deployment):
+            return Why.PAUSED
+        silent_at = later(current.stamp, deployment.rollout.deadlines.until_silent)
+        if silent_at <= self.now:
+            return Why.SILENT
+        if deployment.rollout.on_close == "Withdraw" and not is_window_open(
+            deployment, self.record, self.now
+        ):
+            return Why.WINDOW_CLOSED
         return None
-    if current.retry_timestamp != retry and state in (DeviceState.FAILED, DeviceState.CANCELED):
-        count = current.retry_count + 1
-        return replace(current, retry_timestamp=retry, retry_count=count, issue=issue)
-    if current.issue != issue and (state is DeviceState.IN_PROGRESS or _refused_key(record)):
-        return replace(current, issue=issue)
-    return None
 
+    def _is_stuck_and_cancelled(self, deployment: Deployment, current: Commanded) -> bool:
+        if deployment.rollout is None or self.outcome is not Outcome.STARTED or current.is_cancel:
+            return False
+        deadlines, known = deployment.rollout.deadlines, evidence_of(self.record)
+        return (
+            deadlines.cancel_stuck
+            and known is not None
+            and later(known.at, deadlines.until_stuck) <= self.now
+        )
 
-def _refused_key(record: DeviceRecord) -> bool:
-    """Whether the device failed for no other reason than that the signing key was revoked."""
-    known = evidence_of(record)
-    return known is not None and Erc.SIGNING_KEY_DISABLED in known.extended_result_codes
+    def _deadline(self, deployment: Deployment, current: Commanded) -> str:
+        if deployment.rollout is None or self.outcome is not Outcome.ASKED:
+            return ""
+        return later(current.stamp, deployment.rollout.deadlines.until_silent)
 
+    def _needs_new_signature(self) -> bool:
+        if self.seen.state is DeviceState.IN_PROGRESS:
+            return True
+        known = evidence_of(self.record)
+        return known is not None and Erc.SIGNING_KEY_DISABLED in known.extended_result_codes
 
-def _cancelled(record: DeviceRecord, current: Commanded | None) -> Commanded | None:
-    if current is None or current.is_cancel:
+    # what becomes of a command that nothing wants
+
+    def _called_off(self, current: Commanded, *, even_installed: bool = False) -> Decision:
+        """Take back what is no longer wanted of a device that has not succeeded."""
+        if current.is_cancel:
+            return self._given_up(current, None)
+        is_left = self.outcome in (Outcome.CANCELED, *_INSTALLED)
+        return _LEAVE if is_left and not even_installed else Decision(self._cancel(current))
+
+    def _nothing(self) -> Decision:
+        """Nobody asks: what the device was asked before may still have to be taken back."""
+        current = self.record.commanded
+        if current is None:
+            return _LEAVE
+        if current.is_cancel:
+            return self._given_up(current, None)
+        if self.outcome is Outcome.FAILED:
+            return Decision(self._cancel(current))
+        known = {item.workflow_id for item in self.ordered}
+        is_orphan = current.workflow_id not in known or current.home != self.home
+        return self._withdrawn(current) if self.outcome is Outcome.ASKED and is_orphan else _LEAVE
+
+    def _cancel(self, current: Commanded) -> Commanded:
+        return replace(current, is_cancel=True, canceled_at=self.now)
+
+    def _withdrawn(self, current: Commanded) -> Decision:
+        return Decision(replace(self._cancel(current), withdrawn_at=self.now))
+
+    def _given_up(self, current: Commanded, deployment: Deployment | None) -> Decision:
+        """A device that was told to stop: wait for its last word, but not for ever."""
+        if not is_cancelling(self.record):
+            return _LEAVE
+        ends_at = later(current.canceled_at or current.stamp, CANCEL_DEADLINE)
+        self.recorder.note(Why.CANCELING, deployment, ends_at)
+        if ends_at <= self.now:
+            return Decision(replace(current, is_given_up=True))
+        return Decision(look_at=ends_at)
+
+    # asking a device for something new
+
+    def _ask(self, deployment: Deployment) -> Decision:
+        if self._has_gone_further(deployment):
+            return self._nothing()
+        held = self._outside_window(deployment)
+        if held is not None:
+            left = self._nothing()
+            return left if left.command is not None else held
+        busy = self._busy()
+        if busy is not None:
+            return busy
+        phase = self._phase(deployment) if deployment.rollout is not None else None
+        is_member = (
+            deployment.rollout is not None
+            and phase is not None
+            and deployment.rollout.phases[phase].select.count is not None
+        )
+        self.recorder.note(Why.DUE, deployment)
+        return Decision(self._command(deployment), deployment, is_member)
+
+    def _command(self, deployment: Deployment) -> Commanded:
+        label, minutes = "", 0
+        if deployment.rollout is not None and deployment.progress is not None:
+            progress = deployment.progress
+            label = LATE if progress.covered_at else str(progress.phase)
+            minutes = slot_minutes(deployment.rollout.deadlines)
+        return Commanded(
+            workflow_id=deployment.workflow_id,
+            retry_timestamp=None,
+            is_cancel=False,
+            deployment_id=deployment.deployment_id,
+            group_id=self.seen.group_id,
+            class_id=self.class_id,
+            update_id=deployment.update_id,
+            issue=deployment.issue,
+            precedence=times(deployment),
+            priority=deployment.priority,
+            is_own=deployment.is_own,
+            label=label,
+            slot_minutes=minutes,
+            had_it=self.seen.installed == deployment.update_id,
+        )
+
+    def _busy(self) -> Decision | None:
+        """A device that works is never given another workflow, for the open agent then hangs: it is
+        told to stop, and asked once it has ended.
+        """
+        current = self.record.commanded
+        if current is None:
+            return None
+        if is_working(self.record):
+            self.recorder.note(Why.WORKS_ON_ANOTHER, None)
+            if not current.is_cancel:
+                return Decision(self._cancel(current))
+            waiting = self._given_up(current, None)
+            return waiting if waiting.command is None else None
+        if self._holds_old_steps():
+            self.recorder.note(Why.AGENT_HOLDS_FAILED_UPDATE, None)
+            return _LEAVE if current.is_cancel else Decision(self._cancel(current))
         return None
-    if view(record).state is not DeviceState.IN_PROGRESS:
-        return None
-    return replace(current, is_cancel=True)
+
+    def _holds_old_steps(self) -> bool:
+        """Whether the agent would run the steps of the update that it failed to download under the
+        next workflow's name: the open agent does, until its process starts anew.
+        """
+        known = evidence_of(self.record)
+        if self.outcome is not Outcome.FAILED or known is None:
+            return False
+        _, version = self.record.registers.get("agent.deviceProperties.aduVer", (0, None))
+        return (
+            isinstance(version, str)
+            and version.startswith(_HOLDS_FAILED)
+            and is_download_failure(known.extended_result_codes)
+            and self.record.started_at <= known.at
+        )
+
+    def _has_gone_further(self, deployment: Deployment) -> bool:
+        """Whether what the device has answered takes it beyond this: it has answered just this, or
+        something of greater precedence that started later.
+        """
+        base = answered_by(self.record)
+        if base is None or base.home != self.home:
+            return False
+        name = past_name(deployment.workflow_id)
+        past = self.record.past or ()
+        if any(item.is_answered and item.workflow == name for item in past):
+            self.recorder.note(Why.ANSWERED_BEFORE, deployment)
+            return True
+        is_older = deployment.starts_at <= base.precedence[2]
+        if precedence(deployment) < base.precedence and is_older and not deployment.undoes:
+            self.recorder.note(Why.GONE_FURTHER, deployment)
+            return True
+        return False
+
+    def _outside_window(self, deployment: Deployment) -> Decision | None:
+        opening = ask_opening(deployment, self.record, self.now)
+        if opening is None:
+            return None
+        self.recorder.note(Why.WINDOW_CLOSED, deployment, opening)
+        return Decision(deployment=deployment, look_at=opening)
+
+
+_INSTALLED = (Outcome.SUCCEEDED, Outcome.HAD, Outcome.REVERTED)
+_WHY = {
+    Outcome.ASKED: Why.ASKED,
+    Outcome.STARTED: Why.IN_PROGRESS,
+    Outcome.SUCCEEDED: Why.HAS_IT,
+    Outcome.HAD: Why.HAS_IT,
+    Outcome.REVERTED: Why.HAS_IT,
+    Outcome.FAILED: Why.FAILED,
+    Outcome.CANCELED: Why.CANCELED_BY_DEVICE,
+    Outcome.WITHDRAWN: Why.WITHDRAWN,
+}
+
+
+def _is_held_back(deployment: Deployment) -> bool:
+    """Whether commands that no device has begun are to be taken back."""
+    progress = deployment.progress
+    return progress is not None and progress.hold is Hold.WITHDRAW

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 
 from shared.domain.fleet.deployment import MAX_DEPLOYMENT_ID, Deployment, Issue
 from shared.domain.updates.update import Update
 
-_CLASS_CHARACTERS = 12
+_CLASS_DIGITS, _WORKFLOW_DIGITS = 12, 8
 
 
 def rollback_of(deployment: Deployment, class_id: str, update: Update, now: str) -> Deployment:
     """The deployment that sends a class back; always the same for a deployment and a class.
 
-    It is newer than the one it undoes, and so in force instead of it.
+    It reaches only devices that were last asked to run what it undoes. Its id ends with digits of
+    that workflow, because long ids of deployments may begin alike.
     """
-    suffix = f"-rollback-{class_id[:_CLASS_CHARACTERS]}"
+    digest = hashlib.sha256(deployment.workflow_id.encode()).hexdigest()[:_WORKFLOW_DIGITS]
+    suffix = f"-rollback-{class_id[:_CLASS_DIGITS]}-{digest}"
     return Deployment(
         deployment_id=deployment.deployment_id[: MAX_DEPLOYMENT_ID - len(suffix)] + suffix,
         group_id=deployment.group_id,
@@ -27,4 +30,6 @@ def rollback_of(deployment: Deployment, class_id: str, update: Update, now: str)
         only_class_id=class_id,
         is_rollback=True,
         issue=Issue(update.signature_edition),
+        undoes=deployment.workflow_id,
+        undone_priority=deployment.priority,
     )

@@ -236,7 +236,9 @@ def _moved(
         changes["since"] = actor.now
     progress = msgspec.structs.replace(before, **changes)
     revision = item.revision + 1
-    changed = replace(item, progress=progress, revision=revision, is_fanned_out=False)
+    changed = replace(
+        item, progress=progress, revision=revision, is_fanned_out=False, fan_out_until=""
+    )
     reason = progress.reason
     transition = Transition(
         at=actor.now,

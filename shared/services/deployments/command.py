@@ -29,7 +29,8 @@ class Commands:
         previous: Commanded | None,
         cache: dict[UpdateId, Mapping[str, Any]],
     ) -> tuple[Mapping[str, Any], Commanded]:
-        """The patch of the desired properties for a command, and the command with its file ids.
+        """The patch of the desired properties for a command, and the command with the ids of the
+        files whose links stand in the twin once it is patched.
 
         Args:
             instance: The instance of the device.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from shared import messages
 from shared.domain.errors import ConcurrentUpdate, InvalidInput, NotFound
-from shared.domain.events.catalog import deployment_canceled, deployment_started
+from shared.domain.events.catalog import deployment_canceled
 from shared.domain.fleet import deployment as rules
 from shared.domain.fleet.compliance import state_counts
 from shared.domain.fleet.deployment import Deployment, Issue
@@ -22,14 +22,12 @@ from shared.domain.fleet.deployment_edit import (
 )
 from shared.domain.limits import Limits
 from shared.domain.rollouts.transition import SERVICE, Step
-from shared.ports import Clock, Deployments, Fleet, KnownClass, Queues, Stored, Updates
+from shared.ports import Clock, Deployments, Fleet, KnownClass, Stored, Updates
 from shared.services.announce import Announcer
 from shared.services.deployments.admission import ROLLBACK_UPDATE, Admission, classes_of
+from shared.services.deployments.fan_out import FanOuts
 from shared.services.deployments.transitions import Transitions
 from shared.services.retrying import until_uncontended
-
-_LONGEST_DELAY_SECONDS = 6 * 24 * 3600.0
-
 
 type Condition = Callable[[Deployment | None], None]
 """What a caller wants to hold of the deployment that is there; raises PreconditionFailed."""
@@ -42,9 +40,8 @@ class Deploy:
     deployments: Deployments
     updates: Updates
     fleet: Fleet
-    queues: Queues
+    fan_outs: FanOuts
     clock: Clock
-    commands_per_second: float
     limits: Limits = field(default_factory=Limits)
     announcer: Announcer = field(default_factory=Announcer)
     link_life: timedelta = timedelta(hours=144)
@@ -97,7 +94,7 @@ class Deploy:
             return await self._edit(instance, stored, request, actor)
 
         deployment = await until_uncontended(cycle)
-        await self._enqueue(instance, deployment)
+        await self.fan_outs.enqueue(instance, deployment)
         return deployment
 
     async def _add(self, instance: str, request: DeploymentRequest, actor: Actor) -> Deployment:
@@ -215,10 +212,11 @@ class Deploy:
         return await self._change(place, change, actor, Step.CLASS_RETRIED, class_id)
 
     async def delete(self, instance: str, group: str, deployment_id: str) -> None:
-        """Forget a deployment; devices are left as they are."""
-        stored = await self._stored(instance, group, deployment_id)
-        await self.announcer.send(instance, stored.value.events)
-        await self.deployments.delete(instance, group, deployment_id)
+        """Forget a deployment. Devices that work on it or have it are left as they are; it is taken
+        back from those that have failed, because they would try it again by themselves, and from
+        those that have not begun.
+        """
+        await self._forget(instance, (await self._stored(instance, group, deployment_id)).value)
 
     async def delete_for_class(
         self, instance: str, group: str, class_id: str, deployment_id: str
@@ -231,43 +229,24 @@ class Deploy:
             changed = rules.delete(stored.value, class_id)
             if any(changed.targets(known.device_class) for known in classes):
                 await self.deployments.save(instance, changed, stored.etag)
+                await self.fan_outs.enqueue(instance, changed)
             else:
-                await self.announcer.send(instance, changed.events)
-                await self.deployments.delete(instance, group, deployment_id)
+                await self._forget(instance, changed)
 
         await until_uncontended(cycle)
 
-    async def fan_out(self, instance: str, group: str, deployment_id: str) -> None:
-        """Have every device of the group reconciled, paced, once the deployment has started."""
-        stored = await self.deployments.get(instance, group, deployment_id)
-        if stored is None or stored.value.is_fanned_out:
-            return
-        deployment, now = stored.value, self.clock.now()
-        if deployment.starts_at > now:
-            await self._enqueue(instance, deployment)
-            return
-        buckets = await self.fleet.buckets(instance, group)
-        rollup = (await self.fleet.rollups(instance, group)).get(group)
-        devices = sum(cells.get("total", 0) for cells in rollup.counts.values()) if rollup else 0
-        seconds_a_bucket = devices / max(1, len(buckets)) / self.commands_per_second
-        for index, bucket in enumerate(buckets):
-            await self.queues.put(
-                messages.Reconcile(instance=instance, bucket=bucket, group=group),
-                delay_seconds=min(index * seconds_a_bucket, _LONGEST_DELAY_SECONDS),
+    async def _forget(self, instance: str, deployment: Deployment) -> None:
+        group, deployment_id = deployment.group_id, deployment.deployment_id
+        await self.announcer.send(instance, deployment.events)
+        await self.deployments.delete(instance, group, deployment_id)
+        await self.fan_outs.queues.put(
+            messages.FanOut(
+                instance=instance,
+                group=group,
+                deployment=deployment_id,
+                deleted=deployment.workflow_id,
             )
-        begun = self._begun(instance, deployment, now)
-        try:
-            await self.deployments.save(instance, begun, stored.etag)
-        except ConcurrentUpdate:
-            return  # changed meanwhile: that change brings a fan-out of its own
-        await self._announce(instance, begun)
-
-    def _begun(self, instance: str, deployment: Deployment, now: str) -> Deployment:
-        begun = replace(deployment, is_fanned_out=True)
-        if not self.announcer.is_on or deployment.is_started:
-            return begun
-        event = deployment_started(instance, deployment, now)
-        return replace(begun, is_started=True, events=(*deployment.events, event))
+        )
 
     async def classes_of(self, instance: str, group: str) -> list[KnownClass]:
         """The device classes that the group has devices of. Raises NotFound for an unknown
@@ -304,22 +283,5 @@ class Deploy:
             return changed
 
         changed = await until_uncontended(cycle)
-        await self._enqueue(instance, changed)
+        await self.fan_outs.enqueue(instance, changed)
         return changed
-
-    async def _announce(self, instance: str, deployment: Deployment) -> None:
-        if deployment.events:
-            await self.announcer.deployment(instance, deployment.group_id, deployment.deployment_id)
-
-    async def _enqueue(self, instance: str, deployment: Deployment) -> None:
-        ahead = datetime.fromisoformat(deployment.starts_at) - datetime.fromisoformat(
-            self.clock.now()
-        )
-        await self.queues.put(
-            messages.FanOut(
-                instance=instance,
-                group=deployment.group_id,
-                deployment=deployment.deployment_id,
-            ),
-            delay_seconds=min(max(0.0, ahead.total_seconds()), _LONGEST_DELAY_SECONDS),
-        )

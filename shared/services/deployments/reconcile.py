@@ -1,22 +1,33 @@
-"""Brings device twins to what the deployments in force ask for."""
+"""Brings device twins to what the deployments in force ask for.
+
+A device is claimed first: its row says what it is asked before its twin does, so that no device
+ever runs what no counter counts, and what a roll-out may ask is never exceeded. Then the twin is
+patched, then the row is confirmed. A death in between leaves the row pending, and whoever sees that
+patches the same once more: a device ignores what it was asked already.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import batched
 from typing import Any
 
 from shared import messages
 from shared.domain.errors import DependencyFailed, NotFound
-from shared.domain.fleet.deployment import Commanded, Deployment
+from shared.domain.fleet.asking import given
+from shared.domain.fleet.command import Commanded
+from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device import DeviceRecord, view
-from shared.domain.fleet.reconcile import wanted
-from shared.domain.updates.update_id import UpdateId
-from shared.ports import Clock, Deployments, Devices, DeviceWrite, Hub, Stored
+from shared.domain.fleet.reconcile import desired_command
+from shared.domain.fleet.reconcile_decision import Decision
+from shared.domain.rollouts.ledger import Booking
+from shared.domain.rollouts.selection import place_of, rank_ranges
+from shared.ports import Clock, Deployments, Devices, DeviceWrite, DueQuery, Hub, Passes, Stored
 from shared.services.announce import Announcer
+from shared.services.deployments.bucket_pass import BucketPass
 from shared.services.deployments.command import Commands
 from shared.services.devices.device_write import device_write
 from shared.services.pacing import Pacer
@@ -26,14 +37,37 @@ from shared.services.rollup_scheduler import RollupScheduler
 log = logging.getLogger(__name__)
 
 _CHUNK = 25
-"""Devices patched before their rows are written: what a crash may patch a second time."""
+"""Devices claimed at once: with their histories and counters they fit into one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A device whose row says what it is asked, and the patch that its twin needs.
+
+    `command` is what the row says once the twin is patched.
+    """
+
+    row: Stored[DeviceRecord]
+    patch: Mapping[str, Any]
+    command: Commanded
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A device, and what it is to be asked."""
+
+    row: Stored[DeviceRecord]
+    group: str
+    decision: Decision
+    place: int
 
 
 @dataclass(slots=True)
 class Reconcile:
-    """Patches a twin only where the device has not been asked for the wanted already."""
+    """Asks devices for what they should do, and takes back what they should not."""
 
     devices: Devices
+    passes: Passes
     deployments: Deployments
     hub: Hub
     commands: Commands
@@ -46,105 +80,248 @@ class Reconcile:
         """Reconcile the devices that a message names, or its group, in one bucket."""
         if order.devices is not None:
             await self.devices_of_bucket(order.instance, order.bucket, order.devices)
-        elif order.group is not None:
+        elif order.group is not None and order.workflow is None:
             await self.group_in_bucket(order.instance, order.bucket, order.group)
+        elif order.group is not None and order.workflow is not None:
+            await self.rollout_in_bucket(
+                order.instance,
+                order.bucket,
+                DueQuery(order.group, order.workflow, unasked=order.unasked, asked=order.asked),
+            )
 
     async def devices_of_bucket(self, instance: str, bucket: int, keys: Sequence[str]) -> None:
         """Reconcile these devices of one bucket."""
-        for chunk in batched(keys, _CHUNK, strict=False):
-            await self._chunk(instance, bucket, chunk, {}, {})
+        run = BucketPass(instance, bucket, self.deployments, self.passes)
+        for some in batched(keys, _CHUNK, strict=False):
+            rows = await self.devices.load(instance, bucket, some)
+            await self._chunk(run, list(rows.values()))
+        await run.write_down_left()
 
     async def group_in_bucket(self, instance: str, bucket: int, group: str) -> None:
         """Reconcile every device of a group in one bucket."""
-        deployments: dict[str, Sequence[Deployment]] = {}
-        cache: dict[UpdateId, Mapping[str, Any]] = {}
+        run = BucketPass(instance, bucket, self.deployments, self.passes)
+        begun, phases = await run.begin(group), _open_phases(await run.of_group(group))
         token: str | None = None
         while True:
             page = await self.devices.of_bucket(instance, bucket, group=group, token=token)
-            for chunk in batched((row.value.key for row in page.items), _CHUNK, strict=False):
-                await self._chunk(instance, bucket, chunk, deployments, cache)
-            token = page.token
-            if token is None:
-                return
+            for rows in batched(page.items, _CHUNK, strict=False):
+                await self._chunk(run, rows)
+            if (token := page.token) is None:
+                break
+        await run.write_down(group, begun, phases)
 
-    async def _chunk(
-        self,
-        instance: str,
-        bucket: int,
-        keys: Sequence[str],
-        deployments: dict[str, Sequence[Deployment]],
-        cache: dict[UpdateId, Mapping[str, Any]],
-    ) -> None:
-        async def cycle() -> list[DeviceWrite]:
-            rows = await self.devices.load(instance, bucket, keys)
-            due = [
-                (row, command)
-                for row in rows.values()
-                if (command := await self._wanted(instance, row.value, deployments)) is not None
-            ]
-            results = await asyncio.gather(
-                *(self._command(instance, row.value, command, cache) for row, command in due),
-                return_exceptions=True,
-            )
-            writes = [
-                write
-                for (row, _), result in zip(due, results, strict=True)
-                if isinstance(result, Commanded)
-                and (write := self._write(instance, row, result)) is not None
-            ]
-            if writes:
-                await self.devices.commit(instance, bucket, writes)
-            for result in results:
-                if isinstance(result, BaseException):
-                    raise result
-            return writes
+    async def rollout_in_bucket(self, instance: str, bucket: int, query: DueQuery) -> None:
+        """Reconcile the devices of a bucket that one deployment has to do with.
 
-        writes = await until_uncontended(cycle)
-        for group in {item.after.commanded.group_id for item in writes if item.after.commanded}:
-            await self.rollups.request(instance, group)
-        if any(write.events for write in writes):
-            await self.announcer.bucket(instance, bucket)
+        Where it leaves devices for want of room it stops reading, and its ledger says so.
+        """
+        run = BucketPass(instance, bucket, self.deployments, self.passes)
+        begun, known = await run.begin(query.group), await run.of_group(query.group)
+        phases = _open_phases(item for item in known if item.workflow_id == query.workflow_id)
+        deployment = next((item for item in known if item.workflow_id == query.workflow_id), None)
+        query = replace(query, ranks=_ranks(deployment))
+        token: str | None = None
+        while True:
+            page = await self.passes.due(instance, bucket, query, token=token)
+            rows = list(page.items)
+            if deployment is not None:
+                seed = deployment.seed
+                rows.sort(key=lambda row: place_of(row.value.device_id, seed))
+            for some in batched(rows, _CHUNK, strict=False):
+                await self._chunk(run, some)
+                if run.is_full(query.group, query.workflow_id) and not query.asked:
+                    page = replace(page, token=None)
+                    break
+            if (token := page.token) is None:
+                break
+        await run.write_down(query.group, begun, phases if query.unasked else {})
 
-    async def _wanted(
-        self, instance: str, record: DeviceRecord, cache: dict[str, Sequence[Deployment]]
-    ) -> Commanded | None:
-        group = view(record).group_id
-        if group not in cache:
-            stored = await self.deployments.of_group(instance, group)
-            cache[group] = [item.value for item in stored]
-        return wanted(record, cache[group], self.clock.now())
+    async def _chunk(self, run: BucketPass, rows: Sequence[Stored[DeviceRecord]]) -> None:
+        keys = [row.value.key for row in rows]
+        at_hand = [list(rows)]
 
-    async def _command(
-        self,
-        instance: str,
-        record: DeviceRecord,
-        command: Commanded,
-        cache: dict[UpdateId, Mapping[str, Any]],
-    ) -> Commanded | None:
-        """Patch one twin; what was asked for, None if there is nothing to patch any more."""
+        async def cycle() -> list[_Claim]:
+            if at_hand:
+                return await self._claim(run, at_hand.pop())
+            known = await self.devices.load(run.instance, run.bucket, keys)
+            return await self._claim(run, list(known.values()))
+
+        claims = await until_uncontended(cycle)
+        results = await asyncio.gather(
+            *(self._patch(run.instance, claim) for claim in claims), return_exceptions=True
+        )
+        failures = [result for result in results if isinstance(result, BaseException)]
+        patched = [
+            claim
+            for claim, result in zip(claims, results, strict=True)
+            if not isinstance(result, BaseException)
+        ]
+        if patched:
+            await self._confirm(run, patched)
+        if failures:
+            raise failures[0]
+
+    # claim
+
+    async def _claim(self, run: BucketPass, rows: Iterable[Stored[DeviceRecord]]) -> list[_Claim]:
+        claims, offers = [], []
+        for row in rows:
+            offer = await self._offer(run, row)
+            if offer.decision.command is not None:
+                offers.append(offer)
+            elif row.value.is_pending and row.value.commanded is not None:
+                claims += await self._again(run, row, row.value.commanded)
+            else:
+                run.leave(offer.group, offer.decision)
+        return claims + await self._write(run, await self._with_room(run, offers))
+
+    async def _offer(self, run: BucketPass, row: Stored[DeviceRecord]) -> _Offer:
+        group = view(row.value).group_id
+        known = await run.of_group(group)
+        decision = desired_command(row.value, known, self.clock.now())
+        seed = decision.deployment.seed if decision.deployment is not None else ""
+        place = place_of(row.value.device_id, seed) if seed else 0
+        return _Offer(row, group, decision, place)
+
+    async def _again(
+        self, run: BucketPass, row: Stored[DeviceRecord], command: Commanded
+    ) -> list[_Claim]:
+        """A device whose twin may not have got what its row says."""
+        made = await self._made(run, row.value, command)
+        return [_Claim(row, *made)] if made is not None else []
+
+    async def _with_room(
+        self, run: BucketPass, offers: Sequence[_Offer]
+    ) -> list[tuple[_Offer, Booking | None]]:
+        found = []
+        for group in dict.fromkeys(offer.group for offer in offers):
+            here = [offer for offer in offers if offer.group == group]
+            rooms = await run.with_room(group, [(offer.decision, offer.place) for offer in here])
+            for offer, (has_room, booking) in zip(here, rooms, strict=True):
+                if has_room:
+                    found.append((offer, booking))
+                else:
+                    run.leave(group, offer.decision)
+        return found
+
+    async def _write(
+        self, run: BucketPass, granted: Sequence[tuple[_Offer, Booking | None]]
+    ) -> list[_Claim]:
+        now = self.clock.now()
+        writes: list[DeviceWrite] = []
+        patches: dict[str, tuple[Mapping[str, Any], Commanded]] = {}
+        for offer, booking in granted:
+            record, command = offer.row.value, offer.decision.command
+            assert command is not None
+            if command.is_given_up:
+                after = replace(record, commanded=command)
+            else:
+                made = await self._made(run, record, command)
+                if made is None:
+                    continue
+                after = given(record, replace(command, file_ids=_all_files(record, made[1])), now)
+                patches[record.key] = made
+            write = device_write(self.announcer, run.instance, offer.row, after)
+            if write is not None:
+                writes.append(replace(write, booking=booking))
+        if not writes:
+            return []
+        written = await self.devices.commit(run.instance, run.bucket, writes)
+        await self._tell(run, writes)
+        return [
+            _Claim(written[key], patch, _as_written(written[key].value, command))
+            for key, (patch, command) in patches.items()
+        ]
+
+    async def _made(
+        self, run: BucketPass, record: DeviceRecord, command: Commanded
+    ) -> tuple[Mapping[str, Any], Commanded] | None:
+        """The patch of a command; None where its update is gone.
+
+        An update can be deleted once no active deployment needs it; an older deployment that comes
+        into force again has nothing to ask for then.
+        """
         try:
-            desired, command = await self.commands.desired(
-                instance, command, record.commanded, cache
-            )
+            return await self.commands.desired(run.instance, command, record.commanded, run.parts)
         except NotFound as error:
-            # an update can be deleted once no active deployment needs it; an older deployment that
-            # comes into force again has nothing to ask for then
             log.warning("%s is left as it is: %s", record.key, error.message)
             return None
-        if record.commanded is None or record.commanded.workflow_id != command.workflow_id:
-            command = replace(command, at=self.clock.now())
+
+    async def _tell(self, run: BucketPass, writes: Sequence[DeviceWrite]) -> None:
+        for group in {item.after.commanded.group_id for item in writes if item.after.commanded}:
+            await self.rollups.request(run.instance, group)
+        if any(write.events for write in writes):
+            await self.announcer.bucket(run.instance, run.bucket)
+
+    # patch
+
+    async def _patch(self, instance: str, claim: _Claim) -> None:
+        record = claim.row.value
         await self.pacer.turn(instance)
         try:
-            await self.hub.patch_desired(instance, record.device_id, record.module_id, desired)
+            await self.hub.patch_desired(instance, record.device_id, record.module_id, claim.patch)
         except NotFound:
-            return None  # the device is gone; its deletion event takes care of the row
+            return  # the device is gone; its deletion event takes care of the row
         except DependencyFailed as error:
             self.pacer.push_back(instance, error.retry_after)
             raise
-        return command
 
-    def _write(
-        self, instance: str, row: Stored[DeviceRecord], command: Commanded
-    ) -> DeviceWrite | None:
-        after = replace(row.value, commanded=command)
-        return device_write(self.announcer, instance, row, after)
+    # confirm
+
+    async def _confirm(self, run: BucketPass, claims: Sequence[_Claim]) -> None:
+        by_key = {claim.row.value.key: claim for claim in claims}
+        at_hand = [{key: claim.row for key, claim in by_key.items()}]
+
+        async def cycle() -> None:
+            rows = (
+                at_hand.pop()
+                if at_hand
+                else await self.devices.load(run.instance, run.bucket, list(by_key))
+            )
+            writes = [
+                write
+                for key, row in rows.items()
+                if (after := _confirmed(row.value, by_key[key].command)) is not None
+                and (write := device_write(self.announcer, run.instance, row, after)) is not None
+            ]
+            if writes:
+                await self.devices.commit(run.instance, run.bucket, writes)
+
+        await until_uncontended(cycle)
+
+
+def _open_phases(deployments: Iterable[Deployment]) -> dict[str, int]:
+    """The open phase of each roll-out that asks now, by workflow."""
+    return {
+        item.workflow_id: item.progress.phase
+        for item in deployments
+        if item.progress is not None and item.progress.may_ask
+    }
+
+
+def _ranks(deployment: Deployment | None) -> tuple[tuple[int, int], ...] | None:
+    if deployment is None or deployment.rollout is None or deployment.progress is None:
+        return None
+    return rank_ranges(deployment.rollout.phases, deployment.seed, deployment.progress.phase)
+
+
+def _all_files(record: DeviceRecord, command: Commanded) -> tuple[str, ...]:
+    """Files whose links may stand in the twin until it is known to be patched."""
+    before = record.commanded.file_ids if record.commanded is not None else ()
+    return tuple(dict.fromkeys((*before, *command.file_ids)))
+
+
+def _as_written(record: DeviceRecord, command: Commanded) -> Commanded:
+    """What the row is to say once the twin is patched."""
+    assert record.commanded is not None
+    return replace(record.commanded, file_ids=command.file_ids)
+
+
+def _confirmed(record: DeviceRecord, command: Commanded) -> DeviceRecord | None:
+    """The row of a device whose twin was patched; None if it was asked for something else since."""
+    asked = record.commanded
+    if asked is None or not record.is_pending:
+        return None
+    if replace(asked, file_ids=()) != replace(command, file_ids=()):
+        return None
+    return replace(record, commanded=command, is_pending=False)

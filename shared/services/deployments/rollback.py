@@ -52,8 +52,10 @@ class Rollbacks:
         now = self.clock.now()
         if state_for(deployment, deployments, known.device_class, now) != DeploymentState.ACTIVE:
             return False
-        failed = state_counts(cells, deployment.workflow_id).failed
-        return policy.is_due(failed, cells.get(TOTAL, 0))
+        found = state_counts(cells, deployment.workflow_id)
+        # of a roll-out that has asked 5 %, no 10 % of all could ever fail
+        total = cells.get(TOTAL, 0) if deployment.rollout is None else found.commanded
+        return policy.is_due(found.failed, total)
 
     async def _start(self, instance: str, deployment: Deployment, class_id: str) -> None:
         assert deployment.rollback_policy is not None

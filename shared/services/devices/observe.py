@@ -105,9 +105,7 @@ class ObserveDevices:
         found = []
         for row in rows.values():
             if is_unexplained(row.value):
-                await self.reads.turn(instance)
-                record = row.value
-                found.append(await self.hub.read_twin(instance, record.device_id, record.module_id))
+                found.append(await self._read(instance, row.value.device_id, row.value.module_id))
         await self.twin_changes(instance, bucket, [twin for twin in found if twin is not None])
 
     async def connection(
@@ -148,7 +146,7 @@ class ObserveDevices:
             if before is None:
                 after = DeviceRecord(device_id, module_id, deleted_at=at)
             else:
-                present = await self.hub.read_twin(instance, device_id, module_id)
+                present = await self._read(instance, device_id, module_id)
                 after = fold_deletion(before.value, at, present)
             write = device_write(self.announcer, instance, before, after)
             return await self._committed(instance, bucket, [write] if write else [])
@@ -232,9 +230,16 @@ class ObserveDevices:
     ) -> DeviceRecord | None:
         """A new record starts from the whole twin: a tag set before its first event counts too."""
         if key not in seeds:
-            seeds[key] = await self.hub.read_twin(instance, record.device_id, record.module_id)
+            seeds[key] = await self._read(instance, record.device_id, record.module_id)
         seed = seeds[key]
         return fold(record, seed) if seed is not None else None
+
+    async def _read(
+        self, instance: str, device_id: str, module_id: str | None
+    ) -> TwinChange | None:
+        """The whole twin, within the pace of reads: devices draw on the same budget of the hub."""
+        await self.reads.turn(instance)
+        return await self.hub.read_twin(instance, device_id, module_id)
 
     async def _note(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
         for group, device_class in {
@@ -296,9 +301,23 @@ def _has_moved(write: DeviceWrite) -> bool:
         return False
     if write.before is None or before is None:
         return True
+    if _is_waited_for(write):
+        return True
     if write.before.value.commanded is not None and write.after.commanded is None:
         return True  # created again: the new device was never asked for anything
     return (before.group_id, before.device_class) != (after.group_id, after.device_class)
+
+
+def _is_waited_for(write: DeviceWrite) -> bool:
+    """Whether the service may have something to ask once the device has spoken: it has failed and
+    nothing may want its command any more, or it was told to stop.
+    """
+    commanded, state = write.after.commanded, write.becomes.state
+    if commanded is None or write.was is None:
+        return False
+    return commanded.is_cancel or (
+        state is DeviceState.FAILED and write.was.state is not DeviceState.FAILED
+    )
 
 
 def _groups(write: DeviceWrite) -> set[str]:

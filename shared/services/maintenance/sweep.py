@@ -141,7 +141,8 @@ class Sweep:
                 await self.announcer.deployment(
                     instance, deployment.group_id, deployment.deployment_id
                 )
-            if not deployment.is_fanned_out and deployment.starts_at <= now:
+            is_late = max(deployment.starts_at, deployment.fan_out_until) <= now
+            if not deployment.is_fanned_out and is_late:
                 await self.queues.put(
                     messages.FanOut(
                         instance=instance,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,10 @@ from odu_agent.contract.manifest import (
     UpdateManifest,
     detached_document,
 )
-from odu_agent.deployment import Deployment, DeploymentResult, DeploymentTools
+from odu_agent.deployment import Deployment, DeploymentTools
+from odu_agent.fetching import Wanted
 from odu_agent.handlers import Component, Restart, StepContext, StepResult
+from odu_agent.result import DeploymentResult
 from odu_agent.workflow import Command, Ended
 
 from .fixtures import config, file_of
@@ -58,8 +60,9 @@ class Server:
     def __init__(self, contents: dict[str, bytes]) -> None:
         self._contents = contents
 
-    def fetch(self, url: str, file: ManifestFile, target: Path, cancelled: threading.Event) -> None:
-        target.write_bytes(self._contents[url])
+    def fetch_all(self, wanted: Sequence[Wanted], cancelled: threading.Event) -> None:
+        for url, _, target in wanted:
+            target.write_bytes(self._contents[url])
 
 
 class Parts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from shared.contract.codes import Action, AgentState
@@ -9,6 +10,7 @@ from shared.contract.manifest import ManifestUpdateId
 from shared.contract.twin import result_report, startup_report, workflow_member
 from shared.domain.fleet.deployment import Commanded, Deployment
 from shared.domain.fleet.device import DeviceRecord, TwinChange, fold, kept_content
+from shared.domain.fleet.reconcile import by_precedence, desired_command
 from shared.domain.updates.update_id import UpdateId
 
 V1 = UpdateId("acme", "kiosk", "1.0")
@@ -123,3 +125,8 @@ def a_deployment(workflow_id: str = "w1", **changes: Any) -> Deployment:
         "created_at": LONG_AGO,
     }
     return Deployment(**{**given, **changes})
+
+
+def wanted(record: DeviceRecord, deployments: Iterable[Deployment], now: str) -> Commanded | None:
+    """What the device's twin should be given now."""
+    return desired_command(record, by_precedence(deployments), now).command

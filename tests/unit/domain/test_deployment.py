@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.errors import Conflict, InvalidInput
+from shared.domain.fleet.asking import given as given_command
+from shared.domain.fleet.command import Commanded
 from shared.domain.fleet.deployment import (
     Deployment,
     DeploymentState,
@@ -17,9 +19,8 @@ from shared.domain.fleet.deployment import (
     retry,
     state_for,
 )
-from shared.domain.fleet.device import DeviceRecord, DeviceState, view
+from shared.domain.fleet.device import DeviceRecord, DeviceState, fold, view
 from shared.domain.fleet.device_class import make_device_class
-from shared.domain.fleet.reconcile import wanted
 from tests.unit.domain.builders import (
     V1,
     V2,
@@ -32,6 +33,7 @@ from tests.unit.domain.builders import (
     failed,
     started,
     succeeded,
+    wanted,
 )
 
 KIOSK = make_device_class(
@@ -39,6 +41,10 @@ KIOSK = make_device_class(
 )
 GATE = make_device_class("", {"manufacturer": "acme", "model": "gate"})
 NOW = at_second(100)
+
+
+def a_kiosk_command(workflow_id: str = "w1") -> Commanded:
+    return a_command(workflow_id, class_id=kiosk_id())
 
 
 def kiosk_id() -> str:
@@ -94,20 +100,21 @@ def devices(draw: st.DrawFn) -> DeviceRecord:
         workflow,
         is_cancel=draw(st.booleans()),
         retry_timestamp=draw(st.sampled_from([None, at_second(50)])),
+        class_id=draw(st.sampled_from([kiosk_id(), "class"])),
     )
     return a_record(a_change(1, started()), *changes, commanded=command or None)
 
 
 @given(devices(), deployments(), st.randoms())
 @settings(max_examples=100, deadline=None)
-def test_wanted_comes_to_rest_within_two_steps(
+def test_wanted_comes_to_rest_within_three_steps(
     record: DeviceRecord, given_deployments: list[Deployment], random: object
 ) -> None:
-    for _ in range(2):
+    for _ in range(3):
         command = wanted(record, given_deployments, NOW)
         if command is not None:
             assert command != record.commanded
-            record = replace(record, commanded=command)
+            record = given_command(record, command, NOW)
 
     random.shuffle(given_deployments)  # type: ignore[attr-defined]
     assert wanted(record, given_deployments, NOW) is None
@@ -115,19 +122,19 @@ def test_wanted_comes_to_rest_within_two_steps(
 
 @given(devices(), deployments())
 @settings(max_examples=100, deadline=None)
-def test_wanted_is_only_ever_of_the_deployment_in_force(
+def test_what_is_asked_is_only_ever_of_the_deployment_in_force(
     record: DeviceRecord, given_deployments: list[Deployment]
 ) -> None:
     command = wanted(record, given_deployments, NOW)
 
-    if command is not None:
+    if command is not None and not command.is_cancel:
         seen = view(record).device_class
         assert seen is not None
         newest = in_force(given_deployments, seen, NOW)
         assert newest is not None
         assert command.workflow_id == newest.workflow_id
         is_new = record.commanded is None or record.commanded.workflow_id != newest.workflow_id
-        assert (command.class_id == seen.class_id) is is_new
+        assert command.class_id == seen.class_id or not is_new
         assert newest.starts_at <= NOW
         assert newest.targets(seen)
 
@@ -169,20 +176,21 @@ def test_nothing_is_wanted_of_a_device_that_the_update_does_not_fit(
 
 @pytest.mark.parametrize(
     ("reports_made", "is_asked"),
-    [([], True), ([busy()], True), ([failed()], False), ([succeeded()], False)],
+    [([], True), ([busy()], True), ([failed()], True), ([succeeded()], False)],
 )
-def test_cancellation_is_wanted_only_of_devices_in_progress(
+def test_cancellation_is_wanted_of_devices_that_have_not_succeeded(
     reports_made: list[dict[str, object]], is_asked: bool
 ) -> None:
     changes = [a_change(at, report) for at, report in enumerate(reports_made, 3)]
-    record = a_record(a_change(2, started()), *changes, commanded=a_command())
+    record = a_record(a_change(2, started()), *changes, commanded=a_kiosk_command())
     cancelled = cancel(a_deployment(), kiosk_id())
 
     command = wanted(record, [cancelled], NOW)
 
     assert (command is not None and command.is_cancel) is is_asked
     assert wanted(replace(record, commanded=None), [cancelled], NOW) is None
-    assert wanted(replace(record, commanded=a_command(is_cancel=True)), [cancelled], NOW) is None
+    told = replace(a_kiosk_command(), is_cancel=True, canceled_at=NOW)
+    assert wanted(replace(record, commanded=told), [cancelled], NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -193,7 +201,7 @@ def test_retry_is_wanted_only_of_devices_that_failed(
     reports_made: list[dict[str, object]], is_asked: bool
 ) -> None:
     changes = [a_change(at, report) for at, report in enumerate(reports_made, 3)]
-    record = a_record(a_change(2, started()), *changes, commanded=a_command())
+    record = a_record(a_change(2, started()), *changes, commanded=a_kiosk_command())
 
     command = wanted(record, [retry(a_deployment(), kiosk_id(), 1, NOW)], NOW)
 
@@ -280,10 +288,23 @@ def test_device_is_not_sent_back_when_the_newer_deployment_is_forgotten() -> Non
     older = a_deployment("older", starts_at=at_second(1))
     newer = a_deployment("newer", starts_at=at_second(2))
     fresh = a_record(a_change(2, started()))
-    updated = replace(fresh, commanded=wanted(fresh, [older, newer], NOW))
+    command = wanted(fresh, [older, newer], NOW)
+    assert command is not None
+    asked = given_command(fresh, command, NOW)
+    updated = fold(asked, a_change(3, succeeded(workflow_id="newer")))
 
-    back = wanted(updated, [older], NOW)
-
-    assert updated.commanded is not None
-    assert back is None
+    assert wanted(updated, [older], NOW) is None
     assert wanted(fresh, [older], NOW) is not None
+
+
+def test_device_that_never_saw_the_newer_deployment_falls_back_to_the_older() -> None:
+    older = a_deployment("older", starts_at=at_second(1))
+    newer = a_deployment("newer", starts_at=at_second(2))
+    fresh = a_record(a_change(2, started()))
+    command = wanted(fresh, [older, newer], NOW)
+    assert command is not None
+
+    back = wanted(given_command(fresh, command, NOW), [older], NOW)
+
+    assert back is not None
+    assert back.workflow_id == "older"

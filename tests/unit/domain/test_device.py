@@ -255,7 +255,7 @@ def test_state_follows_the_report_of_the_commanded_workflow(
 @pytest.mark.parametrize(
     ("report", "state"),
     [
-        (busy(), DeviceState.CANCELED),
+        (busy(), DeviceState.IN_PROGRESS),
         (failed(), DeviceState.FAILED),
         (succeeded(), DeviceState.SUCCEEDED),
         (reported(AgentState.IDLE, -1), DeviceState.CANCELED),
@@ -269,6 +269,41 @@ def test_cancelled_device_keeps_an_end_that_it_reached_in_time(
     )
 
     assert deployment_state(record) is state
+
+
+def test_cancelled_device_that_never_began_is_cancelled_at_once() -> None:
+    record = a_record(a_change(2, started()), commanded=a_command(is_cancel=True))
+
+    assert deployment_state(record) is DeviceState.CANCELED
+
+
+def test_repeated_6_of_a_failed_workflow_reopens_nothing() -> None:
+    changes = [a_change(2, started()), a_change(3, failed()), a_change(9, busy())]
+
+    for order in (changes, changes[::-1]):
+        record = a_record(*order, commanded=a_command())
+        assert deployment_state(record) is DeviceState.FAILED
+
+
+def test_cancel_that_a_failed_device_reports_at_its_start_leaves_it_failed() -> None:
+    ended = reported(AgentState.IDLE, 200)
+    changes = [a_change(2, started()), a_change(3, failed()), a_change(9, ended)]
+
+    for order in (changes, changes[::-1]):
+        record = a_record(*order, commanded=a_command(is_cancel=True))
+        assert deployment_state(record) is DeviceState.FAILED
+
+
+def test_retried_device_that_reports_its_cancel_without_timestamp_has_ended() -> None:
+    asked = a_command(is_cancel=True, retry_timestamp="t1")
+    asked = replace(asked, canceled_at=at_second(5))
+    changes = [a_change(2, started()), a_change(4, busy(retry_timestamp="t1"))]
+
+    working = a_record(*changes, commanded=asked)
+    ended = a_record(*changes, a_change(9, reported(AgentState.IDLE, 200)), commanded=asked)
+
+    assert deployment_state(working) is DeviceState.IN_PROGRESS
+    assert deployment_state(ended) is DeviceState.CANCELED
 
 
 def test_failure_is_known_when_the_result_is_not_repeated() -> None:
@@ -375,6 +410,18 @@ def test_kept_content_is_only_the_group_tag_and_the_agent_section() -> None:
     }
 
     assert kept_content(twin) == {"tags": {"ADUGroup": "lobby"}, "agent": {"state": 0}}
+
+
+def test_acknowledgement_is_kept_only_where_it_is_of_a_cancel() -> None:
+    def content(action: int) -> dict[str, Any]:
+        value = {"workflow": {"action": action, "id": "w1"}}
+        reported = {"deviceUpdate": {"service": {"value": value, "ac": 200}}}
+        return kept_content({"properties": {"reported": reported}})
+
+    assert content(3) == {}
+    assert content(255) == {"acknowledged": True}
+    heard = fold(a_record(), TwinChange("d1", None, 9, content(255), False, at_second(9)))
+    assert (heard.heard_at, heard.registers) == (at_second(9), {})
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from shared.domain.fleet.device import DeviceState, TwinChange, deployment_state
 from shared.services.announce import Announcer
 from tests.memory import Crash, Message
 from tests.unit.domain.builders import V2, a_change, failed, started, succeeded
-from tests.unit.services.test_deployments import KIOSK, a_request, a_world
+from tests.unit.services.test_deployments import KIOSK, a_request, a_world, fan_out
 from tests.unit.services.test_devices import record
 from tests.unit.services.world import INSTANCE, World, a_source_manifest, offer
 
@@ -178,7 +178,7 @@ async def test_publishing_fails_when_the_topic_refuses_for_good() -> None:
 async def test_deployment_that_is_deleted_is_still_told_of() -> None:
     world = await a_world("d1")
     await world.deploy.create(INSTANCE, a_request())
-    await world.deploy.fan_out(INSTANCE, "$default", "roll-1")
+    await world.fan_outs.run(fan_out("roll-1"))
     await world.deploy.delete(INSTANCE, "$default", "roll-1")
 
     await world.drain()

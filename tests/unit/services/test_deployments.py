@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shared import messages
 from shared.domain.errors import (
     ConcurrentUpdate,
     Conflict,
@@ -86,6 +87,10 @@ def desired(world: World, device_id: str = "d1") -> dict[str, Any]:
     return dict(world.hub.twins[device_id, None].desired["deviceUpdate"]["service"])
 
 
+def fan_out(deployment_id: str) -> messages.FanOut:
+    return messages.FanOut(instance=INSTANCE, group="$default", deployment=deployment_id)
+
+
 async def status(world: World, deployment_id: str = "roll-1") -> Any:
     _, statuses = await world.reports.status(INSTANCE, "$default", deployment_id)
     (only,) = statuses
@@ -164,7 +169,7 @@ async def test_reconcile_passes_over_a_device_that_the_hub_has_not() -> None:
     await deploy(world)
 
     assert [device for device, _ in world.hub.patches] == [other]
-    assert (await record(world, one)).commanded is None
+    assert not (await record(world, one)).is_pending
 
 
 async def test_reconcile_keeps_what_was_patched_when_the_hub_throttles() -> None:
@@ -176,8 +181,9 @@ async def test_reconcile_keeps_what_was_patched_when_the_hub_throttles() -> None
     with pytest.raises(DependencyFailed):
         await world.reconcile.group_in_bucket(INSTANCE, bucket_of(one), "$default")
 
-    assert (await record(world, other)).commanded is not None
-    assert (await record(world, one)).commanded is None
+    asked = {key: await record(world, key) for key in (one, other)}
+    assert [item.is_pending for item in asked.values()] == [True, False]
+    assert world.queues.of("rollup")
     world.hub.throttled = set()
     await world.reconcile.group_in_bucket(INSTANCE, bucket_of(one), "$default")
     assert [device for device, _ in world.hub.patches] == [other, one]
@@ -190,11 +196,11 @@ async def test_reconcile_asks_for_the_same_when_a_report_comes_in_between() -> N
     class Racing(type(world.devices)):  # type: ignore[misc]
         has_raced = False
 
-        async def commit(self, *args: Any) -> None:
+        async def commit(self, *args: Any) -> Any:
             if not self.has_raced:
                 self.has_raced = True
                 await world.tell(a_change(9, busy()))
-            await super().commit(*args)
+            return await super().commit(*args)
 
     racing = Racing()
     racing.rows, racing.counts_rows = world.devices.rows, world.devices.counts_rows
@@ -436,7 +442,7 @@ async def test_deployment_waits_for_its_start() -> None:
     await world.deploy.create(INSTANCE, a_request(starts_at=SOON))
     (message,) = world.queues.take()
 
-    await world.deploy.fan_out(INSTANCE, "$default", "roll-1")
+    await world.fan_outs.run(fan_out("roll-1"))
 
     assert 3000 < message.delay_seconds <= 3600
     assert world.queues.of("reconcile") == []
@@ -453,26 +459,32 @@ async def test_fan_out_runs_once() -> None:
     world.queues.take()
 
     for _ in range(3):
-        await world.deploy.fan_out(INSTANCE, "$default", "roll-1")
-    await world.deploy.fan_out(INSTANCE, "$default", "unknown")
+        await world.fan_outs.run(fan_out("roll-1"))
+    await world.fan_outs.run(fan_out("unknown"))
 
+    workflow = (await world.deployment("roll-1")).workflow_id
     assert world.queues.of("reconcile") == [
-        {"instance": INSTANCE, "bucket": bucket_of("d1"), "group": "$default"}
+        {
+            "instance": INSTANCE,
+            "bucket": bucket_of("d1"),
+            "group": "$default",
+            "workflow": workflow,
+        }
     ]
 
 
 async def test_fan_out_is_paced_over_the_buckets() -> None:
     world = await a_world("d1", "d2", "d3", "d4")
-    world.deploy.commands_per_second = 0.1
+    world.fan_outs.commands_per_second = 0.1
     await world.deploy.create(INSTANCE, a_request())
     world.queues.take()
 
-    await world.deploy.fan_out(INSTANCE, "$default", "roll-1")
+    await world.fan_outs.run(fan_out("roll-1"))
 
     delays = [item.delay_seconds for item in world.queues.messages if item.queue == "reconcile"]
     assert delays == sorted(delays)
     assert delays[0] == 0
-    assert delays[-1] == pytest.approx(10 * 4 * (len(delays) - 1) / len(delays))
+    assert delays[-1] == pytest.approx(10 * 4 * (len(delays) - 1) / len(delays), abs=0.1)
 
 
 async def test_change_is_made_again_when_another_came_in_between() -> None:

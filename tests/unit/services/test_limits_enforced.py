@@ -11,6 +11,7 @@ from shared.domain.updates.import_item import ImportItem
 from shared.domain.updates.update_id import UpdateId
 from shared.services.audit.trail import AuditTrail
 from shared.services.deployments.deploy import Deploy
+from shared.services.deployments.fan_out import FanOuts
 from shared.services.imports.operation import Imports
 from tests.fakes.audit import MemoryAudit
 from tests.memory import (
@@ -18,6 +19,7 @@ from tests.memory import (
     MemoryBlobs,
     MemoryDeployments,
     MemoryFleet,
+    MemoryHubBudget,
     MemoryOperations,
     MemoryQueues,
     MemorySealer,
@@ -70,9 +72,15 @@ async def test_a_deployment_too_many_is_refused_but_one_that_exists_is_not() -> 
         deployments,
         MemoryUpdates(),
         MemoryFleet(clock),
-        MemoryQueues(),
+        FanOuts(
+            deployments=deployments,
+            fleet=MemoryFleet(clock),
+            queues=MemoryQueues(),
+            budget=MemoryHubBudget(clock),
+            clock=clock,
+            commands_per_second=1.0,
+        ),
         clock,
-        1.0,
         Limits(deployments_per_group=2),
     )
     for identity in ("a", "b"):

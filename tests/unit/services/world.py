@@ -20,6 +20,7 @@ from shared.services.audit.trail import AuditTrail
 from shared.services.deployments.command import Commands
 from shared.services.deployments.completions import Completions
 from shared.services.deployments.deploy import Deploy
+from shared.services.deployments.fan_out import FanOuts
 from shared.services.deployments.reconcile import Reconcile
 from shared.services.deployments.rollback import Rollbacks
 from shared.services.devices.lists import DeviceLists
@@ -52,6 +53,7 @@ from tests.memory import (
     MemoryFleet,
     MemoryHolders,
     MemoryHub,
+    MemoryHubBudget,
     MemoryOperations,
     MemoryQueues,
     MemoryRefusals,
@@ -90,6 +92,7 @@ class World:
         self.fetcher, self.scanner = MemoryFetcher(), MemoryScanner()
         self.topic = MemoryCustomerTopic()
         self.verdicts = MemoryVerdicts()
+        self.budget = MemoryHubBudget(self.clock)
         self.audit_log = MemoryAudit()
         self.rebuild()
 
@@ -147,20 +150,31 @@ class World:
             self.rollups,
             best,
             self.announcer,
+            reads=Pacer(100_000.0),
             refusals=Refusals(around(self.refusal_counts), self.clock),
         )
+        self.fan_outs = FanOuts(
+            deployments=deployments,
+            fleet=fleet,
+            queues=queues,
+            budget=around(self.budget),
+            clock=self.clock,
+            commands_per_second=1000.0,
+            announcer=self.announcer,
+        )
         self.deploy = Deploy(
-            deployments, updates, fleet, queues, self.clock, 1000.0, announcer=self.announcer
+            deployments, updates, fleet, self.fan_outs, self.clock, announcer=self.announcer
         )
         self.reconcile = Reconcile(
-            devices,
-            deployments,
-            hub,
-            Commands(updates, blobs, "https://du.example/{instance}/rootkeys.json"),
-            Pacer(100_000.0),
-            self.rollups,
-            self.clock,
-            self.announcer,
+            devices=devices,
+            passes=devices,
+            deployments=deployments,
+            hub=hub,
+            commands=Commands(updates, blobs, "https://du.example/{instance}/rootkeys.json"),
+            pacer=Pacer(100_000.0),
+            rollups=self.rollups,
+            clock=self.clock,
+            announcer=self.announcer,
         )
         rollbacks = Rollbacks(deployments, updates, fleet, queues, self.clock, self.audit)
         completions = Completions(deployments, fleet, self.announcer, self.clock)
@@ -245,9 +259,7 @@ class World:
         return {
             messages.FetchImport: lambda order: self.fetch.run(order.instance, order.operation),
             messages.PublishImport: lambda order: self.publish.run(order.instance, order.operation),
-            messages.FanOut: lambda order: self.deploy.fan_out(
-                order.instance, order.group, order.deployment
-            ),
+            messages.FanOut: self.fan_outs.run,
             messages.Reconcile: self._reconcile,
             messages.RollUp: lambda order: self.rollup.group(order.instance, order.group),
             messages.Announce: self.announcements.run,

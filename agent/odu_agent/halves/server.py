@@ -1,0 +1,140 @@
+"""The command `odu-agent installer`: listens for orders, one connection after the other."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pwd
+import signal
+import socket
+import struct
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..handlers import Restart
+from ..means import installed_handlers
+from ..reboot import restart_device
+from ..state import DeviceState, private_folder
+from .frames import Frames
+from .installer import Installer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..config import AgentConfig
+
+logger = logging.getLogger(__name__)
+
+_FIRST_PASSED = 3
+"""The first descriptor that systemd passes (sd_listen_fds)."""
+_IDLE_SECONDS = 60.0
+EXIT_BAD_CONFIG = 2
+_ORDER_SECONDS = 30.0
+_CREDENTIALS = struct.Struct("3i")
+
+
+class InstallerServer:
+    """Serves one device's installing half.
+
+    Args:
+        config: The settings.
+        listener: A bound unix socket.
+        is_activated: Whether systemd holds the socket too and starts this process when it is
+            needed, so that it may end when it is not.
+    """
+
+    def __init__(self, config: AgentConfig, listener: socket.socket, *, is_activated: bool) -> None:
+        own = replace(config, data_folder=private_folder(config.installer_folder))
+        state = DeviceState(own.data_folder)
+        self._config = own
+        self._installer = Installer(own, state, installed_handlers(own))
+        self._listener = listener
+        self._users = {os.geteuid(), *_user_ids(config.run_as)}
+        self._is_busy = False
+        self._is_stopping = False
+        if is_activated:
+            listener.settimeout(_IDLE_SECONDS)
+
+    def run(self) -> int:
+        """Serve until told to stop, or until nothing has come for a while."""
+        while not self._is_stopping:
+            try:
+                connection, _ = self._listener.accept()
+            except socket.timeout:
+                logger.debug("nothing to install")
+                return 0
+            self._is_busy = True
+            restart = self._serve(connection)
+            self._is_busy = False
+            if restart is not None:
+                return 0
+        return 0
+
+    def stop(self, *_: Any) -> None:
+        """End when what is being installed is done: nothing is cut in the middle."""
+        self._is_stopping = True
+        if not self._is_busy:
+            sys.exit(0)
+
+    def _serve(self, connection: socket.socket) -> Restart | None:
+        user = _user_of(connection)
+        if user not in self._users:
+            logger.warning("user %s may give no orders", user)
+            connection.close()
+            return None
+        timeout = struct.pack("ll", int(_ORDER_SECONDS), 0)
+        connection.settimeout(None)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
+        outcome = self._installer.serve(Frames(connection))
+        restart = outcome.result.restart if outcome is not None else None
+        if restart is Restart.DEVICE:
+            try:
+                restart_device(self._config)
+            except OSError as error:
+                # The update is not concluded: at its next order it asks again, and at last fails.
+                logger.error("the device cannot be restarted: %s", error.strerror)  # noqa: TRY400
+        return restart
+
+
+def run_installer(config: AgentConfig) -> int:
+    """Run the installing half; returns its exit code."""
+    if config.installer_socket is None:
+        sys.stderr.write("odu-agent: installerSocket is not set: there is one process only\n")
+        return EXIT_BAD_CONFIG
+    listener, is_activated = _listener(config.installer_socket, config.run_as)
+    server = InstallerServer(config, listener, is_activated=is_activated)
+    signal.signal(signal.SIGTERM, server.stop)
+    signal.signal(signal.SIGINT, server.stop)
+    return server.run()
+
+
+def _listener(path: Path, run_as: str) -> tuple[socket.socket, bool]:
+    if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS"):
+        return socket.socket(fileno=_FIRST_PASSED), True
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(mask)
+    for user in _user_ids(run_as):
+        if user != os.geteuid():
+            os.chown(path, user, -1)
+    listener.listen(4)
+    return listener, False
+
+
+def _user_of(connection: socket.socket) -> int:
+    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    user: int = _CREDENTIALS.unpack(data)[1]
+    return user
+
+
+def _user_ids(name: str) -> list[int]:
+    try:
+        return [pwd.getpwnam(name).pw_uid] if name else []
+    except KeyError:
+        return []

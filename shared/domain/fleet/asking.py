@@ -1,0 +1,77 @@
+"""What a device row remembers when the device is given a command.
+
+A row keeps the last workflows that its device moved on from, and the last ask that the device gave
+a sign of: with them a device never goes back to what it has answered, and no row has to be looked
+for to know that it was never asked something before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shared.domain.fleet.command import Answered, Commanded, PastAsk, past_name, precedence_of
+from shared.domain.fleet.device import DeviceRecord, evidence_of, outcome_of
+from shared.domain.rollouts.figures import Outcome
+
+_KEPT = 8
+
+
+def given(record: DeviceRecord, command: Commanded, now: str) -> DeviceRecord:
+    """The device with a command that its twin has yet to be given.
+
+    Args:
+        record: The device.
+        command: What it is to do.
+        now: ISO 8601, UTC.
+    """
+    current = record.commanded
+    is_ask = not command.is_cancel
+    if current is not None and current.workflow_id == command.workflow_id:
+        if is_ask and (command.ask, command.retry_timestamp) != (
+            current.ask,
+            current.retry_timestamp,
+        ):
+            command = replace(command, asked_at=max(now, command.retry_timestamp or ""))
+        return replace(record, commanded=command, is_pending=True)
+    command = replace(command, at=now, asked_at=now)
+    if current is None:
+        past = () if record.past is None and not record.evidence else record.past
+        return replace(record, commanded=command, is_pending=True, past=past)
+    moved = PastAsk(past_name(current.workflow_id), has_answered(record))
+    known = [item for item in record.past or () if item.workflow != moved.workflow]
+    if command.home != current.home:
+        known = [replace(item, is_answered=False) for item in known]
+        moved = replace(moved, is_answered=False)
+    return replace(
+        record,
+        commanded=command,
+        is_pending=True,
+        past=None if record.past is None else (*known, moved)[-_KEPT:],
+        answered=answered_by(record),
+    )
+
+
+def has_answered(record: DeviceRecord) -> bool:
+    """Whether the device has given a sign of its command. That it reports a withdrawn one as
+    cancelled is none: it says so of what it has never seen.
+    """
+    known = evidence_of(record)
+    return known is not None and outcome_of(record) is not Outcome.WITHDRAWN
+
+
+def answered_by(record: DeviceRecord) -> Answered | None:
+    """The last ask that the device gave a sign of."""
+    current = record.commanded
+    if current is None or not has_answered(record):
+        return record.answered
+    return Answered(*current.home, current.workflow_id, precedence_of(current))
+
+
+def may_have_past(record: DeviceRecord | None, workflow_id: str) -> bool:
+    """Whether the device may have been asked to run a workflow and moved on from it since."""
+    if record is None:
+        return False
+    if record.past is None:
+        return True
+    name = past_name(workflow_id)
+    return len(record.past) >= _KEPT or any(item.workflow == name for item in record.past)

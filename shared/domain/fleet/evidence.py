@@ -1,0 +1,206 @@
+"""What a device has reported about its workflows, kept beside its twin.
+
+The twin alone forgets: a later report overwrites what an earlier one said, and agents repeat "in
+progress" when they renew their token, also for a workflow that has failed long since. So of each
+workflow the report that ended it is kept, and the first that named an update as installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+from shared.contract.codes import AgentState
+from shared.contract.manifest import ManifestUpdateId
+from shared.contract.twin import AgentReport, parse_agent_report
+from shared.domain.errors import InvalidInput
+from shared.domain.updates.update_id import UpdateId
+
+_KEPT_WORKFLOWS = 4
+_KEPT_INSTALLED = 3
+_IDLE, _FAILED = int(AgentState.IDLE), int(AgentState.FAILED)
+_CANCELED_CODES = (-1, 200)
+
+
+class DeviceState(StrEnum):
+    """State of a device within a deployment, as the API names it."""
+
+    IN_PROGRESS = "InProgress"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class TwinChange:
+    """One change of a twin, cut down to what the service keeps.
+
+    `version` counts the whole twin. `content` has `tags` (the group tag), `agent` (the reported
+    agent section) and `logs` (the result of an upload of logs); with `is_whole` it is all there is.
+    `at` is the hub's time, ISO 8601 in UTC: of a twin that was read, when its properties last
+    changed. Of such a twin, `heard_at` is when the device last reported anything, `started_at` when
+    its agent last introduced itself, and `refused` the workflow and retry timestamp of a command
+    that it has refused without naming it.
+    """
+
+    device_id: str
+    module_id: str | None
+    version: int
+    content: Mapping[str, Any]
+    is_whole: bool
+    at: str
+    heard_at: str = ""
+    refused: tuple[str, str | None] | None = None
+    started_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """An update that a report of success named as installed, and the first report that did."""
+
+    update_id: UpdateId
+    version: int
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a device has reported about one workflow.
+
+    `version` and what follows is of the report that decides: the newest of those that ended the
+    workflow, else the newest. `installed` is what any report named as installed, which a later one
+    does not take back.
+    """
+
+    workflow_id: str
+    retry_timestamp: str | None
+    version: int
+    state: int
+    result_code: int | None
+    extended_result_codes: tuple[int, ...]
+    result_details: str | None
+    at: str = ""
+    installed: tuple[Installed, ...] = ()
+
+    @property
+    def outcome(self) -> DeviceState:
+        """What the deciding report says, success apart: see `has_installed`."""
+        if self.state not in (_IDLE, _FAILED):
+            return DeviceState.IN_PROGRESS
+        if self.result_code in _CANCELED_CODES:
+            return DeviceState.CANCELED
+        if self.state == _FAILED or _is_given_up(self.result_code):
+            return DeviceState.FAILED
+        return DeviceState.IN_PROGRESS
+
+    def has_installed(self, update_id: UpdateId) -> bool:
+        """Whether the device has said that it has the update."""
+        return any(item.update_id == update_id for item in self.installed)
+
+    def installed_at(self, update_id: UpdateId) -> str:
+        """When the device first said so; empty if it never did."""
+        return next((item.at for item in self.installed if item.update_id == update_id), "")
+
+    def installed_version(self, update_id: UpdateId) -> int:
+        """Version of the twin in which the device first said so; 0 if it never did."""
+        return next((item.version for item in self.installed if item.update_id == update_id), 0)
+
+
+def with_evidence(evidence: tuple[Evidence, ...], change: TwinChange) -> tuple[Evidence, ...]:
+    """The evidence with what one more change says; the same for any order of the changes."""
+    agent = change.content.get("agent")
+    if not isinstance(agent, Mapping):
+        return evidence
+    report = parse_agent_report(agent)
+    workflow_id, retry_timestamp = change.refused or (report.workflow_id, report.retry_timestamp)
+    if report.state is None or workflow_id is None:
+        return evidence
+    is_success = report.state == _IDLE and not _is_given_up(report.result_code)
+    installed = installed_of(report) if is_success else None
+    fresh = Evidence(
+        workflow_id=workflow_id,
+        retry_timestamp=retry_timestamp,
+        version=change.version,
+        state=int(report.state),
+        result_code=report.result_code,
+        extended_result_codes=report.extended_result_codes,
+        result_details=report.result_details,
+        at=change.at,
+        installed=(Installed(installed, change.version, change.at),) if installed else (),
+    )
+    same = [item for item in evidence if _names_same_workflow(item, fresh)]
+    others = [item for item in evidence if not _names_same_workflow(item, fresh)]
+    for known in same:
+        fresh = _join(known, fresh)
+    kept = sorted([*others, fresh], key=_newness, reverse=True)
+    return tuple(kept[:_KEPT_WORKFLOWS])
+
+
+def since(evidence: Evidence, at: str) -> Evidence:
+    """Evidence without what was installed before."""
+    return replace(evidence, installed=tuple(item for item in evidence.installed if item.at > at))
+
+
+def installed_of(report: AgentReport) -> UpdateId | None:
+    """The update that a report names as installed."""
+    named = report.installed_update_id
+    return update_named(named) if named is not None else None
+
+
+@lru_cache(maxsize=1024)
+def update_named(named: ManifestUpdateId) -> UpdateId | None:
+    """The update of that name; None if no update of ours could have it: a device may report
+    anything.
+    """
+    try:
+        return UpdateId(named.provider, named.name, named.version)
+    except InvalidInput:
+        return None
+
+
+def _is_given_up(result_code: int | None) -> bool:
+    """Whether a workflow ended with less than success. The whole twin still names what an earlier
+    one installed.
+    """
+    return result_code is not None and (result_code <= 0 or result_code in _CANCELED_CODES)
+
+
+def _newness(item: Evidence) -> tuple[int, str, str]:
+    return (item.version, item.workflow_id, item.retry_timestamp or "")
+
+
+def _join(one: Evidence, other: Evidence) -> Evidence:
+    decides = max(one, other, key=_weight)
+    first: dict[UpdateId, Installed] = {}
+    for item in (*one.installed, *other.installed):
+        known = first.get(item.update_id)
+        if known is None or (item.version, item.at) < (known.version, known.at):
+            first[item.update_id] = item
+    earliest = sorted(first.values(), key=lambda item: (item.version, item.update_id))
+    return replace(decides, installed=tuple(earliest[:_KEPT_INSTALLED]))
+
+
+def _weight(item: Evidence) -> tuple[Any, ...]:
+    """Orders reports; a change and the whole twin of the same version differ in what they say.
+
+    A report that the workflow has ended outweighs any that it goes on, for agents repeat those. An
+    end as cancelled gives way to a failure: a failed device that is told to cancel, so that it does
+    not run the update again, reports that cancel when it starts.
+    """
+    ends = item.state in (_IDLE, _FAILED)
+    return (
+        0 if not ends else 1 if item.result_code in _CANCELED_CODES else 2,
+        item.version,
+        item.result_code is not None,
+        item.result_code or 0,
+        item.extended_result_codes,
+        item.result_details or "",
+        item.at,
+    )
+
+
+def _names_same_workflow(one: Evidence, other: Evidence) -> bool:
+    return (one.workflow_id, one.retry_timestamp) == (other.workflow_id, other.retry_timestamp)

@@ -1,0 +1,152 @@
+"""One pass over devices of a bucket: what it knows of their deployments, and what it leaves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.domain.fleet.deployment import Deployment
+from shared.domain.fleet.reconcile import by_precedence
+from shared.domain.fleet.reconcile_decision import Decision
+from shared.domain.rollouts.ledger import Booking, Ledger, asks_of, ledger_of, passed, postponed
+from shared.domain.rollouts.pace import allowance
+from shared.domain.updates.update_id import UpdateId
+from shared.ports import Deployments, Passes
+from shared.services.retrying import until_uncontended
+
+_LOOK_AGAIN_SECONDS = 5.0
+"""How old the deployments may be that a pass decides by: so long it goes on after a pause."""
+
+
+@dataclass(slots=True)
+class _Left:
+    """Devices that a roll-out has left for now, and when the first window of them opens."""
+
+    due: int = 0
+    next_at: str = ""
+
+
+@dataclass(slots=True)
+class BucketPass:
+    """What a pass knows while it runs. `parts` are those of commands that devices share."""
+
+    instance: str
+    bucket: int
+    deployments: Deployments
+    passes: Passes
+    parts: dict[UpdateId, Mapping[str, Any]] = field(default_factory=dict)
+    _known: dict[str, tuple[float, Sequence[Deployment]]] = field(default_factory=dict)
+    _left: dict[tuple[str, str], _Left] = field(default_factory=dict)
+
+    async def of_group(self, group: str) -> Sequence[Deployment]:
+        """The deployments of a group, greatest precedence first, a few seconds old at most."""
+        now = time.monotonic()
+        read_at, known = self._known.get(group, (0.0, None))
+        if known is None or now - read_at > _LOOK_AGAIN_SECONDS:
+            stored = await self.deployments.of_group(self.instance, group)
+            known = by_precedence(item.value for item in stored)
+            self._known[group] = (now, known)
+        return known
+
+    async def with_room(
+        self, group: str, offers: Sequence[tuple[Decision, int]]
+    ) -> list[tuple[bool, Booking | None]]:
+        """For each decision, by the place of its device: whether there is room, and the booking."""
+        bounds = [self._bounds(decision) for decision, _ in offers]
+        if not any(bounds):
+            return [(True, None)] * len(offers)
+        cells = (await self.passes.ledger(self.instance, self.bucket, group)).value
+        found: list[tuple[bool, Booking | None]] = [(True, None)] * len(offers)
+        taken: dict[str, tuple[int, int]] = {}
+        for index in sorted(range(len(offers)), key=lambda index: offers[index][1]):
+            decision, most = offers[index][0], bounds[index]
+            if most is None or decision.deployment is None:
+                continue
+            workflow_id = decision.deployment.workflow_id
+            asks, members = taken.get(workflow_id) or asks_of(cells, workflow_id)
+            asks, members = asks + 1, members + decision.is_member
+            if asks > most[0] or (decision.is_member and members > most[1]):
+                found[index] = (False, None)
+                continue
+            taken[workflow_id] = asks, members
+            booking = Booking(group, workflow_id, decision.is_member, *most)
+            found[index] = (True, booking)
+        return found
+
+    def _bounds(self, decision: Decision) -> tuple[int, int] | None:
+        deployment = decision.deployment
+        if deployment is None or deployment.rollout is None or deployment.progress is None:
+            return None
+        return allowance(
+            deployment.rollout, deployment.progress, self.bucket, is_member=decision.is_member
+        )
+
+    def leave(self, group: str, decision: Decision) -> None:
+        """Take down that a device is due and is left, for want of room or until a window opens."""
+        if decision.deployment is None:
+            return
+        left = self._left.setdefault((group, decision.deployment.workflow_id), _Left())
+        left.due += 1
+        if decision.look_at:
+            left.next_at = min(left.next_at or decision.look_at, decision.look_at)
+
+    def is_full(self, group: str, workflow_id: str) -> bool:
+        """Whether the roll-out has left devices for want of room: more would be left as well."""
+        left = self._left.get((group, workflow_id))
+        return left is not None and not left.next_at
+
+    async def begin(self, group: str) -> Mapping[str, Ledger]:
+        """The roll-outs that ask now, and their entries in the ledger, before the pass."""
+        asking = self._asking(await self.of_group(group))
+        if not asking:
+            return {}
+        cells = (await self.passes.ledger(self.instance, self.bucket, group)).value
+        return {item.workflow_id: ledger_of(cells, item.workflow_id) for item in asking}
+
+    async def write_down(
+        self, group: str, begun: Mapping[str, Ledger], phases: Mapping[str, int]
+    ) -> None:
+        """Write down what a pass over all devices of a group has left.
+
+        Args:
+            group: The group.
+            begun: What `begin` found.
+            phases: The open phase of each roll-out for which the pass looked at everybody.
+        """
+        left = {name: self._left.pop((group, name), _Left()) for name in phases}
+
+        async def cycle() -> None:
+            ledger = await self.passes.ledger(self.instance, self.bucket, group)
+            cells = dict(ledger.value)
+            for workflow_id, phase in phases.items():
+                here = left[workflow_id]
+                # devices that were left by themselves meanwhile are perhaps not among those seen
+                late = ledger_of(cells, workflow_id).due - begun[workflow_id].due
+                due = here.due + max(0, late)
+                cells = passed(cells, workflow_id, phase, due, here.next_at)
+            if cells != ledger.value:
+                await self.passes.save_ledger(self.instance, self.bucket, group, cells, ledger.etag)
+
+        if phases:
+            await until_uncontended(cycle)
+
+    async def write_down_left(self) -> None:
+        """Write down single devices that were left."""
+        for group in {group for group, _ in self._left}:
+            names = [name for owner, name in self._left if owner == group]
+            left = {name: self._left.pop((group, name)) for name in names}
+
+            async def cycle(group: str = group, left: dict[str, _Left] = left) -> None:
+                ledger = await self.passes.ledger(self.instance, self.bucket, group)
+                cells = dict(ledger.value)
+                for workflow_id, here in left.items():
+                    cells = postponed(cells, workflow_id, here.due, here.next_at)
+                await self.passes.save_ledger(self.instance, self.bucket, group, cells, ledger.etag)
+
+            await until_uncontended(cycle)
+
+    @staticmethod
+    def _asking(deployments: Sequence[Deployment]) -> list[Deployment]:
+        return [item for item in deployments if item.progress and item.progress.may_ask]

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from shared.domain.fleet.deployment import check_deployment_id
+from shared.domain.fleet.rollback import rollback_of
+from tests.unit.domain.builders import LONG_AGO, a_deployment
+from tests.unit.services.test_deployments import an_update
+
+CLASS = "0123456789abcdef"
+
+
+def test_deployments_whose_ids_begin_alike_have_rollbacks_of_their_own() -> None:
+    names = [f"{'x' * 60}-{number}" for number in range(3)]
+
+    ids = {
+        rollback_of(
+            a_deployment(f"w{index}", deployment_id=name), CLASS, an_update(), LONG_AGO
+        ).deployment_id
+        for index, name in enumerate(names)
+    }
+
+    assert len(ids) == 3
+    assert all(check_deployment_id(identity) for identity in ids)
+
+
+def test_rollback_is_the_same_however_often_it_is_made() -> None:
+    deployment = a_deployment()
+
+    made = [rollback_of(deployment, CLASS, an_update(), LONG_AGO) for _ in range(2)]
+
+    assert made[0] == made[1]
+    assert made[0].undoes == deployment.workflow_id
