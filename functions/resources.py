@@ -8,6 +8,7 @@ from functions import (
     configuration,
     deployments,
     device_classes,
+    device_orders,
     devices,
     groups,
     health,
@@ -24,6 +25,7 @@ from shared.http.route import Route
 RESOURCES: tuple[Api, ...] = (
     updates.api,
     devices.api,
+    device_orders.api,
     device_classes.api,
     groups.api,
     health.api,

@@ -6,6 +6,8 @@ from functools import cached_property
 
 from shared.container.deployments import DeploymentServices
 from shared.services.deployments.controls import RolloutControls
+from shared.services.deployments.device_orders import DeviceOrders
+from shared.services.reporting.explain import Explanations
 from shared.services.reporting.rollouts import RolloutReports
 
 
@@ -33,4 +35,27 @@ class RolloutServices(DeploymentServices):
             clock=self.clock,
             limits=self.settings.limits,
             commands_per_second=self.settings.hub_commands_per_second,
+        )
+
+    @cached_property
+    def device_orders(self) -> DeviceOrders:
+        """Orders for single devices."""
+        return DeviceOrders(
+            devices=self.devices,
+            deployments=self.deployments,
+            queues=self.queues,
+            clock=self.clock,
+            admission=self.deploy.admission,
+            announcer=self.announcer,
+        )
+
+    @cached_property
+    def explanations(self) -> Explanations:
+        """Why devices have updates or have not."""
+        return Explanations(
+            devices=self.devices,
+            deployments=self.deployments,
+            updates=self.updates,
+            passes=self.passes,
+            clock=self.clock,
         )
