@@ -75,7 +75,9 @@ async def advance_deployment(call: Call) -> models.Deployment:
 async def abort_deployment(call: Call) -> models.Deployment:
     """End a roll-out for good: devices that have not ended are told to stop."""
     given = call.body(rollouts.AbortInput)
-    changed = await call.app.rollout_controls.abort(_place(call), _caller(call), given.reason)
+    changed = await call.app.rollout_controls.abort(
+        _place(call), _caller(call), given.reason, rollback=given.rollback
+    )
     return await answer(call, changed)
 
 

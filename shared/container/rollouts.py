@@ -7,6 +7,7 @@ from functools import cached_property
 from shared.container.deployments import DeploymentServices
 from shared.services.deployments.controls import RolloutControls
 from shared.services.deployments.device_orders import DeviceOrders
+from shared.services.deployments.rollback import Rollbacks
 from shared.services.reporting.explain import Explanations
 from shared.services.reporting.rollouts import RolloutReports
 
@@ -20,7 +21,10 @@ class RolloutServices(DeploymentServices):
         return RolloutControls(
             deployments=self.deployments,
             fleet=self.fleet,
-            queues=self.queues,
+            fan_outs=self.fan_outs,
+            rollbacks=Rollbacks(
+                self.deployments, self.updates, self.fleet, self.queues, self.clock, self.audit
+            ),
             clock=self.clock,
             announcer=self.announcer,
         )

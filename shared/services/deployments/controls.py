@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from shared import messages
-from shared.domain.errors import NotFound
+from shared.domain.errors import Conflict, NotFound
 from shared.domain.fleet import rollout_controls as rules
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.deployment_edit import Actor
 from shared.domain.fleet.rollout_figures import figures_by_class
 from shared.domain.rollouts.evaluation import baselines_of
 from shared.domain.rollouts.progress import Baseline
-from shared.ports import Clock, Deployments, Fleet, Queues, Rollup
+from shared.ports import Clock, Deployments, Fleet, Rollup
 from shared.services.announce import Announcer
+from shared.services.deployments.fan_out import FanOuts
+from shared.services.deployments.rollback import Rollbacks
 from shared.services.deployments.transitions import Transitions
 from shared.services.retrying import until_uncontended
 
@@ -30,7 +31,8 @@ class RolloutControls:
 
     deployments: Deployments
     fleet: Fleet
-    queues: Queues
+    fan_outs: FanOuts
+    rollbacks: Rollbacks
     clock: Clock
     announcer: Announcer = field(default_factory=Announcer)
 
@@ -58,9 +60,29 @@ class RolloutControls:
             lambda item, actor: rules.advance(item, actor, phase, _baselines(item, rollup)),
         )
 
-    async def abort(self, place: Place, by: str, reason: str) -> Deployment:
-        """End it for good. Raises NotFound, Conflict."""
-        return await self._done(place, by, lambda item, actor: rules.abort(item, actor, reason))
+    async def abort(self, place: Place, by: str, reason: str, *, rollback: bool) -> Deployment:
+        """End it for good, and send the devices that were asked back if wanted.
+
+        Raises:
+            NotFound: There is none.
+            Conflict: It has no roll-out or has ended otherwise, or has nothing to go back to.
+        """
+
+        def action(item: Deployment, actor: Actor) -> rules.Controlled:
+            if rollback and item.rollback_policy is None:
+                raise Conflict(
+                    f"'{item.deployment_id}' has no 'rollbackPolicy', which says to what update.",
+                    code="RollbackPolicyMissing",
+                    target="/rollback",
+                )
+            return rules.abort(item, actor, reason)
+
+        changed = await self._done(place, by, action)
+        rollup = await self._rollup(place) if rollback else None
+        if rollup is not None:
+            for class_id in figures_by_class(changed, rollup.counts, rollup.as_of):
+                await self.rollbacks.start(place[0], changed, class_id)
+        return changed
 
     async def approve(self, place: Place, by: str, revision: int, remark: str) -> Deployment:
         """Let a revision be rolled out.
@@ -99,10 +121,8 @@ class RolloutControls:
             return changed, True
 
         changed, is_changed = await until_uncontended(cycle)
-        if is_changed:
-            await self.queues.put(
-                messages.FanOut(instance=instance, group=group, deployment=deployment_id)
-            )
+        if is_changed and not changed.is_fanned_out:
+            await self.fan_outs.enqueue(instance, changed)
         return changed
 
     async def _rollup(self, place: Place) -> Rollup | None:
