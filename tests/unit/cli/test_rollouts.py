@@ -303,3 +303,57 @@ def test_the_line_below_the_bars_says_where_it_stands() -> None:
         "ends about 2027-01-01 02:00:00Z"
     )
     assert figures(phases[1]) == "waiting"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "address", "body"),
+    [
+        (("cancel", "t/m", "d1"), "modules/m/deployments/d1:cancel", {"reason": ""}),
+        (("retry", "t", "d1", "--reason", "x"), "deployments/d1:retry", {"reason": "x"}),
+        (("exclude", "t"), "deployments/*:exclude", {"reason": ""}),
+        (("include", "t", "d1"), "deployments/d1:include", {"reason": ""}),
+    ],
+)
+async def test_an_order_for_one_device_is_sent(
+    odu: Odu, service: Service, arguments: tuple[str, ...], address: str, body: dict[str, Any]
+) -> None:
+    where = f"management/devices/t/{address}"
+    service.on("POST", where, Answer(body={"orders": []}))
+
+    ended = await odu("device", *arguments, "--group", "north", "--json")
+
+    assert (ended.code, ended.document) == (0, {"orders": []})
+    (sent,) = service.asked_for("POST", where)
+    assert (sent.body, sent.query) == (body, {"groupId": "north"})
+
+
+async def test_a_deployment_of_one_device_is_sent(odu: Odu, service: Service) -> None:
+    where = "management/devices/t/deployments/mine"
+    service.on("PUT", where, Answer(body={"deploymentId": "mine"}))
+
+    ended = await odu("device", "deploy", "t", "contoso/t/1.1", "--id", "mine", "--json")
+
+    assert (ended.code, ended.document) == (0, {"deploymentId": "mine"})
+    (sent,) = service.asked_for("PUT", where)
+    update = {"provider": "contoso", "name": "t", "version": "1.1"}
+    assert sent.body == {"update": {"updateId": update}}
+
+
+async def test_an_explanation_marks_what_decides(odu: Odu, service: Service) -> None:
+    reasons = [
+        {"code": "NewerInstalled", "message": "Version 2.0 is installed."},
+        {"code": "Paused", "message": "'d1' is paused.", "decides": True},
+    ]
+    found = {"verdict": "Waits", "reasons": reasons, "asOf": "2027-01-01T00:00:00Z"}
+    where = "management/devices/t/updates/providers/contoso/names/t/versions/1.1:explain"
+    service.on("GET", where, Answer(body=found))
+    service.on("GET", "management/devices/t/updates:explain", Answer(body=found))
+
+    ended = await odu("device", "explain", "t", "contoso/t/1.1")
+    whatever = await odu("device", "explain", "t", "--json")
+
+    assert ended.code == 0
+    assert "Waits" in ended.stdout
+    (line,) = [each for each in ended.stdout.splitlines() if "▸" in each]
+    assert "Paused" in line
+    assert whatever.document == found
