@@ -69,7 +69,7 @@ def _change(call: Call) -> Change:
         actor=_actor(call.principal, call.request),
         action=call.route.name,
         target=call.target,
-        begun_at=call.app.clock.now(),
+        begun_at=call.app.ports.clock.now(),
         request=_body(call),
     )
 

@@ -12,11 +12,12 @@ from shared.domain.fleet.deployment import Deployment, DeploymentState, Rollback
 from shared.domain.fleet.deployment_edit import DeploymentRequest
 from shared.domain.instant import instant
 from shared.domain.updates.update_id import UpdateId
-from shared.http import models, rollout_wire, wire
+from shared.http import models, wire
 from shared.http.filters import (
     is_newest_first,
 )
 from shared.http.route import order_by
+from shared.http.wire import rollouts
 from shared.ports import KnownClass
 from shared.services.reporting.report import SubgroupStatus
 
@@ -36,7 +37,7 @@ _ONE = "/{deploymentId}"
 )
 async def create_or_update_deployment(call: Call) -> models.Deployment:
     """Deploy an update to a group, or change its deployment of that id: what is left out stays."""
-    deployment = await call.app.deploy.create(
+    deployment = await call.app.deployments.deploy.create(
         call.instance,
         request_of(call, call.body(models.Deployment)),
         author=call.principal.object_id,
@@ -57,7 +58,7 @@ async def create_or_update_deployment(call: Call) -> models.Deployment:
 )
 async def list_deployments_for_group(call: Call) -> models.Page[models.Deployment]:
     """List the deployments of a group, by their ids or by their start."""
-    page = await call.app.deployment_lists.page(
+    page = await call.app.deployments.lists.page(
         call.instance,
         call.part("groupId"),
         is_newest_first=is_newest_first(call.query("orderby")),
@@ -65,13 +66,13 @@ async def list_deployments_for_group(call: Call) -> models.Page[models.Deploymen
         size=call.page_size(),
     )
     group = call.part("groupId")
-    classes = await call.app.deploy.classes_of(call.instance, group)
-    rollup = (await call.app.fleet.rollups(call.instance, group)).get(group)
+    classes = await call.app.deployments.deploy.classes_of(call.instance, group)
+    rollup = (await call.app.ports.fleet.rollups(call.instance, group)).get(group)
     items = [
         wire.deployment(
             item,
             _targets(item, classes),
-            rollout=rollout_wire.rollout(item, call.app.rollout_reports.seen_in(item, rollup)),
+            rollout=rollouts.rollout(item, call.app.reporting.rollouts.seen_in(item, rollup)),
         )
         for item in page.items
     ]
@@ -98,7 +99,9 @@ async def get_deployment(call: Call) -> models.Deployment:
 )
 async def delete_deployment(call: Call) -> None:
     """Forget a deployment."""
-    await call.app.deploy.delete(call.instance, call.part("groupId"), call.part("deploymentId"))
+    await call.app.deployments.deploy.delete(
+        call.instance, call.part("groupId"), call.part("deploymentId")
+    )
 
 
 @api.operation(
@@ -123,8 +126,8 @@ async def answer(call: Call, deployment: Deployment) -> models.Deployment:
     return wire.deployment(
         deployment,
         await _class_ids(call, deployment),
-        rollout=rollout_wire.rollout(
-            deployment, await call.app.rollout_reports.seen(call.instance, deployment)
+        rollout=rollouts.rollout(
+            deployment, await call.app.reporting.rollouts.seen(call.instance, deployment)
         ),
     )
 
@@ -140,7 +143,7 @@ def request_of(call: Call, body: models.Deployment) -> DeploymentRequest:
         update_id=_update_id(body.update, ""),
         starts_at=instant(body.start_date_time, "/startDateTime"),
         rollback_policy=_rollback_policy(body.rollback_policy),
-        rollout=rollout_wire.specification_of(body.rollout) if body.rollout else None,
+        rollout=rollouts.specification_of(body.rollout) if body.rollout else None,
     )
 
 
@@ -166,7 +169,7 @@ def _rollback_policy(policy: models.RollbackPolicy | None) -> RollbackPolicy | N
 
 async def _class_ids(call: Call, deployment: Deployment) -> list[str]:
     return _targets(
-        deployment, await call.app.deploy.classes_of(call.instance, deployment.group_id)
+        deployment, await call.app.deployments.deploy.classes_of(call.instance, deployment.group_id)
     )
 
 
@@ -187,12 +190,14 @@ def _overall(statuses: Sequence[SubgroupStatus]) -> Any:
 
 async def deployment_of(call: Call) -> Deployment:
     """The deployment that the path names."""
-    return await call.app.deploy.get(call.instance, call.part("groupId"), call.part("deploymentId"))
+    return await call.app.deployments.deploy.get(
+        call.instance, call.part("groupId"), call.part("deploymentId")
+    )
 
 
 async def status_of(call: Call) -> tuple[Deployment, list[SubgroupStatus]]:
     """The deployment that the path names and how it stands, class by class."""
-    return await call.app.reports.status(
+    return await call.app.reporting.reports.status(
         call.instance, call.part("groupId"), call.part("deploymentId")
     )
 

@@ -16,10 +16,10 @@ from shared.domain.fleet.device_orders import own_of
 from shared.domain.fleet.orders import OrderKind
 from shared.domain.instant import instant
 from shared.domain.updates.update_id import UpdateId
-from shared.http import device_order_models as models
-from shared.http import device_order_wire as wire
 from shared.http.models import Page
+from shared.http.models import device_orders as models
 from shared.http.route import QueryParameter
+from shared.http.wire import device_orders as wire
 from shared.services.deployments.device_orders import OwnRequest
 
 api = Api()
@@ -51,7 +51,7 @@ def _declared(
 
 async def list_own_deployments(call: Call) -> Page[models.DeviceDeployment]:
     """List the deployments that a device alone was given."""
-    record = await call.app.device_orders.get(_device(call))
+    record = await call.app.deployments.device_orders.get(_device(call))
     return Page(value=[wire.own(item) for item in record.own])
 
 
@@ -62,21 +62,23 @@ async def create_own_deployment(call: Call) -> models.DeviceDeployment:
     request = OwnRequest(
         deployment_id=call.part("deploymentId"),
         update_id=_update_of(given),
-        starts_at=instant(start, "/startDateTime") if start else call.app.clock.now(),
+        starts_at=instant(start, "/startDateTime") if start else call.app.ports.clock.now(),
     )
-    made = await call.app.device_orders.deploy(_device(call), request, call.principal.object_id)
+    made = await call.app.deployments.device_orders.deploy(
+        _device(call), request, call.principal.object_id
+    )
     return wire.own(made)
 
 
 async def get_own_deployment(call: Call) -> models.DeviceDeployment:
     """Read a deployment that a device alone was given."""
-    record = await call.app.device_orders.get(_device(call))
+    record = await call.app.deployments.device_orders.get(_device(call))
     return wire.own(own_of(record, call.part("deploymentId")))
 
 
 async def delete_own_deployment(call: Call) -> None:
     """Forget a deployment that a device alone was given; what it has not begun is taken back."""
-    await call.app.device_orders.withdraw(_device(call), call.part("deploymentId"))
+    await call.app.deployments.device_orders.withdraw(_device(call), call.part("deploymentId"))
 
 
 async def cancel_deployment(call: Call) -> models.DeviceOrders:
@@ -97,7 +99,7 @@ async def exclude_deployment(call: Call) -> models.DeviceOrders:
 async def include_deployment(call: Call) -> models.DeviceOrders:
     """Undo the exclusion of a device."""
     call.body(models.OrderInput)
-    record = await call.app.device_orders.include(
+    record = await call.app.deployments.device_orders.include(
         _device(call), call.part("deploymentId"), group=call.query(_GROUP.name)
     )
     return await _orders(call, record)
@@ -105,7 +107,7 @@ async def include_deployment(call: Call) -> models.DeviceOrders:
 
 async def get_orders(call: Call) -> models.DeviceOrders:
     """Read what stands ordered for a device."""
-    return await _orders(call, await call.app.device_orders.get(_device(call)))
+    return await _orders(call, await call.app.deployments.device_orders.get(_device(call)))
 
 
 async def explain_updates(call: Call) -> models.Explanation:
@@ -208,7 +210,7 @@ def _update_of(given: models.DeviceDeploymentInput) -> UpdateId:
 
 
 async def _ordered(call: Call, kind: OrderKind) -> models.DeviceOrders:
-    record = await call.app.device_orders.order(
+    record = await call.app.deployments.device_orders.order(
         _device(call),
         call.part("deploymentId"),
         kind,
@@ -222,7 +224,7 @@ async def _ordered(call: Call, kind: OrderKind) -> models.DeviceOrders:
 async def _orders(call: Call, record: DeviceRecord) -> models.DeviceOrders:
     known: list[Deployment] = []
     if record.orders:
-        stored = await call.app.deployments.of_group(call.instance, view(record).group_id)
+        stored = await call.app.ports.deployments.of_group(call.instance, view(record).group_id)
         known = [item.value for item in stored]
     return wire.orders(record, {item.workflow_id: item.deployment_id for item in known})
 
@@ -230,5 +232,7 @@ async def _orders(call: Call, record: DeviceRecord) -> models.DeviceOrders:
 async def _explained(call: Call, update_id: UpdateId | None) -> models.Explanation:
     _, device_id, module_id = _device(call)
     return wire.explanation(
-        await call.app.explanations.of_device(call.instance, device_id, module_id, update_id)
+        await call.app.reporting.explanations.of_device(
+            call.instance, device_id, module_id, update_id
+        )
     )

@@ -18,12 +18,14 @@ from functions import (
     rollouts,
     subgroup_deployments,
     updates,
+    uploads,
 )
 from functions.api import Api
 from shared.http.route import Route
 
 RESOURCES: tuple[Api, ...] = (
     updates.api,
+    uploads.api,
     devices.api,
     device_orders.api,
     device_classes.api,

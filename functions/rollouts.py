@@ -7,8 +7,9 @@ from functions.deployments import answer, deployment_of, request_of
 from shared.domain.access import Action
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.deployment_edit import Actor
-from shared.http import models, plan_models, rollout_wire
-from shared.http import rollout_models as rollouts
+from shared.http import models
+from shared.http.models import plans, rollouts
+from shared.http.wire import rollouts as wire
 
 api = Api()
 
@@ -28,7 +29,7 @@ _OF_REVISION = (*_REFUSED, HTTPStatus.PRECONDITION_FAILED)
 async def pause_deployment(call: Call) -> models.Deployment:
     """Pause a roll-out: nobody new is asked, devices that have begun go on."""
     given = call.body(rollouts.PauseInput)
-    changed = await call.app.rollout_controls.pause(
+    changed = await call.app.deployments.controls.pause(
         _place(call), _caller(call), given.reason, withdraw=given.withdraw
     )
     return await answer(call, changed)
@@ -45,7 +46,9 @@ async def pause_deployment(call: Call) -> models.Deployment:
 async def resume_deployment(call: Call) -> models.Deployment:
     """Resume a roll-out; the failure rule forgives what was seen so far."""
     given = call.body(rollouts.ResumeInput)
-    changed = await call.app.rollout_controls.resume(_place(call), _caller(call), given.revision)
+    changed = await call.app.deployments.controls.resume(
+        _place(call), _caller(call), given.revision
+    )
     return await answer(call, changed)
 
 
@@ -60,7 +63,7 @@ async def resume_deployment(call: Call) -> models.Deployment:
 async def advance_deployment(call: Call) -> models.Deployment:
     """Open the next phase of a roll-out, whatever the gate of the open one says."""
     given = call.body(rollouts.AdvanceInput)
-    changed = await call.app.rollout_controls.advance(_place(call), _caller(call), given.phase)
+    changed = await call.app.deployments.controls.advance(_place(call), _caller(call), given.phase)
     return await answer(call, changed)
 
 
@@ -75,7 +78,7 @@ async def advance_deployment(call: Call) -> models.Deployment:
 async def abort_deployment(call: Call) -> models.Deployment:
     """End a roll-out for good: devices that have not ended are told to stop."""
     given = call.body(rollouts.AbortInput)
-    changed = await call.app.rollout_controls.abort(
+    changed = await call.app.deployments.controls.abort(
         _place(call), _caller(call), given.reason, rollback=given.rollback
     )
     return await answer(call, changed)
@@ -92,7 +95,7 @@ async def abort_deployment(call: Call) -> models.Deployment:
 async def approve_deployment(call: Call) -> models.Deployment:
     """Approve a revision of a roll-out, as somebody who has not made or edited it."""
     given = call.body(rollouts.ApprovalInput)
-    changed = await call.app.rollout_controls.approve(
+    changed = await call.app.deployments.controls.approve(
         _place(call), _caller(call), given.revision, given.remark
     )
     return await answer(call, changed)
@@ -109,7 +112,7 @@ async def approve_deployment(call: Call) -> models.Deployment:
 async def reject_deployment(call: Call) -> models.Deployment:
     """Reject a revision of a roll-out: nobody is asked until an edit of it is approved."""
     given = call.body(rollouts.ApprovalInput)
-    changed = await call.app.rollout_controls.reject(
+    changed = await call.app.deployments.controls.reject(
         _place(call), _caller(call), given.revision, given.remark
     )
     return await answer(call, changed)
@@ -124,11 +127,9 @@ async def reject_deployment(call: Call) -> models.Deployment:
     statuses=_REFUSED,
     is_additional=True,
 )
-async def plan_deployment(call: Call) -> plan_models.DeploymentPlan:
+async def plan_deployment(call: Call) -> plans.DeploymentPlan:
     """Say what a deployment would do: that of the body, else the stored one; nothing is done."""
-    return rollout_wire.plan(
-        await call.app.rollout_reports.plan(call.instance, await _planned(call))
-    )
+    return wire.plan(await call.app.reporting.rollouts.plan(call.instance, await _planned(call)))
 
 
 @api.operation(
@@ -141,18 +142,18 @@ async def plan_deployment(call: Call) -> plan_models.DeploymentPlan:
 )
 async def list_deployment_history(call: Call) -> models.Page[rollouts.Transition]:
     """List what has become of a deployment, the oldest first: who, when, why, figures seen."""
-    page = await call.app.deployments.history(
+    page = await call.app.ports.deployments.history(
         call.instance, await deployment_of(call), token=call.page_token(), size=call.page_size()
     )
-    return call.page([rollout_wire.transition(item) for item in page.items], page)
+    return call.page([wire.transition(item) for item in page.items], page)
 
 
 async def _planned(call: Call) -> Deployment:
     if not call.has_body:
         return await deployment_of(call)
     request = request_of(call, call.body(models.Deployment))
-    actor = Actor(_caller(call), call.app.clock.now())
-    return await call.app.deploy.draft(call.instance, request, actor)
+    actor = Actor(_caller(call), call.app.ports.clock.now())
+    return await call.app.deployments.deploy.draft(call.instance, request, actor)
 
 
 def _place(call: Call) -> tuple[str, str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from odu_cli import PROGRAM, arguments
 from odu_cli.command import Session, WatchOption, command, command_group
 from odu_cli.commands import device_orders
 from odu_cli.commands.device_orders import segments_of
+from odu_cli.commands.log import FolderOption, collect_and_download
 from odu_cli.output import Column, device_name, moment, update_name
 from odu_cli.rest import path
 
@@ -23,9 +25,16 @@ app = command_group(
     "device explain toaster-01 contoso/toaster/1.2",
     "device deploy toaster-01 contoso/toaster/1.3",
     "device exclude toaster-01 --reason 'on a test bench'",
+    "device logs download toaster-01 --output logs",
     "device import --watch",
     "device events --json",
 )
+
+logs = command_group(
+    "Diagnostic logs of single devices; collections of logs: log --help.",
+    "device logs download toaster-01 --output logs",
+)
+app.add_typer(logs, name="logs")
 
 _COLUMNS = [
     Column("DEVICE", device_name),
@@ -149,6 +158,19 @@ async def show_history(
     """List what became of updates on a device, the newest first."""
     past = session.rest.items(path(*segments_of(device), "updateHistory"))
     await session.output.listing(past, _HISTORY, "no update has come to the device yet")
+
+
+@command(logs, "download")
+async def download_logs(
+    session: Session,
+    devices: Annotated[
+        list[str], typer.Argument(metavar="DEVICE[/MODULE]", help="Devices, 100 at most.")
+    ],
+    *,
+    output: FolderOption = Path(),
+) -> None:
+    """Have devices upload their logs now, wait for them, and download them."""
+    await collect_and_download(session, devices, output)
 
 
 @command(app, "import")

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device import DeviceRecord
 from shared.domain.fleet.orders import EVERYTHING, Order
-from shared.http import device_order_models as models
-from shared.http.wire import update_info
+from shared.http.models import device_orders as models
+from shared.http.wire.common import update_info
 from shared.services.reporting.explain import Explained
 
 

@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from shared.http.model import Model
-from shared.http.models import UpdateInfo
-from shared.http.rollout_models import Remark
+from shared.http.models.common import Model, UpdateInfo
+from shared.http.models.rollouts import Remark
 
 
 class DeviceDeploymentInput(Model):

@@ -9,7 +9,7 @@ from msgspec import Meta
 from shared.domain.rollouts import specification
 from shared.domain.rollouts.progress import ReasonCode, Status
 from shared.domain.rollouts.transition import Step
-from shared.http.model import Count, Model
+from shared.http.models.common import Count, Model
 
 type Remark = Annotated[str, Meta(max_length=1000)]
 type RevisionNumber = Annotated[int, Meta(ge=1)]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from shared.http.model import Count, Model
-from shared.http.models import UpdateInfo
+from shared.http.models.common import Count, Model, UpdateInfo
 
 
 class PlanRange(Model):

@@ -9,9 +9,9 @@ from shared.domain.rollouts.figures import Figures
 from shared.domain.rollouts.plan import PlannedPhase
 from shared.domain.rollouts.transition import Transition
 from shared.domain.rollouts.view import PhaseView
-from shared.http import plan_models as plans
-from shared.http import rollout_models as models
-from shared.http.wire import update_info
+from shared.http.models import plans
+from shared.http.models import rollouts as models
+from shared.http.wire.common import update_info
 from shared.services.reporting.rollouts import Plan, Seen
 
 
