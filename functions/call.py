@@ -9,9 +9,9 @@ import azure.functions as func
 import msgspec
 
 from shared.container import Services
+from shared.contract.strictjson import NotStrictJson, loads_strict
 from shared.domain.access import Principal
 from shared.domain.errors import InvalidInput, PreconditionFailed
-from shared.domain.strict_json import NotStrictJson, loads_strict
 from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
 from shared.http.page_token import open_token, seal_token
