@@ -58,7 +58,7 @@ class Rollbacks:
         return policy.is_due(found.failed, total)
 
     async def start(self, instance: str, deployment: Deployment, class_id: str) -> None:
-        """Take a class back from a deployment; once it was, nothing more is done."""
+        """Send the devices of a class that were asked back; starting it again changes nothing."""
         assert deployment.rollback_policy is not None
         stored = await self.updates.get(instance, deployment.rollback_policy.update_id)
         if stored is None:
