@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -14,11 +15,11 @@ import pytest
 from local.console.build import Console
 from local.demo.publisher import build
 from local.demo.scenario import devices
-from local.file_server import FileServer
 from local.fleet.fleet import Fleet
 from local.rest import Rest
 from local.stack.running import REPOSITORY, Stack, start
-from tests.waiting import until
+from odu_cli.file_server import FileServer
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -49,11 +50,11 @@ async def fleet_with_updates(console_stack: Stack) -> AsyncIterator[None]:
                 operation = await rest.import_update([package.offered(publisher)])
                 assert (await rest.finished(operation))["status"] == "Succeeded"
 
-            async def are_grouped() -> bool:
+            async def are_grouped() -> None:
                 groups = (await rest.get("management/groups"))["value"]
-                return sum(each["deviceCount"] for each in groups) == DEVICES
+                assert sum(each["deviceCount"] for each in groups) == DEVICES
 
-            await until(are_grouped)
+            await eventually(are_grouped, seconds=120)
             for group in ("pilot", "north", "south"):
                 await rest.deploy(group, first.update_id)
             yield
@@ -63,8 +64,6 @@ async def fleet_with_updates(console_stack: Stack) -> AsyncIterator[None]:
 @pytest.mark.parametrize("spec", ["pages", "roles", "flows", "failures", "size"])
 @pytest.mark.usefixtures("fleet_with_updates")
 async def test_console_in_a_browser(console_stack: Stack, spec: str, tmp_path: Path) -> None:
-    import asyncio
-
     argv = [NODE, "node_modules/@playwright/test/cli.js", "test", f"{spec}.spec.ts"]
     argv += ["--output", str(tmp_path / "results")]
     environment = {**os.environ, "ODU_STACK": f"{console_stack.state}/stack.json"}
@@ -78,5 +77,4 @@ async def test_console_in_a_browser(console_stack: Stack, spec: str, tmp_path: P
         text=True,
         check=False,
     )
-    print(done.stdout)
     assert done.returncode == 0, done.stdout[-8000:]

@@ -36,8 +36,12 @@ export function countsOf(status: DeploymentStatus): Counts {
   return sum;
 }
 
+const ENDED = ['Completed', 'Ended', 'Aborted', 'RolledBack', 'Rejected'];
+
 export function kindOf(deployment: Deployment, status: DeploymentStatus, now: number) {
   if (Date.parse(deployment.startDateTime) > now) return 'planned';
+  const rollout = deployment.rollout?.state?.status;
+  if (rollout) return ENDED.includes(rollout) ? 'finished' : 'running';
   const { inProgress, succeeded, failed, canceled, total } = countsOf(status);
   const isOver =
     deployment.isCanceled || inProgress + Math.max(0, total - succeeded - failed - canceled) === 0;

@@ -256,6 +256,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/management/deviceDiagnostics/logCollections/{operationId}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what devices have uploaded, with links that open for an hour. Additional.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_log_files"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/management/devices": {
         parameters: {
             query?: never;
@@ -296,6 +316,134 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/deployments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the deployments that a device alone was given.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_own_deployments_of_device"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/deployments/{deploymentId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a deployment that a device alone was given.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["get_own_deployment_of_device"];
+        /**
+         * Deploy an update to a device alone, before all deployments of its group.
+         * @description Needs the action `management/write`.
+         */
+        put: operations["create_own_deployment_of_device"];
+        post?: never;
+        /**
+         * Forget a deployment that a device alone was given; what it has not begun is taken back.
+         * @description Needs the action `management/delete`.
+         */
+        delete: operations["delete_own_deployment_of_device"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/deployments/{deploymentId}:cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a deployment for a device, its group's or its own.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["cancel_deployment_of_device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/deployments/{deploymentId}:exclude": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Exclude a device from a deployment, or from everything: `*`.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["exclude_deployment_of_device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/deployments/{deploymentId}:include": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo the exclusion of a device.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["include_deployment_of_device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/deployments/{deploymentId}:retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a deployment again on a device where it failed.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["retry_deployment_of_device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/management/devices/{deviceId}/modules/{moduleId}": {
         parameters: {
             query?: never;
@@ -308,6 +456,154 @@ export interface paths {
          * @description Needs the action `management/read`.
          */
         get: operations["get_device_module"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/modules/{moduleId}/deployments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the deployments that a module alone was given.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_own_deployments_of_module"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/modules/{moduleId}/deployments/{deploymentId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a deployment that a module alone was given.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["get_own_deployment_of_module"];
+        /**
+         * Deploy an update to a module alone, before all deployments of its group.
+         * @description Needs the action `management/write`.
+         */
+        put: operations["create_own_deployment_of_module"];
+        post?: never;
+        /**
+         * Forget a deployment that a module alone was given; what it has not begun is taken back.
+         * @description Needs the action `management/delete`.
+         */
+        delete: operations["delete_own_deployment_of_module"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/modules/{moduleId}/deployments/{deploymentId}:cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a deployment for a module, its group's or its own.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["cancel_deployment_of_module"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/modules/{moduleId}/deployments/{deploymentId}:exclude": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Exclude a module from a deployment, or from everything: `*`.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["exclude_deployment_of_module"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/modules/{moduleId}/deployments/{deploymentId}:include": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo the exclusion of a module.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["include_deployment_of_module"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/modules/{moduleId}/deployments/{deploymentId}:retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a deployment again on a module where it failed.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["retry_deployment_of_module"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/modules/{moduleId}/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what stands ordered for a module.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["get_orders_of_module"];
         put?: never;
         post?: never;
         delete?: never;
@@ -336,6 +632,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/modules/{moduleId}/updates/providers/{provider}/names/{name}/versions/{version}:explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Say why a module has, will get or will not get an update.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["explain_update_of_module"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/modules/{moduleId}/updates:explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Say what is decided about a module, and why.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["explain_updates_of_module"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what stands ordered for a device.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["get_orders_of_device"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/management/devices/{deviceId}/updateHistory": {
         parameters: {
             query?: never;
@@ -348,6 +704,46 @@ export interface paths {
          * @description Needs the action `management/read`.
          */
         get: operations["list_update_history_of_device"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/updates/providers/{provider}/names/{name}/versions/{version}:explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Say why a device has, will get or will not get an update.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["explain_update_of_device"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/updates:explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Say what is decided about a device, and why.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["explain_updates_of_device"];
         put?: never;
         post?: never;
         delete?: never;
@@ -528,6 +924,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what has become of a deployment, the oldest first: who, when, why, figures seen.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_deployment_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}/status": {
         parameters: {
             query?: never;
@@ -542,6 +958,146 @@ export interface paths {
         get: operations["get_deployment_status"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}:abort": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a roll-out for good: devices that have not ended are told to stop.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["abort_deployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}:advance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open the next phase of a roll-out, whatever the gate of the open one says.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["advance_deployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}:approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve a revision of a roll-out, as somebody who has not made or edited it.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["approve_deployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}:pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause a roll-out: nobody new is asked, devices that have begun go on.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["pause_deployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}:plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say what a deployment would do: that of the body, else the stored one; nothing is done.
+         * @description Needs the action `management/read`.
+         */
+        post: operations["plan_deployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}:reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reject a revision of a roll-out: nobody is asked until an edit of it is approved.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["reject_deployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}:resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume a roll-out; the failure rule forgives what was seen so far.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["resume_deployment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1385,6 +1941,33 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AbortInput
+         * @description Why to abort; `rollback` also sends the devices that were asked back, which needs a
+         *     `rollbackPolicy`.
+         */
+        AbortInput: {
+            /** @default  */
+            reason?: string;
+            /** @default false */
+            rollback?: boolean;
+        };
+        /**
+         * AdvanceInput
+         * @description The index of the phase to open: the next one. One that is open already changes nothing.
+         */
+        AdvanceInput: {
+            phase: number;
+        };
+        /**
+         * ApprovalInput
+         * @description Which revision is approved or rejected, and why.
+         */
+        ApprovalInput: {
+            revision: number;
+            /** @default  */
+            remark?: string;
+        };
+        /**
          * AuditActor
          * @description Who changed something.
          *
@@ -1509,6 +2092,27 @@ export interface components {
             counted: number;
         };
         /**
+         * Deadlines
+         * @description When a device that was asked is silent (`start`), and when one that has begun is stuck
+         *     (`progress`). Stuck devices count as failed if `countAsFailure`; `cancelStuck` cancels them.
+         */
+        Deadlines: {
+            /**
+             * @description ISO 8601, such as PT12H or P1D.
+             * @default P3D
+             */
+            start?: string;
+            /**
+             * @description ISO 8601, such as PT12H or P1D.
+             * @default P1D
+             */
+            progress?: string;
+            /** @default true */
+            countAsFailure?: boolean;
+            /** @default false */
+            cancelStuck?: boolean;
+        };
+        /**
          * Dependency
          * @description Something that the service needs.
          *
@@ -1550,6 +2154,8 @@ export interface components {
             etag?: string | null;
             /** @default null */
             revision?: number | null;
+            /** @default null */
+            rollout?: components["schemas"]["Rollout"] | null;
         };
         /**
          * DeploymentDeviceState
@@ -1565,6 +2171,24 @@ export interface components {
             moduleId?: string | null;
             /** @default null */
             failure?: components["schemas"]["DeviceFailure"] | null;
+        };
+        /**
+         * DeploymentPlan
+         * @description What a deployment would do; nothing is stored and no device is asked.
+         *
+         *     `estimatedEnd` takes a device to need ten minutes and nothing to fail; it is left out where a
+         *     person is waited for or no window opens.
+         */
+        DeploymentPlan: {
+            update: components["schemas"]["UpdateInfo"];
+            targetedDevices: number;
+            phases: components["schemas"]["PlanPhase"][];
+            notTargeted: components["schemas"]["PlanReason"][];
+            warnings: components["schemas"]["PlanWarning"][];
+            needsApproval: boolean;
+            asOf: string;
+            /** @default null */
+            estimatedEnd?: string | null;
         };
         /**
          * DeploymentStatus
@@ -1652,6 +2276,25 @@ export interface components {
             deploymentId?: string | null;
         };
         /**
+         * DeviceDeployment
+         * @description A deployment that one device was given: it goes before all of its groups.
+         */
+        DeviceDeployment: {
+            deploymentId: string;
+            update: components["schemas"]["UpdateInfo"];
+            startDateTime: string;
+            createdDateTime: string;
+        };
+        /**
+         * DeviceDeploymentInput
+         * @description A deployment for one device, at once unless `startDateTime` says when.
+         */
+        DeviceDeploymentInput: {
+            update: components["schemas"]["UpdateInfo"];
+            /** @default null */
+            startDateTime?: string | null;
+        };
+        /**
          * DeviceFailure
          * @description Why a device has failed; `code` is its extended result code, eight hexadecimal digits.
          */
@@ -1673,6 +2316,30 @@ export interface components {
             moduleId?: string | null;
             /** @default null */
             digitalTwinModelId?: string | null;
+        };
+        /**
+         * DeviceOrder
+         * @description What was ordered for one device. `deploymentId` is `*` where it is excluded from everything,
+         *     and left out where the deployment is gone.
+         */
+        DeviceOrder: {
+            /** @enum {unknown} */
+            kind: "Cancel" | "Exclude" | "Retry";
+            orderedDateTime: string;
+            /** @default null */
+            deploymentId?: string | null;
+            /** @default null */
+            orderedBy?: string | null;
+            /** @default null */
+            reason?: string | null;
+        };
+        /**
+         * DeviceOrders
+         * @description What stands ordered for one device.
+         */
+        DeviceOrders: {
+            orders: components["schemas"]["DeviceOrder"][];
+            deployments: components["schemas"]["DeviceDeployment"][];
         };
         /**
          * DeviceRef
@@ -1729,6 +2396,43 @@ export interface components {
             oldestRecountDateTime?: string | null;
         };
         /**
+         * Explanation
+         * @description Why a device has, will get or will not get an update; `update` is left out where nothing is
+         *     decided about any.
+         */
+        Explanation: {
+            /** @enum {unknown} */
+            verdict: "Failed" | "Has" | "InProgress" | "Waits" | "WillGet" | "WillNot";
+            reasons: components["schemas"]["ExplanationReason"][];
+            asOf: string;
+            /** @default null */
+            update?: components["schemas"]["UpdateInfo"] | null;
+        };
+        /**
+         * ExplanationReason
+         * @description One reason: a stable code, a sentence, what it is made of. The one that `decides` is marked;
+         *     `until` is when it ends by itself.
+         */
+        ExplanationReason: {
+            code: string;
+            message: string;
+            /** @default false */
+            decides?: boolean;
+            /** @default null */
+            data?: Record<string, never> | null;
+            /** @default null */
+            until?: string | null;
+        };
+        /**
+         * FailureBudget
+         * @description How many more devices may fail before the failure rule stops the roll-out; left out if any
+         *     number may.
+         */
+        FailureBudget: {
+            /** @default null */
+            left?: number | null;
+        };
+        /**
          * FailureCount
          * @description How many devices have failed with a code, or with one of its kind.
          */
@@ -1739,12 +2443,59 @@ export interface components {
             deviceCount: number;
         };
         /**
+         * FailureRule
+         * @description When a roll-out stops: `count` devices have failed, or `percent` of those that have ended.
+         *
+         *     Less than `minimumSample` devices count as that many, so that a first failure stops nothing.
+         */
+        FailureRule: {
+            /** @default 5 */
+            percent?: number;
+            /** @default 100 */
+            minimumSample?: number;
+            /** @default null */
+            count?: number | null;
+            /**
+             * @default Pause
+             * @enum {unknown}
+             */
+            action?: "Abort" | "Pause" | "Rollback";
+        };
+        /**
          * FileSource
          * @description Where a file is fetched from.
          */
         FileSource: {
             filename: string;
             url: string;
+        };
+        /**
+         * Gate
+         * @description What lets a roll-out go on from a phase: enough successes, held for `bakeTime`.
+         *
+         *     `successPercent` is of the devices asked that could answer, once `minimumSample` of them have
+         *     ended and `answeredPercent` have answered. With `advance` Manual a person goes on. A roll-out
+         *     pauses once a phase has taken longer than `maximumWait`.
+         */
+        Gate: {
+            /** @default 95 */
+            successPercent?: number;
+            /** @default 10 */
+            minimumSample?: number;
+            /** @default 50 */
+            answeredPercent?: number;
+            /**
+             * @description ISO 8601, such as PT12H or P1D.
+             * @default PT0S
+             */
+            bakeTime?: string;
+            /**
+             * @default Auto
+             * @enum {unknown}
+             */
+            advance?: "Auto" | "Manual";
+            /** @default null */
+            maximumWait?: string | null;
         };
         /**
          * Group
@@ -1886,6 +2637,18 @@ export interface components {
             logLocation?: string | null;
         };
         /**
+         * LogFile
+         * @description A log that a device has uploaded; `link` opens it for an hour.
+         */
+        LogFile: {
+            deviceId: string;
+            fileName: string;
+            lastModifiedDateTime: string;
+            link: string;
+            /** @default null */
+            moduleId?: string | null;
+        };
+        /**
          * ManifestFindings
          * @description What is wrong with an import manifest, and what importing it would mean.
          *
@@ -1972,6 +2735,14 @@ export interface components {
             awaitedFiles?: string[] | null;
         };
         /**
+         * OrderInput
+         * @description Why; for people.
+         */
+        OrderInput: {
+            /** @default  */
+            reason?: string;
+        };
+        /**
          * Page[AuditEntry]
          * @description One page of a listing; `nextLink` leads to the following one.
          */
@@ -2013,6 +2784,15 @@ export interface components {
          */
         Page_DeviceClass_: {
             value: components["schemas"]["DeviceClass"][];
+            /** @default null */
+            nextLink?: string | null;
+        };
+        /**
+         * Page[DeviceDeployment]
+         * @description One page of a listing; `nextLink` leads to the following one.
+         */
+        Page_DeviceDeployment_: {
+            value: components["schemas"]["DeviceDeployment"][];
             /** @default null */
             nextLink?: string | null;
         };
@@ -2071,11 +2851,29 @@ export interface components {
             nextLink?: string | null;
         };
         /**
+         * Page[LogFile]
+         * @description One page of a listing; `nextLink` leads to the following one.
+         */
+        Page_LogFile_: {
+            value: components["schemas"]["LogFile"][];
+            /** @default null */
+            nextLink?: string | null;
+        };
+        /**
          * Page[Operation]
          * @description One page of a listing; `nextLink` leads to the following one.
          */
         Page_Operation_: {
             value: components["schemas"]["Operation"][];
+            /** @default null */
+            nextLink?: string | null;
+        };
+        /**
+         * Page[Transition]
+         * @description One page of a listing; `nextLink` leads to the following one.
+         */
+        Page_Transition_: {
+            value: components["schemas"]["Transition"][];
             /** @default null */
             nextLink?: string | null;
         };
@@ -2114,6 +2912,76 @@ export interface components {
             value: string[];
             /** @default null */
             nextLink?: string | null;
+        };
+        /**
+         * PauseInput
+         * @description Why to pause; `withdraw` also takes back commands that no device has begun.
+         */
+        PauseInput: {
+            /** @default  */
+            reason?: string;
+            /** @default false */
+            withdraw?: boolean;
+        };
+        /**
+         * Phase
+         * @description One step: which devices may be asked, and when the next step follows.
+         *
+         *     One that has no devices pauses the roll-out, unless `ifEmpty` is Continue.
+         */
+        Phase: {
+            select: components["schemas"]["Select"];
+            /** @default null */
+            name?: string | null;
+            /** @default {} */
+            gate?: components["schemas"]["Gate"];
+            /**
+             * @default Pause
+             * @enum {unknown}
+             */
+            ifEmpty?: "Continue" | "Pause";
+        };
+        /**
+         * PlanPhase
+         * @description What one phase would do. `opensAt` is left out where no window opens; `asking` and `bake`
+         *     are durations.
+         */
+        PlanPhase: {
+            name: string;
+            devices: components["schemas"]["PlanRange"];
+            asking: string;
+            bake: string;
+            waitsForPerson: boolean;
+            /** @default null */
+            opensAt?: string | null;
+        };
+        /**
+         * PlanRange
+         * @description Devices expected, and the range that holds in 19 of 20 cases.
+         */
+        PlanRange: {
+            expected: number;
+            least: number;
+            most: number;
+        };
+        /**
+         * PlanReason
+         * @description Devices of the group that would not get the update, and why.
+         */
+        PlanReason: {
+            code: string;
+            message: string;
+            devices: number;
+            /** @default null */
+            deviceClassId?: string | null;
+        };
+        /**
+         * PlanWarning
+         * @description What is allowed and probably not meant.
+         */
+        PlanWarning: {
+            code: string;
+            message: string;
         };
         /**
          * PoisonList
@@ -2187,6 +3055,19 @@ export interface components {
             oldestMessageDateTime?: string | null;
         };
         /**
+         * Rate
+         * @description How many devices are asked a minute at most.
+         */
+        Rate: {
+            perMinute: number;
+        };
+        /**
+         * ReasonCode
+         * @description Why a roll-out stopped or holds, as the API names it.
+         * @enum {unknown}
+         */
+        ReasonCode: "EditNeedsApproval" | "FailureCount" | "FailurePercent" | "GateMissed" | "Operator" | "Overdue" | "PhaseEmpty" | "Recalled" | "RollbackTargetUnusable" | "RolledBackElsewhere" | "Superseded";
+        /**
          * RecallInput
          * @description Why an update is to be taken back. Additional.
          */
@@ -2208,6 +3089,14 @@ export interface components {
             lastDateTime: string;
         };
         /**
+         * ResumeInput
+         * @description Resume only if this is still the revision.
+         */
+        ResumeInput: {
+            /** @default null */
+            revision?: number | null;
+        };
+        /**
          * RollbackFailure
          * @description When too many devices have failed: both thresholds are reached.
          */
@@ -2222,6 +3111,125 @@ export interface components {
         RollbackPolicy: {
             update: components["schemas"]["UpdateInfo"];
             failure: components["schemas"]["RollbackFailure"];
+        };
+        /**
+         * Rollout
+         * @description How a deployment reaches its devices. Additional.
+         *
+         *     `seed` orders the devices; by default every deployment begins with others. `maximumInFlight`
+         *     bounds those asked at a time that have not ended. Of two deployments of a group the one of
+         *     higher `priority` decides, whatever their age. `windows` bound when devices are asked; at their
+         *     end commands not begun are withdrawn, unless `onClose` is Leave. `state` is read-only.
+         */
+        Rollout: {
+            phases: components["schemas"]["Phase"][];
+            /** @default null */
+            seed?: string | null;
+            /** @default {} */
+            failure?: components["schemas"]["FailureRule"];
+            /** @default null */
+            maximumInFlight?: number | null;
+            /** @default null */
+            rate?: components["schemas"]["Rate"] | null;
+            /** @default 500 */
+            priority?: number;
+            /** @default {} */
+            deadlines?: components["schemas"]["Deadlines"];
+            /** @default [] */
+            windows?: components["schemas"]["Window"][];
+            /**
+             * @default Withdraw
+             * @enum {unknown}
+             */
+            onClose?: "Leave" | "Withdraw";
+            /**
+             * @default None
+             * @enum {unknown}
+             */
+            approval?: "None" | "Required";
+            /** @default null */
+            endDateTime?: string | null;
+            /** @default null */
+            state?: components["schemas"]["RolloutState"] | null;
+        };
+        /**
+         * RolloutFigures
+         * @description Devices that were asked, by what became of them.
+         *
+         *     `open` may still answer in time; `silent` never gave a sign, `withdrawn` were never heard of
+         *     since their command was taken back; `stuck` began and report no more; `reverted` went back to
+         *     something else by themselves; `alreadyInstalled` had the update when they were asked.
+         */
+        RolloutFigures: {
+            asked: number;
+            succeeded: number;
+            failed: number;
+            open: number;
+            silent: number;
+            stuck: number;
+            reverted: number;
+            withdrawn: number;
+            canceled: number;
+            alreadyInstalled: number;
+        };
+        /**
+         * RolloutPhase
+         * @description How one phase stands.
+         */
+        RolloutPhase: {
+            asked: number;
+            succeeded: number;
+            failed: number;
+            open: number;
+            silent: number;
+            stuck: number;
+            reverted: number;
+            withdrawn: number;
+            canceled: number;
+            alreadyInstalled: number;
+            /** @default  */
+            name?: string;
+            /**
+             * @default Waiting
+             * @enum {unknown}
+             */
+            status?: "Open" | "Passed" | "Waiting";
+            /** @default null */
+            openedAt?: string | null;
+            /** @default null */
+            coveredAt?: string | null;
+            /** @default null */
+            passedAt?: string | null;
+        };
+        /**
+         * RolloutReason
+         * @description Why a roll-out has stopped or holds.
+         */
+        RolloutReason: {
+            code: components["schemas"]["ReasonCode"];
+            message: string;
+        };
+        /**
+         * RolloutState
+         * @description How a roll-out stands by the last sum of the counters, which was begun at `asOf`.
+         *
+         *     `phase` is the index of the open phase, left out before the first. `late` are devices that were
+         *     asked after their phase was covered. `estimatedEnd` is left out where a person is waited for.
+         */
+        RolloutState: {
+            status: components["schemas"]["Status"];
+            since: string;
+            phases: components["schemas"]["RolloutPhase"][];
+            late: components["schemas"]["RolloutFigures"];
+            inFlight: number;
+            failureBudget: components["schemas"]["FailureBudget"];
+            asOf: string;
+            /** @default null */
+            phase?: number | null;
+            /** @default null */
+            reason?: components["schemas"]["RolloutReason"] | null;
+            /** @default null */
+            estimatedEnd?: string | null;
         };
         /**
          * ScanVerdict
@@ -2264,6 +3272,21 @@ export interface components {
             engineVersion?: string | null;
             /** @default null */
             rulesVersion?: string | null;
+        };
+        /**
+         * Select
+         * @description The devices of a phase, by exactly one of these.
+         *
+         *     `percent` is cumulative, of all devices that the deployment targets. `count` is that many more
+         *     devices than the phases before have. `classId` is a device class, whole.
+         */
+        Select: {
+            /** @default null */
+            percent?: number | null;
+            /** @default null */
+            count?: number | null;
+            /** @default null */
+            classId?: string | null;
         };
         /**
          * ServiceHealth
@@ -2330,6 +3353,18 @@ export interface components {
             packageExpiresDateTime?: string | null;
         };
         /**
+         * Status
+         * @description What a roll-out is doing, as the API names it; `AWAITING_APPROVAL` is shown, never kept.
+         * @enum {unknown}
+         */
+        Status: "Aborted" | "AwaitingAdvance" | "AwaitingApproval" | "Baking" | "Completed" | "Ended" | "Paused" | "Rejected" | "RolledBack" | "Running" | "Scheduled";
+        /**
+         * Step
+         * @description What was done, as the API names it.
+         * @enum {unknown}
+         */
+        Step: "Aborted" | "Approved" | "AwaitingAdvance" | "Baking" | "ClassCanceled" | "ClassRetried" | "Completed" | "Created" | "Edited" | "Ended" | "Paused" | "PhaseCovered" | "PhaseOpened" | "Rejected" | "Resumed" | "RolledBack" | "Started";
+        /**
          * StepResult
          * @description Result of one step on a device.
          */
@@ -2357,6 +3392,34 @@ export interface components {
             error?: components["schemas"]["Error"] | null;
             /** @default null */
             failures?: components["schemas"]["FailureCount"][] | null;
+        };
+        /**
+         * Transition
+         * @description What has become of a deployment: who did what, when and why, and the figures seen then.
+         *
+         *     `actor` is the object id of who asked, or `service`.
+         */
+        Transition: {
+            at: string;
+            actor: string;
+            step: components["schemas"]["Step"];
+            revision: number;
+            /** @default null */
+            previousStatus?: components["schemas"]["Status"] | null;
+            /** @default null */
+            status?: components["schemas"]["Status"] | null;
+            /** @default null */
+            phase?: number | null;
+            /** @default null */
+            code?: components["schemas"]["ReasonCode"] | null;
+            /** @default null */
+            message?: string | null;
+            /** @default null */
+            deviceClassId?: string | null;
+            /** @default null */
+            figures?: {
+                [key: string]: number;
+            } | null;
         };
         /**
          * UpdatableDevices
@@ -2527,6 +3590,21 @@ export interface components {
             importManifest: string;
             /** @default null */
             friendlyName?: string | null;
+        };
+        /**
+         * Window
+         * @description A maintenance window: opens by `cron` (five fields, local time), stays open for `duration`.
+         *
+         *     `zone` is an IANA name, or `device` for each device's own, `fallbackZone` where it has none.
+         */
+        Window: {
+            cron: string;
+            /** @description ISO 8601, such as PT12H or P1D. */
+            duration: string;
+            /** @default UTC */
+            zone?: string;
+            /** @default UTC */
+            fallbackZone?: string;
         };
     };
     responses: {
@@ -3152,6 +4230,42 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    list_log_files: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Where a page begins: part of the `nextLink` of the page before. */
+                token?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of an operation. */
+                operationId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LogFile_"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     list_devices: {
         parameters: {
             query: {
@@ -3222,6 +4336,328 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    list_own_deployments_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeviceDeployment_"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    get_own_deployment_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceDeployment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_own_deployment_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceDeploymentInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceDeployment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    delete_own_deployment_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    cancel_deployment_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Group of the deployment; by default the device's own deployments, then those of its group. */
+                groupId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOrders"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    exclude_deployment_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Group of the deployment; by default the device's own deployments, then those of its group. */
+                groupId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOrders"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    include_deployment_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Group of the deployment; by default the device's own deployments, then those of its group. */
+                groupId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOrders"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    retry_deployment_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Group of the deployment; by default the device's own deployments, then those of its group. */
+                groupId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOrders"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     get_device_module: {
         parameters: {
             query: {
@@ -3248,6 +4684,380 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Device"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    list_own_deployments_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeviceDeployment_"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    get_own_deployment_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceDeployment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_own_deployment_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceDeploymentInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceDeployment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    delete_own_deployment_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    cancel_deployment_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Group of the deployment; by default the device's own deployments, then those of its group. */
+                groupId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOrders"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    exclude_deployment_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Group of the deployment; by default the device's own deployments, then those of its group. */
+                groupId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOrders"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    include_deployment_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Group of the deployment; by default the device's own deployments, then those of its group. */
+                groupId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOrders"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    retry_deployment_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Group of the deployment; by default the device's own deployments, then those of its group. */
+                groupId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOrders"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    get_orders_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOrders"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -3296,6 +5106,118 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    explain_update_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+                /** @description Provider of an update. */
+                provider: string;
+                /** @description Name of an update. */
+                name: string;
+                /** @description Version of an update, two to four numbers. */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    explain_updates_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    get_orders_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOrders"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     list_update_history_of_device: {
         parameters: {
             query: {
@@ -3322,6 +5244,80 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Installation_"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    explain_update_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Provider of an update. */
+                provider: string;
+                /** @description Name of an update. */
+                name: string;
+                /** @description Version of an update, two to four numbers. */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    explain_updates_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -3732,6 +5728,44 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    list_deployment_history: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Where a page begins: part of the `nextLink` of the page before. */
+                token?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a group. */
+                groupId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Transition_"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     get_deployment_status: {
         parameters: {
             query: {
@@ -3779,6 +5813,303 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    abort_deployment: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a group. */
+                groupId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AbortInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deployment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    advance_deployment: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a group. */
+                groupId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdvanceInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deployment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    approve_deployment: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a group. */
+                groupId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApprovalInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deployment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    pause_deployment: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a group. */
+                groupId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PauseInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deployment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    plan_deployment: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a group. */
+                groupId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Deployment"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentPlan"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    reject_deployment: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a group. */
+                groupId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApprovalInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deployment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    resume_deployment: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a group. */
+                groupId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResumeInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deployment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
