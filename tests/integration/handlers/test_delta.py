@@ -185,7 +185,7 @@ HOSTILE: dict[str, tuple[Callable[[bytes, Path], bytes], Erc]] = {
         Erc.DELTA_NOT_APPLIED,
     ),
     "of another source": (
-        lambda delta, folder: make_delta(folder, bytes(50_000) + OLD, NEW),
+        lambda delta, folder: make_delta(folder, OLD + bytes(50_000), NEW),
         Erc.DELTA_NOT_APPLIED,
     ),
     "of another target": (
