@@ -75,3 +75,12 @@ async def get_log_collection_detailed_status(call: Call) -> models.LogCollection
     return wire.log_collection_details(
         found, {item.key: service.location(call.instance, found, item) for item in found.devices}
     )
+
+
+@api.operation("GET", _ONE + "/files", Action.MANAGEMENT_READ, is_paged=True, statuses=_UNKNOWN)
+async def list_log_files(call: Call) -> models.Page[models.LogFile]:
+    """List what devices have uploaded, with links that open for an hour. Additional."""
+    page = await call.app.devices.log_collections.files(
+        call.instance, call.part("operationId"), call.page_token()
+    )
+    return call.page([wire.log_file(item) for item in page.items], page)
