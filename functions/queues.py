@@ -87,8 +87,7 @@ async def reconcile(message: func.QueueMessage) -> None:
 @bp.queue_trigger(arg_name="message", queue_name="rollup", connection=STATE_CONNECTION)
 async def roll_up(message: func.QueueMessage) -> None:
     """Sum up the counters of a group."""
-    order = _read(messages.RollUp, message)
-    await container().reporting.rollup.group(order.instance, order.group)
+    await container().reporting.rollup.run(_read(messages.RollUp, message))
 
 
 @bp.queue_trigger(arg_name="message", queue_name="resign", connection=STATE_CONNECTION)

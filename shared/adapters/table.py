@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -41,7 +42,8 @@ MAX_PAGE = 1000
 _SPECIAL = re.compile(rb"[^A-Za-z0-9_-]")
 _CHUNK_CHARACTERS = 30_000
 _CHUNKS = 15
-_DOCUMENT = "doc"
+_CHUNK_BYTES = 60_000
+_DOCUMENT, _COMPRESSED = "doc", "zip"
 _PLACES_MISSING = ("TableNotFound", "QueueNotFound", "ContainerNotFound")
 
 
@@ -95,6 +97,29 @@ def document_of(row: Row) -> str:
 def unpack[T](row: Row, kind: type[T]) -> T:
     """The document of a row."""
     return msgspec.json.decode(document_of(row), type=kind)
+
+
+def pack_compressed(value: Any) -> dict[str, bytes]:
+    """A value as binary properties of a row, compressed: for documents that repeat themselves.
+
+    Raises:
+        InvalidInput: It is larger than a table row can hold.
+    """
+    content = zlib.compress(msgspec.json.encode(value))
+    if len(content) > _CHUNK_BYTES * _CHUNKS:
+        raise InvalidInput("The document is larger than a table row can hold.")
+    return {
+        f"{_COMPRESSED}{at // _CHUNK_BYTES}": content[at : at + _CHUNK_BYTES]
+        for at in range(0, len(content), _CHUNK_BYTES)
+    }
+
+
+def unpack_compressed[T](row: Row, kind: type[T]) -> T:
+    """The document of a row, compressed or as an earlier release wrote it."""
+    parts = [row[name] for index in range(_CHUNKS) if (name := f"{_COMPRESSED}{index}") in row]
+    if not parts:
+        return unpack(row, kind)
+    return msgspec.json.decode(zlib.decompress(b"".join(parts)), type=kind)
 
 
 def etag_of(row: Row) -> str:

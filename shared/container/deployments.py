@@ -8,11 +8,16 @@ from functools import cached_property
 from shared.container.services import Services
 from shared.services.deployments.command import Commands
 from shared.services.deployments.completions import Completions
+from shared.services.deployments.controls import RolloutControls
 from shared.services.deployments.deploy import Deploy
+from shared.services.deployments.device_orders import DeviceOrders
+from shared.services.deployments.evaluator import Evaluator
 from shared.services.deployments.fan_out import FanOuts
 from shared.services.deployments.lists import DeploymentLists
+from shared.services.deployments.pending import PendingDevices
 from shared.services.deployments.reconcile import Reconcile
 from shared.services.deployments.rollback import Rollbacks
+from shared.services.deployments.transitions import Transitions
 
 ROOT_KEYS_PATH = "/deviceUpdate/{instance}/rootKeys/rootkeys.json"
 
@@ -84,6 +89,24 @@ class DeploymentServices:
         )
 
     @cached_property
+    def evaluator(self) -> Evaluator:
+        """What moves roll-outs on or stops them."""
+        return Evaluator(
+            deployments=self._ports.deployments,
+            fleet=self._ports.fleet,
+            queues=self._ports.queues,
+            fan_outs=self.fan_outs,
+            rollbacks=self.rollbacks,
+            transitions=Transitions(self._ports.deployments, self._services.announcer),
+            clock=self._ports.clock,
+        )
+
+    @cached_property
+    def pending(self) -> PendingDevices:
+        """Devices whose twins may not have got what their rows say."""
+        return PendingDevices(self._ports.queues, self._ports.clock)
+
+    @cached_property
     def rollbacks(self) -> Rollbacks:
         """Deployments that undo others."""
         return Rollbacks(
@@ -103,4 +126,28 @@ class DeploymentServices:
             fleet=self._ports.fleet,
             announcer=self._services.announcer,
             clock=self._ports.clock,
+        )
+
+    @cached_property
+    def controls(self) -> RolloutControls:
+        """What operators do to roll-outs."""
+        return RolloutControls(
+            deployments=self._ports.deployments,
+            fleet=self._ports.fleet,
+            fan_outs=self.fan_outs,
+            rollbacks=self.rollbacks,
+            clock=self._ports.clock,
+            announcer=self._services.announcer,
+        )
+
+    @cached_property
+    def device_orders(self) -> DeviceOrders:
+        """What operators order for single devices."""
+        return DeviceOrders(
+            devices=self._ports.devices,
+            deployments=self._ports.deployments,
+            queues=self._ports.queues,
+            clock=self._ports.clock,
+            admission=self.deploy.admission,
+            announcer=self._services.announcer,
         )

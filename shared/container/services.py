@@ -41,7 +41,7 @@ class Services:
             settings.rollup_delay_seconds,
         )
         self.audit = AuditTrail(ports.audit_log, ports.clock)
-        self.rollups = RollupScheduler(ports.queues, settings.rollup_delay_seconds)
+        self.rollups = RollupScheduler(ports.queues, settings.rollup_delay_seconds, ports.clock)
         self.command_pacer = Pacer(settings.hub_commands_per_second)
         self.read_pacer = Pacer(settings.hub_reads_per_second)
 
