@@ -9,9 +9,9 @@ from functions.api import Api, Call
 from shared.domain.access import Action
 from shared.domain.audit import AuditQuery, Entry, place_of
 from shared.domain.errors import InvalidInput, NotFound
-from shared.http import audit_models as models
 from shared.http.filters import FilterFields
 from shared.http.models import Page
+from shared.http.models import audit as models
 from shared.http.route import TOP, QueryParameter, filter_by
 
 api = Api()

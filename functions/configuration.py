@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from functions.api import Api, Call
 from shared.domain.access import Action
-from shared.http import operating_models as models
+from shared.http.models import operating as models
 
 api = Api()
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from functions.api import Api, Call
 from shared.domain.access import Action, actions_of
 from shared.domain.errors import NotFound
-from shared.http import operating_models as models
+from shared.http.models import operating as models
 from shared.http.route import QueryParameter
 from shared.services.maintenance.poison import PoisonItem
 from shared.services.maintenance.service_health import Dependency, QueueState

@@ -6,9 +6,9 @@ from typing import Any
 from functions.api import Api, Call, Reply, accepted
 from shared.domain.access import Action
 from shared.domain.operation import Failure
-from shared.http import upload_models as models
 from shared.http import wire
 from shared.http.models import Operation
+from shared.http.models import uploads as models
 from shared.services.imports.uploads import MAX_BLOCK_BYTES, UploadedManifest
 
 api = Api()
