@@ -20,6 +20,7 @@ from shared.adapters.table_operations import TableOperations
 from shared.domain.errors import DependencyFailed, InvalidInput, NotFound
 from shared.domain.operation import Failure, Operation, OperationStatus, Stage
 from shared.services.maintenance.dead_letters import DeadLetters
+from shared.services.maintenance.failure_notes import FailureNotes
 from shared.services.maintenance.poison import Poison, PoisonItem, Replayed
 from shared.settings import Connection
 from shared.topology import QUEUES
@@ -37,6 +38,7 @@ class Site:
     blobs: AzureBlobs
     operations: TableOperations
     poison: Poison
+    notes: FailureNotes
 
     async def put(self, queue: str, body: Mapping[str, Any] | str) -> None:
         content = body if isinstance(body, str) else base64.b64encode(json.dumps(body).encode())
@@ -86,10 +88,16 @@ async def account(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sto
 async def site(account: StorageAccounts) -> AsyncIterator[Site]:
     blobs = AzureBlobs(account, 1.0)
     operations = TableOperations(Table(account, "Operations"))
+    notes = FailureNotes(blobs=blobs, clock=StoppedClock())
     poison = Poison(
-        AzurePoisonQueues(account), AzureQueues(account), blobs, operations, DeadLetters(blobs)
+        poison=AzurePoisonQueues(account),
+        queues=AzureQueues(account),
+        blobs=blobs,
+        operations=operations,
+        dead_letters=DeadLetters(blobs),
+        notes=notes,
     )
-    yield Site(account, blobs, operations, poison)
+    yield Site(account, blobs, operations, poison, notes)
     async for queue in account.queues.list_queues():
         await account.queues.get_queue_client(str(queue.name)).clear_messages()
     await blobs.delete_all("deadletter", "")
@@ -302,3 +310,34 @@ async def test_the_age_of_the_oldest_message_is_known(site: Site) -> None:
 
     assert oldest is not None
     assert oldest > NOW
+
+
+class StoppedClock:
+    """A clock that tells one time."""
+
+    def now(self) -> str:
+        return NOW
+
+    def fresh_id(self) -> str:
+        return "id"
+
+
+async def test_message_without_an_operation_says_why_it_failed_until_it_is_dealt_with(
+    site: Site,
+) -> None:
+    order = {"instance": "factory", "group": "pilot"}
+    await poison_queue(site, "rollup-poison")
+    await site.put("rollup-poison", order)
+    body = json.dumps(order)
+    await site.notes.write("rollup", body, DependencyFailed("The hub is away.", code="HubAway"))
+
+    (item,) = await site.listed()
+    assert (item.reason, item.cause) == ("HubAway: The hub is away.", "HubAway")
+    await site.notes.write("rollup", body, KeyError("a secret"))
+    (unexpected,) = await site.listed("rollup")
+    assert unexpected.cause == "KeyError"
+    assert "secret" not in f"{unexpected.reason}"
+    assert await site.notes.read("reconcile", body) is None
+
+    assert await site.replayed() == [Replayed("rollup", 1, 0)]
+    assert await site.notes.read("rollup", body) is None
