@@ -10,10 +10,10 @@ import azure.functions as func
 import msgspec
 
 from functions.call import Call, Reply
+from shared.contract.strictjson import NotStrictJson, loads_strict
 from shared.domain.access import Principal
 from shared.domain.audit import Actor, Change, Origin
 from shared.domain.errors import DeviceUpdateError, InvalidInput, NotFound
-from shared.domain.strict_json import NotStrictJson, loads_strict
 from shared.http.problems import status_of
 from shared.http.route import Route
 

@@ -9,9 +9,9 @@ import azure.functions as func
 import msgspec
 
 from shared.container import Services
+from shared.contract.strictjson import NotStrictJson, loads_strict
 from shared.domain.access import Principal
 from shared.domain.errors import InvalidInput, PreconditionFailed
-from shared.domain.strict_json import NotStrictJson, loads_strict
 from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
 from shared.http.page_token import open_token, seal_token
@@ -109,6 +109,11 @@ class Call:
             return loads_strict(self.request.get_body(), max_bytes=MAX_BODY_BYTES)
         except NotStrictJson as error:
             raise InvalidInput(f"The body cannot be read: {error}.", target="") from error
+
+    @property
+    def has_body(self) -> bool:
+        """Whether the request brings anything."""
+        return bool(self.request.get_body())
 
     def body[T](self, kind: type[T]) -> T:
         """The body as an object of the API.

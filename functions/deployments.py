@@ -17,6 +17,7 @@ from shared.http.filters import (
     is_newest_first,
 )
 from shared.http.route import order_by
+from shared.http.wire import rollouts
 from shared.ports import KnownClass
 from shared.services.reporting.report import SubgroupStatus
 
@@ -38,13 +39,13 @@ async def create_or_update_deployment(call: Call) -> models.Deployment:
     """Deploy an update to a group, or change its deployment of that id: what is left out stays."""
     deployment = await call.app.deployments.deploy.create(
         call.instance,
-        _request(call, call.body(models.Deployment)),
+        request_of(call, call.body(models.Deployment)),
         author=call.principal.object_id,
         condition=lambda known: call.check_condition(
             wire.deployment_etag(known) if known else None
         ),
     )
-    return wire.deployment(deployment, await _class_ids(call, deployment))
+    return await answer(call, deployment)
 
 
 @api.operation(
@@ -64,8 +65,17 @@ async def list_deployments_for_group(call: Call) -> models.Page[models.Deploymen
         token=call.page_token(),
         size=call.page_size(),
     )
-    classes = await call.app.deployments.deploy.classes_of(call.instance, call.part("groupId"))
-    items = [wire.deployment(item, _targets(item, classes)) for item in page.items]
+    group = call.part("groupId")
+    classes = await call.app.deployments.deploy.classes_of(call.instance, group)
+    rollup = (await call.app.ports.fleet.rollups(call.instance, group)).get(group)
+    items = [
+        wire.deployment(
+            item,
+            _targets(item, classes),
+            rollout=rollouts.rollout(item, call.app.reporting.rollouts.seen_in(item, rollup)),
+        )
+        for item in page.items
+    ]
     return call.page(items, page)
 
 
@@ -77,8 +87,7 @@ async def list_deployments_for_group(call: Call) -> models.Page[models.Deploymen
 )
 async def get_deployment(call: Call) -> models.Deployment:
     """Read a deployment."""
-    deployment = await deployment_of(call)
-    return wire.deployment(deployment, await _class_ids(call, deployment))
+    return await answer(call, await deployment_of(call))
 
 
 @api.operation(
@@ -112,7 +121,19 @@ async def get_deployment_status(call: Call) -> models.DeploymentStatus:
     )
 
 
-def _request(call: Call, body: models.Deployment) -> DeploymentRequest:
+async def answer(call: Call, deployment: Deployment) -> models.Deployment:
+    """A deployment of a group, with how its roll-out stands."""
+    return wire.deployment(
+        deployment,
+        await _class_ids(call, deployment),
+        rollout=rollouts.rollout(
+            deployment, await call.app.reporting.rollouts.seen(call.instance, deployment)
+        ),
+    )
+
+
+def request_of(call: Call, body: models.Deployment) -> DeploymentRequest:
+    """What the body of a request asks for."""
     for field, given in (("deploymentId", body.deployment_id), ("groupId", body.group_id)):
         if given != call.part(field):
             raise InvalidInput(f"'{field}' must be the one of the path.", target=f"/{field}")
@@ -122,6 +143,7 @@ def _request(call: Call, body: models.Deployment) -> DeploymentRequest:
         update_id=_update_id(body.update, ""),
         starts_at=instant(body.start_date_time, "/startDateTime"),
         rollback_policy=_rollback_policy(body.rollback_policy),
+        rollout=rollouts.specification_of(body.rollout) if body.rollout else None,
     )
 
 

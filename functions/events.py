@@ -48,13 +48,13 @@ async def relay_twin_changes(events: typing.List[func.EventHubEvent]) -> None:  
 
 @bp.event_grid_trigger(arg_name="event")
 async def apply_twin_changes(event: func.CloudEvent) -> None:
-    """Fold the twin changes of one device bucket."""
+    """Fold the twin changes, or deletions of modules, of one device bucket."""
     await _fold_twin_changes(event.get_json())
 
 
 @bp.event_grid_trigger(arg_name="event")
 async def apply_device_event(event: func.EventGridEvent) -> None:
-    """Fold a device's creation, deletion, connection or disconnection."""
+    """Fold a device's deletion, connection or disconnection; a new one is heard of by its twin."""
     at = event.event_time
     await _fold_device_event(event.event_type, event.get_json(), at.isoformat() if at else "")
 
@@ -90,9 +90,13 @@ async def _fold_twin_changes(data: object) -> None:
     try:
         await app.devices.observe.twin_changes(chunk.instance, chunk.bucket, chunk.changes)
         await app.devices.log_collections.reported(chunk.instance, chunk.changes)
-        await app.maintenance.lag_meter.folded(
-            chunk.instance, max(item.at for item in chunk.changes)
-        )
+        for gone in chunk.deletions:
+            await app.devices.observe.deleted(
+                chunk.instance, gone.device_id, gone.module_id, gone.at
+            )
+        times = [change.at for change in chunk.changes]
+        times += [gone.at for gone in chunk.deletions]
+        await app.maintenance.lag_meter.folded(chunk.instance, max(times))
     except InvalidInput:
         await _refuse(Refusal.MALFORMED)
 

@@ -117,8 +117,7 @@ async def reconcile(message: func.QueueMessage) -> None:
 @_on("rollup")
 async def roll_up(message: func.QueueMessage) -> None:
     """Sum up the counters of a group."""
-    order = _read(messages.RollUp, message)
-    await container().reporting.rollup.group(order.instance, order.group)
+    await container().reporting.rollup.run(_read(messages.RollUp, message))
 
 
 @_on("resign")

@@ -77,7 +77,6 @@ class EventType(StrEnum):
     """Types of the events that reach Event Grid subscriptions."""
 
     TWIN_CHANGES = "OpenDeviceUpdate.TwinChanges"
-    DEVICE_CREATED = "Microsoft.Devices.DeviceCreated"
     DEVICE_DELETED = "Microsoft.Devices.DeviceDeleted"
     DEVICE_CONNECTED = "Microsoft.Devices.DeviceConnected"
     DEVICE_DISCONNECTED = "Microsoft.Devices.DeviceDisconnected"
@@ -119,7 +118,6 @@ EVENT_SUBSCRIPTIONS = (
         kind="event_grid",
         function="apply_device_event",
         event_types=(
-            EventType.DEVICE_CREATED,
             EventType.DEVICE_DELETED,
             EventType.DEVICE_CONNECTED,
             EventType.DEVICE_DISCONNECTED,

@@ -143,6 +143,12 @@ def _missing_instances(state: StateDirectory, wanted: Sequence[str]) -> str:
 
 
 def _announce(endpoint: str) -> None:
+    from local.console.build import Console
+
+    console = Console()
+    state = "" if console.is_current() else " (being built)" if console.is_being_built() else None
+    where = f"{endpoint}/console/{state}" if state is not None else f"not built: {console.log}"
+    print("• the console:", where, file=sys.stderr, flush=True)
     print("ready", endpoint, flush=True)
 
 

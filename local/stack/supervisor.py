@@ -229,7 +229,11 @@ class Supervisor:
         from local.stack.provision import provision
 
         instances = self._site.options.instances
-        provision(self._storage, map(parts.diagnostics_container, instances))
+        provision(
+            self._storage,
+            map(parts.diagnostics_container, instances),
+            origins=[self._site.url("host")],
+        )
         publish_keyring(self._site.state.keys, self._storage)
 
     def _subscribe(self) -> None:

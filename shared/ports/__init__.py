@@ -8,7 +8,7 @@ from shared.ports.devices import DeviceQuery, Devices, DeviceWrite, Revision
 from shared.ports.event_lag import EventLags
 from shared.ports.events import CustomerTopic, Events
 from shared.ports.fetching import Fetcher, SourceBytes
-from shared.ports.fleet import Fleet, KnownClass, KnownGroup, Rollup
+from shared.ports.fleet import Fleet, KnownClass, KnownGroup, LastRollup, Rollup
 from shared.ports.holders import Holders
 from shared.ports.hub import Hub, TwinSource
 from shared.ports.keys import Sealer, Signer
@@ -49,6 +49,7 @@ __all__ = [
     "JudgedContent",
     "KnownClass",
     "KnownGroup",
+    "LastRollup",
     "LogCollections",
     "Operations",
     "Page",

@@ -28,7 +28,7 @@ from shared.domain.fleet.log_collection import (
 from shared.domain.operation import OperationStatus
 from shared.ports import Blobs, Clock, Devices, Hub, LogCollections, Page, Queues, Stored
 from shared.services.pacing import Pacer
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import raise_first, until_uncontended
 
 type Change = Callable[[LogCollection], LogCollection]
 
@@ -201,9 +201,7 @@ class CollectLogs:
         await self._update(
             instance, collection_id, lambda item: item.asked(outcomes, self.clock.now())
         )
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        raise_first(results)
 
     async def _ask(
         self, instance: str, collection_id: str, device: DeviceLog, link: str

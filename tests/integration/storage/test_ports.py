@@ -378,6 +378,16 @@ async def test_bucket_lists_its_devices_of_one_group(ports: Ports, instance: str
     assert await ports.devices.counts(instance, 6, "lob") == {}
 
 
+async def test_modules_of_a_device_are_found_and_nobody_elses(ports: Ports, instance: str) -> None:
+    keys = [("d", None), ("d", "m.1"), ("d", "m2"), ("d-m", "m3"), ("d.", "m4")]
+    records = [DeviceRecord(device, module, deleted_at="2024") for device, module in keys]
+    await ports.devices.commit(instance, 7, [DeviceWrite(None, record) for record in records])
+
+    found = await ports.devices.modules(instance, 7, "d")
+
+    assert {row.value.key for row in found} == {"d/m.1", "d/m2"}
+
+
 async def test_update_is_published_once_and_read_as_it_was(ports: Ports, instance: str) -> None:
     update = a_full_update()
 

@@ -199,7 +199,7 @@ class World:
             ),
             messages.FanOut: self.fan_outs.run,
             messages.Reconcile: self._reconcile,
-            messages.RollUp: lambda order: self.rollup.group(order.instance, order.group),
+            messages.RollUp: self.rollup.run,
             messages.Resign: self.services.updates.resign.run,
             messages.RegistryStep: lambda order: self.import_devices.run(
                 order.instance, order.operation, order.step
