@@ -88,7 +88,9 @@ async def reconcile(message: func.QueueMessage) -> None:
 async def roll_up(message: func.QueueMessage) -> None:
     """Sum up the counters of a group."""
     order = _read(messages.RollUp, message)
-    await container().rollup.group(order.instance, order.group)
+    app = container()
+    await app.rollup.group(order.instance, order.group)
+    await app.trend_records.record_progress(order.instance, order.group)
 
 
 @bp.queue_trigger(arg_name="message", queue_name="resign", connection=STATE_CONNECTION)

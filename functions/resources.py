@@ -14,7 +14,9 @@ from functions import (
     log_collections,
     me,
     operations,
+    overviews,
     subgroup_deployments,
+    trends,
     updates,
     uploads,
 )
@@ -34,6 +36,8 @@ RESOURCES: tuple[Api, ...] = (
     audit.api,
     me.api,
     operations.api,
+    overviews.api,
+    trends.api,
     configuration.api,
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from functools import cached_property
 
-from shared.container.deployments import DeploymentServices
+from shared.container.reports import ReportServices
 from shared.services.maintenance.dead_letters import DeadLetters
 from shared.services.maintenance.event_lag import LagMeter
 from shared.services.maintenance.orphans import Orphans
@@ -18,7 +18,7 @@ from shared.settings import read_settings
 __all__ = ["Container", "container"]
 
 
-class Container(DeploymentServices):
+class Container(ReportServices):
     """The services, each made when first asked for."""
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from shared.ports.audit import AuditLog
 from shared.ports.blobs import BlobFacts, Blobs, BlobSink, Staged
+from shared.ports.changes import ChangeFeed
 from shared.ports.common import ByteStream, Clock, Page, Stored
 from shared.ports.deployments import Deployments
 from shared.ports.devices import DeviceQuery, Devices, DeviceWrite, Revision
@@ -19,6 +20,7 @@ from shared.ports.queues import DeadMessage, PoisonQueues, Queues
 from shared.ports.recounts import Correction, Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import JudgedContent, RuleScanner, Sample, Scanner, Verdicts
+from shared.ports.trends import Trends
 from shared.ports.updates import Updates
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "BlobSink",
     "Blobs",
     "ByteStream",
+    "ChangeFeed",
     "Clock",
     "Correction",
     "Counters",
@@ -65,6 +68,7 @@ __all__ = [
     "SourceBytes",
     "Staged",
     "Stored",
+    "Trends",
     "TwinSource",
     "Updates",
     "Verdicts",
