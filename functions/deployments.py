@@ -16,6 +16,7 @@ from shared.http.filters import (
     is_newest_first,
 )
 from shared.http.route import order_by
+from shared.http.wire import rollouts
 from shared.ports import KnownClass
 from shared.services.reporting.report import SubgroupStatus, overall_state
 
@@ -35,15 +36,15 @@ _ONE = "/{deploymentId}"
 )
 async def create_or_update_deployment(call: Call) -> models.Deployment:
     """Deploy an update to a group, or change its deployment of that id: what is left out stays."""
-    deployment = await call.app.deploy.create(
+    deployment = await call.app.deployments.deploy.create(
         call.instance,
-        _request(call, call.body(models.Deployment)),
+        request_of(call, call.body(models.Deployment)),
         author=call.principal.object_id,
         condition=lambda known: call.check_condition(
             wire.deployment_etag(known) if known else None
         ),
     )
-    return wire.deployment(deployment, await _class_ids(call, deployment))
+    return await answer(call, deployment)
 
 
 @api.operation(
@@ -56,15 +57,24 @@ async def create_or_update_deployment(call: Call) -> models.Deployment:
 )
 async def list_deployments_for_group(call: Call) -> models.Page[models.Deployment]:
     """List the deployments of a group, by their ids or by their start."""
-    page = await call.app.deployment_lists.page(
+    page = await call.app.deployments.lists.page(
         call.instance,
         call.part("groupId"),
         is_newest_first=is_newest_first(call.query("orderby")),
         token=call.page_token(),
         size=call.page_size(),
     )
-    classes = await call.app.deploy.classes_of(call.instance, call.part("groupId"))
-    items = [wire.deployment(item, _targets(item, classes)) for item in page.items]
+    group = call.part("groupId")
+    classes = await call.app.deployments.deploy.classes_of(call.instance, group)
+    rollup = (await call.app.ports.fleet.rollups(call.instance, group)).get(group)
+    items = [
+        wire.deployment(
+            item,
+            _targets(item, classes),
+            rollout=rollouts.rollout(item, call.app.reporting.rollouts.seen_in(item, rollup)),
+        )
+        for item in page.items
+    ]
     return call.page(items, page)
 
 
@@ -76,8 +86,7 @@ async def list_deployments_for_group(call: Call) -> models.Page[models.Deploymen
 )
 async def get_deployment(call: Call) -> models.Deployment:
     """Read a deployment."""
-    deployment = await deployment_of(call)
-    return wire.deployment(deployment, await _class_ids(call, deployment))
+    return await answer(call, await deployment_of(call))
 
 
 @api.operation(
@@ -89,7 +98,9 @@ async def get_deployment(call: Call) -> models.Deployment:
 )
 async def delete_deployment(call: Call) -> None:
     """Forget a deployment."""
-    await call.app.deploy.delete(call.instance, call.part("groupId"), call.part("deploymentId"))
+    await call.app.deployments.deploy.delete(
+        call.instance, call.part("groupId"), call.part("deploymentId")
+    )
 
 
 @api.operation(
@@ -109,7 +120,19 @@ async def get_deployment_status(call: Call) -> models.DeploymentStatus:
     )
 
 
-def _request(call: Call, body: models.Deployment) -> DeploymentRequest:
+async def answer(call: Call, deployment: Deployment) -> models.Deployment:
+    """A deployment of a group, with how its roll-out stands."""
+    return wire.deployment(
+        deployment,
+        await _class_ids(call, deployment),
+        rollout=rollouts.rollout(
+            deployment, await call.app.reporting.rollouts.seen(call.instance, deployment)
+        ),
+    )
+
+
+def request_of(call: Call, body: models.Deployment) -> DeploymentRequest:
+    """What the body of a request asks for."""
     for field, given in (("deploymentId", body.deployment_id), ("groupId", body.group_id)):
         if given != call.part(field):
             raise InvalidInput(f"'{field}' must be the one of the path.", target=f"/{field}")
@@ -119,6 +142,7 @@ def _request(call: Call, body: models.Deployment) -> DeploymentRequest:
         update_id=_update_id(body.update, ""),
         starts_at=instant(body.start_date_time, "/startDateTime"),
         rollback_policy=_rollback_policy(body.rollback_policy),
+        rollout=rollouts.specification_of(body.rollout) if body.rollout else None,
     )
 
 
@@ -144,7 +168,7 @@ def _rollback_policy(policy: models.RollbackPolicy | None) -> RollbackPolicy | N
 
 async def _class_ids(call: Call, deployment: Deployment) -> list[str]:
     return _targets(
-        deployment, await call.app.deploy.classes_of(call.instance, deployment.group_id)
+        deployment, await call.app.deployments.deploy.classes_of(call.instance, deployment.group_id)
     )
 
 
@@ -157,12 +181,14 @@ def _targets(deployment: Deployment, classes: Sequence[KnownClass]) -> list[str]
 
 async def deployment_of(call: Call) -> Deployment:
     """The deployment that the path names."""
-    return await call.app.deploy.get(call.instance, call.part("groupId"), call.part("deploymentId"))
+    return await call.app.deployments.deploy.get(
+        call.instance, call.part("groupId"), call.part("deploymentId")
+    )
 
 
 async def status_of(call: Call) -> tuple[Deployment, list[SubgroupStatus]]:
     """The deployment that the path names and how it stands, class by class."""
-    return await call.app.reports.status(
+    return await call.app.reporting.reports.status(
         call.instance, call.part("groupId"), call.part("deploymentId")
     )
 

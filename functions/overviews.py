@@ -50,7 +50,7 @@ _LONGEST_QUERY = 128
 )
 async def list_deployments(call: Call) -> Page[models.DeploymentOverview]:
     """List the deployments of all groups with how they stand, by their start."""
-    page = await call.app.deployment_overviews.page(
+    page = await call.app.overviews.deployments.page(
         call.instance,
         _deployment_query(call.query("filter")),
         is_newest_first=is_newest_first(call.query("orderby")) is not False,
@@ -63,7 +63,7 @@ async def list_deployments(call: Call) -> Page[models.DeploymentOverview]:
 @api.operation("GET", "management/attention", Action.MANAGEMENT_READ, is_additional=True)
 async def list_attention(call: Call) -> models.AttentionList:
     """List what needs attention, with how many devices it concerns and what to do."""
-    items = await call.app.attention.items(call.instance)
+    items = await call.app.overviews.attention.items(call.instance)
     return models.AttentionList(value=[_attention(item) for item in items])
 
 
@@ -77,7 +77,7 @@ async def list_attention(call: Call) -> models.AttentionList:
 )
 async def list_installed_updates(call: Call) -> models.InstalledUpdates:
     """List the updates that devices have installed, those on most devices first."""
-    found = await call.app.installed_updates.counts(call.instance, call.query(_GROUP.name))
+    found = await call.app.overviews.installed.counts(call.instance, call.query(_GROUP.name))
     return models.InstalledUpdates(
         value=[
             models.InstalledUpdate(
@@ -99,7 +99,7 @@ async def list_installed_updates(call: Call) -> models.InstalledUpdates:
 )
 async def get_update_usage(call: Call) -> models.UpdateUsage:
     """Read what an update is used for: look here before you delete it."""
-    found = await call.app.installed_updates.usage(call.instance, call.update_id())
+    found = await call.app.overviews.installed.usage(call.instance, call.update_id())
     return models.UpdateUsage(
         device_count=found.device_count,
         deployments=[
@@ -114,12 +114,12 @@ async def get_update_usage(call: Call) -> models.UpdateUsage:
 @api.operation("GET", "changes", Action.MANAGEMENT_READ, query=(_SINCE,), is_additional=True)
 async def list_changes(call: Call) -> models.Changes:
     """List what was written since a cursor: one cheap call for pages that show live figures."""
-    now = datetime.fromisoformat(call.app.clock.now())
+    now = datetime.fromisoformat(call.app.ports.clock.now())
     since = now - timedelta(minutes=1)
     given = call.query(_SINCE.name)
     if given is not None:
         since = max(datetime.fromisoformat(instant(given, _SINCE.name)), now - _MOST_LOOKED_BACK)
-    found = await call.app.change_feed.since(call.instance, (since - _OVERLAP).isoformat())
+    found = await call.app.ports.change_feed.since(call.instance, (since - _OVERLAP).isoformat())
     return models.Changes(
         cursor=now.isoformat().replace("+00:00", "Z"),
         changed=[models.Change(kind=item.kind, id=item.identity, etag=item.etag) for item in found],
@@ -134,8 +134,8 @@ async def search(call: Call) -> models.SearchHits:
         raise InvalidInput(f"'q' must have 1 to {_LONGEST_QUERY} characters.", target="q")
     found = []
     if Action.MANAGEMENT_READ in actions_of(call.principal.roles, call.instance):
-        found += await call.app.search.managed_like(call.instance, text)
-    found += await call.app.search.updates_like(call.instance, text)
+        found += await call.app.overviews.search.managed_like(call.instance, text)
+    found += await call.app.overviews.search.updates_like(call.instance, text)
     return models.SearchHits(
         value=[
             models.SearchHit(kind=hit.kind, id=hit.identity, title=hit.title, link=hit.path)

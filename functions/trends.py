@@ -59,7 +59,7 @@ async def get_deployment_progress(call: Call) -> models.DeploymentProgress:
     """Read how a deployment has moved since its start."""
     deployment = await deployment_of(call)
     first, last = call.query(_SINCE.name), call.query(_UNTIL.name)
-    found = await call.app.trend_records.progress(
+    found = await call.app.overviews.trends.progress(
         call.instance,
         deployment.workflow_id,
         first=instant(first, _SINCE.name) if first else deployment.starts_at,
@@ -82,7 +82,7 @@ async def get_deployment_progress(call: Call) -> models.DeploymentProgress:
 
 
 async def _history(call: Call, group: str | None) -> models.ComplianceHistory:
-    days, marks = await call.app.trend_records.days(
+    days, marks = await call.app.overviews.trends.days(
         call.instance, group, day_of(call.query("from"), "from"), day_of(call.query("to"), "to")
     )
     return models.ComplianceHistory(

@@ -6,9 +6,9 @@ from typing import Any
 from functions.api import Api, Call, Reply, accepted
 from shared.domain.access import Action
 from shared.domain.operation import Failure
-from shared.http import upload_models as models
 from shared.http import wire
 from shared.http.models import Operation
+from shared.http.models import uploads as models
 from shared.services.imports.uploads import MAX_BLOCK_BYTES, UploadedManifest
 
 api = Api()
@@ -25,7 +25,9 @@ api = Api()
 async def start_upload(call: Call) -> Reply[models.Upload]:
     """Begin an upload: an address for each file that lets you write it for some hours."""
     wanted = call.body(models.UploadInput)
-    found = await call.app.uploads.start(call.instance, [item.name for item in wanted.files])
+    found = await call.app.imports.uploads.start(
+        call.instance, [item.name for item in wanted.files]
+    )
     return Reply(
         models.Upload(
             upload_id=found.upload_id,
@@ -50,11 +52,11 @@ async def start_upload(call: Call) -> Reply[models.Upload]:
 async def import_upload(call: Call) -> Reply[None]:
     """Start the import of what was uploaded: an update, or a parent with its children."""
     wanted = call.body(models.UploadImport)
-    identity = await call.app.uploads.import_uploaded(
+    identity = await call.app.imports.uploads.import_uploaded(
         call.instance,
         call.part("uploadId"),
         [UploadedManifest(item.import_manifest, item.friendly_name) for item in wanted.updates],
-        call.app.clock.fresh_id(),
+        call.app.ports.clock.fresh_id(),
     )
     return accepted(call, "updates", "operations", identity)
 
@@ -70,7 +72,7 @@ async def validate_import_manifest(call: Call) -> models.ManifestFindings:
     """Check an import manifest without importing it: every violation, and which classes it fits."""
     call.json()
     content = call.request.get_body()
-    found = await call.app.manifest_validation.check(call.instance, content)
+    found = await call.app.imports.validation.check(call.instance, content)
     return models.ManifestFindings(
         is_valid=not found.violations,
         violations=[wire.error(Failure.of(item)) for item in found.violations],
@@ -91,5 +93,5 @@ async def validate_import_manifest(call: Call) -> models.ManifestFindings:
 async def cancel_import(call: Call) -> Operation:
     """Cancel an import that is not being published yet; it ends as failed, `ImportCanceled`."""
     identity = call.part("operationId")
-    stored = await call.app.imports.cancel(call.instance, identity)
+    stored = await call.app.imports.operations.cancel(call.instance, identity)
     return wire.operation(call.instance, stored, call.api_version)

@@ -59,6 +59,7 @@ from shared.domain.fleet.device import DeviceRecord, DeviceState, TwinChange, ke
 from shared.domain.fleet.device_class import DeviceClass
 from shared.domain.fleet.device_history import Installation
 from shared.domain.fleet.health import health_of
+from shared.domain.fleet.log_collection import LogCollection
 from shared.domain.fleet.recount import Recounted
 from shared.domain.operation import Operation
 from shared.domain.refused_events import Refusal, RefusedEvents
@@ -78,6 +79,7 @@ from shared.ports import (
     JudgedContent,
     KnownClass,
     KnownGroup,
+    LastRollup,
     Page,
     Rollup,
     Sample,
@@ -333,9 +335,7 @@ class MemoryBlobs:
     def is_own(self, url: str) -> bool:
         return url.startswith(_ADDRESS)
 
-    async def list(
-        self, container: Container, prefix: str, token: str | None = None
-    ) -> Page[BlobFacts]:
+    async def list(self, container: str, prefix: str, token: str | None = None) -> Page[BlobFacts]:
         await asyncio.sleep(0)
         found = [
             BlobFacts(name, facts["etag"], facts["modified"])
@@ -350,9 +350,12 @@ class MemoryBlobs:
             if place[0] == container and place[1].startswith(prefix):
                 del self.contents[place]
 
-    async def link(self, container: Container, name: str, filename: str) -> str:
+    async def link(
+        self, container: str, name: str, filename: str, *, hours: float | None = None
+    ) -> str:
         await asyncio.sleep(0)
-        return f"{_ADDRESS}{container}/{name}?filename={filename}"
+        lasting = "" if hours is None else f"&hours={hours:g}"
+        return f"{_ADDRESS}{container}/{name}?filename={filename}{lasting}"
 
     async def upload_link(self, container: str, hours: float) -> str:
         await asyncio.sleep(0)
@@ -636,6 +639,16 @@ class MemoryDevices:
         ]
         return found[:size]
 
+    async def modules(
+        self, instance: str, bucket: int, device_id: str
+    ) -> Sequence[Stored[DeviceRecord]]:
+        await asyncio.sleep(0)
+        return [
+            row
+            for place, row in self.rows.items()
+            if place[:2] == (instance, bucket) and place[2].startswith(device_id + "/")
+        ]
+
     async def history(
         self,
         instance: str,
@@ -814,6 +827,30 @@ def _listed_group(record: DeviceRecord) -> str | None:
     return seen.group_id if seen.device_class else None
 
 
+class MemoryLogCollections:
+    def __init__(self) -> None:
+        self._rows = Rows[tuple[str, str], LogCollection]()
+
+    async def add(self, instance: str, collection: LogCollection) -> bool:
+        await asyncio.sleep(0)
+        return self._rows.insert((instance, collection.collection_id), collection)
+
+    async def get(self, instance: str, collection_id: str) -> Stored[LogCollection] | None:
+        await asyncio.sleep(0)
+        return self._rows.get((instance, collection_id))
+
+    async def save(self, instance: str, collection: LogCollection, etag: str) -> None:
+        await asyncio.sleep(0)
+        self._rows.replace((instance, collection.collection_id), collection, etag)
+
+    async def list(self, instance: str, token: str | None, *, size: int) -> Page[LogCollection]:
+        raise NotImplementedError
+
+    async def waiting(self, instance: str) -> Sequence[LogCollection]:
+        await asyncio.sleep(0)
+        return [row.value for _, row in self._rows.items() if row.value.waiting]
+
+
 class MemoryRecounts:
     def __init__(self) -> None:
         self._reports: dict[tuple[str, int], Recounted] = {}
@@ -943,6 +980,11 @@ class MemoryFleet:
         if known is None or known.as_of < rollup.as_of:
             self._rollups[instance, group] = rollup
 
+    async def last_rollup(self, instance: str, group: str) -> LastRollup | None:
+        await asyncio.sleep(0)
+        known = self._rollups.get((instance, group))
+        return LastRollup(known.as_of, known.buckets) if known else None
+
     async def rollups(self, instance: str, group: str | None = None) -> Mapping[str, Rollup]:
         await asyncio.sleep(0)
         return {
@@ -1051,6 +1093,8 @@ class MemoryHub:
         self.twins: dict[tuple[str, str | None], Twin] = {}
         self.patches: list[tuple[str, Mapping[str, Any]]] = []
         self.throttled: set[str] = set()
+        self.on_patch: Callable[[str], None] | None = None
+        """Is told of each patch that was accepted."""
         self.refused: dict[str, tuple[str, str | None]] = {}
         """Commands that the whole twins of devices show to be refused."""
         self.indexed: list[TwinChange] | None = None
@@ -1068,6 +1112,8 @@ class MemoryHub:
         twin.version += 1
         twin.desired = merge_patch(twin.desired, desired)
         self.patches.append((device_id, desired))
+        if self.on_patch is not None:
+            self.on_patch(device_id)
 
     async def read_twin(
         self, instance: str, device_id: str, module_id: str | None

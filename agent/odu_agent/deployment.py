@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .components import Enumerator
+    from .delta.sources import SourceCache
     from .fetching import Fetcher
     from .handlers import Handler
     from .workflow import Command
@@ -68,6 +69,7 @@ class DeploymentTools:
         on_phase: Told when downloading, installing and applying begin; may wait there, and raise.
         enumerator: Loads who knows the device's components; gives None where the device is all
             there is. Called for updates with reference steps.
+        sources: Files of former updates, for deltas; None where none are kept.
     """
 
     handlers: Mapping[str, Handler]
@@ -77,6 +79,7 @@ class DeploymentTools:
     check: Callable[[UpdateManifest], None]
     on_phase: Callable[[str], None]
     enumerator: Callable[[], Enumerator | None] = lambda: None
+    sources: SourceCache | None = None
 
 
 class _StopError(Exception):
@@ -87,20 +90,28 @@ class _StopError(Exception):
         self.result = result
 
 
+class _RestartError(Exception):
+    """A step cannot be judged before the device or the agent has restarted."""
+
+    def __init__(self, restart: Restart) -> None:
+        super().__init__(restart)
+        self.restart = restart
+
+
 class Deployment:
     """One run of one command's manifest."""
 
     def __init__(self, command: Command, manifest: UpdateManifest, tools: DeploymentTools) -> None:
         self._manifest = manifest
         self._tools = tools
-        self._content = Content(command.file_urls, tools.downloader, tools.cancelled)
+        self._content = Content(command.file_urls, tools.downloader, tools.cancelled, tools.sources)
         self._restarts = JsonFile(tools.folder / "restarts.json")
         self._steps = [StepReport(ResultCode.FAILURE)] * len(manifest.steps)
 
     def run(self) -> DeploymentResult:
         """Carry it out; every failure becomes a result."""
         try:
-            restart = self._run()
+            restart = self._run_to_restart()
         except _StopError as stop:
             return self._ended_by(stop.result)
         except DownloadCancelledError:
@@ -112,20 +123,36 @@ class Deployment:
         return DeploymentResult(
             ended=Ended.COMPLETED,
             result_code=ResultCode.APPLY_SUCCESS,
+            extended_result_codes=(Erc.NONE, *self._content.notes),
             steps=tuple(self._steps),
             restart=restart,
         )
 
+    def _run_to_restart(self) -> Restart | None:
+        try:
+            return self._run()
+        except _RestartError as error:
+            return error.restart
+
     def _run(self) -> Restart | None:
         parts = self._plan()
         if all(self._is_installed(part) for part in parts):
+            self._keep(parts)
             return None
         self._enter("download")
         for part in parts:
             if not self._is_installed(part):
                 self._act(part, part.handler.download)
         self._tools.check(self._manifest)
-        return self._install_all(parts)
+        restart = self._install_all(parts)
+        if restart is None:
+            self._keep(parts)
+        return restart
+
+    def _keep(self, parts: tuple[Part, ...]) -> None:
+        """The files of what is now installed may be the sources of deltas to come."""
+        for part in parts:
+            self._content.keep(*part.files)
 
     def _plan(self) -> tuple[Part, ...]:
         planner = Planner(
@@ -191,6 +218,8 @@ class Deployment:
 
     def _is_installed(self, part: Part) -> bool:
         result = self._call(part, part.handler.is_installed)
+        if result.result_code in _RESTARTS_NOW:
+            raise _RestartError(self._restart(part, _RESTARTS_NOW[result.result_code]))
         if result.result_code != ResultCode.INSTALLED:
             return False
         if self._steps[part.position].result_code != ResultCode.APPLY_SUCCESS:

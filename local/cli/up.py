@@ -121,6 +121,12 @@ def _run(given: argparse.Namespace, state: StateDirectory) -> int:
 
 
 def _announce(endpoint: str) -> None:
+    from local.console.build import Console
+
+    console = Console()
+    state = "" if console.is_current() else " (being built)" if console.is_being_built() else None
+    where = f"{endpoint}/console/{state}" if state is not None else f"not built: {console.log}"
+    print("• the console:", where, file=sys.stderr, flush=True)
     print("ready", endpoint, flush=True)
 
 

@@ -82,7 +82,15 @@ def _prepare(
     certificate = ensure_certificates(state)
     credentials = ensure_credentials(state, options.instances)
     progress.done("certificates", time.monotonic() - started, str(state.ca))
-    return parts.Site(state, options, credentials, certificate, sockets, parts_lock, group)
+    return parts.Site(
+        state=state,
+        options=options,
+        credentials=credentials,
+        certificate=certificate,
+        sockets=sockets,
+        parts_lock=parts_lock,
+        group=group,
+    )
 
 
 async def _serve(
@@ -218,7 +226,11 @@ class Supervisor:
         from local.stack.provision import provision
 
         instances = self._site.options.instances
-        provision(self._storage, map(parts.diagnostics_container, instances))
+        provision(
+            self._storage,
+            map(parts.diagnostics_container, instances),
+            origins=[self._site.url("host")],
+        )
         publish_keyring(self._site.state.keys, self._storage)
 
     def _subscribe(self) -> None:

@@ -113,7 +113,7 @@ def _operation(route: Route, known: Iterable[tuple[Any, Mapping[str, Any]]]) -> 
     }
     if route.body is not None:
         content = {route.body_type: {"schema": _schema(route.body, known)}}
-        described["requestBody"] = {"required": True, "content": content}
+        described["requestBody"] = {"required": not route.is_body_optional, "content": content}
     return described
 
 

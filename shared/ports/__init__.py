@@ -9,17 +9,19 @@ from shared.ports.devices import DeviceQuery, Devices, DeviceWrite, Revision
 from shared.ports.event_lag import EventLags
 from shared.ports.events import CustomerTopic, Events
 from shared.ports.fetching import Fetcher, SourceBytes
-from shared.ports.fleet import Fleet, KnownClass, KnownGroup, Rollup
+from shared.ports.fleet import Fleet, KnownClass, KnownGroup, LastRollup, Rollup
 from shared.ports.holders import Holders
 from shared.ports.hub import Hub, TwinSource
 from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
 from shared.ports.operations import Operations
 from shared.ports.passes import DueQuery, HubBudget, Passes
+from shared.ports.ports import Ports
 from shared.ports.queues import DeadMessage, PoisonQueues, Queues
 from shared.ports.recounts import Correction, Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import JudgedContent, RuleScanner, Sample, Scanner, Verdicts
+from shared.ports.tokens import Tokens
 from shared.ports.trends import Trends
 from shared.ports.updates import Updates
 
@@ -50,11 +52,13 @@ __all__ = [
     "JudgedContent",
     "KnownClass",
     "KnownGroup",
+    "LastRollup",
     "LogCollections",
     "Operations",
     "Page",
     "Passes",
     "PoisonQueues",
+    "Ports",
     "Queues",
     "Recounts",
     "RefusalCounts",
@@ -68,6 +72,7 @@ __all__ = [
     "SourceBytes",
     "Staged",
     "Stored",
+    "Tokens",
     "Trends",
     "TwinSource",
     "Updates",

@@ -119,7 +119,8 @@ async def poison(product: Product, command: str) -> list[Any]:
     process = await create_subprocess_exec(*argv, env=import_path(), stdin=DEVNULL, stdout=PIPE)
     stdout, _ = await process.communicate()
     assert process.returncode == 0
-    return [json.loads(line) for line in stdout.splitlines()]
+    found: list[Any] = json.loads(stdout)
+    return found
 
 
 async def test_device_ends_the_deployment_that_an_earlier_release_gave_it(

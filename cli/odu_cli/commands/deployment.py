@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Annotated, Any
 
 import typer
@@ -19,17 +20,23 @@ from odu_cli.command import (
     command,
     command_group,
 )
+from odu_cli.commands import deployment_rollouts
 from odu_cli.exit_codes import ExitCode
 from odu_cli.failures import Refused
 from odu_cli.output import FAILURES, Column, device_name, moment, update_name
 from odu_cli.rest import RestError, deployment_path, path
+from odu_cli.rollouts.options import RolloutOptions, with_rollout_options
+from shared.domain.updates.update_id import UpdateId
 
 app = command_group(
     "Deployments: an update for a group.",
     "deployment create --group pilot --update contoso/toaster/1.2 --watch",
     "deployment create -g north -u contoso/toaster/1.2 --start 2030-01-01T02:00:00Z",
     "    --rollback-to contoso/toaster/1.1 --failed-percentage 10 --failed-count 5",
+    "deployment create -g north -u contoso/toaster/1.2 --phases 1%,10%,50%,100% --bake 12h",
+    "    --pause-above 3% --window '0 1 * * * for 4h in device' --watch",
     "deployment status d-1f0c3a --group pilot --watch",
+    "deployment pause d-1f0c3a --group pilot --reason 'looks odd'",
     "deployment cancel d-1f0c3a --group pilot",
     "deployment retry d-1f0c3a --group pilot",
 )
@@ -53,6 +60,12 @@ def _notes(item: Any) -> str | None:
     return ", ".join(word for field, word in words.items() if item.get(field)) or None
 
 
+def _phase_figures(phase: Mapping[str, Any]) -> str:
+    from odu_cli.rollouts.watching import figures
+
+    return figures(phase)
+
+
 _DEPLOYMENT = typer.Argument(metavar="DEPLOYMENT", help="Its id.")
 ClassOption = Annotated[
     list[str] | None,
@@ -67,6 +80,14 @@ _COLUMNS = [
     Column("START", lambda item: moment(item["startDateTime"])),
     Column("NOTES", _notes),
 ]
+_PHASES = [
+    Column("PHASE", lambda item: item["name"]),
+    Column("STATUS", lambda item: item["status"]),
+    Column("ASKED", lambda item: item["asked"], is_number=True),
+    Column("DEVICES", _phase_figures),
+    Column("OPENED", lambda item: moment(item.get("openedAt"))),
+    Column("PASSED", lambda item: moment(item.get("passedAt"))),
+]
 _DEVICES = [
     Column("DEVICE", device_name),
     Column("STATE", lambda item: item["deviceState"]),
@@ -78,6 +99,7 @@ _DEVICES = [
 
 
 @command(app, "create")
+@with_rollout_options
 async def create_deployment(
     session: Session,
     *,
@@ -102,8 +124,9 @@ async def create_deployment(
         int, typer.Option(metavar="N", min=0, help="Failures that are too many, in devices.")
     ] = 1,
     watch: WatchOption = False,
+    options: RolloutOptions,
 ) -> None:
-    """Deploy an update to a group."""
+    """Deploy an update to a group: to all its devices at once, or by phases."""
     policy = None
     if rollback_to is not None:
         policy = {
@@ -113,14 +136,24 @@ async def create_deployment(
                 "devicesFailedCount": failed_count,
             },
         }
-    chosen = await session.rest.deploy(
-        group,
-        arguments.update_id(update).to_wire(),
-        identity,
-        starts_at=start or datetime.now(UTC).isoformat(),
-        rollback_policy=policy,
-    )
-    session.output.done(f"deployment {chosen} of {update} to group {group}")
+    wanted = arguments.update_id(update)
+    try:
+        chosen = await session.rest.deploy(
+            group,
+            wanted.to_wire(),
+            identity,
+            starts_at=start or datetime.now(UTC).isoformat(),
+            rollback_policy=policy,
+            only_new=True,
+            rollout=options.document(),
+        )
+        session.output.done(f"deployment {chosen} of {update} to group {group}")
+    except RestError as error:
+        if error.status != HTTPStatus.PRECONDITION_FAILED or identity is None:
+            raise
+        chosen = identity
+        await _check_same(session, group, chosen, wanted)
+        session.output.note(f"deployment {chosen} of {update} to group {group} exists already")
     if watch:
         await _follow(session, group, chosen)
     elif session.output.is_json:
@@ -129,6 +162,22 @@ async def create_deployment(
         session.output.note(
             f"follow it: {PROGRAM} deployment status {chosen} --group {group} --watch"
         )
+
+
+async def _check_same(session: Session, group: str, identity: str, update: UpdateId) -> None:
+    """Let a deployment pass that is there already, if it is what is asked for and goes on.
+
+    Raises:
+        Refused: It is another one, or was cancelled.
+    """
+    known = await session.rest.get(deployment_path(group, identity))
+    if known.get("isCanceled"):
+        reason = "was cancelled; choose another --id"
+    elif update_name(known["update"]) != str(update):
+        reason = f"deploys {update_name(known['update'])}; choose another --id"
+    else:
+        return
+    raise Refused(ExitCode.CONFLICT, f"deployment {identity} of group {group} exists and {reason}")
 
 
 @command(app, "status")
@@ -147,6 +196,7 @@ async def show_status(
     if session.output.is_json:
         session.output.document(status)
         return
+    from odu_cli.failure_codes import in_full
     from odu_cli.watching import class_names
 
     about = await session.rest.get(deployment_path(group, deployment))
@@ -159,11 +209,17 @@ async def show_status(
             ("state", status["deploymentState"]),
             ("notes", _notes(about)),
             ("error", (status.get("error") or {}).get("message")),
+            ("revision", about.get("revision")),
+            ("roll-out", _rollout_line(about)),
         ]
     )
+    if about.get("rollout"):
+        session.output.table(_PHASES, about["rollout"]["state"]["phases"], title="Phases")
     names = await class_names(session)
     session.output.table(_subgroup_columns(names), status["subgroupStatus"], title="Device classes")
-    failures = [item for one in status["subgroupStatus"] for item in one.get("failures") or ()]
+    counted = [item for one in status["subgroupStatus"] for item in one.get("failures") or ()]
+    failing = [one["deviceClassId"] for one in status["subgroupStatus"] if one.get("failures")]
+    failures = await in_full(counted, _states(session, group, deployment, failing, "Failed"))
     session.output.table(FAILURES, failures, title="Failures")
 
 
@@ -179,16 +235,9 @@ async def list_devices(
     ] = None,
 ) -> None:
     """List the devices of a deployment with their states."""
-    wanted = None if status is None else f"deviceState eq {arguments.quoted(status)}"
-
-    async def devices() -> AsyncIterator[Any]:
-        for class_id in await _classes(session, group, deployment, classes):
-            base = _subgroup_path(group, class_id, deployment)
-            states = session.rest.items(f"{base}/{path('devicestates', filter=wanted)}")
-            async for item in states:
-                yield {**item, "deviceClassId": class_id}
-
-    await session.output.listing(devices(), _DEVICES, "no device has been asked yet")
+    chosen = await _classes(session, group, deployment, classes)
+    devices = _states(session, group, deployment, chosen, status)
+    await session.output.listing(devices, _DEVICES, "no device has been asked yet")
 
 
 @command(app, "list")
@@ -251,9 +300,19 @@ def delete_deployment(
     yes: YesOption = False,
 ) -> CommandCoroutine:
     """Delete a deployment; devices keep what they have."""
-    session.confirm(f"Delete deployment {deployment} of group {group}?", is_confirmed=yes)
+    session.check_askable(is_confirmed=yes)
 
     async def work() -> None:
+        from odu_cli.deployment_bars import Counts
+
+        if not yes:
+            status = await session.rest.get(f"{deployment_path(group, deployment)}/status")
+            counts = Counts.of(status)
+            session.confirm(
+                f"Delete deployment {deployment} of group {group} "
+                f"(devices: {counts.total:,}; {counts})?",
+                is_confirmed=False,
+            )
         await session.rest.request("DELETE", deployment_path(group, deployment))
         if session.output.is_json:
             session.output.document({"deploymentId": deployment, "groupId": group})
@@ -262,7 +321,21 @@ def delete_deployment(
     return work()
 
 
+async def _states(
+    session: Session, group: str, deployment: str, classes: Iterable[str], state: str | None
+) -> AsyncIterator[Any]:
+    """The devices of some classes with their states in a deployment, or those in one state."""
+    wanted = None if state is None else f"deviceState eq {arguments.quoted(state)}"
+    for class_id in classes:
+        base = _subgroup_path(group, class_id, deployment)
+        async for item in session.rest.items(f"{base}/{path('devicestates', filter=wanted)}"):
+            yield {**item, "deviceClassId": class_id}
+
+
 async def _follow(session: Session, group: str, deployment: str) -> None:
+    if (await session.rest.get(deployment_path(group, deployment))).get("rollout"):
+        await _follow_rollout(session, group, deployment)
+        return
     from odu_cli.watching import follow_deployment, judge
 
     status = await follow_deployment(session, group, deployment)
@@ -271,6 +344,17 @@ async def _follow(session: Session, group: str, deployment: str) -> None:
         session.output.document(status)
     else:
         session.output.done(f"deployment {deployment}: every device succeeded")
+
+
+async def _follow_rollout(session: Session, group: str, deployment: str) -> None:
+    from odu_cli.rollouts.watching import follow_rollout, judge_rollout
+
+    found = await follow_rollout(session, group, deployment)
+    judge_rollout(found)
+    if session.output.is_json:
+        session.output.document(found)
+    else:
+        session.output.done(f"deployment {deployment}: the roll-out is complete")
 
 
 async def _act(
@@ -314,6 +398,14 @@ async def _classes(
     return found
 
 
+def _rollout_line(about: Mapping[str, Any]) -> str | None:
+    if not about.get("rollout"):
+        return None
+    from odu_cli.rollouts.watching import summary
+
+    return summary(about["rollout"]["state"])
+
+
 def _subgroup_path(group: str, class_id: str, deployment: str) -> str:
     return path(
         "management", "groups", group, "deviceClassSubgroups", class_id, "deployments", deployment
@@ -334,3 +426,6 @@ def _subgroup_columns(names: dict[str, str]) -> list[Column]:
         number("CANCELLED", "devicesCanceledCount"),
         Column("DEVICE CLASS", lambda item: item["deviceClassId"]),
     ]
+
+
+deployment_rollouts.register(app)

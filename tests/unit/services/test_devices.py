@@ -11,7 +11,7 @@ from shared.domain.fleet.counters import Counts, contribution, history_contribut
 from shared.domain.fleet.device import DeviceRecord, DeviceState, bucket_of, view
 from shared.ports import DeviceWrite
 from shared.services.rollup_scheduler import RollupScheduler
-from tests.memory import MemoryQueues, Twin
+from tests.memory import FixedClock, MemoryQueues, Twin
 from tests.unit.domain.builders import (
     V2,
     a_change,
@@ -91,7 +91,7 @@ async def test_device_is_known_with_group_class_and_counters_after_its_first_rep
     assert world.queues.of("reconcile") == [
         {"instance": INSTANCE, "bucket": BUCKET, "devices": ["d1"]}
     ]
-    assert world.queues.of("rollup") == [{"instance": INSTANCE, "group": "lobby"}]
+    assert [order["group"] for order in world.queues.of("rollup")] == ["lobby"]
 
 
 async def test_new_device_starts_from_its_whole_twin() -> None:
@@ -217,6 +217,42 @@ async def test_deleted_device_leaves_the_counters_but_not_its_deployment() -> No
     assert view(await record(world)).device_class is None
 
 
+@pytest.mark.parametrize("goes_with_its_device", [False, True])
+async def test_module_goes_from_the_counters_when_it_is_deleted(goes_with_its_device: bool) -> None:
+    world = World()
+    for module in (None, "m1", "m2"):
+        await world.tell(a_change(2, started(), module_id=module))
+    world.hub.twins.clear()
+
+    await world.observe.deleted(
+        INSTANCE, "d1", None if goes_with_its_device else "m1", at_second(50)
+    )
+
+    rows = (await counted(world, "$default")).values()
+    assert sum(cells.get("total", 0) for cells in rows) == (0 if goes_with_its_device else 2)
+    assert await counted(world, "$default") == await recount(world)
+    known = await world.devices.load(INSTANCE, BUCKET, ["d1", "d1/m1", "d1/m2"])
+    gone = {key for key, row in known.items() if row.value.deleted_at}
+    assert gone == ({"d1", "d1/m1", "d1/m2"} if goes_with_its_device else {"d1/m1"})
+
+
+async def test_module_that_is_created_again_begins_a_new_life() -> None:
+    world = World()
+    await world.tell(a_change(9, started(), module_id="m1"))
+    del world.hub.twins["d1", "m1"]
+    await world.observe.deleted(INSTANCE, "d1", None, at_second(50))
+
+    again = a_change(2, started("gate"), module_id="m1", at=at_second(100))
+    await world.tell(again)
+    late = a_change(8, started("kiosk"), module_id="m1", at=at_second(8))
+    await world.observe.twin_changes(INSTANCE, BUCKET, [late])
+
+    rows = await world.devices.load(INSTANCE, BUCKET, ["d1/m1"])
+    seen = view(rows["d1/m1"].value)
+    assert seen.device_class is not None
+    assert seen.device_class.properties["model"] == "gate"
+
+
 async def test_device_created_again_is_asked_anew_whatever_comes_first() -> None:
     for is_deletion_late in (False, True):
         world = World()
@@ -268,7 +304,7 @@ async def test_moved_device_is_reconciled_after_a_crash_at_any_port_call(call: i
 
 async def test_bell_rings_once_for_many_changes() -> None:
     queues = MemoryQueues()
-    rollups = RollupScheduler(queues, 60.0)
+    rollups = RollupScheduler(queues, 60.0, FixedClock())
 
     await rollups.request(INSTANCE, "lobby")
     await rollups.request(INSTANCE, "lobby")
@@ -288,7 +324,7 @@ async def test_bell_rings_again_when_the_queue_failed() -> None:
         async def put(self, *_: Any, **__: Any) -> None:
             raise DependencyFailed("Storage cannot be reached.")
 
-    rollups = RollupScheduler(Failing(), 60.0)
+    rollups = RollupScheduler(Failing(), 60.0, FixedClock())
     with pytest.raises(DependencyFailed):
         await rollups.request(INSTANCE, "lobby")
 
