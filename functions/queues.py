@@ -117,7 +117,9 @@ async def reconcile(message: func.QueueMessage) -> None:
 @_on("rollup")
 async def roll_up(message: func.QueueMessage) -> None:
     """Sum up the counters of a group."""
-    await container().reporting.rollup.run(_read(messages.RollUp, message))
+    app, order = container(), _read(messages.RollUp, message)
+    await app.reporting.rollup.run(order)
+    await app.overviews.trends.record_progress(order.instance, order.group)
 
 
 @_on("resign")
