@@ -43,7 +43,9 @@ async def run(options: Options) -> Sequence[Result]:
     os.environ["LIMIT_RUNNING_OPERATIONS"] = str(2 * sizes.imports)
     with start() as stack:
         async with serving() as source, Rest(stack) as rest, bench_container(stack) as container:
-            bench = _Bench(stack, rest, source, container, options)
+            bench = _Bench(
+                stack=stack, rest=rest, source=source, container=container, options=options
+            )
             return [
                 *await bench.at_once(sizes.imports),
                 await bench.memory(sizes.least, sizes.most),

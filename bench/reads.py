@@ -178,11 +178,11 @@ class _Storage:
         self._updates = TableUpdates(Table(self._accounts, "Updates"))
         self._devices = TableDevices(Table(self._accounts, "Devices"))
         self._fleet = TableFleet(
-            Table(self._accounts, "Buckets"),
-            Table(self._accounts, "Groups"),
-            Table(self._accounts, "DeviceClasses"),
-            Table(self._accounts, "Rollups"),
-            clock,
+            buckets_table=Table(self._accounts, "Buckets"),
+            groups_table=Table(self._accounts, "Groups"),
+            classes_table=Table(self._accounts, "DeviceClasses"),
+            rollups_table=Table(self._accounts, "Rollups"),
+            clock=clock,
         )
         self._deployments = TableDeployments(Table(self._accounts, "Deployments"))
         self._reports = Reports(self._fleet, self._deployments, clock)

@@ -46,7 +46,14 @@ async def run(options: Options) -> Sequence[Result]:
         ceiling = await _bare_transactions(stack, fleet, size)
     figure = outcome.sent / outcome.seconds
     return [
-        Result("replay", figure, "events/s", ceiling, figure / ceiling, notes=_notes(outcome, size))
+        Result(
+            name="replay",
+            figure=figure,
+            unit="events/s",
+            ceiling=ceiling,
+            ratio=figure / ceiling,
+            notes=_notes(outcome, size),
+        )
     ]
 
 

@@ -73,7 +73,9 @@ async def run(options: Options) -> Sequence[Result]:
         rounds = _QUICK_ROUNDS if options.quick else _ROUNDS
         results = []
         for name, size, is_cold in _SERIES:
-            series = _Series(bench, fleet, rows, size, events, is_cold=is_cold)
+            series = _Series(
+                bench=bench, fleet=fleet, rows=rows, size=size, events=events, is_cold=is_cold
+            )
             samples = await in_turns(
                 rounds,
                 {"figure": series.service, "ceiling": series.transactions},
@@ -120,19 +122,19 @@ class _Bench:
         self.accounts = StorageAccounts(connection, connection, lambda: None, self._count)
         clock, queues = SystemClock(), AzureQueues(self.accounts)
         fleet = TableFleet(
-            Table(self.accounts, "Buckets"),
-            Table(self.accounts, "Groups"),
-            Table(self.accounts, "DeviceClasses"),
-            Table(self.accounts, "Rollups"),
-            clock,
+            buckets_table=Table(self.accounts, "Buckets"),
+            groups_table=Table(self.accounts, "Groups"),
+            classes_table=Table(self.accounts, "DeviceClasses"),
+            rollups_table=Table(self.accounts, "Rollups"),
+            clock=clock,
         )
         self.observe = ObserveDevices(
-            TableDevices(Table(self.accounts, "Devices"), self.memory),
-            fleet,
-            cast("Hub", _Twins()),
-            queues,
-            RollupScheduler(queues, _ROLLUP_SECONDS),
-            BestUpdates(fleet, TableUpdates(Table(self.accounts, "Updates"))),
+            devices=TableDevices(Table(self.accounts, "Devices"), self.memory),
+            fleet=fleet,
+            hub=cast("Hub", _Twins()),
+            queues=queues,
+            rollups=RollupScheduler(queues, _ROLLUP_SECONDS),
+            best_updates=BestUpdates(fleet, TableUpdates(Table(self.accounts, "Updates"))),
             reads=Pacer(1e9),
         )
 

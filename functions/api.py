@@ -159,7 +159,7 @@ async def _serve(route: Route, handler: Handler, request: func.HttpRequest) -> f
 async def _admitted(route: Route, request: func.HttpRequest, request_id: str) -> Call:
     """The request, once it is known who asks and that they may."""
     app = container()
-    principal = await app.tokens.validate(request.headers.get("Authorization"))
+    principal = await app.ports.tokens.validate(request.headers.get("Authorization"))
     call = Call(
         app=app,
         route=route,

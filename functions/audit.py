@@ -9,9 +9,9 @@ from functions.api import Api, Call
 from shared.domain.access import Action
 from shared.domain.audit import AuditQuery, Entry, place_of
 from shared.domain.errors import InvalidInput, NotFound
-from shared.http import audit_models as models
 from shared.http.filters import FilterFields
 from shared.http.models import Page
+from shared.http.models import audit as models
 from shared.http.route import TOP, QueryParameter, filter_by
 
 api = Api()
@@ -42,7 +42,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 )
 async def list_audit_entries(call: Call) -> Page[models.AuditEntry]:
     """List who changed what, the newest first. A page may be short, even empty, before the last."""
-    page = await call.app.audit_log.page(
+    page = await call.app.ports.audit_log.page(
         call.instance, _query(call), token=call.page_token(), size=call.page_size()
     )
     return call.page([_verbatim(item) for item in page.items], page)
@@ -59,7 +59,7 @@ async def get_audit_entry(call: Call) -> models.AuditEntry:
     """Read an entry of the audit log."""
     identity = call.part("entryId")
     place = place_of(identity)
-    found = await call.app.audit_log.get(call.instance, *place) if place else None
+    found = await call.app.ports.audit_log.get(call.instance, *place) if place else None
     if found is None:
         raise NotFound(f"Audit entry '{identity}' does not exist.", target="entryId")
     return _verbatim(found)

@@ -10,10 +10,10 @@ import azure.functions as func
 import msgspec
 
 from functions.call import Call, Reply
+from shared.contract.strictjson import NotStrictJson, loads_strict
 from shared.domain.access import Principal
 from shared.domain.audit import Actor, Change, Origin
 from shared.domain.errors import DeviceUpdateError, InvalidInput, NotFound
-from shared.domain.strict_json import NotStrictJson, loads_strict
 from shared.http.problems import status_of
 from shared.http.route import Route
 
@@ -69,7 +69,7 @@ def _change(call: Call) -> Change:
         actor=_actor(call.principal, call.request),
         action=call.route.name,
         target=call.target,
-        begun_at=call.app.clock.now(),
+        begun_at=call.app.ports.clock.now(),
         request=_body(call),
     )
 

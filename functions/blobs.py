@@ -25,11 +25,11 @@ async def import_dropped(blob: func.InputStream) -> None:
     container_name, _, name = (blob.name or "").partition("/")
     properties: dict[str, Any] = dict(getattr(blob, "blob_properties", None) or {})
     etag = str(properties.get("ETag", ""))
-    created = instant(str(properties.get("LastModified") or app.clock.now()))
+    created = instant(str(properties.get("LastModified") or app.ports.clock.now()))
     first = name.partition("/")[0]
     instances = app.settings.instances
     instance = first if first in instances else next(iter(instances))
-    identity = await app.imports.start_from_drop(instance, name, etag, created)
+    identity = await app.imports.operations.start_from_drop(instance, name, etag, created)
     log.info("import %s of %s/%s", identity, container_name, name)
 
 
@@ -42,4 +42,4 @@ async def import_dropped(blob: func.InputStream) -> None:
 async def scan_quarantined(blob: func.InputStream) -> None:
     """Scan the quarantined files of an import."""
     _, instance, operation, _ = (blob.name or "").split("/")
-    await container().import_scan.run(instance, operation)
+    await container().imports.scan.run(instance, operation)

@@ -8,10 +8,10 @@ from urllib.parse import unquote, urlsplit
 import azure.functions as func
 import msgspec
 
-from shared.container import Container
+from shared.container import Services
+from shared.contract.strictjson import NotStrictJson, loads_strict
 from shared.domain.access import Principal
 from shared.domain.errors import InvalidInput, PreconditionFailed
-from shared.domain.strict_json import NotStrictJson, loads_strict
 from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
 from shared.http.page_token import open_token, seal_token
@@ -30,7 +30,7 @@ class Call:
     `request_id` is the service's own name for the request: answers and the audit log have it.
     """
 
-    app: Container
+    app: Services
     route: Route
     parts: Mapping[str, str]
     api_version: str
@@ -133,7 +133,7 @@ class Call:
         Raises:
             InvalidInput: The token is not one of this list, this instance and this query.
         """
-        return open_token(self.app.sealer, self._scope(), self.query(TOKEN.name))
+        return open_token(self.app.ports.sealer, self._scope(), self.query(TOKEN.name))
 
     def page_size(self) -> int:
         """The most items of the page."""
@@ -154,7 +154,7 @@ class Call:
             }
             if left is not None:
                 given[TOP.name] = str(left)
-            given[TOKEN.name] = seal_token(self.app.sealer, self._scope(), page.token)
+            given[TOKEN.name] = seal_token(self.app.ports.sealer, self._scope(), page.token)
             segments = urlsplit(self.request.url).path.strip("/").split("/")[2:]
             next_link = self.path(*map(unquote, segments), **given)
         return models.Page(items[:top], next_link)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from functions.api import Api, Call
 from shared.domain.access import Action
-from shared.http import operating_models as models
+from shared.http.models import operating as models
 
 api = Api()
 
@@ -34,8 +34,8 @@ async def get_settings(call: Call) -> models.ServiceSettings:
 @api.operation("GET", "management/scanners", Action.MANAGEMENT_READ, is_additional=True)
 async def list_scanners(call: Call) -> models.ScannerList:
     """List the malware scanners in use with their versions, and the last re-scan."""
-    known = {item.engine: item for item in await call.app.scanning.knowledge()}
-    page = await call.app.operations.list(call.instance, None, size=1, kind="rescan")
+    known = {item.engine: item for item in await call.app.scanning.engines.knowledge()}
+    page = await call.app.ports.operations.list(call.instance, None, size=1, kind="rescan")
     last = page.items[0].value if page.items else None
     return models.ScannerList(
         value=[
@@ -44,7 +44,7 @@ async def list_scanners(call: Call) -> models.ScannerList:
                 engine_version=known[engine].engine_version if engine in known else None,
                 rules_version=known[engine].rules_version if engine in known else None,
             )
-            for engine in (item.engine for item in call.app.scanning.engines)
+            for engine in (item.engine for item in call.app.scanning.engines.engines)
         ],
         last_rescan_operation_id=last.operation_id if last else None,
         last_rescan_status=last.status.value if last else None,
@@ -57,7 +57,7 @@ async def list_signing_keys(call: Call) -> models.SigningKeys:
     """List the keys that sign and have signed update manifests."""
     from shared.contract.rootkeys import parse_root_key_package  # loads cryptography
 
-    keyring = await call.app.signing.keyring()
+    keyring = await call.app.updates.signing.keyring()
     package = parse_root_key_package(keyring.root_key_package.encode())
     disabled = {item.hash for item in package.disabled_signing_keys}
     expires = package.expires

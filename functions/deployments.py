@@ -36,7 +36,7 @@ _ONE = "/{deploymentId}"
 )
 async def create_or_update_deployment(call: Call) -> models.Deployment:
     """Deploy an update to a group, or change its deployment of that id: what is left out stays."""
-    deployment = await call.app.deploy.create(
+    deployment = await call.app.deployments.deploy.create(
         call.instance,
         _request(call, call.body(models.Deployment)),
         author=call.principal.object_id,
@@ -57,14 +57,14 @@ async def create_or_update_deployment(call: Call) -> models.Deployment:
 )
 async def list_deployments_for_group(call: Call) -> models.Page[models.Deployment]:
     """List the deployments of a group, by their ids or by their start."""
-    page = await call.app.deployment_lists.page(
+    page = await call.app.deployments.lists.page(
         call.instance,
         call.part("groupId"),
         is_newest_first=is_newest_first(call.query("orderby")),
         token=call.page_token(),
         size=call.page_size(),
     )
-    classes = await call.app.deploy.classes_of(call.instance, call.part("groupId"))
+    classes = await call.app.deployments.deploy.classes_of(call.instance, call.part("groupId"))
     items = [wire.deployment(item, _targets(item, classes)) for item in page.items]
     return call.page(items, page)
 
@@ -90,7 +90,9 @@ async def get_deployment(call: Call) -> models.Deployment:
 )
 async def delete_deployment(call: Call) -> None:
     """Forget a deployment."""
-    await call.app.deploy.delete(call.instance, call.part("groupId"), call.part("deploymentId"))
+    await call.app.deployments.deploy.delete(
+        call.instance, call.part("groupId"), call.part("deploymentId")
+    )
 
 
 @api.operation(
@@ -145,7 +147,7 @@ def _rollback_policy(policy: models.RollbackPolicy | None) -> RollbackPolicy | N
 
 async def _class_ids(call: Call, deployment: Deployment) -> list[str]:
     return _targets(
-        deployment, await call.app.deploy.classes_of(call.instance, deployment.group_id)
+        deployment, await call.app.deployments.deploy.classes_of(call.instance, deployment.group_id)
     )
 
 
@@ -166,12 +168,14 @@ def _overall(statuses: Sequence[SubgroupStatus]) -> Any:
 
 async def deployment_of(call: Call) -> Deployment:
     """The deployment that the path names."""
-    return await call.app.deploy.get(call.instance, call.part("groupId"), call.part("deploymentId"))
+    return await call.app.deployments.deploy.get(
+        call.instance, call.part("groupId"), call.part("deploymentId")
+    )
 
 
 async def status_of(call: Call) -> tuple[Deployment, list[SubgroupStatus]]:
     """The deployment that the path names and how it stands, class by class."""
-    return await call.app.reports.status(
+    return await call.app.reporting.reports.status(
         call.instance, call.part("groupId"), call.part("deploymentId")
     )
 

@@ -27,7 +27,7 @@ _UNKNOWN_OR_USED = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 )
 async def list_device_classes(call: Call) -> models.Page[models.DeviceClass]:
     """List the device classes."""
-    page = await call.app.fleet.class_page(
+    page = await call.app.ports.fleet.class_page(
         call.instance,
         friendly_name_of(call.query("filter")),
         token=call.page_token(),
@@ -56,7 +56,7 @@ async def get_device_class(call: Call) -> models.DeviceClass:
 async def list_installable_updates_for_device_class(call: Call) -> models.Page[models.UpdateInfo]:
     """List the updates that fit a device class."""
     known = await _known(call)
-    fitting = await call.app.best_updates.fitting(call.instance, known.device_class)
+    fitting = await call.app.updates.best.fitting(call.instance, known.device_class)
     return models.Page([wire.update_info(item) for item in fitting])
 
 
@@ -72,7 +72,7 @@ async def update_device_class(call: Call) -> models.DeviceClass:
     """Give a device class a friendly name."""
     patch = call.body(models.DeviceClassPatch)
     return wire.device_class(
-        await call.app.fleet_changes.rename_class(
+        await call.app.reporting.changes.rename_class(
             call.instance, call.part("deviceClassId"), patch.friendly_name
         )
     )
@@ -87,9 +87,9 @@ async def update_device_class(call: Call) -> models.DeviceClass:
 )
 async def delete_device_class(call: Call) -> None:
     """Delete a device class that has no devices."""
-    await call.app.fleet_changes.delete_class(call.instance, call.part("deviceClassId"))
+    await call.app.reporting.changes.delete_class(call.instance, call.part("deviceClassId"))
 
 
 async def _known(call: Call) -> KnownClass:
     """The device class that the path names."""
-    return await known_class(call.app.fleet, call.instance, call.part("deviceClassId"))
+    return await known_class(call.app.ports.fleet, call.instance, call.part("deviceClassId"))

@@ -40,7 +40,7 @@ _DEVICE = "management/devices/{deviceId}"
 )
 async def list_devices(call: Call) -> models.Page[models.Device]:
     """List devices: all, or those of a group or of a device class."""
-    page = await call.app.device_lists.page(
+    page = await call.app.devices.lists.page(
         call.instance,
         device_filter(call.query("filter")),
         token=call.page_token(),
@@ -111,7 +111,7 @@ async def list_update_history_of_module(call: Call) -> models.Page[models.Instal
 )
 async def list_health_of_devices(call: Call) -> models.Page[models.DeviceHealth]:
     """List the health of one device, or of all that are unhealthy."""
-    page = await call.app.health.page(
+    page = await call.app.devices.health.page(
         call.instance,
         health_filter(call.query("filter")),
         token=call.page_token(),
@@ -134,7 +134,9 @@ _KIND: Any = models.ImportType
 async def import_devices(call: Call) -> Reply[None]:
     """Start to read devices, modules or all again from the hub; one that runs answers for it."""
     kind = call.body(_KIND)
-    identity = await call.app.import_devices.start(call.instance, kind, call.app.clock.fresh_id())
+    identity = await call.app.devices.registry_sync.start(
+        call.instance, kind, call.app.ports.clock.fresh_id()
+    )
     return accepted(call, "management", "operations", identity)
 
 
@@ -147,7 +149,7 @@ async def import_devices(call: Call) -> Reply[None]:
 )
 async def list_device_operations(call: Call) -> models.Page[models.Operation]:
     """List operations on devices, newest first."""
-    page = await call.app.operations.list(
+    page = await call.app.ports.operations.list(
         call.instance,
         call.page_token(),
         size=call.page_size(),
@@ -167,7 +169,7 @@ async def list_device_operations(call: Call) -> models.Page[models.Operation]:
 async def get_device_operation(call: Call) -> Reply[models.Operation]:
     """Read how an operation on devices is doing."""
     identity = call.part("operationId")
-    stored = await call.app.operations.get(call.instance, identity)
+    stored = await call.app.ports.operations.get(call.instance, identity)
     if stored is None or stored.value.kind != "devices":
         raise NotFound(f"Operation '{identity}' does not exist.", target="operationId")
     return Reply(wire.device_operation(stored), RETRY)
@@ -176,7 +178,7 @@ async def get_device_operation(call: Call) -> Reply[models.Operation]:
 async def _device(call: Call, module_id: str | None) -> models.Device:
     device_id = call.part("deviceId")
     key = device_key(device_id, module_id)
-    rows = await call.app.devices.load(call.instance, bucket_of(device_id), [key])
+    rows = await call.app.ports.devices.load(call.instance, bucket_of(device_id), [key])
     if key not in rows or view(rows[key].value).device_class is None:
         raise NotFound(f"Device '{key}' does not exist.", target="deviceId")
     return _rendered(rows[key].value, await _best_updates(call))
@@ -184,7 +186,7 @@ async def _device(call: Call, module_id: str | None) -> models.Device:
 
 async def _best_updates(call: Call) -> Mapping[str, UpdateId | None]:
     """The best update of each class."""
-    classes = await call.app.fleet.classes(call.instance)
+    classes = await call.app.ports.fleet.classes(call.instance)
     return {known.device_class.class_id: known.best_update for known in classes}
 
 
@@ -195,7 +197,7 @@ def _rendered(record: DeviceRecord, best: Mapping[str, UpdateId | None]) -> mode
 
 
 async def _history(call: Call, module_id: str | None) -> models.Page[models.Installation]:
-    page = await call.app.device_history.page(
+    page = await call.app.devices.history.page(
         call.instance,
         call.part("deviceId"),
         module_id,

@@ -41,20 +41,20 @@ async def relay_twin_changes(events: typing.List[func.EventHubEvent]) -> None:  
         return
     # the metadata of every event is that of the whole batch
     properties = (events[0].metadata or {})["PropertiesArray"]
-    await container().relay.relay(
+    await container().devices.relay.relay(
         [HubEvent(each, event.get_body()) for each, event in zip(properties, events, strict=True)]
     )
 
 
 @bp.event_grid_trigger(arg_name="event")
 async def apply_twin_changes(event: func.CloudEvent) -> None:
-    """Fold the twin changes of one device bucket."""
+    """Fold the twin changes, or deletions of modules, of one device bucket."""
     await _fold_twin_changes(event.get_json())
 
 
 @bp.event_grid_trigger(arg_name="event")
 async def apply_device_event(event: func.EventGridEvent) -> None:
-    """Fold a device's creation, deletion, connection or disconnection."""
+    """Fold a device's deletion, connection or disconnection; a new one is heard of by its twin."""
     at = event.event_time
     await _fold_device_event(event.event_type, event.get_json(), at.isoformat() if at else "")
 
@@ -62,18 +62,18 @@ async def apply_device_event(event: func.EventGridEvent) -> None:
 @bp.event_grid_trigger(arg_name="event")
 async def apply_malware_result(event: func.EventGridEvent) -> None:
     """Take in a result of Microsoft Defender for Storage."""
-    await container().defender_results.receive(event.get_json())
+    await container().scanning.defender_results.receive(event.get_json())
 
 
 async def replay(blob_name: str) -> None:
     """Handle the events of a dead-letter blob as if they had been delivered, then remove it."""
-    letters = container().dead_letters
+    letters = container().maintenance.dead_letters
     for event in await letters.read(blob_name):
         blob = blob_of(event.subject)
         if event.kind == EventType.TWIN_CHANGES:
             await _fold_twin_changes(event.data)
         elif event.kind == EventType.MALWARE_SCANNED:
-            await container().defender_results.receive(event.data)
+            await container().scanning.defender_results.receive(event.data)
         elif blob is not None:
             await letters.raise_again(*blob)
         else:
@@ -83,14 +83,20 @@ async def replay(blob_name: str) -> None:
 
 async def _fold_twin_changes(data: object) -> None:
     app = container()
-    chunk = app.relay.chunk_of(data)
+    chunk = app.devices.relay.chunk_of(data)
     if chunk is None:
         await _refuse(Refusal.MALFORMED)
         return
     try:
-        await app.observe.twin_changes(chunk.instance, chunk.bucket, chunk.changes)
-        await app.collect_logs.reported(chunk.instance, chunk.changes)
-        await app.lag_meter.folded(chunk.instance, max(item.at for item in chunk.changes))
+        await app.devices.observe.twin_changes(chunk.instance, chunk.bucket, chunk.changes)
+        await app.devices.log_collections.reported(chunk.instance, chunk.changes)
+        for gone in chunk.deletions:
+            await app.devices.observe.deleted(
+                chunk.instance, gone.device_id, gone.module_id, gone.at
+            )
+        times = [change.at for change in chunk.changes]
+        times += [gone.at for gone in chunk.deletions]
+        await app.maintenance.lag_meter.folded(chunk.instance, max(times))
     except InvalidInput:
         await _refuse(Refusal.MALFORMED)
 
@@ -98,7 +104,10 @@ async def _fold_twin_changes(data: object) -> None:
 async def _fold_device_event(kind: str, data: object, at: str) -> None:
     app = container()
     found = data if isinstance(data, dict) else {}
-    instance, device_id = app.relay.instances.get(str(found.get("hubName"))), found.get("deviceId")
+    instance, device_id = (
+        app.devices.relay.instances.get(str(found.get("hubName"))),
+        found.get("deviceId"),
+    )
     if instance is None:
         await _refuse(Refusal.FOREIGN)
     elif not isinstance(device_id, str) or not device_id:
@@ -119,11 +128,13 @@ async def _fold_lifecycle(
         raise InvalidInput("A module's id is a string.", target="moduleId")
     when = instant(at) if at else ""
     if kind == EventType.DEVICE_DELETED:
-        await app.observe.deleted(instance, device_id, module_id, when or app.clock.now())
+        await app.devices.observe.deleted(
+            instance, device_id, module_id, when or app.ports.clock.now()
+        )
     elif kind in (EventType.DEVICE_CONNECTED, EventType.DEVICE_DISCONNECTED):
         state = data.get("deviceConnectionStateEventInfo")
         number = state.get("sequenceNumber", "") if isinstance(state, dict) else ""
-        await app.observe.connection(
+        await app.devices.observe.connection(
             instance,
             device_id,
             module_id,
@@ -135,4 +146,4 @@ async def _fold_lifecycle(
 
 async def _refuse(reason: Refusal) -> None:
     log.warning("refused an event: %s", reason)
-    await container().refusals.count({reason: 1})
+    await container().devices.refusals.count({reason: 1})

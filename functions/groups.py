@@ -30,7 +30,7 @@ _UNKNOWN_OR_USED = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 )
 async def get_update_compliance(call: Call) -> models.UpdateCompliance:
     """Read the compliance of the whole instance."""
-    return wire.compliance(await call.app.reports.compliance(call.instance))
+    return wire.compliance(await call.app.reporting.reports.compliance(call.instance))
 
 
 @api.operation(
@@ -42,7 +42,7 @@ async def get_update_compliance(call: Call) -> models.UpdateCompliance:
 )
 async def list_groups(call: Call) -> models.Page[models.Group]:
     """List the groups; the default group comes first."""
-    page = await call.app.group_lists.page(
+    page = await call.app.reporting.groups.page(
         call.instance,
         group_ordering(call.query("orderby")),
         token=call.page_token(),
@@ -54,7 +54,7 @@ async def list_groups(call: Call) -> models.Page[models.Group]:
 @api.operation("GET", _GROUP, Action.MANAGEMENT_READ, statuses=(HTTPStatus.NOT_FOUND,))
 async def get_group(call: Call) -> models.Group:
     """Read a group."""
-    return _group(await call.app.group_lists.get(call.instance, call.part("groupId")))
+    return _group(await call.app.reporting.groups.get(call.instance, call.part("groupId")))
 
 
 @api.operation(
@@ -66,7 +66,7 @@ async def get_group(call: Call) -> models.Group:
 )
 async def delete_group(call: Call) -> None:
     """Delete a group that has neither devices nor active or cancelled deployments."""
-    await call.app.fleet_changes.delete_group(call.instance, call.part("groupId"))
+    await call.app.reporting.changes.delete_group(call.instance, call.part("groupId"))
 
 
 @api.operation(
@@ -78,7 +78,7 @@ async def delete_group(call: Call) -> None:
 )
 async def get_update_compliance_for_group(call: Call) -> models.UpdateCompliance:
     """Read the compliance of a group."""
-    found = await call.app.reports.compliance(call.instance, call.part("groupId"))
+    found = await call.app.reporting.reports.compliance(call.instance, call.part("groupId"))
     return wire.compliance(found)
 
 
@@ -90,7 +90,7 @@ async def get_update_compliance_for_group(call: Call) -> models.UpdateCompliance
 )
 async def list_best_updates_for_group(call: Call) -> models.Page[models.UpdatableDevices]:
     """List the best update for each device class of a group."""
-    subgroups = await call.app.reports.subgroups(call.instance, call.part("groupId"))
+    subgroups = await call.app.reporting.reports.subgroups(call.instance, call.part("groupId"))
     items = [_best(call, item) for item in subgroups if item.known.best_update]
     return models.Page(items)
 
@@ -104,7 +104,7 @@ async def list_best_updates_for_group(call: Call) -> models.Page[models.Updatabl
 )
 async def list_failures_for_group(call: Call) -> models.Page[models.FailureCount]:
     """List why devices of a group have failed in their last deployment, the most frequent first."""
-    counts = await call.app.reports.failures(call.instance, call.part("groupId"))
+    counts = await call.app.reporting.reports.failures(call.instance, call.part("groupId"))
     return models.Page(wire.failures(counts))
 
 
@@ -120,7 +120,7 @@ async def list_device_class_subgroups_for_group(
 ) -> models.Page[models.DeviceClassSubgroup]:
     """List the device classes that a group has devices of."""
     wanted = properties_of(call.query("filter")).items()
-    subgroups = await call.app.reports.subgroups(call.instance, call.part("groupId"))
+    subgroups = await call.app.reporting.reports.subgroups(call.instance, call.part("groupId"))
     return models.Page(
         [
             _subgroup(call, item)
@@ -150,7 +150,7 @@ async def get_device_class_subgroup(call: Call) -> models.DeviceClassSubgroup:
 )
 async def delete_device_class_subgroup(call: Call) -> None:
     """Delete a device class of a group that has neither devices nor an active deployment."""
-    await call.app.fleet_changes.delete_subgroup(
+    await call.app.reporting.changes.delete_subgroup(
         call.instance, call.part("groupId"), call.part("deviceClassId")
     )
 
@@ -181,7 +181,7 @@ async def get_best_updates_for_device_class_subgroup(call: Call) -> models.Updat
 
 
 async def _find_subgroup(call: Call) -> SubgroupSummary:
-    return await call.app.reports.subgroup(
+    return await call.app.reporting.reports.subgroup(
         call.instance, call.part("groupId"), call.part("deviceClassId")
     )
 

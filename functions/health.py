@@ -19,7 +19,7 @@ _GROUP = "management/groups/{groupId}"
 )
 async def get_connection_health(call: Call) -> models.ConnectionHealth:
     """Read how many devices are connected, and when the others were last heard of."""
-    return wire.connection_health(await call.app.reports.connections(call.instance))
+    return wire.connection_health(await call.app.reporting.reports.connections(call.instance))
 
 
 @api.operation(
@@ -31,7 +31,7 @@ async def get_connection_health(call: Call) -> models.ConnectionHealth:
 )
 async def get_connection_health_for_group(call: Call) -> models.ConnectionHealth:
     """Read how many devices of a group are connected, and when the others were last heard of."""
-    found = await call.app.reports.connections(call.instance, call.part("groupId"))
+    found = await call.app.reporting.reports.connections(call.instance, call.part("groupId"))
     return wire.connection_health(found)
 
 
@@ -43,5 +43,5 @@ async def get_connection_health_for_group(call: Call) -> models.ConnectionHealth
 )
 async def get_event_health(call: Call) -> models.EventHealth:
     """Read how many events were refused, and which counters were found to have drifted."""
-    refused = await call.app.refusal_counts.list()
-    return wire.event_health(refused, await call.app.recounts.list(call.instance))
+    refused = await call.app.ports.refusal_counts.list()
+    return wire.event_health(refused, await call.app.ports.recounts.list(call.instance))

@@ -32,7 +32,9 @@ async def start_log_collection(call: Call) -> models.LogCollection:
         raise InvalidInput("'operationId' must be the one of the path.", target="/operationId")
     devices = [DeviceLog(item.device_id, item.module_id) for item in body.device_list]
     return wire.log_collection(
-        await call.app.collect_logs.start(call.instance, identity, devices, body.description)
+        await call.app.devices.log_collections.start(
+            call.instance, identity, devices, body.description
+        )
     )
 
 
@@ -44,10 +46,10 @@ async def start_log_collection(call: Call) -> models.LogCollection:
 )
 async def list_log_collections(call: Call) -> models.Page[models.LogCollection]:
     """List log collections by their ids."""
-    page = await call.app.log_collections.list(
+    page = await call.app.ports.log_collections.list(
         call.instance, call.page_token(), size=call.page_size()
     )
-    now = call.app.clock.now()
+    now = call.app.ports.clock.now()
     items = [wire.log_collection(item.as_of(now)) for item in page.items]
     return call.page(items, Page(items, page.token))
 
@@ -56,7 +58,7 @@ async def list_log_collections(call: Call) -> models.Page[models.LogCollection]:
 async def get_log_collection(call: Call) -> models.LogCollection:
     """Read a log collection."""
     return wire.log_collection(
-        await call.app.collect_logs.get(call.instance, call.part("operationId"))
+        await call.app.devices.log_collections.get(call.instance, call.part("operationId"))
     )
 
 
@@ -68,8 +70,17 @@ async def get_log_collection(call: Call) -> models.LogCollection:
 )
 async def get_log_collection_detailed_status(call: Call) -> models.LogCollectionDetailedStatus:
     """Read how far a log collection is, device by device."""
-    service = call.app.collect_logs
+    service = call.app.devices.log_collections
     found = await service.get(call.instance, call.part("operationId"))
     return wire.log_collection_details(
         found, {item.key: service.location(call.instance, found, item) for item in found.devices}
     )
+
+
+@api.operation("GET", _ONE + "/files", Action.MANAGEMENT_READ, is_paged=True, statuses=_UNKNOWN)
+async def list_log_files(call: Call) -> models.Page[models.LogFile]:
+    """List what devices have uploaded, with links that open for an hour. Additional."""
+    page = await call.app.devices.log_collections.files(
+        call.instance, call.part("operationId"), call.page_token()
+    )
+    return call.page([wire.log_file(item) for item in page.items], page)

@@ -2,7 +2,7 @@
 
 from functions.api import Api, Call
 from shared.domain.access import actions_of
-from shared.http import operating_models as models
+from shared.http.models import operating as models
 
 api = Api()
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from functions.api import Api, Call
 from shared.domain.access import Action, actions_of
 from shared.domain.errors import NotFound
-from shared.http import operating_models as models
+from shared.http.models import operating as models
 from shared.http.route import QueryParameter
 from shared.services.maintenance.poison import PoisonItem
 from shared.services.maintenance.service_health import Dependency, QueueState
@@ -21,14 +21,14 @@ _QUEUE = QueryParameter("queue", "Only what failed in this queue, `blobs` or `ev
 @api.operation("GET", "operations/queues", Action.OPERATIONS_READ, is_additional=True)
 async def list_queues(call: Call) -> models.QueueList:
     """List the work queues of the service: length, age of the oldest message, failed for good."""
-    queues = await call.app.service_health.queues()
+    queues = await call.app.maintenance.service_health.queues()
     return models.QueueList(value=[_queue(item) for item in queues])
 
 
 @api.operation("GET", "operations/health", Action.OPERATIONS_READ, is_additional=True)
 async def get_service_health(call: Call) -> models.ServiceHealth:
     """Read how the service is doing: what it depends on, its queues, the lag of its events."""
-    health = call.app.service_health
+    health = call.app.maintenance.service_health
     dependencies = [*await health.stores(), *await health.others()]
     queues, lag = await health.queues(), await health.lag(call.instance)
     return models.ServiceHealth(
@@ -47,7 +47,7 @@ async def get_service_health(call: Call) -> models.ServiceHealth:
 async def list_poison(call: Call) -> models.PoisonList:
     """List what failed for good, with its cause; of each queue the first 32 messages."""
     wanted = _wanted(call, None)
-    found = [item async for item in call.app.poison.list(call.query(_QUEUE.name))]
+    found = [item async for item in call.app.maintenance.poison.list(call.query(_QUEUE.name))]
     return models.PoisonList(value=[_poison(item) for item in found if wanted(item)])
 
 
@@ -128,7 +128,10 @@ def _wanted(call: Call, cause: str | None) -> Callable[[PoisonItem], bool]:
 async def _handle(
     call: Call, queue: str | None, wanted: Callable[[PoisonItem], bool], *, is_discard: bool
 ) -> models.PoisonOutcomes:
-    done = [item async for item in call.app.poison.replay(queue, wanted, only_drops=is_discard)]
+    done = [
+        item
+        async for item in call.app.maintenance.poison.replay(queue, wanted, only_drops=is_discard)
+    ]
     return models.PoisonOutcomes(
         value=[
             models.PoisonOutcome(

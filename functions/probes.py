@@ -25,7 +25,7 @@ async def get_liveness(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route(route="health/ready", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def get_readiness(req: func.HttpRequest) -> func.HttpResponse:
     """Say whether requests can be served."""
-    if await container().service_health.is_ready():
+    if await container().maintenance.service_health.is_ready():
         return _answer({"status": "Healthy"}, HTTPStatus.OK)
     return _answer({"status": "Unhealthy"}, HTTPStatus.SERVICE_UNAVAILABLE)
 
@@ -33,7 +33,7 @@ async def get_readiness(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def get_health(req: func.HttpRequest) -> func.HttpResponse:
     """Say how the service and what it depends on stand; `operations/health` has the details."""
-    health = container().service_health
+    health = container().maintenance.service_health
     status = status_of([*await health.stores(), *await health.others()])
     is_down = status == "Unhealthy"
     return _answer(

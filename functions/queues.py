@@ -20,28 +20,28 @@ _LAST_DELIVERY = 5
 async def fetch_import(message: func.QueueMessage) -> None:
     """Fetch what an import names into quarantine."""
     order = _read(messages.FetchImport, message)
-    await container().import_fetch.run(order.instance, order.operation)
+    await container().imports.fetch.run(order.instance, order.operation)
 
 
 @bp.queue_trigger(arg_name="message", queue_name="scan", connection=STATE_CONNECTION)
 async def go_on_scanning(message: func.QueueMessage) -> None:
     """Look whether the verdicts have come that an import waits for."""
     order = _read(messages.ScanImport, message)
-    await container().import_scan.run(order.instance, order.operation)
+    await container().imports.scan.run(order.instance, order.operation)
 
 
 @bp.queue_trigger(arg_name="message", queue_name="publish", connection=STATE_CONNECTION)
 async def publish_import(message: func.QueueMessage) -> None:
     """Publish what was scanned."""
     order = _read(messages.PublishImport, message)
-    await container().import_publish.run(order.instance, order.operation)
+    await container().imports.publish.run(order.instance, order.operation)
 
 
 @bp.queue_trigger(arg_name="message", queue_name="delete", connection=STATE_CONNECTION)
 async def run_update_deletion(message: func.QueueMessage) -> None:
     """Delete an update and what it alone needed."""
     order = _read(messages.DeleteUpdate, message)
-    service = container().delete_update
+    service = container().updates.deletion
     await _or_end(
         message,
         service.run(order.instance, order.operation),
@@ -52,14 +52,14 @@ async def run_update_deletion(message: func.QueueMessage) -> None:
 @bp.queue_trigger(arg_name="message", queue_name="recall", connection=STATE_CONNECTION)
 async def stop_recalled_update(message: func.QueueMessage) -> None:
     """Stop whatever hands out a recalled update."""
-    await container().recalls.run(_read(messages.StopRecalled, message))
+    await container().updates.recalls.run(_read(messages.StopRecalled, message))
 
 
 @bp.queue_trigger(arg_name="message", queue_name="rescan", connection=STATE_CONNECTION)
 async def rescan(message: func.QueueMessage) -> None:
     """Scan one published file again."""
     order = _read(messages.RescanStep, message)
-    service = container().rescan
+    service = container().scanning.rescan
     await _or_end(
         message,
         service.run(order.instance, order.operation, order.step),
@@ -70,7 +70,7 @@ async def rescan(message: func.QueueMessage) -> None:
 @bp.queue_trigger(arg_name="message", queue_name="fanout", connection=STATE_CONNECTION)
 async def fan_out(message: func.QueueMessage) -> None:
     """Hand out the work of a new or changed deployment."""
-    await container().fan_outs.run(_read(messages.FanOut, message))
+    await container().deployments.fan_outs.run(_read(messages.FanOut, message))
 
 
 @bp.queue_trigger(arg_name="message", queue_name="reconcile", connection=STATE_CONNECTION)
@@ -79,29 +79,29 @@ async def reconcile(message: func.QueueMessage) -> None:
     order = _read(messages.Reconcile, message)
     app = container()
     if order.unexplained:
-        await app.observe.look_again(order.instance, order.bucket, order.unexplained)
+        await app.devices.observe.look_again(order.instance, order.bucket, order.unexplained)
     else:
-        await app.reconcile.run(order)
+        await app.deployments.reconcile.run(order)
 
 
 @bp.queue_trigger(arg_name="message", queue_name="rollup", connection=STATE_CONNECTION)
 async def roll_up(message: func.QueueMessage) -> None:
     """Sum up the counters of a group."""
     order = _read(messages.RollUp, message)
-    await container().rollup.group(order.instance, order.group)
+    await container().reporting.rollup.group(order.instance, order.group)
 
 
 @bp.queue_trigger(arg_name="message", queue_name="resign", connection=STATE_CONNECTION)
 async def resign(message: func.QueueMessage) -> None:
     """Sign published updates anew, and hand the signatures to devices that still need them."""
-    await container().resign.run(_read(messages.Resign, message))
+    await container().updates.resign.run(_read(messages.Resign, message))
 
 
 @bp.queue_trigger(arg_name="message", queue_name="registry", connection=STATE_CONNECTION)
 async def run_device_import(message: func.QueueMessage) -> None:
     """Read one page of the registry."""
     order = _read(messages.RegistryStep, message)
-    service = container().import_devices
+    service = container().devices.registry_sync
     await _or_end(
         message,
         service.run(order.instance, order.operation, order.step),
@@ -113,7 +113,7 @@ async def run_device_import(message: func.QueueMessage) -> None:
 async def ask_for_logs(message: func.QueueMessage) -> None:
     """Ask the devices of a log collection."""
     order = _read(messages.CollectLogs, message)
-    await container().collect_logs.run(order.instance, order.collection)
+    await container().devices.log_collections.run(order.instance, order.collection)
 
 
 @bp.queue_trigger(arg_name="message", queue_name="replay", connection=STATE_CONNECTION)

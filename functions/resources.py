@@ -16,12 +16,14 @@ from functions import (
     operations,
     subgroup_deployments,
     updates,
+    uploads,
 )
 from functions.api import Api
 from shared.http.route import Route
 
 RESOURCES: tuple[Api, ...] = (
     updates.api,
+    uploads.api,
     devices.api,
     device_classes.api,
     groups.api,

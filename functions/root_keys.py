@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 async def get_root_keys(req: func.HttpRequest) -> func.HttpResponse:
     """Read the root key package: the same for every name, so that nobody learns which exist."""
     try:
-        keyring = await container().signing.keyring()
+        keyring = await container().updates.signing.keyring()
     except DeviceUpdateError as error:
         return problem(error)
     return func.HttpResponse(

@@ -35,8 +35,8 @@ async def list_deployments_for_device_class_subgroup(call: Call) -> models.Page[
     """List the deployments that concern a device class of a group, by id or by their start."""
     is_newest = is_newest_first(call.query("orderby"))
     group, class_id = call.part("groupId"), call.part("deviceClassId")
-    known = await call.app.reports.subgroup(call.instance, group, class_id)
-    stored = await call.app.deployments.of_group(call.instance, group)
+    known = await call.app.reporting.reports.subgroup(call.instance, group, class_id)
+    stored = await call.app.ports.deployments.of_group(call.instance, group)
     found = [item.value for item in stored if item.value.targets(known.known.device_class)]
     page = page_of_sorted(
         found,
@@ -70,12 +70,12 @@ async def delete_deployment_for_device_class_subgroup(call: Call) -> None:
     """Forget a deployment for a device class; its devices are left as they are."""
     group, class_id = call.part("groupId"), call.part("deviceClassId")
     identity = call.part("deploymentId")
-    _, statuses = await call.app.reports.status(call.instance, group, identity)
+    _, statuses = await call.app.reporting.reports.status(call.instance, group, identity)
     if all(status.class_id != class_id for status in statuses):
         raise NotFound(
             f"The deployment has nothing for device class '{class_id}'.", target="deviceClassId"
         )
-    await call.app.deploy.delete_for_class(call.instance, group, class_id, identity)
+    await call.app.deployments.deploy.delete_for_class(call.instance, group, class_id, identity)
 
 
 @api.operation(
@@ -88,7 +88,7 @@ async def stop_deployment(call: Call) -> models.Deployment:
     """Cancel a deployment for one device class."""
     return await _subgroup_answer(
         call,
-        await call.app.deploy.cancel(
+        await call.app.deployments.deploy.cancel(
             call.instance, *await _subgroup(call), call.principal.object_id
         ),
     )
@@ -104,7 +104,7 @@ async def retry_deployment(call: Call) -> models.Deployment:
     """Try a deployment again on the devices of one class where it failed."""
     return await _subgroup_answer(
         call,
-        await call.app.deploy.retry(
+        await call.app.deployments.deploy.retry(
             call.instance, *await _subgroup(call), call.principal.object_id
         ),
     )
@@ -139,7 +139,7 @@ async def list_device_states_for_device_class_subgroup_deployment(
     call: Call,
 ) -> models.Page[models.DeploymentDeviceState]:
     """List the devices of one class within a deployment."""
-    page = await call.app.device_lists.states(
+    page = await call.app.devices.lists.states(
         call.instance,
         (call.part("groupId"), call.part("deviceClassId"), call.part("deploymentId")),
         device_state_filter(call.query("filter")),

@@ -13,22 +13,22 @@ log = logging.getLogger(__name__)
 @bp.timer_trigger(arg_name="timer", schedule="10 * * * * *", use_monitor=False)
 async def recount(timer: func.TimerRequest) -> None:
     """Recount one bucket of devices, another each minute."""
-    await container().recount.next()
+    await container().devices.recount.next()
 
 
 @bp.timer_trigger(arg_name="timer", schedule="30 * * * * *", use_monitor=False)
 async def sweep(timer: func.TimerRequest) -> None:
     """Set going again what was lost on the way."""
     app = container()
-    await app.sweep.run()
-    await app.collect_logs.sweep()
+    await app.maintenance.sweep.run()
+    await app.devices.log_collections.sweep()
     await app.announcements.sweep()
 
 
 @bp.timer_trigger(arg_name="timer", schedule="15 */5 * * * *", use_monitor=False)
 async def check_scanners(timer: func.TimerRequest) -> None:
     """Begin a re-scan where the scanners know more than at the last one."""
-    await container().rescan.check()
+    await container().scanning.rescan.check()
 
 
 @bp.timer_trigger(arg_name="timer", schedule="40 */10 * * * *", use_monitor=False)

@@ -33,7 +33,9 @@ _UNKNOWN = (HTTPStatus.NOT_FOUND,)
 async def import_update(call: Call) -> Reply[None]:
     """Start the import of one update, or of a parent and the children it refers to."""
     items = parse_import_request(call.json())
-    identity = await call.app.imports.start(call.instance, items, call.app.clock.fresh_id())
+    identity = await call.app.imports.operations.start(
+        call.instance, items, call.app.ports.clock.fresh_id()
+    )
     return accepted(call, "updates", "operations", identity)
 
 
@@ -49,7 +51,7 @@ async def import_update(call: Call) -> Reply[None]:
 )
 async def list_updates(call: Call) -> models.Page[models.Update]:
     """List updates."""
-    page = await call.app.update_lists.page(
+    page = await call.app.updates.lists.page(
         call.instance,
         search=call.query("search"),
         is_deployable=is_deployable_of(call.query("filter")),
@@ -81,8 +83,8 @@ async def get_update(call: Call) -> models.Update:
 )
 async def delete_update(call: Call) -> Reply[None]:
     """Start the deletion of an update that nothing needs any more."""
-    identity = await call.app.delete_update.start(
-        call.instance, call.update_id(), call.app.clock.fresh_id()
+    identity = await call.app.updates.deletion.start(
+        call.instance, call.update_id(), call.app.ports.clock.fresh_id()
     )
     return accepted(call, "updates", "operations", identity)
 
@@ -99,7 +101,7 @@ async def recall_update(call: Call) -> models.Update:
     """Take an update back: no new deployments, running ones are cancelled. Additional."""
     reason = call.body(models.RecallInput).reason
     update_id = UpdateId(call.part("provider"), call.part("name"), call.part("version"))
-    return wire.update(await call.app.recalls.start(call.instance, update_id, reason))
+    return wire.update(await call.app.updates.recalls.start(call.instance, update_id, reason))
 
 
 @api.operation(
@@ -112,7 +114,7 @@ async def recall_update(call: Call) -> models.Update:
 )
 async def scan_updates(call: Call) -> Reply[None]:
     """Scan what is published again; what is found bad is recalled. Additional."""
-    identity = await call.app.rescan.start(call.instance, call.app.clock.fresh_id())
+    identity = await call.app.scanning.rescan.start(call.instance, call.app.ports.clock.fresh_id())
     return accepted(call, "updates", "operations", identity)
 
 
@@ -146,7 +148,7 @@ async def list_versions(call: Call) -> models.Page[str]:
     """List the versions of an update."""
     provider, name = call.part("provider"), call.part("name")
     is_deployable, token = is_deployable_of(call.query("filter")), call.page_token()
-    updates = call.app.updates
+    updates = call.app.ports.updates
     page = await updates.versions(
         call.instance,
         provider,
@@ -199,7 +201,7 @@ async def get_file(call: Call) -> models.UpdateFile:
 )
 async def list_update_operations(call: Call) -> models.Page[models.Operation]:
     """List import operations, newest first."""
-    page = await call.app.operations.list(
+    page = await call.app.ports.operations.list(
         call.instance,
         call.page_token(),
         size=call.page_size(),
@@ -220,7 +222,7 @@ async def list_update_operations(call: Call) -> models.Page[models.Operation]:
 async def get_update_operation(call: Call) -> Reply[models.Operation]:
     """Read how an import is doing."""
     identity = call.part("operationId")
-    stored = await call.app.operations.get(call.instance, identity)
+    stored = await call.app.ports.operations.get(call.instance, identity)
     if stored is None or stored.value.kind not in ("import", "delete", "rescan"):
         raise NotFound(f"Operation '{identity}' does not exist.", target="operationId")
     return Reply(wire.operation(call.instance, stored, call.api_version), RETRY)
@@ -228,7 +230,7 @@ async def get_update_operation(call: Call) -> Reply[models.Operation]:
 
 async def _stored(call: Call) -> Stored[Update]:
     update_id = call.update_id()
-    stored = await call.app.updates.get(call.instance, update_id)
+    stored = await call.app.ports.updates.get(call.instance, update_id)
     if stored is None:
         raise NotFound(f"Update '{update_id}' does not exist.", target="version")
     return stored
@@ -237,7 +239,7 @@ async def _stored(call: Call) -> Stored[Update]:
 async def _names(call: Call, provider: str | None = None) -> models.Page[str]:
     """A page of the providers, or of a provider's names; its token is the last one before."""
     after, size = call.page_token(), call.page_size()
-    found = await call.app.updates.names(call.instance, provider, after=after, size=size + 1)
+    found = await call.app.ports.updates.names(call.instance, provider, after=after, size=size + 1)
     if provider is not None and not found and after is None:
         raise NotFound(f"There are no updates of '{provider}'.", target="provider")
     items = list(found[:size])

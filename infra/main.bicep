@@ -188,6 +188,7 @@ module content 'modules/storage.bicep' = {
       { container: 'diagnostics', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
       { container: 'deadletter', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
       { container: 'audit', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
+      { container: 'uploads', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
       { container: 'rules', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
       { container: 'manifests', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataReader }
       { container: 'deadletter', principalId: identity.outputs.eventsPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }

@@ -213,12 +213,12 @@ class _Reader:
         if CLAMD in engines and not _CLAMD_ADDRESS.fullmatch(address):
             self._wrong.append("CLAMD_ADDRESS must be tcp://HOST:PORT or unix:///PATH")
         return ScanSettings(
-            engines,
-            address,
-            self.whole("CLAMD_MAX_BYTES", 25 << 20),
-            self.positive("DEFENDER_WAIT_SECONDS", 1800.0),
-            self.whole("SCAN_MAX_MEMBERS", 12_000, at_most=10_000_000),
-            self.whole("SCAN_MAX_RATIO", 200, at_most=1_000_000),
+            engines=engines,
+            clamd_address=address,
+            clamd_max_bytes=self.whole("CLAMD_MAX_BYTES", 25 << 20),
+            defender_wait_seconds=self.positive("DEFENDER_WAIT_SECONDS", 1800.0),
+            max_members=self.whole("SCAN_MAX_MEMBERS", 12_000, at_most=10_000_000),
+            max_ratio=self.whole("SCAN_MAX_RATIO", 200, at_most=1_000_000),
         )
 
     def directory(self, name: str, alternative: str) -> Path | None:

@@ -42,7 +42,15 @@ Table = Literal[
     "Audit",
 ]
 Container = Literal[
-    "imports", "quarantine", "content", "manifests", "rules", "deadletter", "diagnostics", "audit"
+    "imports",
+    "quarantine",
+    "content",
+    "manifests",
+    "rules",
+    "deadletter",
+    "diagnostics",
+    "audit",
+    "uploads",
 ]
 
 QUEUES: tuple[Queue, ...] = get_args(Queue)
@@ -69,7 +77,6 @@ class EventType(StrEnum):
     """Types of the events that reach Event Grid subscriptions."""
 
     TWIN_CHANGES = "OpenDeviceUpdate.TwinChanges"
-    DEVICE_CREATED = "Microsoft.Devices.DeviceCreated"
     DEVICE_DELETED = "Microsoft.Devices.DeviceDeleted"
     DEVICE_CONNECTED = "Microsoft.Devices.DeviceConnected"
     DEVICE_DISCONNECTED = "Microsoft.Devices.DeviceDisconnected"
@@ -99,44 +106,47 @@ class EventSubscription:
 
 EVENT_SUBSCRIPTIONS = (
     EventSubscription(
-        "twin-changes", "topic", "event_grid", "apply_twin_changes", (EventType.TWIN_CHANGES,)
+        name="twin-changes",
+        source="topic",
+        kind="event_grid",
+        function="apply_twin_changes",
+        event_types=(EventType.TWIN_CHANGES,),
     ),
     EventSubscription(
-        "device-lifecycle",
-        "iothub",
-        "event_grid",
-        "apply_device_event",
-        (
-            EventType.DEVICE_CREATED,
+        name="device-lifecycle",
+        source="iothub",
+        kind="event_grid",
+        function="apply_device_event",
+        event_types=(
             EventType.DEVICE_DELETED,
             EventType.DEVICE_CONNECTED,
             EventType.DEVICE_DISCONNECTED,
         ),
     ),
     EventSubscription(
-        "import-drop",
-        "storage",
-        "blob",
-        "import_dropped",
-        (EventType.BLOB_CREATED,),
-        "/blobServices/default/containers/imports/blobs/",
-        IMPORT_MANIFEST_SUFFIX,
+        name="import-drop",
+        source="storage",
+        kind="blob",
+        function="import_dropped",
+        event_types=(EventType.BLOB_CREATED,),
+        subject_begins_with="/blobServices/default/containers/imports/blobs/",
+        subject_ends_with=IMPORT_MANIFEST_SUFFIX,
     ),
     EventSubscription(
-        "quarantined",
-        "storage",
-        "blob",
-        "scan_quarantined",
-        (EventType.BLOB_CREATED,),
-        "/blobServices/default/containers/quarantine/blobs/",
-        SCAN_REQUEST,
+        name="quarantined",
+        source="storage",
+        kind="blob",
+        function="scan_quarantined",
+        event_types=(EventType.BLOB_CREATED,),
+        subject_begins_with="/blobServices/default/containers/quarantine/blobs/",
+        subject_ends_with=SCAN_REQUEST,
     ),
     EventSubscription(
-        "malware-scanned",
-        "defender",
-        "event_grid",
-        "apply_malware_result",
-        (EventType.MALWARE_SCANNED,),
+        name="malware-scanned",
+        source="defender",
+        kind="event_grid",
+        function="apply_malware_result",
+        event_types=(EventType.MALWARE_SCANNED,),
     ),
 )
 

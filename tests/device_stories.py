@@ -186,7 +186,7 @@ def stories(draw: st.DrawFn, *, with_deletions: bool = True, most: int = 14) -> 
     names = draw(st.permutations(NAMES))[:count]
     scene = [move for move in draw(st.sampled_from(_SCENES)) if with_deletions or move != "delete"]
     others = st.lists(st.sampled_from([*moves, "wish", "wish"]), max_size=most - len(scene))
-    asked_in_life: dict[tuple[str, str | None], list[Commanded]] = {name: [] for name in names}
+    asked_in_life: dict[tuple[str, str | None], list[Commanded]] = {name: [] for name in NAMES}
     for move in [*scene, *draw(others)]:
         _step(draw, story, move, names[:1] if move in scene else names, asked_in_life)
     return story
@@ -211,19 +211,34 @@ def _step(
                 asked_in_life[name].append(wish)
         return
     name = draw(st.sampled_from(names))
+    device = (name[0], None)
+    if device not in twins:
+        _create(draw, story, twins, device, asked_in_life)
     if name not in twins:
-        tags = draw(st.sampled_from([{}, {"ADUGroup": "hall"}]))
-        twins[name] = Twin(1, tags, desired_at=NEVER, reported_at=NEVER)
-        asked_in_life[name] = [] if name in story.deleted else wishes[-1:]
-        story.lives[name] += 1
+        _create(draw, story, twins, name, asked_in_life)
     if move == "delete":
-        del twins[name]
-        story.deleted.add(name)
+        for gone in [each for each in NAMES if name in (each, (each[0], None))]:
+            twins.pop(gone, None)
+            story.deleted.add(gone)
         event: Event | None = Deleted(*name, at_second(second))
     else:
         event = _event(draw, move, name, twins[name], second, asked_in_life[name])
     if event is not None:
         story.told.append((second, event))
+
+
+def _create(
+    draw: st.DrawFn,
+    story: Story,
+    twins: dict[tuple[str, str | None], Twin],
+    name: tuple[str, str | None],
+    asked_in_life: dict[tuple[str, str | None], list[Commanded]],
+) -> None:
+    wishes = [each.commanded for _, each in story.asked]
+    tags = draw(st.sampled_from([{}, {"ADUGroup": "hall"}]))
+    twins[name] = Twin(1, tags, desired_at=NEVER, reported_at=NEVER)
+    asked_in_life[name] = [] if name in story.deleted else wishes[-1:]
+    story.lives[name] += 1
 
 
 def _event(
@@ -448,9 +463,11 @@ class Service:
         self.hub.reach(story.end)
         # nothing is taken in of connections before the first twin change: these come later here
         ends = {
-            device_key(e.device_id, e.module_id): e.at
+            device_key(*name): e.at
             for _, e in story.told
             if isinstance(e, Deleted)
+            for name in NAMES
+            if (e.device_id, e.module_id) in (name, (name[0], None))
         }
         for event in sorted(self._early, key=lambda each: each.sequence):
             if event.at <= ends.get(device_key(event.device_id, event.module_id), ""):
@@ -482,13 +499,13 @@ class Service:
         queues = around(self.queues)
         fleet = around(self.fleet)
         return ObserveDevices(
-            around(self.processes[worker]),
-            fleet,
-            around(self.hub),
-            queues,
-            RollupScheduler(queues, 0.0),
-            BestUpdates(fleet, around(self.updates)),
-            Announcer(queues, 0.0),
+            devices=around(self.processes[worker]),
+            fleet=fleet,
+            hub=around(self.hub),
+            queues=queues,
+            rollups=RollupScheduler(queues, 0.0),
+            best_updates=BestUpdates(fleet, around(self.updates)),
+            announcer=Announcer(queues, 0.0),
             reads=Pacer(1e9),
         )
 
@@ -621,7 +638,10 @@ class Service:
         """
         stayed = {device_key(*name) for name in story.lives if name not in story.deleted}
         found: dict[str, Any] = {
-            key: observable(record) for key, record in (await self.records()).items()
+            key: observable(record)
+            for key, record in (await self.records()).items()
+            # that a module went with its device is known from the device's own row as well
+            if record.module_id is None or record.evidence or view(record).device_class
         }
         found["histories"] = sorted(
             (item.key, item.workflow_id, item.state, item.result_code, item.extended_result_codes)

@@ -59,6 +59,7 @@ from shared.domain.fleet.device import DeviceRecord, DeviceState, TwinChange, ke
 from shared.domain.fleet.device_class import DeviceClass
 from shared.domain.fleet.device_history import Installation
 from shared.domain.fleet.health import health_of
+from shared.domain.fleet.log_collection import LogCollection
 from shared.domain.fleet.recount import Recounted
 from shared.domain.operation import Operation
 from shared.domain.refused_events import Refusal, RefusedEvents
@@ -333,9 +334,7 @@ class MemoryBlobs:
     def is_own(self, url: str) -> bool:
         return url.startswith(_ADDRESS)
 
-    async def list(
-        self, container: Container, prefix: str, token: str | None = None
-    ) -> Page[BlobFacts]:
+    async def list(self, container: str, prefix: str, token: str | None = None) -> Page[BlobFacts]:
         await asyncio.sleep(0)
         found = [
             BlobFacts(name, facts["etag"], facts["modified"])
@@ -350,13 +349,19 @@ class MemoryBlobs:
             if place[0] == container and place[1].startswith(prefix):
                 del self.contents[place]
 
-    async def link(self, container: Container, name: str, filename: str) -> str:
+    async def link(
+        self, container: str, name: str, filename: str, *, hours: float | None = None
+    ) -> str:
         await asyncio.sleep(0)
-        return f"{_ADDRESS}{container}/{name}?filename={filename}"
+        lasting = "" if hours is None else f"&hours={hours:g}"
+        return f"{_ADDRESS}{container}/{name}?filename={filename}{lasting}"
 
     async def upload_link(self, container: str, hours: float) -> str:
         await asyncio.sleep(0)
         return f"{_ADDRESS}{container}?hours={hours}"
+
+    async def write_link(self, container: Container, name: str, *, hours: float) -> str:
+        return f"https://store/{container}/{name}?write-for={hours}"
 
     def address(self, container: str, name: str) -> str:
         return f"{_ADDRESS}{container}/{name}"
@@ -633,6 +638,16 @@ class MemoryDevices:
         ]
         return found[:size]
 
+    async def modules(
+        self, instance: str, bucket: int, device_id: str
+    ) -> Sequence[Stored[DeviceRecord]]:
+        await asyncio.sleep(0)
+        return [
+            row
+            for place, row in self.rows.items()
+            if place[:2] == (instance, bucket) and place[2].startswith(device_id + "/")
+        ]
+
     async def history(
         self,
         instance: str,
@@ -809,6 +824,30 @@ def _is_due(record: DeviceRecord, query: DueQuery) -> bool:
 def _listed_group(record: DeviceRecord) -> str | None:
     seen = view(record)
     return seen.group_id if seen.device_class else None
+
+
+class MemoryLogCollections:
+    def __init__(self) -> None:
+        self._rows = Rows[tuple[str, str], LogCollection]()
+
+    async def add(self, instance: str, collection: LogCollection) -> bool:
+        await asyncio.sleep(0)
+        return self._rows.insert((instance, collection.collection_id), collection)
+
+    async def get(self, instance: str, collection_id: str) -> Stored[LogCollection] | None:
+        await asyncio.sleep(0)
+        return self._rows.get((instance, collection_id))
+
+    async def save(self, instance: str, collection: LogCollection, etag: str) -> None:
+        await asyncio.sleep(0)
+        self._rows.replace((instance, collection.collection_id), collection, etag)
+
+    async def list(self, instance: str, token: str | None, *, size: int) -> Page[LogCollection]:
+        raise NotImplementedError
+
+    async def waiting(self, instance: str) -> Sequence[LogCollection]:
+        await asyncio.sleep(0)
+        return [row.value for _, row in self._rows.items() if row.value.waiting]
 
 
 class MemoryRecounts:

@@ -97,7 +97,13 @@ class Product:
     ) -> AsyncIterator[Fleet]:
         """Simulated devices of one group and model, named after it, while the block lasts."""
         devices = [
-            SimulatedDevice(f"{model}-{number}", MANUFACTURER, model, group, simulator)
+            SimulatedDevice(
+                device_id=f"{model}-{number}",
+                manufacturer=MANUFACTURER,
+                model=model,
+                group=group,
+                simulator=simulator,
+            )
             for number in range(count)
         ]
         async with Fleet(self.stack, devices, self._folder) as fleet:

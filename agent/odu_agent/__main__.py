@@ -26,6 +26,7 @@ commands:
   run        follow the hub (the default); installs by itself, or has it done by the installing half
              where the setting installerSocket says so
   installer  the installing half: takes orders over the local socket, runs privileged
+  trial      judge a new image after its first start, and leave it if it is not healthy
   check      explain what is wrong with configuration, connection or trust, and what to do
 """
 
@@ -51,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from .halves.server import run_installer
 
         return run_installer(config)
+    if options.command == "trial":
+        from .images.judge import run_trial
+
+        return run_trial(config)
     return _follow(config)
 
 
@@ -65,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         "command",
         nargs="?",
         default="run",
-        choices=["run", "installer", "check"],
+        choices=["run", "installer", "trial", "check"],
         metavar="command",
     )
     parser.add_argument(

@@ -87,6 +87,14 @@ class _StopError(Exception):
         self.result = result
 
 
+class _RestartError(Exception):
+    """A step cannot be judged before the device or the agent has restarted."""
+
+    def __init__(self, restart: Restart) -> None:
+        super().__init__(restart)
+        self.restart = restart
+
+
 class Deployment:
     """One run of one command's manifest."""
 
@@ -100,7 +108,7 @@ class Deployment:
     def run(self) -> DeploymentResult:
         """Carry it out; every failure becomes a result."""
         try:
-            restart = self._run()
+            restart = self._run_to_restart()
         except _StopError as stop:
             return self._ended_by(stop.result)
         except DownloadCancelledError:
@@ -115,6 +123,12 @@ class Deployment:
             steps=tuple(self._steps),
             restart=restart,
         )
+
+    def _run_to_restart(self) -> Restart | None:
+        try:
+            return self._run()
+        except _RestartError as error:
+            return error.restart
 
     def _run(self) -> Restart | None:
         parts = self._plan()
@@ -191,6 +205,8 @@ class Deployment:
 
     def _is_installed(self, part: Part) -> bool:
         result = self._call(part, part.handler.is_installed)
+        if result.result_code in _RESTARTS_NOW:
+            raise _RestartError(self._restart(part, _RESTARTS_NOW[result.result_code]))
         if result.result_code != ResultCode.INSTALLED:
             return False
         if self._steps[part.position].result_code != ResultCode.APPLY_SUCCESS:

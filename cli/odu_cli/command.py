@@ -140,6 +140,17 @@ class Session:
         finally:
             work.close()  # it may not have begun
 
+    def check_askable(self, *, is_confirmed: bool) -> None:
+        """Let a command go on that will ask, where somebody can answer or has done so.
+
+        Raises:
+            typer.BadParameter: Nobody is there to answer.
+        """
+        import sys
+
+        if not is_confirmed and (self.output.is_json or not sys.stdin.isatty()):
+            raise typer.BadParameter("nobody can be asked here; confirm with --yes")
+
     def confirm(self, question: str, *, is_confirmed: bool) -> None:
         """Ask before something is lost.
 
@@ -147,13 +158,8 @@ class Session:
             typer.Exit: The answer is no.
             typer.BadParameter: Nobody is there to answer.
         """
-        import sys
-
-        if is_confirmed:
-            return
-        if self.output.is_json or not sys.stdin.isatty():
-            raise typer.BadParameter("nobody can be asked here; confirm with --yes")
-        if not typer.confirm(question, err=True):
+        self.check_askable(is_confirmed=is_confirmed)
+        if not is_confirmed and not typer.confirm(question, err=True):
             raise typer.Exit(ExitCode.ERROR)
 
 

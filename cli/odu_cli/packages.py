@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from odu_cli.exit_codes import ExitCode
 from odu_cli.failures import Refused, as_error
+from odu_cli.handler_rules import handler_violations
 from odu_cli.manifest_builder import measure
 from shared.domain.errors import InvalidInput
 from shared.domain.updates.import_manifest import (
@@ -34,13 +35,20 @@ class Package:
     files: Mapping[str, Path]
 
 
-def load_package(path: Path, folder: Path | None = None, *, with_files: bool = True) -> Package:
+def load_package(
+    path: Path,
+    folder: Path | None = None,
+    *,
+    with_files: bool = True,
+    with_handlers: bool = False,
+) -> Package:
     """Read a manifest and check it and its files.
 
     Args:
         path: The manifest.
         folder: Where its files are; beside it if None.
         with_files: Whether to check the files.
+        with_handlers: Whether to check what the standard handlers require, as the service does not.
 
     Raises:
         Refused: With every violation.
@@ -49,6 +57,8 @@ def load_package(path: Path, folder: Path | None = None, *, with_files: bool = T
     with path.open("rb") as stream:
         data = stream.read(MAX_MANIFEST_BYTES + 1)
     manifest = parse(data, str(path))
+    if with_handlers:
+        check_handlers(manifest, str(path))
     place = folder or path.parent
     if with_files:
         found = list(_file_violations(manifest, place))
@@ -75,6 +85,20 @@ def parse(data: bytes, source: str) -> ImportManifest:
         return parse_import_manifest(data)
     except InvalidInput as error:
         raise _refused(f"{source} is not a valid import manifest", error) from error
+
+
+def check_handlers(manifest: ImportManifest, source: str) -> None:
+    """Check that the standard handlers of devices can carry out the steps.
+
+    Raises:
+        Refused: With every violation.
+    """
+    found = handler_violations(manifest)
+    if found:
+        raise _refused(
+            f"devices would refuse the steps of {source}",
+            InvalidInput("A handler would refuse the steps.", details=tuple(found)),
+        )
 
 
 def _refused(sentence: str, error: InvalidInput) -> Refused:

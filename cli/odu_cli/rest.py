@@ -102,7 +102,14 @@ class Rest:
         assert self._session is not None
         await self._session.close()
 
-    async def request(self, method: str, path: str, body: object = None) -> tuple[Any, Any]:
+    async def request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[Any, Any]:
         """Send a request; the headers and the JSON body of the answer.
 
         Args:
@@ -110,6 +117,7 @@ class Rest:
             path: Below the instance, or as the service gave it: from the root, with its
                 api-version.
             body: Sent as JSON, if not None.
+            headers: Further headers: conditions, say.
 
         Raises:
             RestError: The answer is an error, or not one of this API.
@@ -117,11 +125,11 @@ class Rest:
         """
         address = self._address(path)
         for left in range(self._patience, -1, -1):
-            status, headers, text = await self._send(method, address, body)
+            status, answered, text = await self._send(method, address, body, headers or {})
             if status not in _BUSY or not left:
                 break
-            await asyncio.sleep(_seconds_to_wait(headers))
-        return headers, _content(status, text)
+            await asyncio.sleep(_seconds_to_wait(answered))
+        return answered, _content(status, text)
 
     def _address(self, path: str) -> str:
         if path.startswith("/"):
@@ -133,12 +141,14 @@ class Rest:
             f"{separator}api-version={API_VERSION}"
         )
 
-    async def _send(self, method: str, address: str, body: object) -> tuple[int, Any, bytes]:
+    async def _send(
+        self, method: str, address: str, body: object, further: Mapping[str, str]
+    ) -> tuple[int, Any, bytes]:
         import aiohttp
         from yarl import URL
 
         assert self._session is not None
-        headers = {"Authorization": f"Bearer {await self._target.tokens.token()}"}
+        headers = {**further, "Authorization": f"Bearer {await self._target.tokens.token()}"}
         if method == "PATCH":
             headers["Content-Type"] = "application/merge-patch+json"
         try:
@@ -205,8 +215,13 @@ class Rest:
         *,
         starts_at: str = "2020-01-01T00:00:00Z",
         rollback_policy: Mapping[str, Any] | None = None,
+        only_new: bool = False,
     ) -> str:
-        """Deploy an update to a group, by default at once; the deployment's id."""
+        """Deploy an update to a group, by default at once; the deployment's id.
+
+        With `only_new` a deployment that the group has already under that id is left alone: the
+        answer is an error with the status 412.
+        """
         identity = deployment or f"d-{uuid.uuid4().hex[:12]}"
         body = {
             "deploymentId": identity,
@@ -216,7 +231,12 @@ class Rest:
         }
         if rollback_policy is not None:
             body["rollbackPolicy"] = rollback_policy
-        await self.request("PUT", deployment_path(group, identity), body)
+        await self.request(
+            "PUT",
+            deployment_path(group, identity),
+            body,
+            headers={"If-None-Match": "*"} if only_new else None,
+        )
         return identity
 
 

@@ -53,23 +53,26 @@ async def follow_operation(
     return state
 
 
-def conclude(session: Session, state: State, what: str) -> None:
+def conclude(session: Session, state: State, what: str, *, about: str = "") -> None:
     """Print an operation that has ended.
 
     Args:
         session: The run.
         state: The operation.
         what: It is, such as "the import".
+        about: The updates that it is about, where the operation does not say.
 
     Raises:
         Refused: It has failed.
     """
+    named = update_name(state["update"]) if state.get("update") else about
     if state["status"] == "Failed":
-        raise failed(what, state.get("error") or {}, dict(state))
+        subject = f"{what} of {named}" if named else what
+        raise failed(subject, state.get("error") or {}, dict(state))
     if session.output.is_json:
         session.output.document(state)
         return
-    update = f" of {update_name(state['update'])}" if state.get("update") else ""
+    update = f" of {named}" if named else ""
     size = f", {state['bytesDone']:,} bytes" if state.get("bytesDone") else ""
     session.output.done(f"{what}{update} succeeded{size}")
 

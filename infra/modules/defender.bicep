@@ -23,7 +23,7 @@ resource scan 'Microsoft.Security/defenderForStorageSettings@2025-06-01' = {
       onUpload: {
         isEnabled: true
         capGBPerMonth: gigabytes
-        filters: { excludeBlobsWithPrefix: ['imports/', 'content/', 'manifests/', 'rules/', 'deadletter/', 'diagnostics/', 'audit/'] }
+        filters: { excludeBlobsWithPrefix: ['imports/', 'content/', 'manifests/', 'rules/', 'deadletter/', 'diagnostics/', 'audit/', 'uploads/'] }
       }
       scanResultsEventGridTopicResourceId: topicId
       blobScanResultsOptions: 'blobIndexTags'

@@ -91,7 +91,6 @@ resource deviceLifecycle 'Microsoft.EventGrid/systemTopics/eventSubscriptions@20
     }
     filter: {
       includedEventTypes: [
-        'Microsoft.Devices.DeviceCreated'
         'Microsoft.Devices.DeviceDeleted'
         'Microsoft.Devices.DeviceConnected'
         'Microsoft.Devices.DeviceDisconnected'

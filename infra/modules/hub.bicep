@@ -1,4 +1,4 @@
-metadata description = 'The IoT hub; it routes twin changes to Event Hubs with its identity, and everything else to its own endpoint.'
+metadata description = 'The IoT hub; it routes twin changes and deletions to Event Hubs with its identity, and everything else to its own endpoint.'
 
 @description('Ending of the names.')
 param suffix string
@@ -59,6 +59,14 @@ resource hub 'Microsoft.Devices/IotHubs@2023-06-30' = {
           name: 'twin-changes'
           source: 'TwinChangeEvents'
           condition: 'true'
+          endpointNames: ['twins']
+          isEnabled: true
+        }
+        {
+          // deletions of modules, of which Event Grid is not told
+          name: 'module-deletions'
+          source: 'DeviceLifecycleEvents'
+          condition: 'opType = \'deleteModuleIdentity\' OR opType = \'deleteDeviceIdentity\''
           endpointNames: ['twins']
           isEnabled: true
         }

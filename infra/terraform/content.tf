@@ -7,6 +7,7 @@ locals {
     content     = "Storage Blob Data Contributor"
     diagnostics = "Storage Blob Data Contributor"
     deadletter  = "Storage Blob Data Contributor"
+    uploads     = "Storage Blob Data Contributor"
     audit       = "Storage Blob Data Contributor"
     rules       = "Storage Blob Data Contributor"
     manifests   = "Storage Blob Data Reader"

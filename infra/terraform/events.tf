@@ -24,7 +24,6 @@ locals {
       schema   = "EventGridSchema"
       filter = {
         includedEventTypes = [
-          "Microsoft.Devices.DeviceCreated",
           "Microsoft.Devices.DeviceDeleted",
           "Microsoft.Devices.DeviceConnected",
           "Microsoft.Devices.DeviceDisconnected",

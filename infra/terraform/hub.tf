@@ -1,4 +1,4 @@
-# The IoT hub; it routes twin changes to Event Hubs with its identity, and everything else to its own endpoint.
+# The IoT hub; it routes twin changes and deletions to Event Hubs with its identity, and everything else to its own endpoint.
 
 resource "azurerm_iothub" "hub" {
   name                          = "iot-${local.suffix}"
@@ -31,6 +31,15 @@ resource "azurerm_iothub" "hub" {
     name           = "twin-changes"
     source         = "TwinChangeEvents"
     condition      = "true"
+    endpoint_names = ["twins"]
+    enabled        = true
+  }
+
+  # deletions of modules, of which Event Grid is not told
+  route {
+    name           = "module-deletions"
+    source         = "DeviceLifecycleEvents"
+    condition      = "opType = 'deleteModuleIdentity' OR opType = 'deleteDeviceIdentity'"
     endpoint_names = ["twins"]
     enabled        = true
   }

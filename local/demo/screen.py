@@ -37,7 +37,7 @@ class Screen:
         self.say(f"[bold]{title}[/]")
         with deployment_bars(self.console, indent=8, is_quiet=self.is_quiet) as bars:
             for name in groups:
-                bars.show(name, Counts(0, 0, 0, 0, 0))
+                bars.show(name, Counts(total=0, in_progress=0, succeeded=0, failed=0, canceled=0))
             yield bars
 
     def compliance(self, rows: Sequence[tuple[str, Mapping[str, int]]]) -> None:

@@ -82,7 +82,15 @@ def _prepare(
     certificate = ensure_certificates(state)
     credentials = ensure_credentials(state, options.instances)
     progress.done("certificates", time.monotonic() - started, str(state.ca))
-    return parts.Site(state, options, credentials, certificate, sockets, parts_lock, group)
+    return parts.Site(
+        state=state,
+        options=options,
+        credentials=credentials,
+        certificate=certificate,
+        sockets=sockets,
+        parts_lock=parts_lock,
+        group=group,
+    )
 
 
 async def _serve(

@@ -49,7 +49,7 @@ class AzureBlobs:
         self._link_life = timedelta(hours=link_hours)
         self._block_bytes = block_bytes
 
-    def _blob(self, container: Container, name: str) -> BlobClient:
+    def _blob(self, container: str, name: str) -> BlobClient:
         return self._accounts.blobs.get_blob_client(container, name)
 
     async def read(
@@ -208,9 +208,7 @@ class AzureBlobs:
         if status != "success":
             raise DependencyFailed(f"Copying to '{blob.blob_name}' ended as '{status}'.")
 
-    async def list(
-        self, container: Container, prefix: str, token: str | None = None
-    ) -> Page[BlobFacts]:
+    async def list(self, container: str, prefix: str, token: str | None = None) -> Page[BlobFacts]:
         """See the port."""
         client = self._accounts.blobs.get_container_client(container)
         listing = client.list_blobs(name_starts_with=prefix, results_per_page=_PAGE)
@@ -241,14 +239,17 @@ class AzureBlobs:
             except ResourceNotFoundError:
                 return
 
-    async def link(self, container: Container, name: str, filename: str) -> str:
+    async def link(
+        self, container: str, name: str, filename: str, *, hours: float | None = None
+    ) -> str:
         """See the port."""
         from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
         service = self._accounts.blobs
         # rounded, so that devices of one run share a link and an unchanged twin stays unchanged
         now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-        start, expiry = now - _CLOCK_SKEW, now + self._link_life
+        life = self._link_life if hours is None else timedelta(hours=hours + 1)
+        start, expiry = now - _CLOCK_SKEW, now + life
         key = getattr(service.credential, "account_key", None)
         async with translated():
             delegation = None if key else await service.get_user_delegation_key(start, expiry)
@@ -285,6 +286,28 @@ class AzureBlobs:
                 expiry=expiry,
             )
         return f"{service.get_container_client(container).url}?{token}"
+
+    async def write_link(self, container: Container, name: str, *, hours: float) -> str:
+        """See the port."""
+        from azure.storage.blob import BlobSasPermissions, generate_blob_sas
+
+        service = self._accounts.blobs
+        now = datetime.now(UTC)
+        start, expiry = now - _CLOCK_SKEW, now + timedelta(hours=hours)
+        key = getattr(service.credential, "account_key", None)
+        async with translated():
+            delegation = None if key else await service.get_user_delegation_key(start, expiry)
+            token = generate_blob_sas(
+                account_name=service.account_name or "",
+                container_name=container,
+                blob_name=name,
+                account_key=key,
+                user_delegation_key=delegation,
+                permission=BlobSasPermissions(create=True, write=True),
+                start=start,
+                expiry=expiry,
+            )
+        return f"{self._blob(container, name).url}?{token}"
 
     def address(self, container: str, name: str) -> str:
         """See the port."""

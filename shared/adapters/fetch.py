@@ -85,7 +85,7 @@ class SafeFetcher:
         Raises:
             FetchError: While iterating.
         """
-        return SourceStream(self, url, size_bytes, offset, etag)
+        return SourceStream(fetcher=self, url=url, size_bytes=size_bytes, offset=offset, etag=etag)
 
     async def close(self) -> None:
         """Release everything held; connections live no longer than the fetch they serve."""

@@ -59,7 +59,7 @@ from shared.ports import DeviceQuery, DeviceWrite, Page, Stored
 
 _CHARACTERS_A_TRANSACTION = 600_000
 """A transaction may hold 4 MiB, and a character may take six bytes in it."""
-_AFTER_MODULES = "~2g"
+_MODULES, _AFTER_MODULES = "~2f", "~2g"
 """Ends the range of a device's modules, whose keys go on with an escaped slash, `~2f`."""
 _HAS_CLASS = " and class ne ''"
 _PARALLEL_READS = 16
@@ -240,6 +240,21 @@ class TableDevices:
         wanted = {name: value for name, value in columns.items() if value is not None}
         condition += "".join(f" and {name} eq @{name}" for name in wanted) or _HAS_CLASS
         rows = await self.table.first(condition, parameters | wanted, size)
+        return [stored(row, DeviceRecord) for row in rows]
+
+    async def modules(
+        self, instance: str, bucket: int, device_id: str
+    ) -> Sequence[Stored[DeviceRecord]]:
+        """See the port."""
+        device = key("d", device_id)
+        rows = await self.table.all(
+            "PartitionKey eq @partition and RowKey ge @from and RowKey lt @to",
+            {
+                "partition": partition_of(instance, bucket),
+                "from": device + _MODULES,
+                "to": device + _AFTER_MODULES,
+            },
+        )
         return [stored(row, DeviceRecord) for row in rows]
 
     async def history(

@@ -1,16 +1,21 @@
-"""The adapters: storage, hubs, keys, tokens."""
+"""The ports as they are in production: storage, hubs, keys, tokens, scanners."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 from shared.adapters.blobs import AzureBlobs
 from shared.adapters.clock import SystemClock
+from shared.adapters.events import EventGridCustomerTopic, EventGridTopic
+from shared.adapters.fetch import FetchLimits, SafeFetcher
 from shared.adapters.hub import IoTHubs
 from shared.adapters.keys import FernetSealer, FileSigner
 from shared.adapters.poison_queues import AzurePoisonQueues
 from shared.adapters.queues import AzureQueues
+from shared.adapters.scanning.limits import WalkLimits
+from shared.adapters.scanning.scanner import ClamdScanner, YaraXScanner
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
 from shared.adapters.table_audit import TableAudit
@@ -29,13 +34,15 @@ from shared.adapters.table_updates import TableUpdates
 from shared.adapters.table_verdicts import TableVerdicts
 from shared.adapters.tokens import TokenValidator
 from shared.adapters.vault import KeyVaultSigner
-from shared.ports import Signer
-from shared.settings import Settings
+from shared.domain.updates.source_url import SourcePolicy
+from shared.ports import Scanner, Signer
+from shared.services.scanning.defender import DefenderScanner
+from shared.settings import CLAMD, DEFENDER, YARA_X, Settings
 from shared.topology import Table as TableName
 
 
 class Adapters:
-    """The adapters: storage, hubs, keys, tokens."""
+    """Implements `Ports`; each adapter is made when first asked for."""
 
     def __init__(self, settings: Settings, accounts: StorageAccounts | None = None) -> None:
         self.settings = settings
@@ -115,11 +122,11 @@ class Adapters:
     def fleet(self) -> TableFleet:
         """Groups, classes and roll-ups."""
         return TableFleet(
-            self._table("Buckets"),
-            self._table("Groups"),
-            self._table("DeviceClasses"),
-            self._table("Rollups"),
-            self.clock,
+            buckets_table=self._table("Buckets"),
+            groups_table=self._table("Groups"),
+            classes_table=self._table("DeviceClasses"),
+            rollups_table=self._table("Rollups"),
+            clock=self.clock,
         )
 
     @cached_property
@@ -178,3 +185,54 @@ class Adapters:
     def sealer(self) -> FernetSealer:
         """Seals source URLs."""
         return FernetSealer(self.settings.source_url_key)
+
+    @cached_property
+    def fetcher(self) -> SafeFetcher:
+        """Sources of imports."""
+        limits = FetchLimits(
+            min_bytes_per_second=self.settings.fetch_min_bytes_per_second,
+            rate_window_seconds=self.settings.fetch_rate_window_seconds,
+        )
+        policy = SourcePolicy(allow_loopback=self.settings.allow_loopback_sources)
+        return SafeFetcher(policy, limits)
+
+    @cached_property
+    def rule_scanner(self) -> YaraXScanner | None:
+        """The engine whose rules operators replace; None if it is not chosen."""
+        if YARA_X not in self.settings.scan.engines:
+            return None
+        return YaraXScanner(limits=self._walk_limits())
+
+    @cached_property
+    def scanners(self) -> list[Scanner]:
+        """The chosen engines, in their order."""
+        chosen = self.settings.scan
+        known: dict[str, Callable[[], Scanner | None]] = {
+            YARA_X: lambda: self.rule_scanner,
+            CLAMD: lambda: ClamdScanner(
+                chosen.clamd_address, chosen.clamd_max_bytes, limits=self._walk_limits()
+            ),
+            DEFENDER: lambda: DefenderScanner(self.blobs),
+        }
+        return [scanner for name in chosen.engines if (scanner := known[name]()) is not None]
+
+    def _walk_limits(self) -> WalkLimits:
+        return WalkLimits(
+            members=self.settings.scan.max_members, ratio=self.settings.scan.max_ratio
+        )
+
+    @cached_property
+    def events(self) -> EventGridTopic:
+        """The topic of twin changes."""
+        return EventGridTopic(
+            self.settings.events_endpoint, self.settings.events_key, self._credential
+        )
+
+    @cached_property
+    def customer_topic(self) -> EventGridCustomerTopic:
+        """The topic of customers."""
+        return EventGridCustomerTopic(
+            self.settings.customer_topic_endpoint or "",
+            self.settings.customer_topic_key,
+            self._credential,
+        )

@@ -1,4 +1,9 @@
-"""JSON from outside, read so that one text has one meaning."""
+"""JSON that strangers wrote, read so that one text has one meaning.
+
+Stricter than RFC 8259 asks: no member twice in an object, nothing that JSON cannot write back (NaN,
+infinities, half a surrogate pair), bounded in bytes and in depth. A byte order mark before the text
+is passed over, for editors write one.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +12,56 @@ import math
 from typing import Any
 
 MAXIMUM_DEPTH = 32
+"""Most nested arrays and objects; a bare scalar has depth 0."""
 _BOM = "\ufeff"
 
 
-def loads_object(text: str | bytes) -> dict[str, Any]:
-    """Parse a JSON object; a byte order mark before it is passed over.
+class NotStrictJson(ValueError):
+    """The text is no strict JSON document; the message says why, to follow its name."""
 
-    No member may appear twice, no number may be infinite or not a number, no text may hold half a
-    surrogate pair, and nothing may be nested deeper than `MAXIMUM_DEPTH`.
+
+def loads_strict(text: str | bytes, *, max_bytes: int | None = None) -> Any:
+    """Parse JSON without accepting anything ambiguous.
+
+    Args:
+        text: The whole document; bytes are UTF-8.
+        max_bytes: The largest document, where bytes are given.
 
     Raises:
-        ValueError: Not such an object.
+        NotStrictJson: The document breaks one of the rules.
     """
+    if max_bytes is not None and len(text) > max_bytes:
+        raise NotStrictJson(f"is larger than {max_bytes} bytes")
     try:
-        text = text.decode() if isinstance(text, bytes) else text
+        text = text.decode("utf-8") if isinstance(text, bytes) else text
         text = text[1:] if text.startswith(_BOM) else text
         value = json.loads(
-            text,
-            object_pairs_hook=_unique_members,
-            parse_constant=_no_constant,
-            parse_float=_finite,
+            text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float
         )
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    if not isinstance(value, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004 - one error for unfit text
+    except NotStrictJson:
+        raise
+    except UnicodeDecodeError as error:
+        raise NotStrictJson(f"is not UTF-8 (byte {error.start})") from error
+    except RecursionError as error:
+        raise NotStrictJson(f"nests deeper than {MAXIMUM_DEPTH} levels") from error
+    except ValueError as error:
+        raise NotStrictJson(f"is not JSON: {error}") from error
     if _may_be_deep(text) and _depth(value) > MAXIMUM_DEPTH:
-        raise ValueError("nested too deeply")
-    if "\\u" in text or not _is_encodable(text):
-        _refuse_lone_surrogates(value)
+        raise NotStrictJson(f"nests deeper than {MAXIMUM_DEPTH} levels")
+    if ("\\u" in text or not _is_encodable(text)) and not _is_encodable(dumps_compact(value)):
+        raise NotStrictJson("holds half of a surrogate pair")
+    return value
+
+
+def loads_object(text: str | bytes) -> dict[str, Any]:
+    """Parse a JSON object as `loads_strict` does.
+
+    Raises:
+        NotStrictJson: Not such an object.
+    """
+    value = loads_strict(text)
+    if not isinstance(value, dict):
+        raise NotStrictJson("is not a JSON object")
     return value
 
 
@@ -44,21 +70,23 @@ def dumps_compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member appears twice")
-    return members
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise NotStrictJson(f"holds the key {key[:64]!r} twice in one object")
+        found[key] = value
+    return found
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+def _constant(word: str) -> float:
+    raise NotStrictJson(f"holds {word}, which is not JSON")
 
 
-def _finite(text: str) -> float:
-    number = float(text)
+def _float(digits: str) -> float:
+    number = float(digits)
     if not math.isfinite(number):
-        raise ValueError("a number is too large")
+        raise NotStrictJson("holds a number that is too large")
     return number
 
 
@@ -70,9 +98,9 @@ def _may_be_deep(text: str) -> bool:
 def _depth(value: Any) -> int:
     """How deeply a value is nested, by levels, so that no value is too deep for this."""
     depth, level = 0, [value]
-    while level:
+    while level := [item for item in level if isinstance(item, (dict, list))]:
         depth += 1
-        level = [part for item in level for part in _parts(item) if isinstance(part, (dict, list))]
+        level = [part for item in level for part in _parts(item)]
     return depth
 
 
@@ -86,8 +114,3 @@ def _is_encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _refuse_lone_surrogates(value: Any) -> None:
-    if not _is_encodable(dumps_compact(value)):
-        raise ValueError("a text holds half a surrogate pair")

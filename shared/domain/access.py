@@ -91,6 +91,9 @@ def authorize(role_values: Iterable[str], instance_id: str, action: Action) -> N
     if action in actions_of(role_values, instance_id):
         return
     able = ", ".join(role for role, actions in ROLE_ACTIONS.items() if action in actions)
+    scopes = sorted({value.partition("/")[2] for value in role_values} - {"", instance_id})
+    meant = f" The token's roles are for instance {', '.join(scopes)[:200]}." if scopes else ""
     raise Forbidden(
-        f"This needs the action '{action}' on instance '{instance_id}'; roles that have it: {able}."
+        f"This needs the action '{action}' on instance '{instance_id}'; roles that have it: "
+        f"{able}.{meant}"
     )

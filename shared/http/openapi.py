@@ -43,6 +43,7 @@ _PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "groupId": ("Id of a group.", {"maxLength": 200, "pattern": _NOT_DOTS}),
     "queue": ("A work queue, `blobs` or `events`.", {"maxLength": 64, "pattern": _NOT_DOTS}),
     "messageId": ("Id of a failed message.", {"maxLength": 64, "pattern": _NOT_DOTS}),
+    "uploadId": ("Id of an upload.", {"maxLength": 64, "pattern": _NOT_DOTS}),
     "entryId": ("Id of an entry of the audit log.", {"maxLength": 64, "pattern": _NOT_DOTS}),
     "deploymentId": (
         "Id of a deployment, in lower case.",

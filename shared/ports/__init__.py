@@ -15,10 +15,12 @@ from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
 from shared.ports.operations import Operations
 from shared.ports.passes import DueQuery, HubBudget, Passes
+from shared.ports.ports import Ports
 from shared.ports.queues import DeadMessage, PoisonQueues, Queues
 from shared.ports.recounts import Correction, Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import JudgedContent, RuleScanner, Sample, Scanner, Verdicts
+from shared.ports.tokens import Tokens
 from shared.ports.updates import Updates
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "Page",
     "Passes",
     "PoisonQueues",
+    "Ports",
     "Queues",
     "Recounts",
     "RefusalCounts",
@@ -65,6 +68,7 @@ __all__ = [
     "SourceBytes",
     "Staged",
     "Stored",
+    "Tokens",
     "TwinSource",
     "Updates",
     "Verdicts",

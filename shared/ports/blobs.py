@@ -130,9 +130,7 @@ class Blobs(Protocol):
         """Whether a URL is that of a blob of this account."""
         ...
 
-    async def list(
-        self, container: Container, prefix: str, token: str | None = None
-    ) -> Page[BlobFacts]:
+    async def list(self, container: str, prefix: str, token: str | None = None) -> Page[BlobFacts]:
         """Blobs by name."""
         ...
 
@@ -140,12 +138,20 @@ class Blobs(Protocol):
         """Delete every blob whose name begins with the prefix."""
         ...
 
-    async def link(self, container: Container, name: str, filename: str) -> str:
-        """A time-limited read-only address of a blob for devices."""
+    async def link(
+        self, container: str, name: str, filename: str, *, hours: float | None = None
+    ) -> str:
+        """A read-only address of a blob, good for some hours, by default for as long as devices
+        may take to download an update.
+        """
         ...
 
     async def upload_link(self, container: str, hours: float) -> str:
         """An address of a container with which blobs can be written, not read, for some hours."""
+        ...
+
+    async def write_link(self, container: Container, name: str, *, hours: float) -> str:
+        """An address with which one blob can be written, not read, for some hours."""
         ...
 
     def address(self, container: str, name: str) -> str:

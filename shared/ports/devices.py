@@ -115,6 +115,12 @@ class Devices(Protocol):
         """
         ...
 
+    async def modules(
+        self, instance: str, bucket: int, device_id: str
+    ) -> Sequence[Stored[DeviceRecord]]:
+        """The rows of all modules of a device; the hub allows 50."""
+        ...
+
     async def history(
         self,
         instance: str,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import total_ordering
 from typing import Any
 
@@ -18,6 +18,18 @@ type Rank = tuple[Any, str]
 """What a list is ordered by, then an id, so that no two ranks are equal."""
 type ReadBucket[T] = Callable[[int, str, int], Awaitable[Sequence[tuple[str, T]]]]
 """Reads at most so many items of a bucket after a key (empty: from the first), with their keys."""
+
+
+async def every[T](read: Callable[[str | None], Awaitable[Page[T]]]) -> AsyncIterator[T]:
+    """Every item of a listing, page after page; `read` takes the token of a page."""
+    token: str | None = None
+    while True:
+        page = await read(token)
+        for item in page.items:
+            yield item
+        token = page.token
+        if token is None:
+            return
 
 
 @total_ordering

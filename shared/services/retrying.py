@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 
 from shared.domain.errors import ConcurrentUpdate
 
@@ -40,3 +40,10 @@ async def until_uncontended[T](cycle: Callable[[], Awaitable[T]]) -> T:
             jitter = random.uniform(0.5, 1.5)  # noqa: S311
             await asyncio.sleep(_FIRST_WAIT_SECONDS * 2**attempt * jitter)
     return await cycle()
+
+
+def raise_first(results: Iterable[object]) -> None:
+    """Raise the first failure among the results of a gather that returned its exceptions."""
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result

@@ -86,7 +86,13 @@ async def test_a04_import_ends_when_its_source_trickles(hostile: Hostile) -> Non
     limits = FetchLimits(min_bytes_per_second=1000, rate_window_seconds=0.2)
     world.fetch.fetcher = SafeFetcher(SourcePolicy(allow_loopback=True), limits)
     files = (("image.bin", f"{hostile.base}/slow"),)
-    item = ImportItem(f"{hostile.base}/manifest", len(manifest), sha256(manifest), None, files)
+    item = ImportItem(
+        manifest_url=f"{hostile.base}/manifest",
+        manifest_size_bytes=len(manifest),
+        manifest_sha256=sha256(manifest),
+        friendly_name=None,
+        files=files,
+    )
 
     identity = await world.imports.start(INSTANCE, [item], "trace")
     await world.drain()

@@ -91,9 +91,9 @@ async def elsewhere(
             desired = (await product.twin(device)).properties.desired
         (file_id,) = (await rest.get(f"{package.path}/files"))["value"]
         yield Elsewhere(
-            product,
-            package,
-            {
+            product=product,
+            package=package,
+            names={
                 **package.update_id,
                 "fileId": file_id,
                 "operationId": operation["operationId"],
@@ -104,8 +104,8 @@ async def elsewhere(
                 "deploymentId": deployment,
                 "logs": logs,
             },
-            next(iter(desired["deviceUpdate"]["service"]["fileUrls"].values())),
-            desired[DIAGNOSTIC_INFORMATION][SERVICE][SAS_URL],
+            content_link=next(iter(desired["deviceUpdate"]["service"]["fileUrls"].values())),
+            log_link=desired[DIAGNOSTIC_INFORMATION][SERVICE][SAS_URL],
         )
 
 

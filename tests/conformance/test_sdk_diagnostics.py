@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 from azure.core.exceptions import (
     HttpResponseError,
@@ -87,6 +88,18 @@ async def test_devices_upload_their_logs_and_report_it(
         assert names == [f"{place}/agent/agent.log"]
         content = await asyncio.to_thread(_read, product, names[0])
         assert content.decode().startswith(f"{device}: ")
+    files = [
+        item
+        async for item in product.rest.items(
+            f"management/deviceDiagnostics/logCollections/{identity}/files"
+        )
+    ]
+    assert [(item["deviceId"], item["fileName"]) for item in files] == [
+        (device, "agent/agent.log") for device in devices
+    ]
+    async with aiohttp.ClientSession() as session, session.get(files[0]["link"]) as response:
+        assert response.status == 200
+        assert (await response.text()).startswith(f"{devices[0]}: ")
     stored = [str(row) for row in await product.storage.rows("LogCollections")]
     assert stored
     assert not any("sig=" in row for row in stored)

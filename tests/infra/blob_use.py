@@ -21,6 +21,7 @@ _WRITES = frozenset(
         "copy",
         "stage_copy",
         "upload_link",
+        "write_link",
     }
 )
 _READS = frozenset(

@@ -100,9 +100,9 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(
         "missing container",
         "stores.json",
-        ', "audit"]',
+        ', "uploads"]',
         "]",
-        "container of CONTENT missing: audit",
+        "container of CONTENT missing: uploads",
     ),
     Mistake(
         "wrong table", "stores.json", '"Rollups"', '"RollUps"', "table of STATE missing: Rollups"

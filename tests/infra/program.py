@@ -29,7 +29,7 @@ LOCAL_ONLY = frozenset(
     }
 )
 """Settings with keys, files or leave that a deployment must not have."""
-RELAYED_SOURCES = frozenset({"TwinChangeEvents"})
+RELAYED_SOURCES = frozenset({"TwinChangeEvents", "DeviceLifecycleEvents"})
 """What `shared.services.devices.relay` makes use of; all else that a hub can route it drops."""
 _TELEMETRY = {
     "APPLICATIONINSIGHTS_CONNECTION_STRING",

@@ -49,7 +49,7 @@ def test_resources_say_what_their_types_understand(profile: str) -> None:
     ("file", "right", "changed", "complaint"),
     [
         ("modules/storage.bicep", "allowSharedKeyAccess", "allowSharedKeyAcess", "unknown"),
-        ("modules/hub.bicep", "source: 'TwinChangeEvents'", "", "routes.source is missing"),
+        ("modules/hub.bicep", "source: ", "sauce: ", "routes.source is missing"),
         ("modules/hub.bicep", "IotHubs@2023-06-30", "IotHubs@2021-07-02", "has version"),
         ("modules/app.bicep", "instanceMemoryMB", "instanceMemory", "unknown"),
     ],

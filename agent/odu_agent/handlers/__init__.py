@@ -148,7 +148,10 @@ class Handler(Protocol):
     """
 
     def is_installed(self, step: StepContext) -> StepResult:
-        """Tell whether the step is there already: 900 if so, 901 if not. Changes nothing."""
+        """Tell whether the step is there already: 900 if so, 901 if not. Installs nothing.
+
+        A code that asks for a restart now (705, 707) asks for it before that can be told.
+        """
 
     def download(self, step: StepContext) -> StepResult:
         """Get what the step needs; usually `step.fetch_files()`."""

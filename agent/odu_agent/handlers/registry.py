@@ -27,9 +27,14 @@ STANDARD = {
     "microsoft/apt:1": "odu_agent.handlers.apt:create",
     "microsoft/script:1": "odu_agent.handlers.script:create",
     "microsoft/simulator:1": "odu_agent.handlers.simulator:create",
+    "microsoft/swupdate:1": "odu_agent.handlers.image:create_swupdate",
     "microsoft/swupdate:2": "odu_agent.handlers.swupdate_script:create",
+    "opendu/image:1": "odu_agent.handlers.image:create_raw",
 }
 """The agent's own. They work where the agent's sources are run without being installed."""
+
+SHARED_SETTINGS = {"microsoft/swupdate:1": "images", "opendu/image:1": "images"}
+"""Handlers that share a member of `handlers` in du-config.json, as they share what it is about."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -79,7 +84,7 @@ class HandlerRegistry(Mapping[str, "Handler"]):
                 HandlerEnvironment(
                     name=name,
                     folder=folder,
-                    settings=self._config.handler_settings.get(name, {}),
+                    settings=self._config.handler_settings.get(SHARED_SETTINGS.get(name, name), {}),
                     device_properties=self._config.device_properties,
                     root=self._config.root,
                 )

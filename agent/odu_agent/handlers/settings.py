@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 class SettingError(ValueError):
@@ -54,6 +54,14 @@ class Settings:
         if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
             raise self._error(name, "an object of strings")
         return value
+
+    def words(self, name: str, default: Sequence[str]) -> list[str]:
+        """A command: an array of strings, the first of them not empty."""
+        value = self._members.get(name, list(default))
+        is_list = isinstance(value, list) and all(isinstance(word, str) for word in value)
+        if not is_list or not value or not value[0]:
+            raise self._error(name, "a command, as an array of words")
+        return list(value)
 
     def items(self, name: str) -> list[Any]:
         """An array, empty if absent."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +24,7 @@ from odu_cli.exit_codes import ExitCode
 from odu_cli.failures import Refused
 from odu_cli.output import FAILURES, Column, device_name, moment, update_name
 from odu_cli.rest import RestError, deployment_path, path
+from shared.domain.updates.update_id import UpdateId
 
 app = command_group(
     "Deployments: an update for a group.",
@@ -113,14 +115,23 @@ async def create_deployment(
                 "devicesFailedCount": failed_count,
             },
         }
-    chosen = await session.rest.deploy(
-        group,
-        arguments.update_id(update).to_wire(),
-        identity,
-        starts_at=start or datetime.now(UTC).isoformat(),
-        rollback_policy=policy,
-    )
-    session.output.done(f"deployment {chosen} of {update} to group {group}")
+    wanted = arguments.update_id(update)
+    try:
+        chosen = await session.rest.deploy(
+            group,
+            wanted.to_wire(),
+            identity,
+            starts_at=start or datetime.now(UTC).isoformat(),
+            rollback_policy=policy,
+            only_new=True,
+        )
+        session.output.done(f"deployment {chosen} of {update} to group {group}")
+    except RestError as error:
+        if error.status != HTTPStatus.PRECONDITION_FAILED or identity is None:
+            raise
+        chosen = identity
+        await _check_same(session, group, chosen, wanted)
+        session.output.note(f"deployment {chosen} of {update} to group {group} exists already")
     if watch:
         await _follow(session, group, chosen)
     elif session.output.is_json:
@@ -129,6 +140,22 @@ async def create_deployment(
         session.output.note(
             f"follow it: {PROGRAM} deployment status {chosen} --group {group} --watch"
         )
+
+
+async def _check_same(session: Session, group: str, identity: str, update: UpdateId) -> None:
+    """Let a deployment pass that is there already, if it is what is asked for and goes on.
+
+    Raises:
+        Refused: It is another one, or was cancelled.
+    """
+    known = await session.rest.get(deployment_path(group, identity))
+    if known.get("isCanceled"):
+        reason = "was cancelled; choose another --id"
+    elif update_name(known["update"]) != str(update):
+        reason = f"deploys {update_name(known['update'])}; choose another --id"
+    else:
+        return
+    raise Refused(ExitCode.CONFLICT, f"deployment {identity} of group {group} exists and {reason}")
 
 
 @command(app, "status")
@@ -147,6 +174,7 @@ async def show_status(
     if session.output.is_json:
         session.output.document(status)
         return
+    from odu_cli.failure_codes import in_full
     from odu_cli.watching import class_names
 
     about = await session.rest.get(deployment_path(group, deployment))
@@ -163,7 +191,9 @@ async def show_status(
     )
     names = await class_names(session)
     session.output.table(_subgroup_columns(names), status["subgroupStatus"], title="Device classes")
-    failures = [item for one in status["subgroupStatus"] for item in one.get("failures") or ()]
+    counted = [item for one in status["subgroupStatus"] for item in one.get("failures") or ()]
+    failing = [one["deviceClassId"] for one in status["subgroupStatus"] if one.get("failures")]
+    failures = await in_full(counted, _states(session, group, deployment, failing, "Failed"))
     session.output.table(FAILURES, failures, title="Failures")
 
 
@@ -179,16 +209,9 @@ async def list_devices(
     ] = None,
 ) -> None:
     """List the devices of a deployment with their states."""
-    wanted = None if status is None else f"deviceState eq {arguments.quoted(status)}"
-
-    async def devices() -> AsyncIterator[Any]:
-        for class_id in await _classes(session, group, deployment, classes):
-            base = _subgroup_path(group, class_id, deployment)
-            states = session.rest.items(f"{base}/{path('devicestates', filter=wanted)}")
-            async for item in states:
-                yield {**item, "deviceClassId": class_id}
-
-    await session.output.listing(devices(), _DEVICES, "no device has been asked yet")
+    chosen = await _classes(session, group, deployment, classes)
+    devices = _states(session, group, deployment, chosen, status)
+    await session.output.listing(devices, _DEVICES, "no device has been asked yet")
 
 
 @command(app, "list")
@@ -251,15 +274,36 @@ def delete_deployment(
     yes: YesOption = False,
 ) -> CommandCoroutine:
     """Delete a deployment; devices keep what they have."""
-    session.confirm(f"Delete deployment {deployment} of group {group}?", is_confirmed=yes)
+    session.check_askable(is_confirmed=yes)
 
     async def work() -> None:
+        from odu_cli.deployment_bars import Counts
+
+        if not yes:
+            status = await session.rest.get(f"{deployment_path(group, deployment)}/status")
+            counts = Counts.of(status)
+            session.confirm(
+                f"Delete deployment {deployment} of group {group} "
+                f"(devices: {counts.total:,}; {counts})?",
+                is_confirmed=False,
+            )
         await session.rest.request("DELETE", deployment_path(group, deployment))
         if session.output.is_json:
             session.output.document({"deploymentId": deployment, "groupId": group})
         session.output.done(f"deployment {deployment} is deleted")
 
     return work()
+
+
+async def _states(
+    session: Session, group: str, deployment: str, classes: Iterable[str], state: str | None
+) -> AsyncIterator[Any]:
+    """The devices of some classes with their states in a deployment, or those in one state."""
+    wanted = None if state is None else f"deviceState eq {arguments.quoted(state)}"
+    for class_id in classes:
+        base = _subgroup_path(group, class_id, deployment)
+        async for item in session.rest.items(f"{base}/{path('devicestates', filter=wanted)}"):
+            yield {**item, "deviceClassId": class_id}
 
 
 async def _follow(session: Session, group: str, deployment: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from odu_cli import PROGRAM, arguments
 from odu_cli.command import Session, WatchOption, command, command_group
+from odu_cli.commands.log import FolderOption, collect_and_download
 from odu_cli.output import Column, device_name, moment, update_name
 from odu_cli.rest import path
 
@@ -18,9 +20,16 @@ app = command_group(
     "device list --group pilot --status Failed --json | jq -r '.[].deviceId'",
     "device show toaster-01",
     "device history toaster-01",
+    "device logs download toaster-01 --output logs",
     "device import --watch",
     "device events --json",
 )
+
+logs = command_group(
+    "Diagnostic logs of single devices; collections of logs: log --help.",
+    "device logs download toaster-01 --output logs",
+)
+app.add_typer(logs, name="logs")
 
 _COLUMNS = [
     Column("DEVICE", device_name),
@@ -144,6 +153,19 @@ async def show_history(
     """List what became of updates on a device, the newest first."""
     past = session.rest.items(path(*_segments(device), "updateHistory"))
     await session.output.listing(past, _HISTORY, "no update has come to the device yet")
+
+
+@command(logs, "download")
+async def download_logs(
+    session: Session,
+    devices: Annotated[
+        list[str], typer.Argument(metavar="DEVICE[/MODULE]", help="Devices, 100 at most.")
+    ],
+    *,
+    output: FolderOption = Path(),
+) -> None:
+    """Have devices upload their logs now, wait for them, and download them."""
+    await collect_and_download(session, devices, output)
 
 
 @command(app, "import")

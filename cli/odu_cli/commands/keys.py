@@ -13,6 +13,7 @@ from odu_cli.storage import check_address
 
 if TYPE_CHECKING:
     from odu_cli.keys.site import KeySite
+    from shared.domain.updates.keyring import Keyring
 
 DEFAULT_KEY_NAME = "update-signing"
 VAULT_VARIABLE = "SIGNING_VAULT_URL"
@@ -25,6 +26,16 @@ app = command_group(
     "keys rotate --azure --roots /media/usb/roots",
     "keys revoke --azure --roots /media/usb/roots",
 )
+
+_MEANINGS = {
+    "good": "replaced by a rotation; devices still accept what it has signed",
+    "revoked": "devices refuse what it has signed",
+}
+_CHANGES = {
+    "first": "the first ceremony",
+    "rotation": "a rotation: the key before it stays good",
+    "revocation": "a revocation: devices refuse the key before it",
+}
 
 VaultOption = Annotated[
     str,
@@ -70,6 +81,7 @@ def show_keys(session: Session) -> None:
                 "rootKeys": roots,
                 "signingKeys": states,
                 "key": keyring.key,
+                "lastChange": _last_change(keyring),
                 "changedAt": keyring.changed_at,
                 "changedBy": keyring.changed_by,
             }
@@ -78,7 +90,16 @@ def show_keys(session: Session) -> None:
     print(f"edition {keyring.edition} of {keyring.changed_at} by {keyring.changed_by}")
     print(f"root key package {keyring.root_key_version}, signed by {', '.join(roots)}")
     for kid, state in states.items():
-        print(f"  {kid:<24} {state}{f' ({keyring.key})' if kid == keyring.kid else ''}")
+        meaning = keyring.key if state == "signs" else _MEANINGS[state]
+        print(f"  {kid:<24} {state} ({meaning})")
+    print(f"the key in use came by {_CHANGES[_last_change(keyring)]}")
+
+
+def _last_change(keyring: Keyring) -> str:
+    """What brought the key in use: the first ceremony, a rotation or a revocation."""
+    if keyring.edition == 1:
+        return "first"
+    return "revocation" if keyring.revoked_edition == keyring.edition else "rotation"
 
 
 @command(app, "create", needs=Needs.STORAGE)

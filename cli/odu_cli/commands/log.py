@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +14,7 @@ from odu_cli import PROGRAM, arguments
 from odu_cli.command import Session, WatchOption, command, command_group
 from odu_cli.exit_codes import ExitCode
 from odu_cli.failures import Refused
+from odu_cli.log_files import COLLECTIONS
 from odu_cli.output import Column, device_name, moment
 from odu_cli.rest import path
 
@@ -19,10 +22,10 @@ app = command_group(
     "Diagnostic logs of devices.",
     "log collect toaster-01 toaster-02 --watch",
     "log status l-1f0c3a",
+    "log download l-1f0c3a --output logs",
     "log list",
 )
 
-_AREA = ("management", "deviceDiagnostics", "logCollections")
 _POLL_SECONDS = 0.5
 _COLUMNS = [
     Column("COLLECTION", lambda item: item.get("operationId")),
@@ -37,6 +40,9 @@ _DEVICES = [
     Column("RESULT", lambda item: item.get("resultCode")),
     Column("EXTENDED", lambda item: item.get("extendedResultCode")),
     Column("LOG", lambda item: item.get("logLocation")),
+]
+FolderOption = Annotated[
+    Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write.")
 ]
 _COLLECTION = typer.Argument(metavar="COLLECTION", help="Its id.")
 
@@ -62,9 +68,9 @@ async def collect_logs(
     }
     if description is not None:
         body["description"] = description
-    _, found = await session.rest.request("PUT", path(*_AREA, chosen), body)
+    _, found = await session.rest.request("PUT", path(*COLLECTIONS, chosen), body)
     if watch:
-        await _follow(session, chosen)
+        _print(session, await _followed(session, chosen))
     elif session.output.is_json:
         session.output.document(found)
     else:
@@ -78,23 +84,57 @@ async def show_collection(
 ) -> None:
     """Show a collection, device by device."""
     if watch:
-        await _follow(session, collection)
+        _print(session, await _followed(session, collection))
     else:
         _print(session, await _read(session, collection))
+
+
+@command(app, "download")
+async def download_collection(
+    session: Session, collection: Annotated[str, _COLLECTION], *, output: FolderOption = Path()
+) -> None:
+    """Download what the devices of a collection have uploaded, in a folder for each device."""
+    await _download(session, collection, output)
 
 
 @command(app, "list")
 async def list_collections(session: Session) -> None:
     """List the collections."""
-    collections = session.rest.items(path(*_AREA))
+    collections = session.rest.items(path(*COLLECTIONS))
     await session.output.listing(collections, _COLUMNS, "no logs have been collected")
 
 
 async def _read(session: Session, collection: str) -> Any:
-    return await session.rest.get(path(*_AREA, collection, "detailedStatus"))
+    return await session.rest.get(path(*COLLECTIONS, collection, "detailedStatus"))
 
 
-async def _follow(session: Session, collection: str) -> None:
+async def collect_and_download(session: Session, devices: Sequence[str], output: Path) -> None:
+    """Have devices upload their logs, wait for them, and download them."""
+    chosen = f"l-{uuid.uuid4().hex[:12]}"
+    body = {
+        "operationId": chosen,
+        "deviceList": [arguments.device_reference(text) for text in devices],
+    }
+    await session.rest.request("PUT", path(*COLLECTIONS, chosen), body)
+    session.output.note(f"waiting for the logs of collection {chosen}")
+    await _followed(session, chosen)
+    await _download(session, chosen, output)
+
+
+async def _download(session: Session, collection: str, folder: Path) -> None:
+    from odu_cli.log_files import download_logs
+
+    written = [item async for item in download_logs(session.rest, collection, folder)]
+    if session.output.is_json:
+        session.output.document(written)
+        return
+    for item in written:
+        session.output.done(f"{item['path']}, {item['sizeInBytes']:,} bytes")
+    if not written:
+        session.output.note("no device has uploaded anything")
+
+
+async def _followed(session: Session, collection: str) -> Any:
     while True:
         found = await _read(session, collection)
         if found["status"] in ("Succeeded", "Failed"):
@@ -104,7 +144,7 @@ async def _follow(session: Session, collection: str) -> None:
         if not session.output.is_json:
             _print(session, found)
         raise Refused(ExitCode.FAILED, f"log collection {collection} failed", document=found)
-    _print(session, found)
+    return found
 
 
 def _print(session: Session, found: Any) -> None:

@@ -12,8 +12,9 @@ from odu_cli import arguments
 from odu_cli.command import Needs, Session, command, command_group
 from odu_cli.exit_codes import ExitCode
 from odu_cli.failures import Refused, details
+from odu_cli.handler_rules import default_properties
 from odu_cli.manifest_builder import UpdatePlan, build_manifest, file_entry
-from odu_cli.packages import load_package, parse
+from odu_cli.packages import check_handlers, load_package, parse
 from shared.domain.updates.update_id import UpdateId
 from shared.topology import IMPORT_MANIFEST_SUFFIX
 
@@ -21,7 +22,8 @@ app = command_group(
     "Import manifests: what an update consists of. Needs neither stack nor network.",
     "manifest init install.sh firmware.bin --provider contoso --name toaster",
     "    --version 1.2 --compat manufacturer=contoso,model=toaster",
-    "    --property scriptFileName=install.sh --property installedCriteria=1.2",
+    "manifest init packages.json --handler microsoft/apt:1 --provider contoso --name toaster",
+    "    --version 1.3 --compat manufacturer=contoso,model=toaster",
     "manifest validate contoso.toaster.1.2.importmanifest.json",
     "update import contoso.toaster.1.2.importmanifest.json --watch",
 )
@@ -50,7 +52,13 @@ def write_manifest(
     ] = "microsoft/script:1",
     properties: Annotated[
         list[str] | None,
-        typer.Option("--property", metavar="KEY=VALUE", help="For the handler; may be repeated."),
+        typer.Option(
+            "--property",
+            metavar="KEY=VALUE",
+            help="For the handler; may be repeated. Those that a standard handler requires are "
+            "written by themselves: scriptFileName (the first *.sh, else the first file), "
+            "swuFileName, installedCriteria (the version).",
+        ),
     ] = None,
     references: Annotated[
         list[str] | None,
@@ -83,18 +91,22 @@ def write_manifest(
 ) -> None:
     """Write an import manifest (version 5.0) for files, with their sizes and hashes."""
     chosen = files or []
+    given = dict(arguments.pair(text) for text in properties or ())
     plan = UpdatePlan(
         update_id=UpdateId(provider, name, version).to_wire(),
         compatibility=[arguments.pairs(text) for text in compat],
         handler=handler,
-        handler_properties=dict(arguments.pair(text) for text in properties or ()),
+        handler_properties={
+            **default_properties(handler, [path.name for path in chosen], version),
+            **given,
+        },
         description=description,
         is_deployable=not not_deployable,
         references=[arguments.update_id(text).to_wire() for text in references or ()],
     )
     document = build_manifest(plan, [file_entry(path.name, path) for path in chosen])
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    parse(text.encode(), "what you describe")
+    check_handlers(parse(text.encode(), "what you describe"), "what you describe")
     folder = chosen[0].parent if chosen else Path()
     target = output or folder / f"{provider}.{name}.{version}{IMPORT_MANIFEST_SUFFIX}"
     _write(target, text, is_forced=force)
@@ -121,9 +133,9 @@ def validate_manifest(
         bool, typer.Option("--manifest-only", metavar="", help="Do not look at the files.")
     ] = False,
 ) -> None:
-    """Check a manifest as the service would, and that its files have the sizes and hashes."""
+    """Check a manifest as the service would, its files, and what the standard handlers require."""
     try:
-        package = load_package(manifest, files, with_files=not manifest_only)
+        package = load_package(manifest, files, with_files=not manifest_only, with_handlers=True)
     except Refused as refused:
         violations = [
             {"target": item.target, "message": item.message} for item in details(refused.error)

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,9 +22,14 @@ from odu_cli.command import (
 )
 from odu_cli.exit_codes import ExitCode
 from odu_cli.failures import Refused
+from odu_cli.handler_rules import handler_violations
 from odu_cli.output import Column, moment, update_name
 from odu_cli.packages import Package, load_package
 from odu_cli.rest import path, update_path
+from shared.domain.updates.update_id import UpdateId
+
+if TYPE_CHECKING:
+    from odu_cli.impact import Impact
 
 app = command_group(
     "Updates: import them, list, show and delete them.",
@@ -130,6 +135,9 @@ def import_update(
     options = _Options(friendly_name, is_watched=watch)
     _check_way(session, paths, url=url, drop=drop)
     packages = [load_package(each, files, with_files=url is None) for each in paths]
+    for package in packages:
+        for broken in handler_violations(package.manifest):
+            session.output.note(f"devices will refuse it: {broken.message}")
     if url is not None:
         by_name = dict(arguments.pair(text) for text in links or ())
         return _from_link(session, url, by_name, packages, options)
@@ -189,23 +197,31 @@ async def show_update(session: Session, update: Annotated[str, _UPDATE]) -> None
 
 
 @command(app, "recall")
-async def recall_update(
+def recall_update(
     session: Session,
     update: Annotated[str, _UPDATE],
     *,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; shown with the update.")],
     yes: YesOption = False,
-) -> None:
+) -> CommandCoroutine:
     """Take an update back: nobody can deploy it any more, running deployments are cancelled."""
     identity = arguments.update_id(update)
-    session.confirm(f"Recall {identity}?", is_confirmed=yes)
-    found = await session.rest.request(
-        "POST", f"{update_path(identity.to_wire())}:recall", {"reason": reason}
-    )
-    if session.output.is_json:
-        session.output.document(found[1])
-    else:
-        session.output.done(f"{identity} is recalled")
+    session.check_askable(is_confirmed=yes)
+
+    async def work() -> None:
+        if not yes:
+            session.confirm(
+                f"Recall {identity} ({await _impact(session, identity)})?", is_confirmed=False
+            )
+        _, found = await session.rest.request(
+            "POST", f"{update_path(identity.to_wire())}:recall", {"reason": reason}
+        )
+        if session.output.is_json:
+            session.output.document(found)
+        else:
+            session.output.done(f"{identity} is recalled")
+
+    return work()
 
 
 @command(app, "rescan")
@@ -228,11 +244,15 @@ def delete_update(
 ) -> CommandCoroutine:
     """Delete an update and wait until it is gone; one that is deployed or referred to stays."""
     identity = arguments.update_id(update)
-    session.confirm(f"Delete {identity}?", is_confirmed=yes)
+    session.check_askable(is_confirmed=yes)
 
     async def work() -> None:
         from odu_cli.watching import conclude, follow_operation
 
+        if not yes:
+            session.confirm(
+                f"Delete {identity} ({await _impact(session, identity)})?", is_confirmed=False
+            )
         headers, _ = await session.rest.request("DELETE", update_path(identity.to_wire()))
         state = await follow_operation(session, headers["Operation-Location"])
         conclude(session, state, "the deletion")
@@ -246,6 +266,14 @@ class _Options:
 
     friendly_name: str | None
     is_watched: bool
+
+
+async def _impact(session: Session, identity: UpdateId) -> Impact:
+    """What it touches; a mistyped update is told before anything is asked."""
+    from odu_cli.impact import impact_of_update
+
+    await session.rest.get(update_path(identity.to_wire()))
+    return await impact_of_update(session.rest, identity.to_wire())
 
 
 def _check_way(session: Session, paths: Sequence[Path], *, url: str | None, drop: bool) -> None:
@@ -284,7 +312,7 @@ async def _from_here(session: Session, packages: Sequence[Package], options: _Op
             goes_on = "goes on without this command" if fetched else "fails: it lacks files"
             session.output.note(f"interrupted; the import {goes_on}")
             raise
-    _tell(session, state)
+    _tell(session, state, packages)
 
 
 async def _from_link(
@@ -298,7 +326,7 @@ async def _from_link(
 
     package = packages[0] if packages else None
     item = await linked_item(url, links, package, options.friendly_name)
-    await _finish(session, await session.rest.import_update([item]), options)
+    await _finish(session, await session.rest.import_update([item]), options, packages)
 
 
 async def _by_drop(
@@ -315,28 +343,32 @@ async def _by_drop(
         if options.is_watched:
             session.output.note(f"dropped; waiting for {status}")
             identity = await dropped_operation(client, status)
-            _tell(session, await session.rest.get(path("updates", "operations", identity)))
+            state = await session.rest.get(path("updates", "operations", identity))
+            _tell(session, state, [package])
         elif session.output.is_json:
             session.output.document({"statusBlob": status})
         else:
             session.output.done(f"dropped; the outcome will be in {status}")
 
 
-async def _finish(session: Session, operation: str, options: _Options) -> None:
+async def _finish(
+    session: Session, operation: str, options: _Options, packages: Sequence[Package]
+) -> None:
     from odu_cli.watching import follow_operation
 
     if options.is_watched:
-        _tell(session, await follow_operation(session, operation))
+        _tell(session, await follow_operation(session, operation), packages)
     else:
-        _tell(session, await session.rest.get(operation))
+        _tell(session, await session.rest.get(operation), packages)
 
 
-def _tell(session: Session, state: Any) -> None:
-    """Print an import, whether it has ended or goes on."""
+def _tell(session: Session, state: Any, packages: Sequence[Package]) -> None:
+    """Print an import, whether it has ended or goes on; a failure names its updates."""
     from odu_cli.watching import conclude, is_ended
 
     if is_ended(state):
-        conclude(session, state, "the import")
+        updates = ", ".join(str(package.manifest.update_id) for package in packages)
+        conclude(session, state, "the import", about=updates)
     elif session.output.is_json:
         session.output.document(state)
     else:

@@ -72,7 +72,13 @@ class Dispatcher:
         if self._group is None:
             return  # run() is about to look for everything
         if name not in self._workers:
-            worker = Worker(name, self._store, self._session, self._policy, self._give_up)
+            worker = Worker(
+                name=name,
+                store=self._store,
+                session=self._session,
+                policy=self._policy,
+                give_up=self._give_up,
+            )
             self._workers[name] = worker, self._group.create_task(worker.run())
         self._workers[name][0].wake()
 

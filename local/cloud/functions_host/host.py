@@ -52,7 +52,14 @@ class Host:
         news = QueueNews()
         outputs = QueueOutputs(storage, config.options.queues.encoding, news.notify)
         executor = Executor(worker, outputs)
-        self._listening = Listening(config, settings, storage, executor, self._work, news)
+        self._listening = Listening(
+            config=config,
+            settings=settings,
+            storage=storage,
+            executor=executor,
+            work=self._work,
+            news=news,
+        )
         self._resources = AsyncExitStack()
         self._resources.push_async_callback(storage.close)
         self._runner: web.AppRunner | None = None
@@ -85,7 +92,13 @@ class Host:
         return FrontDoor(
             HttpFunctions(functions, config.options.route_prefix, config.keys, executor),
             Webhooks(functions, config.keys, EventGridTriggers(executor, config.faults), blobs),
-            Admin(config.host_id, functions, config.keys, executor, self._work),
+            Admin(
+                host_id=config.host_id,
+                functions=functions,
+                keys=config.keys,
+                executor=executor,
+                work=self._work,
+            ),
         )
 
     async def stop(self) -> None:

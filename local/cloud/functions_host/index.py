@@ -146,7 +146,13 @@ def _function(item: IndexedFunction, settings: Settings) -> Function:
             raise StartError("this host takes an HTTP answer from the return value only")
     if trigger is None:
         raise StartError("it has no trigger")
-    return Function(item.name, item.function_id, trigger, tuple(outputs), _retry(item.retry))
+    return Function(
+        name=item.name,
+        function_id=item.function_id,
+        trigger=trigger,
+        outputs=tuple(outputs),
+        retry=_retry(item.retry),
+    )
 
 
 def _http(binding: Mapping[str, Any], settings: Settings) -> HttpTrigger:

@@ -75,13 +75,13 @@ class Listening:
         await ensure_container(hosts)
         queue = work_queue(host_id)
         return BlobTriggers(
-            functions,
-            host_id,
-            hosts,
-            self.storage.queue(DEFAULT_CONNECTION, queue),
-            self.storage,
-            self.executor,
-            lambda: self.news.notify(DEFAULT_CONNECTION, queue),
+            functions=functions,
+            host_id=host_id,
+            hosts=hosts,
+            queue=self.storage.queue(DEFAULT_CONNECTION, queue),
+            storage=self.storage,
+            executor=self.executor,
+            notify=lambda: self.news.notify(DEFAULT_CONNECTION, queue),
         )
 
     @asynccontextmanager
@@ -132,11 +132,11 @@ class Listening:
     ) -> QueueListener:
         context = ListenerContext(self.work, self.config.faults, self.config.queue_lease)
         listener = QueueListener(
-            self.storage.queue(connection, queue),
-            self.storage.queue(connection, poison),
-            options,
-            context,
-            handler,
+            queue=self.storage.queue(connection, queue),
+            poison=self.storage.queue(connection, poison),
+            options=options,
+            context=context,
+            handler=handler,
         )
         self.news.add(connection, listener)
         return listener
@@ -145,7 +145,13 @@ class Listening:
         # A timer of a host that was killed waits for its lease no longer than a queue message does.
         lease = min(LONGEST_LEASE_SECONDS, max(SHORTEST_LEASE_SECONDS, self.config.queue_lease))
         hosts = self.storage.container(DEFAULT_CONNECTION, HOSTS_CONTAINER)
-        context = TimerContext(self.config.host_id, hosts, self.executor, self.work, lease)
+        context = TimerContext(
+            host_id=self.config.host_id,
+            hosts=hosts,
+            executor=self.executor,
+            work=self.work,
+            lease_seconds=lease,
+        )
         return TimerListener(function, trigger, context)
 
     async def _event_hub(
@@ -154,11 +160,11 @@ class Listening:
         container = self.storage.container(DEFAULT_CONNECTION, CHECKPOINT_CONTAINER)
         await ensure_container(container)
         return EventHubListener(
-            function,
-            trigger,
-            EventSource(session, trigger.endpoint, trigger.event_hub),
-            Checkpoints(container, trigger),
-            self.executor,
-            self.work,
-            self.config.options.max_event_batch_size,
+            function=function,
+            trigger=trigger,
+            source=EventSource(session, trigger.endpoint, trigger.event_hub),
+            checkpoints=Checkpoints(container, trigger),
+            executor=self.executor,
+            work=self.work,
+            max_batch=self.config.options.max_event_batch_size,
         )

@@ -175,7 +175,11 @@ def _parameter(text: str, template: str) -> _Parameter:
     except (StartError, ValueError, re.error) as error:
         raise StartError(f"route {template}: parameter {{{text}}}: {error}") from error
     return _Parameter(
-        match["name"], constraints, bool(match["optional"]), bool(match["stars"]), match["default"]
+        name=match["name"],
+        constraints=constraints,
+        optional=bool(match["optional"]),
+        catch_all=bool(match["stars"]),
+        default=match["default"],
     )
 
 

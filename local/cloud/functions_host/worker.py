@@ -145,7 +145,9 @@ class Worker:
         finally:
             _own_invocation.reset(token)
             del self._running[invocation_id]
-        return Outcome(invocation_id, ok, result, tuple(outputs), error)
+        return Outcome(
+            invocation_id=invocation_id, ok=ok, result=result, outputs=tuple(outputs), error=error
+        )
 
     def current(self) -> tuple[str, str] | None:
         """Return the function name and invocation id that the calling code runs under, if any."""

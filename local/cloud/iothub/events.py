@@ -70,11 +70,11 @@ class Outlet:
 
     def identity_created(self, tx: Transaction, record: Record) -> None:
         """Tell of a new device or module."""
-        self._lifecycle(tx, record, "createDeviceIdentity", "DeviceCreated")
+        self._lifecycle(tx, record, "create", "DeviceCreated")
 
     def identity_deleted(self, tx: Transaction, record: Record) -> None:
         """Tell of a deleted device or module."""
-        self._lifecycle(tx, record, "deleteDeviceIdentity", "DeviceDeleted")
+        self._lifecycle(tx, record, "delete", "DeviceDeleted")
 
     def connection_changed(self, tx: Transaction, key: Key, *, connected: bool) -> None:
         """Tell that a device came or went."""
@@ -124,9 +124,10 @@ class Outlet:
     def _lifecycle(self, tx: Transaction, record: Record, operation: str, event: str) -> None:
         key = record.key
         body = _lifecycle_twin(record)
-        self._route(
-            tx, key, "deviceLifecycleEvents", "deviceLifecycleNotification", operation, body
-        )
+        kind = "Module" if key.module_id else "Device"
+        schema = f"{kind.lower()}LifecycleNotification"
+        name = f"{operation}{kind}Identity"
+        self._route(tx, key, "deviceLifecycleEvents", schema, name, body)
         if not key.module_id:
             self._grid(tx, key, event, {"twin": _event_grid_twin(record)})
 

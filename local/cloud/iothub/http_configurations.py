@@ -40,11 +40,19 @@ def routes(configurations: Configurations) -> tuple[Route, ...]:
 
     read, write, meter = Right.REGISTRY_READ, Right.REGISTRY_WRITE, Meter.CONFIGURATIONS
     return (
-        Route("POST", "/configurations/testQueries", _test_queries, read, meter),
-        Route("GET", "/configurations", find, read, meter),
-        Route("GET", "/configurations/{id}", get, read, meter),
-        Route("PUT", "/configurations/{id}", put, write, meter),
-        Route("DELETE", "/configurations/{id}", delete, write, meter),
+        Route(
+            method="POST",
+            path="/configurations/testQueries",
+            handler=_test_queries,
+            right=read,
+            meter=meter,
+        ),
+        Route(method="GET", path="/configurations", handler=find, right=read, meter=meter),
+        Route(method="GET", path="/configurations/{id}", handler=get, right=read, meter=meter),
+        Route(method="PUT", path="/configurations/{id}", handler=put, right=write, meter=meter),
+        Route(
+            method="DELETE", path="/configurations/{id}", handler=delete, right=write, meter=meter
+        ),
     )
 
 

@@ -33,8 +33,14 @@ def routes(jobs: JobRunner) -> tuple[Route, ...]:
 
     right = Right.SERVICE_CONNECT
     return (
-        Route("GET", "/jobs/v2/query", find, right, Meter.JOBS),
-        Route("PUT", "/jobs/v2/{id}", create, right, Meter.JOBS),
-        Route("GET", "/jobs/v2/{id}", get, right, Meter.JOBS),
-        Route("POST", "/jobs/v2/{id}/cancel", cancel, right, Meter.JOBS),
+        Route(method="GET", path="/jobs/v2/query", handler=find, right=right, meter=Meter.JOBS),
+        Route(method="PUT", path="/jobs/v2/{id}", handler=create, right=right, meter=Meter.JOBS),
+        Route(method="GET", path="/jobs/v2/{id}", handler=get, right=right, meter=Meter.JOBS),
+        Route(
+            method="POST",
+            path="/jobs/v2/{id}/cancel",
+            handler=cancel,
+            right=right,
+            meter=Meter.JOBS,
+        ),
     )

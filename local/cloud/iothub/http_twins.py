@@ -54,10 +54,18 @@ def _twin(record: Record) -> web.Response:
 def _routes(path: str) -> tuple[Route, ...]:
     right = Right.SERVICE_CONNECT
     return (
-        Route("GET", path, get_twin, right, Meter.TWIN_READS),
-        Route("PATCH", path, _patch_twin, right, Meter.TWIN_UPDATES),
-        Route("PUT", path, _put_twin, right, Meter.TWIN_UPDATES),
-        Route("POST", f"{path}/methods", _invoke_method, right, Meter.METHODS),
+        Route(method="GET", path=path, handler=get_twin, right=right, meter=Meter.TWIN_READS),
+        Route(
+            method="PATCH", path=path, handler=_patch_twin, right=right, meter=Meter.TWIN_UPDATES
+        ),
+        Route(method="PUT", path=path, handler=_put_twin, right=right, meter=Meter.TWIN_UPDATES),
+        Route(
+            method="POST",
+            path=f"{path}/methods",
+            handler=_invoke_method,
+            right=right,
+            meter=Meter.METHODS,
+        ),
     )
 
 

@@ -213,7 +213,14 @@ def _decode_connect(reader: _Reader) -> Connect:
         reader.take(reader.short())
     username = reader.text() if flags & 0x80 else ""
     password = reader.text() if flags & 0x40 else ""
-    return Connect(client_id, username, password, bool(flags & 0x02), keep_alive, level)
+    return Connect(
+        client_id=client_id,
+        username=username,
+        password=password,
+        clean_session=bool(flags & 0x02),
+        keep_alive=keep_alive,
+        level=level,
+    )
 
 
 def _decode_publish(flags: int, reader: _Reader) -> Publish:
@@ -224,7 +231,14 @@ def _decode_publish(flags: int, reader: _Reader) -> Publish:
     if not topic or "#" in topic.split("/") or "+" in topic.split("/"):
         raise MqttError("a topic name is empty or holds a wildcard")
     packet_id = reader.packet_id() if qos else 0
-    return Publish(topic, reader.rest(), qos, packet_id, bool(flags & 8), bool(flags & 1))
+    return Publish(
+        topic=topic,
+        payload=reader.rest(),
+        qos=qos,
+        packet_id=packet_id,
+        duplicate=bool(flags & 8),
+        retain=bool(flags & 1),
+    )
 
 
 def _filters(reader: _Reader) -> Iterator[tuple[str, int]]:

@@ -109,7 +109,9 @@ class _Parser:
             group_by = tuple(self._list_of(self._path))
         if self._peek().kind:
             self._fail("expected the end")
-        query = Query(self._source, columns, condition, group_by, top)
+        query = Query(
+            source=self._source, columns=columns, condition=condition, group_by=group_by, top=top
+        )
         check(query)
         return query
 

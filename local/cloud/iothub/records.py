@@ -229,11 +229,11 @@ def _state(record: Record) -> str:
 def _record(row: tuple[Any, ...]) -> Record:
     device_id, module_id, identity, twin, model_id, connected, updated, activity = row
     return Record(
-        Key(device_id, module_id),
-        _identities.decode(identity),
-        _twins.decode(twin),
-        model_id,
-        bool(connected),
-        updated,
-        activity,
+        key=Key(device_id, module_id),
+        identity=_identities.decode(identity),
+        twin=_twins.decode(twin),
+        model_id=model_id,
+        connected=bool(connected),
+        connection_updated=updated,
+        last_activity=activity,
     )

@@ -134,8 +134,8 @@ class Registry:
         _require_match(if_match, record)
         gone = [record, *(modules_of(tx.connection, key.device_id) if not key.module_id else ())]
         delete(tx, key)
-        for each in gone:
-            self.outlet.identity_deleted(tx, each)
+        # that its modules went with a device is not told
+        self.outlet.identity_deleted(tx, record)
 
         def disconnect() -> None:
             for each in gone:

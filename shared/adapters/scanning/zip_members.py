@@ -140,7 +140,13 @@ def _directory(file: BinaryIO, size: int) -> _Directory:
     start = directory_end - length
     if disk or first_disk or here != entries or start < offset:
         raise Unscannable("has a damaged zip directory")
-    return _Directory(start, directory_end, entries, start - offset, end + _END_SIZE + comment)
+    return _Directory(
+        start=start,
+        end=directory_end,
+        entries=entries,
+        shift=start - offset,
+        end_of_zip=end + _END_SIZE + comment,
+    )
 
 
 def _zip64(file: BinaryIO, end: int) -> tuple[int, int, int, int] | None:
@@ -173,7 +179,14 @@ def _central(file: BinaryIO, directory: _Directory, limits: WalkLimits) -> Itera
         name, extra = file.read(name_size), file.read(extra_size)
         unpacked, packed, header = _widened(extra, unpacked, packed, header)
         member = _Member(
-            name, flags, method, crc, packed, unpacked, header + directory.shift, data=0
+            name=name,
+            flags=flags,
+            method=method,
+            crc=crc,
+            packed=packed,
+            unpacked=unpacked,
+            header=header + directory.shift,
+            data=0,
         )
         yield _located(file, member)
         at += _CENTRAL_SIZE + name_size + extra_size + note
@@ -212,5 +225,12 @@ def _located(file: BinaryIO, member: _Member) -> _Member:
         raise Unscannable("has a zip member whose two headers differ")
     data = member.header + _LOCAL_SIZE + name_size + extra_size
     return _Member(
-        member.name, flags, method, member.crc, member.packed, member.unpacked, member.header, data
+        name=member.name,
+        flags=flags,
+        method=method,
+        crc=member.crc,
+        packed=member.packed,
+        unpacked=member.unpacked,
+        header=member.header,
+        data=data,
     )

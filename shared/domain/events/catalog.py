@@ -304,7 +304,13 @@ def _event(
     data: EventData, kind: EventKind, facts: tuple[str, ...], subject: str, at: str
 ) -> DomainEvent:
     digest = hashlib.sha256("\n".join((kind, *facts)).encode()).hexdigest()
-    return DomainEvent(digest[:_ID_CHARACTERS], kind, subject, at, msgspec.to_builtins(data))
+    return DomainEvent(
+        identity=digest[:_ID_CHARACTERS],
+        kind=kind,
+        subject=subject,
+        at=at,
+        data=msgspec.to_builtins(data),
+    )
 
 
 def _reference(item: UpdateId) -> UpdateReference:

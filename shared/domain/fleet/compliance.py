@@ -37,11 +37,11 @@ class Compliance:
 
     def __add__(self, other: Compliance) -> Compliance:
         return Compliance(
-            self.total + other.total,
-            self.on_latest + other.on_latest,
-            self.new_available + other.new_available,
-            self.in_progress + other.in_progress,
-            self.connected + other.connected,
+            total=self.total + other.total,
+            on_latest=self.on_latest + other.on_latest,
+            new_available=self.new_available + other.new_available,
+            in_progress=self.in_progress + other.in_progress,
+            connected=self.connected + other.connected,
         )
 
 
@@ -86,7 +86,11 @@ def compliance(cells: Mapping[Cell, int], best: UpdateId | None) -> Compliance:
         else:
             new_available += count
     return Compliance(
-        cells.get(TOTAL, 0), on_latest, new_available, in_progress, cells.get(CONNECTED, 0)
+        total=cells.get(TOTAL, 0),
+        on_latest=on_latest,
+        new_available=new_available,
+        in_progress=in_progress,
+        connected=cells.get(CONNECTED, 0),
     )
 
 

@@ -13,6 +13,8 @@ from shared.domain.operation import OperationStatus
 
 LINK_HOURS = 24.0
 """How long devices may write; one that has not by then counts as failed."""
+READ_HOURS = 1.0
+"""How long a link opens an uploaded log."""
 _ID = re.compile(r"[A-Za-z0-9._~-]{1,256}")
 _ENDED = (OperationStatus.SUCCEEDED, OperationStatus.FAILED)
 
@@ -30,6 +32,16 @@ class DeviceLog:
     def key(self) -> str:
         """Identity of the device or module within the instance."""
         return device_key(self.device_id, self.module_id)
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """A file that a device has uploaded; `url` opens it for `READ_HOURS`."""
+
+    device: DeviceLog
+    name: str
+    modified_at: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from shared.contract.strictjson import NotStrictJson, loads_strict
 from shared.domain.errors import InvalidInput
-from shared.domain.strict_json import NotStrictJson, loads_strict
 from shared.domain.updates.import_manifest_checks import cross_check
 from shared.domain.updates.import_manifest_schema import import_manifest_schema
 from shared.domain.updates.schema_check import MAX_VIOLATIONS, schema_violations, violation

@@ -158,7 +158,14 @@ def prepare(
     for child in children:
         content |= child.content
         names |= child.file_names
-    return PreparedUpdate(manifest, full, files, tuple(generated), content, names)
+    return PreparedUpdate(
+        manifest=manifest,
+        full_manifest=full,
+        files=files,
+        generated=tuple(generated),
+        content=content,
+        file_names=names,
+    )
 
 
 def hex_of(sha256: str) -> str:

@@ -17,6 +17,7 @@ from shared.contract.audit_chain import START, ChainCheck, Finding, Place
 from shared.domain.audit import days_between
 from shared.domain.errors import InvalidInput
 from shared.ports import AuditLog, Blobs, Clock
+from shared.services.paging import every
 
 MOST_DAYS = 92
 """Days that one check covers."""
@@ -132,15 +133,10 @@ class AuditProof:
         return anchors.get(before) or await self.entries.newest_until(instance, before) or START
 
     async def _feed(self, chain: ChainCheck, first: str, last: str | None, floor: int) -> None:
-        token: str | None = None
-        while True:
-            page = await self.entries.keyed(chain.instance, first, last, token=token)
-            for day, number, entry in page.items:
-                if number > floor:
-                    chain.feed(entry, (day, number))
-            token = page.token
-            if token is None:
-                return
+        known = every(lambda token: self.entries.keyed(chain.instance, first, last, token=token))
+        async for day, number, entry in known:
+            if number > floor:
+                chain.feed(entry, (day, number))
 
     async def _anchors(self, instance: str, days: Sequence[str]) -> dict[str, Place]:
         """The anchored place of each day that has an anchor."""
@@ -161,14 +157,8 @@ class AuditProof:
         return max(names).rpartition("/")[2].removesuffix(".json") if names else None
 
     async def _names(self, instance: str) -> list[str]:
-        names: list[str] = []
-        token: str | None = None
-        while True:
-            page = await self.blobs.list("audit", f"{instance}/", token)
-            names += [item.name for item in page.items]
-            token = page.token
-            if token is None:
-                return names
+        listed = every(lambda token: self.blobs.list("audit", f"{instance}/", token))
+        return [item.name async for item in listed]
 
     async def _write(self, instance: str, anchor: Anchor) -> None:
         document = {

@@ -7,6 +7,7 @@ it is sent and kept nowhere else.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,14 +19,16 @@ from shared.domain.errors import Conflict, DependencyFailed, InvalidInput, NotFo
 from shared.domain.fleet.device import LOGS, TwinChange, bucket_of, device_key, view
 from shared.domain.fleet.log_collection import (
     LINK_HOURS,
+    READ_HOURS,
     DeviceLog,
     LogCollection,
+    LogFile,
     check_collection_id,
 )
 from shared.domain.operation import OperationStatus
-from shared.ports import Blobs, Clock, Devices, Hub, LogCollections, Queues, Stored
+from shared.ports import Blobs, Clock, Devices, Hub, LogCollections, Page, Queues, Stored
 from shared.services.pacing import Pacer
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import raise_first, until_uncontended
 
 type Change = Callable[[LogCollection], LogCollection]
 
@@ -98,6 +101,35 @@ class CollectLogs:
         """Where a device's logs lie; reading them takes access to the storage account."""
         return self.blobs.address(self.containers[instance], collection.folder(device))
 
+    async def files(self, instance: str, collection_id: str, token: str | None) -> Page[LogFile]:
+        """What devices have uploaded, with links that open; a page is of one device.
+
+        Raises:
+            NotFound: There is no such collection.
+        """
+        found = await self.get(instance, collection_id)
+        number, _, position = (token or "0").partition(" ")
+        if int(number) >= len(found.devices):
+            return Page([])
+        device, container = found.devices[int(number)], self.containers[instance]
+        folder = f"{found.folder(device)}/"
+        page = await self.blobs.list(container, folder, position or None)
+        files = [
+            LogFile(
+                device=device,
+                name=item.name.removeprefix(folder),
+                modified_at=item.modified_at,
+                url=await self.blobs.link(
+                    container, item.name, _download_name(item.name), hours=READ_HOURS
+                ),
+            )
+            for item in page.items
+        ]
+        if page.token is not None:
+            return Page(files, f"{number} {page.token}")
+        following = int(number) + 1
+        return Page(files, f"{following}" if following < len(found.devices) else None)
+
     async def run(self, instance: str, collection_id: str) -> None:
         """Ask the devices that have not been asked yet, paced.
 
@@ -169,9 +201,7 @@ class CollectLogs:
         await self._update(
             instance, collection_id, lambda item: item.asked(outcomes, self.clock.now())
         )
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        raise_first(results)
 
     async def _ask(
         self, instance: str, collection_id: str, device: DeviceLog, link: str
@@ -206,3 +236,8 @@ class CollectLogs:
 
 def _reported(key: str, code: int, now: str) -> Change:
     return lambda item: item.reported(key, code, now)
+
+
+def _download_name(blob: str) -> str:
+    """What a browser calls the file: devices choose the names, so only plain characters stay."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", blob.rpartition("/")[2])

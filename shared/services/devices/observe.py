@@ -137,8 +137,16 @@ class ObserveDevices:
         """Fold the deletion of a device, which may have been created again since.
 
         One that was never seen is written down as well: a change from before its deletion may still
-        be on its way, and would outrank those of a device that is created again.
+        be on its way, and would outrank those of a device that is created again. The modules of a
+        device are deleted with it, of which the hub does not tell.
         """
+        await self._deleted(instance, device_id, module_id, at)
+        if module_id is None:
+            bucket = bucket_of(device_id)
+            for module in await self.devices.modules(instance, bucket, device_id):
+                await self._deleted(instance, device_id, module.value.module_id, at)
+
+    async def _deleted(self, instance: str, device_id: str, module_id: str | None, at: str) -> None:
         key, bucket = device_key(device_id, module_id), bucket_of(device_id)
 
         async def cycle() -> list[DeviceWrite]:
@@ -228,7 +236,14 @@ class ObserveDevices:
         record: DeviceRecord,
         seeds: dict[str, TwinChange | None],
     ) -> DeviceRecord | None:
-        """A new record starts from the whole twin: a tag set before its first event counts too."""
+        """A new record starts from the whole twin: a tag set before its first event counts too.
+        A module is not older than its device.
+        """
+        if record.module_id is not None:
+            bucket, device_id = bucket_of(record.device_id), record.device_id
+            device = (await self.devices.load(instance, bucket, [device_id])).get(device_id)
+            deleted_at = device.value.deleted_at if device is not None else ""
+            record = replace(record, deleted_at=max(record.deleted_at, deleted_at))
         if key not in seeds:
             seeds[key] = await self._read(instance, record.device_id, record.module_id)
         seed = seeds[key]

@@ -24,6 +24,7 @@ from shared.services.devices.observe import ObserveDevices
 from shared.services.devices.recount import Recount
 from shared.services.operations import operation_id
 from shared.services.pacing import DEFAULT_PUSH_BACK_SECONDS, Pacer
+from shared.services.retrying import raise_first
 
 type ImportType = Literal["Devices", "Modules", "All"]
 
@@ -159,9 +160,7 @@ class ImportDevices:
         results = await asyncio.gather(
             *(fold(*item) for item in by_bucket.items()), return_exceptions=True
         )
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        raise_first(results)
 
     async def _fold_bucket(
         self,

@@ -1,4 +1,4 @@
-"""Relays twin changes from the hub's event stream to Event Grid.
+"""Relays twin changes, and deletions of modules, from the hub's event stream to Event Grid.
 
 IoT Hub cannot send twin changes to Event Grid itself. An Event Grid trigger runs once an event and
 one failure redelivers a whole array, so the changes of one device bucket travel in one event, up to
@@ -29,8 +29,10 @@ MAX_REQUEST_BYTES = 900_000
 """Event Grid takes 1 MB of events at once, what is around each of them included."""
 _SEPARATOR_BYTES = 2
 _OVERSIZED_BYTES = 128_000
-_NOT_OURS = frozenset({"deviceLifecycleNotification", "deviceConnectionStateNotification"})
-"""Events of a hub that routes more than twin changes: Event Grid brings these by itself."""
+_LIFECYCLE = frozenset({"deviceLifecycleNotification", "moduleLifecycleNotification"})
+_DELETIONS = frozenset({"deleteModuleIdentity", "deleteDeviceIdentity"})
+"""What a module's deletion is called: pages of the hub's documentation differ."""
+_CONNECTION = "deviceConnectionStateNotification"
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +45,23 @@ class HubEvent:
     body: bytes
 
 
+class ModuleDeletion(msgspec.Struct, frozen=True):
+    """The deletion of a module by itself, at a time of the hub, ISO 8601 in UTC."""
+
+    device_id: str
+    module_id: str
+    at: str
+
+
 class Chunk(msgspec.Struct, frozen=True):
-    """What one relayed event holds: changes of devices of one bucket, in the order of the
-    stream.
+    """What one relayed event holds of devices of one bucket: changes in the order of the stream,
+    or deletions of modules.
     """
 
     instance: str
     bucket: int
     changes: list[TwinChange]
+    deletions: list[ModuleDeletion] = []
 
 
 @dataclass(slots=True)
@@ -69,20 +80,22 @@ class TwinRelay:
         dropped.
         """
         by_bucket: dict[tuple[str, int], list[TwinChange]] = {}
+        deleted: dict[tuple[str, int], list[ModuleDeletion]] = {}
         refused = Counter[Refusal]()
         for event in batch:
-            if event.properties.get("iothub-message-schema") in _NOT_OURS:
+            if _comes_by_itself(event):
                 continue
             instance = self.instances.get(str(event.properties.get("hubName", "")))
-            change = read_twin_change(event) if instance is not None else None
+            found = _read(event) if instance is not None else None
             if instance is None:
                 refused[Refusal.FOREIGN] += 1
-            elif change is None:
+            elif found is None:
                 too_large = len(event.body) > _OVERSIZED_BYTES
                 refused[Refusal.OVERSIZED if too_large else Refusal.MALFORMED] += 1
-            elif change.content or change.is_whole:
-                place = (instance, bucket_of(change.device_id))
-                by_bucket.setdefault(place, []).append(change)
+            elif isinstance(found, ModuleDeletion):
+                deleted.setdefault((instance, bucket_of(found.device_id)), []).append(found)
+            elif found.content or found.is_whole:
+                by_bucket.setdefault((instance, bucket_of(found.device_id)), []).append(found)
         if refused:
             log.warning(
                 "refused %d of %d hub events: %s",
@@ -94,6 +107,11 @@ class TwinRelay:
             Chunk(instance, bucket, changes)
             for (instance, bucket), all_changes in by_bucket.items()
             for changes in _cut(all_changes, MAX_CHUNK_BYTES)
+        ]
+        chunks += [
+            Chunk(instance, bucket, [], deletions)
+            for (instance, bucket), all_deletions in deleted.items()
+            for deletions in _cut(all_deletions, MAX_CHUNK_BYTES)
         ]
         for some in _cut(chunks, MAX_REQUEST_BYTES):
             await self.events.publish(
@@ -109,6 +127,7 @@ class TwinRelay:
         except ValueError:
             return None
         devices = {change.device_id for change in chunk.changes}
+        devices |= {gone.device_id for gone in chunk.deletions}
         is_ours = chunk.instance in self.instances.values()
         return (
             chunk if is_ours and {bucket_of(item) for item in devices} <= {chunk.bucket} else None
@@ -118,6 +137,32 @@ class TwinRelay:
 def read_chunk(data: object) -> Chunk:
     """A relayed event, decoded. Raises ValueError if it is none."""
     return msgspec.convert(data, Chunk)
+
+
+def _comes_by_itself(event: HubEvent) -> bool:
+    """Whether Event Grid brings the same: a hub may route more than is needed of it."""
+    schema, properties = event.properties.get("iothub-message-schema"), event.properties
+    if schema in _LIFECYCLE:
+        return properties.get("opType") not in _DELETIONS or not properties.get("moduleId")
+    return schema == _CONNECTION
+
+
+def _read(event: HubEvent) -> TwinChange | ModuleDeletion | None:
+    """What an event says; None if it is malformed."""
+    if event.properties.get("iothub-message-schema") in _LIFECYCLE:
+        return _read_deletion(event.properties)
+    return read_twin_change(event)
+
+
+def _read_deletion(properties: Mapping[str, Any]) -> ModuleDeletion | None:
+    device_id, module_id = properties.get("deviceId"), properties.get("moduleId")
+    if not isinstance(device_id, str) or not device_id or not isinstance(module_id, str):
+        return None
+    try:
+        at = instant(str(properties.get("operationTimestamp")))
+    except InvalidInput:
+        return None
+    return ModuleDeletion(device_id, module_id, at)
 
 
 def read_twin_change(event: HubEvent) -> TwinChange | None:

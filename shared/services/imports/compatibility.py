@@ -14,6 +14,7 @@ from shared.domain.errors import LimitExceeded
 from shared.domain.limits import Limits, exceeded
 from shared.domain.updates.update_id import Family, UpdateId
 from shared.ports import Holders, Updates
+from shared.services.paging import every
 from shared.services.retrying import until_uncontended
 
 type Compatibility = Sequence[Mapping[str, str]]
@@ -65,16 +66,15 @@ class Families:
 
     async def _has_any(self, instance: str, family: Family, properties: Mapping[str, str]) -> bool:
         """Whether an update of a family has a set of device properties."""
-        token: str | None = None
-        while True:
-            page = await self.updates.list(
+        known = every(
+            lambda token: self.updates.list(
                 instance, provider=family.provider, name=family.name, token=token
             )
-            if any(properties in stored.value.compatibility for stored in page.items):
+        )
+        async for stored in known:
+            if properties in stored.value.compatibility:
                 return True
-            token = page.token
-            if token is None:
-                return False
+        return False
 
     def _too_many(
         self, family: Family, others: Sequence[Family], properties: Mapping[str, str]

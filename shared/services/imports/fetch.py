@@ -88,7 +88,7 @@ class ImportFetch:
     async def _run(self, attempt: Try) -> None:
         instance, operation = attempt.instance, attempt.operation
         try:
-            jobs = await self._plan(instance, operation)
+            jobs = await self._plan(attempt)
         except IncompleteDrop as error:
             await self._wait(attempt, error)
             return
@@ -102,11 +102,14 @@ class ImportFetch:
             json.dumps([_scan_entry(job) for job in jobs]).encode(),
         )
 
-    async def _plan(self, instance: str, operation: Operation) -> list[FileJob]:
+    async def _plan(self, attempt: Try) -> list[FileJob]:
+        instance, operation = attempt.instance, attempt.operation
         manifests = []
         for index, source in enumerate(operation.sources):
             with _said_of(index, operation):
                 manifests.append(await self._manifest(instance, operation, index, source))
+        if operation.update_id != manifests[0].update_id:  # so that a failure names its update
+            operation = await attempt.save(update_id=manifests[0].update_id)
         check_import(manifests, self.limits)
         await self._check_current(operation)
         ids = [manifest.update_id for manifest in manifests]
@@ -245,7 +248,16 @@ class ImportFetch:
                 f"Update '{manifest.update_id}' refers to '{absent[0]}', which is neither "
                 "imported nor part of this import.",
             )
-        return match_files(manifest, ImportItem("", 0, "", None, tuple(source.files.items())))
+        return match_files(
+            manifest,
+            ImportItem(
+                manifest_url="",
+                manifest_size_bytes=0,
+                manifest_sha256="",
+                friendly_name=None,
+                files=tuple(source.files.items()),
+            ),
+        )
 
     async def _wait(self, attempt: Try, error: IncompleteDrop) -> None:
         """Look again later; say beside the manifest what is missing.

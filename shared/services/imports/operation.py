@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from shared import messages
 from shared.domain.audit import UNKNOWN, Change, Origin
-from shared.domain.errors import ConcurrentUpdate, DeviceUpdateError
+from shared.domain.errors import ConcurrentUpdate, Conflict, DeviceUpdateError, NotFound
 from shared.domain.events.catalog import update_imported, update_refused
 from shared.domain.limits import Limits, TooManyRequests
 from shared.domain.operation import Failure, ImportSource, Operation, OperationStatus, Stage
@@ -193,16 +193,45 @@ class Imports:
         stored = await self.operations.get(instance, identity)
         if stored is None or stored.value.is_finished:
             return
+        if not await self._end(instance, stored, error):
+            await self.fail(instance, identity, error)
+
+    async def _end(
+        self, instance: str, stored: Stored[Operation], error: DeviceUpdateError
+    ) -> bool:
+        """Write down that an import has failed; False if it has changed since it was read."""
         operation = stored.value.failed(error, self.clock.now())
         if self.announcer.is_on:
             operation = replace(operation, events=(update_refused(instance, operation),))
         try:
             await self.operations.save(instance, operation, stored.etag)
         except ConcurrentUpdate:
-            await self.fail(instance, identity, error)
-            return
-        log.warning("import %s failed: %s", identity, error.code)
+            return False
+        log.warning("import %s failed: %s", operation.operation_id, error.code)
         await self._finish(instance, operation)
+        return True
+
+    async def cancel(self, instance: str, identity: str) -> Stored[Operation]:
+        """End an import that nobody wants any more; the operation as it is then.
+
+        Raises:
+            NotFound: There is no such import.
+            Conflict: It has ended, or its updates are being published.
+        """
+        stored = await self.operations.get(instance, identity)
+        if stored is None or stored.value.kind != "import":
+            raise NotFound(f"Import '{identity}' does not exist.", target="operationId")
+        if stored.value.is_finished or stored.value.stage is Stage.PUBLISH:
+            raise Conflict(
+                f"Import '{identity}' is {_standing(stored.value)}: it cannot be cancelled.",
+                target="operationId",
+            )
+        reason = Conflict("The import was cancelled.", code="ImportCanceled")
+        if not await self._end(instance, stored, reason):
+            return await self.cancel(instance, identity)
+        ended = await self.operations.get(instance, identity)
+        assert ended is not None
+        return ended
 
     async def _finish(self, instance: str, operation: Operation) -> None:
         if operation.events:
@@ -226,6 +255,10 @@ class Imports:
             return False
         known = await self.blobs.metadata("imports", source.manifest)
         return known is not None and _bare(known["etag"]) != source.etag
+
+
+def _standing(operation: Operation) -> str:
+    return "being published" if not operation.is_finished else operation.status.value.lower()
 
 
 def _drop_status(operation: Operation) -> dict[str, object]:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from shared.ports import BlobFacts, Blobs, Clock, Updates, Verdicts
 from shared.services.imports.operation import Imports
+from shared.services.paging import every
 from shared.topology import Container, quarantine_prefix
 
 CONTENT_MARGIN = timedelta(days=1)
@@ -99,15 +100,9 @@ class Orphans:
                 await self.verdicts.forget(instance, item.sha256)
 
     async def _used(self, instance: str) -> set[str]:
-        names: set[str] = set()
-        token: str | None = None
-        while True:
-            page = await self.updates.list(instance, token=token)
-            names |= {
-                f"{instance}/{digest}"
-                for stored in page.items
-                for digest in stored.value.content.values()
-            }
-            token = page.token
-            if token is None:
-                return names
+        known = every(lambda token: self.updates.list(instance, token=token))
+        return {
+            f"{instance}/{digest}"
+            async for stored in known
+            for digest in stored.value.content.values()
+        }

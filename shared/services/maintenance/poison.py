@@ -18,6 +18,7 @@ from shared.domain.errors import InvalidInput
 from shared.domain.operation import Operation
 from shared.ports import Blobs, DeadMessage, Operations, PoisonQueues, Queues
 from shared.services.maintenance.dead_letters import DeadLetters
+from shared.services.paging import every
 from shared.topology import QUEUES, Queue
 
 BLOBS = "blobs"
@@ -177,14 +178,8 @@ class Poison:
         return True
 
     async def _letters(self) -> AsyncIterator[str]:
-        token: str | None = None
-        while True:
-            page = await self.blobs.list("deadletter", "", token)
-            for item in page.items:
-                yield item.name
-            token = page.token
-            if token is None:
-                return
+        async for item in every(lambda token: self.blobs.list("deadletter", "", token)):
+            yield item.name
 
     async def _of_message(self, place: str, message: DeadMessage) -> PoisonItem:
         body = _body(message)

@@ -103,12 +103,12 @@ class GroupLists:
 
     def _summary(self, item: _Figures, deployments: Sequence[Deployment]) -> GroupSummary:
         return GroupSummary(
-            item.group,
-            item.device_count,
-            item.new_available,
-            item.in_progress,
-            item.on_latest,
-            _active(deployments, item.classes, self.clock.now()),
+            group=item.group,
+            device_count=item.device_count,
+            new_available=item.new_available,
+            in_progress=item.in_progress,
+            on_latest=item.on_latest,
+            deployments=_active(deployments, item.classes, self.clock.now()),
         )
 
 

@@ -159,7 +159,11 @@ class Reports:
             is_open = state is DeploymentState.ACTIVE
             total = max(present, counts.commanded) if is_open else counts.commanded
             failures = failure_counts(cells, deployment.workflow_id)
-            found.append(SubgroupStatus(class_id, state, counts, total, failures))
+            found.append(
+                SubgroupStatus(
+                    class_id=class_id, state=state, counts=counts, total=total, failures=failures
+                )
+            )
         return found
 
     async def _best(self, instance: str) -> Mapping[str, UpdateId | None]:

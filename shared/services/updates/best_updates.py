@@ -10,6 +10,7 @@ from shared.domain.fleet.device_class import DeviceClass, is_compatible
 from shared.domain.updates.update import Update
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Fleet, Updates
+from shared.services.paging import every
 
 
 @dataclass(slots=True)
@@ -50,12 +51,6 @@ class BestUpdates:
         ]
 
     async def _deployable(self, instance: str) -> AsyncIterator[Update]:
-        token: str | None = None
-        while True:
-            page = await self.updates.list(instance, token=token)
-            for item in page.items:
-                if item.value.is_offered:
-                    yield item.value
-            token = page.token
-            if token is None:
-                return
+        async for item in every(lambda token: self.updates.list(instance, token=token)):
+            if item.value.is_offered:
+                yield item.value

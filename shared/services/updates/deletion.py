@@ -28,6 +28,7 @@ from shared.ports import (
     Updates,
 )
 from shared.services.operations import MAX_ATTEMPTS, given_up, operation_id
+from shared.services.paging import every
 from shared.services.retrying import until_uncontended
 from shared.services.updates.best_updates import BestUpdates
 from shared.services.updates.references import parents_of, released
@@ -195,14 +196,8 @@ class DeleteUpdate:
             await self.blobs.delete("content", name, etag)
 
     async def _others(self, instance: str, update_id: UpdateId) -> list[Stored[Update]]:
-        found: list[Stored[Update]] = []
-        token: str | None = None
-        while True:
-            page = await self.updates.list(instance, token=token)
-            found += [item for item in page.items if item.value.update_id != update_id]
-            token = page.token
-            if token is None:
-                return found
+        known = every(lambda token: self.updates.list(instance, token=token))
+        return [item async for item in known if item.value.update_id != update_id]
 
 
 def _updates_of(deployment: Deployment) -> set[UpdateId]:

@@ -19,6 +19,9 @@ _BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
 }
 
+_ESCAPES = ("\\'", "\\\\", "\\$")
+"""What stands in a string for the character after the backslash."""
+
 
 class Expressions:
     """Evaluates nodes; `lookup` tells what a name stands for, `read` what a file says."""
@@ -58,6 +61,8 @@ class Expressions:
                 parts.append(str(self.value(child.named_children[0], local)))
             elif child.type == "string_content":
                 parts.append(text(child))
+            elif text(child) in _ESCAPES:
+                parts.append(text(child)[1:])
             else:
                 raise TemplateError(f"{child.type} in a string")
         return "".join(parts)

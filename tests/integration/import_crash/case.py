@@ -94,11 +94,11 @@ class Case:
             for file, content in package.files.items()
         }
         return ImportItem(
-            self.publisher.put(f"{self.instance}/{name}.json", package.manifest),
-            len(package.manifest),
-            sha256(package.manifest),
-            None,
-            tuple(urls.items()),
+            manifest_url=self.publisher.put(f"{self.instance}/{name}.json", package.manifest),
+            manifest_size_bytes=len(package.manifest),
+            manifest_sha256=sha256(package.manifest),
+            friendly_name=None,
+            files=tuple(urls.items()),
         )
 
     async def drop(self, package: Package) -> None:

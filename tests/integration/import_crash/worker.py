@@ -11,10 +11,11 @@ import asyncio
 import base64
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from shared.adapters.blobs import AzureBlobs
@@ -29,23 +30,21 @@ from shared.adapters.table_holders import TableHolders
 from shared.adapters.table_operations import TableOperations
 from shared.adapters.table_updates import TableUpdates
 from shared.adapters.table_verdicts import TableVerdicts
+from shared.container import Services
 from shared.domain.errors import DeviceUpdateError
 from shared.domain.scanning.scan import Knowledge, Verdict
 from shared.domain.updates.source_url import SourcePolicy
+from shared.messages import Message
 from shared.ports import Sample
-from shared.services.audit.trail import AuditTrail
-from shared.services.imports.compatibility import Families
 from shared.services.imports.fetch import ImportFetch
 from shared.services.imports.operation import Imports
 from shared.services.imports.publish import ImportPublish
 from shared.services.imports.scan import ImportScan
-from shared.services.maintenance.orphans import Orphans
 from shared.services.maintenance.sweep import Sweep
-from shared.services.rollup_scheduler import RollupScheduler
-from shared.services.scanning.engines import Scanning
-from shared.services.updates.best_updates import BestUpdates
-from shared.topology import IMPORT_MANIFEST_SUFFIX, SCAN_REQUEST, Queue
+from shared.settings import InstanceSettings
+from shared.topology import IMPORT_MANIFEST_SUFFIX, SCAN_REQUEST
 from tests.memory import MemorySealer, MemorySigning
+from tests.settings import the_settings
 
 BLOCK_BYTES = 1 << 16
 PIECE_BYTES = 1 << 16
@@ -125,10 +124,8 @@ class MortalStream:
 class PromptQueues(AzureQueues):
     """The real queues, whose messages are due at once: nobody here waits for the time to pass."""
 
-    async def put(
-        self, queue: Queue, message: Mapping[str, Any], *, delay_seconds: float = 0
-    ) -> None:
-        await super().put(queue, message)
+    async def put(self, message: Message, *, delay_seconds: float = 0) -> None:
+        await super().put(message)
 
 
 class HashingScanner:
@@ -182,49 +179,42 @@ def a_worker(
     accounts: StorageAccounts, instance: str, clock: ShiftedClock, mortality: Mortality
 ) -> Worker:
     """A worker for one instance; its accounts must count with its mortality."""
-    blobs = AzureBlobs(accounts, 1.0, BLOCK_BYTES)
-    queues = PromptQueues(accounts)
-    operations = TableOperations(Table(accounts, "Operations"))
-    updates = TableUpdates(Table(accounts, "Updates"))
-    fleet = TableFleet(
-        Table(accounts, "Buckets"),
-        Table(accounts, "Groups"),
-        Table(accounts, "DeviceClasses"),
-        Table(accounts, "Rollups"),
-        clock,
+    ports: Any = SimpleNamespace(
+        audit_log=TableAudit(Table(accounts, "Audit")),
+        blobs=AzureBlobs(accounts, 1.0, BLOCK_BYTES),
+        clock=clock,
+        deployments=TableDeployments(Table(accounts, "Deployments")),
+        fetcher=MortalFetcher(mortality),
+        fleet=TableFleet(
+            buckets_table=Table(accounts, "Buckets"),
+            groups_table=Table(accounts, "Groups"),
+            classes_table=Table(accounts, "DeviceClasses"),
+            rollups_table=Table(accounts, "Rollups"),
+            clock=clock,
+        ),
+        holders=TableHolders(Table(accounts, "Holders")),
+        operations=TableOperations(Table(accounts, "Operations")),
+        queues=PromptQueues(accounts),
+        rule_scanner=None,
+        scanners=[HashingScanner()],
+        sealer=MemorySealer(),
+        updates=TableUpdates(Table(accounts, "Updates")),
+        verdicts=TableVerdicts(Table(accounts, "Verdicts")),
     )
-    sealer = MemorySealer()
-    audit = AuditTrail(TableAudit(Table(accounts, "Audit")), clock)
-    best, families = (
-        BestUpdates(fleet, updates),
-        Families(updates, TableHolders(Table(accounts, "Holders"))),
+    settings = the_settings(
+        instances={instance: InstanceSettings(instance, "hub.example", "hub")},
+        customer_topic_endpoint=None,
     )
-    imports = Imports(operations, blobs, queues, sealer, clock, audit=audit)
-    verdicts = TableVerdicts(Table(accounts, "Verdicts"))
-    scanning = Scanning([HashingScanner()], verdicts, clock)
-    fetcher: Any = MortalFetcher(mortality)
+    services = Services(ports, settings)
     signing: Any = MemorySigning()
+    services.updates.signing = signing
     return Worker(
-        mortality,
-        imports,
-        ImportFetch(
-            imports, operations, updates, blobs, queues, fetcher, sealer, families, clock, 3600.0
-        ),
-        ImportScan(imports, operations, blobs, queues, scanning, clock),
-        ImportPublish(imports, operations, updates, blobs, signing, best, families, clock),
-        Sweep(
-            [instance],
-            operations,
-            TableDeployments(Table(accounts, "Deployments")),
-            fleet,
-            best,
-            blobs,
-            queues,
-            RollupScheduler(queues, 0.0),
-            clock,
-            imports,
-            Orphans(imports, updates, blobs, verdicts, clock),
-        ),
+        mortality=mortality,
+        imports=services.imports.operations,
+        fetch=services.imports.fetch,
+        scan=services.imports.scan,
+        publish=services.imports.publish,
+        sweep=services.maintenance.sweep,
     )
 
 

@@ -89,6 +89,25 @@ async def test_replaced_twin_and_deletion_are_routed_with_the_whole_twin(hub: Hu
     assert deleted["properties"]["opType"] == "deleteDeviceIdentity"
 
 
+async def test_module_is_told_of_when_it_is_deleted_itself_but_not_with_its_device(
+    hub: Hub,
+) -> None:
+    device_id = await hub.new_device()
+    key = base64.b64encode(b"k" * 32).decode()
+    for module_id in ("m1", "m2"):
+        await hub.service("create_module_with_sas", device_id, module_id, "", key, key)
+    await hub.service("delete_module", device_id, "m1")
+    await hub.service("delete_device", device_id)
+
+    *_, first, second = await hub.events(device_id)
+
+    assert first["properties"]["iothub-message-schema"] == "moduleLifecycleNotification"
+    assert first["properties"]["opType"] == "deleteModuleIdentity"
+    assert first["properties"]["moduleId"] == "m1"
+    assert second["properties"]["opType"] == "deleteDeviceIdentity"
+    assert "moduleId" not in second["properties"]
+
+
 async def test_messages_about_a_device_keep_their_order_in_one_partition(hub: Hub) -> None:
     device_id = await hub.new_device()
     for n in range(10):

@@ -22,6 +22,7 @@ _ADDRESS = re.compile(r"^/[\w.]+/\S+$")
 _RESOURCE = re.compile(r"/Microsoft\.[\w./-]+")
 _LOAD = """
 import asyncio, json, sys
+from operator import attrgetter
 from pathlib import Path
 sys.path[:0] = [str(Path.cwd())]
 sys.path.append(sys.argv[1])
@@ -33,7 +34,7 @@ async def load():
     worker.stop()
     import shared
     from shared.container import container
-    made = [name for name in sys.argv[2].split(",") if getattr(container(), name) is not None]
+    made = [name for name in sys.argv[2].split(",") if attrgetter(name)(container()) is not None]
     names = sorted(function.name for function in functions)
     print(json.dumps([shared.__file__, names, made]))
 
@@ -41,7 +42,13 @@ asyncio.run(load())
 """
 
 
-_PARTS = "blobs,queues,updates,fleet,hub,tokens,signer,sealer,relay,imports,reconcile,sweep"
+_PARTS = ",".join(
+    (
+        *(f"ports.{name}" for name in ("blobs", "queues", "updates", "fleet", "hub", "tokens")),
+        *("ports.signer", "ports.sealer", "devices.relay", "imports.operations"),
+        *("deployments.reconcile", "maintenance.sweep"),
+    )
+)
 """What is made of the settings: every adapter, and services over them."""
 
 

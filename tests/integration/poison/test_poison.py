@@ -58,7 +58,16 @@ class Site:
         identity = f"op{next(_numbers)}"
         status = changes.pop("status", OperationStatus.RUNNING)
         stage = changes.pop("stage", Stage.FETCH)
-        operation = Operation(identity, "import", status, stage, NOW, NOW, "trace", **changes)
+        operation = Operation(
+            operation_id=identity,
+            kind="import",
+            status=status,
+            stage=stage,
+            created_at=NOW,
+            changed_at=NOW,
+            trace_id="trace",
+            **changes,
+        )
         await self.operations.add("factory", operation)
         return identity
 

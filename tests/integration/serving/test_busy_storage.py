@@ -18,7 +18,8 @@ from aiohttp import web
 from functions import api as api_module
 from functions.api import Api, Call
 from shared import messages
-from shared.container import Container
+from shared.container import Services
+from shared.container.adapters import Adapters
 from shared.domain.access import Action
 from shared.domain.updates.update_id import UpdateId
 from shared.settings import read_settings
@@ -66,17 +67,17 @@ async def busy_account(status: int) -> AsyncIterator[BusyAccount]:
 
 async def read_table(call: Call) -> Any:
     """Read a row."""
-    return await call.app.updates.get(call.instance, UpdateId("acme", "kiosk", "1.0"))
+    return await call.app.ports.updates.get(call.instance, UpdateId("acme", "kiosk", "1.0"))
 
 
 async def put_message(call: Call) -> Any:
     """Ask for work."""
-    return await call.app.queues.put(messages.RollUp(instance="factory", group="g"))
+    return await call.app.ports.queues.put(messages.RollUp(instance="factory", group="g"))
 
 
 async def read_blob(call: Call) -> Any:
     """Read a blob."""
-    return await call.app.blobs.read("content", "any")
+    return await call.app.ports.blobs.read("content", "any")
 
 
 class Tokens:
@@ -106,14 +107,15 @@ async def test_busy_storage_is_passed_on_as_such(
                 CONTENT=account.connection_string,
             )
         )
-        container = Container(settings)
-        monkeypatch.setattr(container, "tokens", Tokens(), raising=False)
-        monkeypatch.setattr(api_module, "container", lambda: container)
+        ports = Adapters(settings)
+        monkeypatch.setattr(ports, "tokens", Tokens(), raising=False)
+        services = Services(ports, settings)
+        monkeypatch.setattr(api_module, "container", lambda: services)
 
         answers = await asyncio.gather(
             *(ask(handler) for handler in (read_table, put_message, read_blob))
         )
-        await container.accounts.close()
+        await ports.accounts.close()
 
     assert [answer.status_code for answer in answers] == [status] * 3
     for answer in answers:

@@ -104,16 +104,16 @@ def ports(request: pytest.FixtureRequest) -> Ports:
     if request.param == "memory":
         devices = MemoryDevices()
         return Ports(
-            devices,
-            devices.of_another_process(),
-            devices,
-            MemoryRecounts(),
-            MemoryRefusals(),
-            MemoryUpdates(),
-            MemoryHolders(),
-            MemoryOperations(),
-            MemoryDeployments(),
-            MemoryFleet(FixedClock()),
+            devices=devices,
+            other_devices=devices.of_another_process(),
+            counters=devices,
+            recounts=MemoryRecounts(),
+            refusals=MemoryRefusals(),
+            updates=MemoryUpdates(),
+            holders=MemoryHolders(),
+            operations=MemoryOperations(),
+            deployments=MemoryDeployments(),
+            fleet=MemoryFleet(FixedClock()),
         )
     return tables_of(cast("StorageAccounts", request.getfixturevalue("accounts")))
 
@@ -125,20 +125,20 @@ def tables_of(accounts: StorageAccounts) -> Ports:
         return Table(accounts, name)
 
     return Ports(
-        TableDevices(table("Devices")),
-        TableDevices(table("Devices")),
-        TableCounters(table("Devices")),
-        TableRecounts(table("Recounts")),
-        TableRefusals(table("Recounts")),
-        TableUpdates(table("Updates")),
-        TableHolders(table("Holders")),
-        TableOperations(table("Operations")),
-        TableDeployments(table("Deployments")),
-        TableFleet(
-            table("Buckets"),
-            table("Groups"),
-            table("DeviceClasses"),
-            table("Rollups"),
-            FixedClock(),
+        devices=TableDevices(table("Devices")),
+        other_devices=TableDevices(table("Devices")),
+        counters=TableCounters(table("Devices")),
+        recounts=TableRecounts(table("Recounts")),
+        refusals=TableRefusals(table("Recounts")),
+        updates=TableUpdates(table("Updates")),
+        holders=TableHolders(table("Holders")),
+        operations=TableOperations(table("Operations")),
+        deployments=TableDeployments(table("Deployments")),
+        fleet=TableFleet(
+            buckets_table=table("Buckets"),
+            groups_table=table("Groups"),
+            classes_table=table("DeviceClasses"),
+            rollups_table=table("Rollups"),
+            clock=FixedClock(),
         ),
     )

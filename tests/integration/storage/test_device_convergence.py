@@ -36,12 +36,12 @@ def a_service_of_tables(accounts: StorageAccounts, story: Story, telling: Tellin
         return TableDevices(Table(accounts, "Devices"))
 
     return Service(
-        f"i-{uuid.uuid4().hex}",
-        StoryHub(story),
-        MemoryFleet(FixedClock()),
-        TableCounters(Table(accounts, "Devices")),
-        [process() for _ in range(WORKERS)],
-        telling.pauses,
+        instance=f"i-{uuid.uuid4().hex}",
+        hub=StoryHub(story),
+        fleet=MemoryFleet(FixedClock()),
+        counters=TableCounters(Table(accounts, "Devices")),
+        processes=[process() for _ in range(WORKERS)],
+        pauses=telling.pauses,
         check_rounds=False,
         restarted=process,
     )

@@ -75,18 +75,35 @@ def an_operation(identity: str, **changes: Any) -> Operation:
 
 
 def a_full_update() -> Update:
-    related = UpdateFile("f2", "delta", 5, "aGFzaA==", {"sha256": "aGFzaA=="}, {"k": "v"})
-    verdict = Verdict("clean", "e", "1", "2", ("n",), "m", 3, 4, "r")
+    related = UpdateFile(
+        file_id="f2",
+        filename="delta",
+        size_bytes=5,
+        sha256="aGFzaA==",
+        hashes={"sha256": "aGFzaA=="},
+        properties={"k": "v"},
+    )
+    verdict = Verdict(
+        status="clean",
+        engine="e",
+        engine_version="1",
+        rules_version="2",
+        names=("n",),
+        member_path="m",
+        members_scanned=3,
+        bytes_scanned=4,
+        reason="r",
+    )
     file = UpdateFile(
-        "f1",
-        "image.bin",
-        9,
-        "aA==",
-        {"sha256": "aA=="},
-        None,
-        (related,),
-        "microsoft/delta:1",
-        (verdict,),
+        file_id="f1",
+        filename="image.bin",
+        size_bytes=9,
+        sha256="aA==",
+        hashes={"sha256": "aA=="},
+        properties=None,
+        related_files=(related,),
+        download_handler="microsoft/delta:1",
+        verdicts=(verdict,),
     )
     return an_update(
         files=(file,),
@@ -166,11 +183,24 @@ async def test_events_and_installations_are_written_with_the_device(
 ) -> None:
     record = a_device(1, commanded=a_command("w1"))
     ended = [
-        DomainEvent(f"{number:032x}", EventKind.DEVICE_FAILED, f"d{number}", "", {"a": [1]})
+        DomainEvent(
+            identity=f"{number:032x}",
+            kind=EventKind.DEVICE_FAILED,
+            subject=f"d{number}",
+            at="",
+            data={"a": [1]},
+        )
         for number in range(5)
     ]
     older, newer = (
-        Installation(V1, DeviceState.FAILED, f"2026-01-0{day}T00:00:00+00:00", "", f"w{day}", "d")
+        Installation(
+            update_id=V1,
+            state=DeviceState.FAILED,
+            started_at=f"2026-01-0{day}T00:00:00+00:00",
+            ended_at="",
+            identity=f"w{day}",
+            deployment_id="d",
+        )
         for day in (1, 2)
     )
     writes = [DeviceWrite(None, record, events=tuple(ended), installations=(older, newer))]
@@ -348,6 +378,16 @@ async def test_bucket_lists_its_devices_of_one_group(ports: Ports, instance: str
     assert await ports.devices.counts(instance, 6, "lob") == {}
 
 
+async def test_modules_of_a_device_are_found_and_nobody_elses(ports: Ports, instance: str) -> None:
+    keys = [("d", None), ("d", "m.1"), ("d", "m2"), ("d-m", "m3"), ("d.", "m4")]
+    records = [DeviceRecord(device, module, deleted_at="2024") for device, module in keys]
+    await ports.devices.commit(instance, 7, [DeviceWrite(None, record) for record in records])
+
+    found = await ports.devices.modules(instance, 7, "d")
+
+    assert {row.value.key for row in found} == {"d/m.1", "d/m2"}
+
+
 async def test_update_is_published_once_and_read_as_it_was(ports: Ports, instance: str) -> None:
     update = a_full_update()
 
@@ -439,7 +479,13 @@ async def test_listing_goes_on_where_a_page_ended(ports: Ports, instance: str) -
 async def test_operation_stays_unsettled_until_its_events_are_told(
     ports: Ports, instance: str
 ) -> None:
-    event = DomainEvent("0" * 32, EventKind.UPDATE_REFUSED, "updates/operations/b", "", {})
+    event = DomainEvent(
+        identity="0" * 32,
+        kind=EventKind.UPDATE_REFUSED,
+        subject="updates/operations/b",
+        at="",
+        data={},
+    )
     for name, status, events in (
         ("a", OperationStatus.RUNNING, ()),
         ("b", OperationStatus.FAILED, (event,)),
@@ -460,14 +506,23 @@ async def test_operation_stays_unsettled_until_its_events_are_told(
 
 
 async def test_operation_is_read_as_it_was_saved(ports: Ports, instance: str) -> None:
-    source = ImportSource("url", "sealed", 5, "hash", "Friendly", {"a.bin": "sealed"})
+    source = ImportSource(
+        kind="url",
+        manifest="sealed",
+        manifest_size_bytes=5,
+        manifest_sha256="hash",
+        friendly_name="Friendly",
+        files={"a.bin": "sealed"},
+    )
     operation = an_operation("op-1", sources=(source,))
     assert await ports.operations.add(instance, operation)
     assert not await ports.operations.add(instance, operation)
     stored = await ports.operations.get(instance, "op-1")
     assert stored is not None
     assert stored.value == operation
-    failure = Failure("C", "M", "t", (Failure("D", "d"),), Failure("I", "i"))
+    failure = Failure(
+        code="C", message="M", target="t", details=(Failure("D", "d"),), inner=Failure("I", "i")
+    )
     ended = replace(operation, failure=failure, update_id=V2, status=OperationStatus.FAILED)
 
     etag = await ports.operations.save(instance, ended, stored.etag)

@@ -56,7 +56,13 @@ async def test_histories_go_with_what_they_count_and_devices_go_alone(
 
 
 async def test_last_report_of_a_bucket_is_kept(ports: Ports, instance: str) -> None:
-    report = Recounted(7, "t1", 3, (Drift("g", "c", "total", 1, 2),), "t1")
+    report = Recounted(
+        bucket=7,
+        at="t1",
+        devices=3,
+        drift=(Drift(group_id="g", class_id="c", cell="total", found=1, counted=2),),
+        drifted_at="t1",
+    )
     for each in (Recounted(7, "t0", 1), report):
         await ports.recounts.save(instance, each)
 

@@ -28,7 +28,14 @@ if TYPE_CHECKING:
 
 CONTENT = sha256(b"content")
 CLEAN = Verdict("clean", "yara-x", "1", "r1", members_scanned=2, bytes_scanned=7)
-BAD = Verdict("malicious", "clamd", "1", "r1", ("Worm",), "!inner")
+BAD = Verdict(
+    status="malicious",
+    engine="clamd",
+    engine_version="1",
+    rules_version="r1",
+    names=("Worm",),
+    member_path="!inner",
+)
 
 
 @pytest.fixture(params=["memory", "table"])

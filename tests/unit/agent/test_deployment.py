@@ -40,6 +40,8 @@ class Recorder:
         self.on_call: Callable[[str, StepContext], None] = lambda action, step: None
 
     def is_installed(self, step: StepContext) -> StepResult:
+        if "is_installed" in self.answers[_label(step)]:
+            return StepResult(self.answers[_label(step)]["is_installed"])
         return StepResult(900 if _label(step) in self.installed else 901)
 
     def __getattr__(self, action: str) -> Callable[[StepContext], StepResult]:
@@ -199,6 +201,14 @@ def test_deployment_stops_at_once_for_a_restart_and_goes_on_after_it(
     second = run()
     assert second.restart is None
     assert (second.ended, _codes(second)) == (Ended.COMPLETED, [603, 700])
+
+
+def test_deployment_restarts_first_where_a_step_cannot_be_judged_otherwise(tmp_path: Path) -> None:
+    run = Run(tmp_path, "a")
+    run.handler.answers["a"] = {"is_installed": 705}
+
+    assert run().restart is Restart.DEVICE
+    assert run.handler.calls == []
 
 
 def test_deployment_puts_a_later_restart_off_but_not_for_steps_beside_it(tmp_path: Path) -> None:

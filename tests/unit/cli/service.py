@@ -54,6 +54,7 @@ class Service:
         self._context = context
         self._answers: dict[tuple[str, str], deque[Answer]] = {}
         self._hooks: dict[tuple[str, str], Callable[[], Awaitable[None]]] = {}
+        self._folders: dict[tuple[str, str], tuple[Answer, Callable[[], Awaitable[None]]]] = {}
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Self:
@@ -78,6 +79,12 @@ class Service:
         """Queue answers."""
         self._answers.setdefault((method, path), deque()).extend(answers)
 
+    def on_any(
+        self, method: str, folder: str, answer: Answer, hook: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Answer every request below a folder, doing something before."""
+        self._folders[method, f"{folder}/"] = (answer, hook)
+
     def before(self, method: str, path: str, hook: Callable[[], Awaitable[None]]) -> None:
         """Do something before a request is answered."""
         self._hooks[method, path] = hook
@@ -94,6 +101,10 @@ class Service:
         self.requests.append(Received(request.method, path, query, body, token))
         self.asked.set()
         hook = self._hooks.get((request.method, path))
+        for (method, folder), (answer, of_folder) in self._folders.items():
+            if method == request.method and path.startswith(folder):
+                hook = of_folder
+                self.on(method, path, answer)
         if hook is not None:
             await hook()
         queue = self._answers.get((request.method, path))

@@ -587,3 +587,35 @@ async def test_endpoint_and_instance_take_the_place_of_the_stack(
     )
 
     assert (ended.code, ended.document) == (0, [])
+
+
+async def test_logs_are_collected_and_downloaded_under_safe_names(
+    odu: Odu, service: Service, tmp_path: Path
+) -> None:
+    base = "management/deviceDiagnostics/logCollections"
+    async with Sources() as sources:
+        files = [
+            {"deviceId": "d1", "fileName": name, "link": sources.put(content, f"file{number}")}
+            for number, (name, content) in enumerate(
+                [("agent/a.log", b"one"), ("../../b c.log", b"two")]
+            )
+        ]
+
+        async def found() -> None:
+            [request] = [one for one in service.requests if one.method == "PUT"]
+            chosen = request.body["operationId"]
+            ended = {"status": "Succeeded", "operationId": chosen, "deviceStatus": []}
+            service.on("GET", f"{base}/{chosen}/detailedStatus", Answer(body=ended))
+            service.on("GET", f"{base}/{chosen}/files", Answer(body={"value": files}))
+
+        service.on_any("PUT", base, Answer(201, {}), found)
+
+        ended = await odu("device", "logs", "download", "d1", "-o", str(tmp_path / "out"), "--json")
+
+    assert ended.code == 0, ended.stderr
+    written = {item["path"]: item["sizeInBytes"] for item in ended.document}
+    assert written == {
+        str(tmp_path / "out/d1/agent/a.log"): 3,
+        str(tmp_path / "out/d1/_../_../b_c.log"): 3,
+    }
+    assert (tmp_path / "out/d1/_../_../b_c.log").read_bytes() == b"two"

@@ -96,12 +96,12 @@ def test_what_init_writes_validates_until_a_byte_of_a_file_changes(
 
 
 def test_init_writes_what_the_options_say(tmp_path: Path) -> None:
-    [path] = write(tmp_path, {"install.sh": b"#!/bin/sh\n"})
+    paths = write(tmp_path, {"a.swu": b"swu", "install.sh": b"#!/bin/sh\n"})
     options = ("--handler", "microsoft/swupdate:2", "--description", "Better toast")
-    properties = ("--property", "swuFileName=a.swu", "--property", "arguments=--a=b,c")
+    properties = ("--property", "installedCriteria=x", "--property", "arguments=--a=b,c")
     steps = ("--reference", "contoso/sensor/3.0", "--not-deployable")
 
-    ended = run("manifest", "init", path, *ID, *COMPAT, *options, *properties, *steps)
+    ended = run("manifest", "init", *paths, *ID, *COMPAT, *options, *properties, *steps)
 
     assert ended.code == 0, ended.stderr
     written = tmp_path / "contoso.toaster.1.2.importmanifest.json"
@@ -118,8 +118,13 @@ def test_init_writes_what_the_options_say(tmp_path: Path) -> None:
             "steps": [
                 {
                     "handler": "microsoft/swupdate:2",
-                    "files": ["install.sh"],
-                    "handlerProperties": {"swuFileName": "a.swu", "arguments": "--a=b,c"},
+                    "files": ["a.swu", "install.sh"],
+                    "handlerProperties": {
+                        "scriptFileName": "install.sh",
+                        "swuFileName": "a.swu",
+                        "installedCriteria": "x",
+                        "arguments": "--a=b,c",
+                    },
                 },
                 {
                     "type": "reference",
@@ -128,11 +133,12 @@ def test_init_writes_what_the_options_say(tmp_path: Path) -> None:
             ]
         },
         "files": [
+            {"filename": "a.swu", "sizeInBytes": 3, "hashes": {"sha256": sha256(b"swu")}},
             {
                 "filename": "install.sh",
                 "sizeInBytes": 10,
                 "hashes": {"sha256": sha256(b"#!/bin/sh\n")},
-            }
+            },
         ],
     }
 
@@ -237,3 +243,80 @@ def test_validate_looks_for_files_where_it_is_told_to(tmp_path: Path) -> None:
     assert absent.code == ExitCode.INVALID
     assert "/files/0/filename" in absent.stderr
     assert elsewhere.code == unseen.code == 0
+
+
+STEP = "/instructions/steps/0"
+
+
+@pytest.mark.parametrize(
+    ("handler", "files", "properties", "targets"),
+    [
+        ("microsoft/script:1", ["a.bin"], {}, ["scriptFileName"]),
+        ("microsoft/script:1", ["a.bin"], {"scriptFileName": " "}, ["scriptFileName"]),
+        ("microsoft/script:1", ["a.bin"], {"scriptFileName": "b.sh"}, ["scriptFileName"]),
+        (
+            "microsoft/script:1",
+            ["a.sh"],
+            {"scriptFileName": "a.sh", "apiVersion": 2},
+            ["apiVersion"],
+        ),
+        ("microsoft/swupdate:2", ["a.swu"], {}, ["", "scriptFileName", "swuFileName"]),
+        ("microsoft/swupdate:1", ["a.swu", "b"], {"installedCriteria": "1"}, [""]),
+        ("microsoft/apt:1", ["a.json", "b.json"], {"installedCriteria": "1"}, [""]),
+        ("microsoft/apt:1", ["a.json"], {"installedCriteria": ""}, ["installedCriteria"]),
+        ("microsoft/wim:1", ["a.wim"], {}, ["installedCriteria"]),
+    ],
+)
+def test_validate_knows_what_each_standard_handler_requires(
+    tmp_path: Path,
+    handler: str,
+    files: list[str],
+    properties: dict[str, Any],
+    targets: list[str],
+) -> None:
+    package = make_package("toaster", files={name: name.encode() for name in files})
+    [step] = package.document["instructions"]["steps"]
+    step.update(handler=handler, handlerProperties=properties)
+    path = tmp_path / "m.json"
+    path.write_bytes(package.manifest)
+    write(tmp_path, package.files)
+
+    ended = run("manifest", "validate", str(path), "--json")
+
+    assert ended.code == ExitCode.INVALID
+    assert [item["target"] for item in ended.document["violations"]] == [
+        f"{STEP}/handlerProperties/{name}" if name else f"{STEP}/files" for name in targets
+    ]
+
+
+@pytest.mark.parametrize(
+    ("handler", "files", "written"),
+    [
+        ("microsoft/script:1", ["a.bin", "go.sh"], {"scriptFileName": "go.sh"}),
+        ("microsoft/script:1", ["go", "a.bin"], {"scriptFileName": "go"}),
+        (
+            "microsoft/swupdate:2",
+            ["a.swu", "b.sh"],
+            {"scriptFileName": "b.sh", "swuFileName": "a.swu"},
+        ),
+        ("microsoft/apt:1", ["packages.json"], {}),
+    ],
+)
+def test_init_writes_what_the_handler_requires(
+    tmp_path: Path, handler: str, files: list[str], written: dict[str, str]
+) -> None:
+    paths = write(tmp_path, {name: name.encode() for name in files})
+
+    ended = run("manifest", "init", *paths, *ID, *COMPAT, "--handler", handler, "--json")
+
+    assert ended.code == 0, ended.stderr
+    [step] = ended.document["manifest"]["instructions"]["steps"]
+    assert step["handlerProperties"] == {**written, "installedCriteria": "1.2"}
+
+
+def test_init_adds_nothing_for_a_handler_of_ones_own(tmp_path: Path) -> None:
+    paths = write(tmp_path, {"a.bin": b"a"})
+
+    ended = run("manifest", "init", *paths, *ID, *COMPAT, "--handler", "acme/flash:1", "--json")
+
+    assert "handlerProperties" not in ended.document["manifest"]["instructions"]["steps"][0]

@@ -45,7 +45,7 @@ def test_surrogate_pair_is_one_character() -> None:
 def test_depth_is_bounded(kind: str) -> None:
     loads_object(_nested(MAXIMUM_DEPTH, kind))
     for depth in (MAXIMUM_DEPTH + 1, 10_000):
-        with pytest.raises(ValueError, match="deeply"):
+        with pytest.raises(ValueError, match="deeper"):
             loads_object(_nested(depth, kind))
 
 

@@ -178,7 +178,15 @@ def test_report_comes_back_from_what_was_reported(
     parsed = parse_agent_report(report["deviceUpdate"]["agent"])
 
     assert parsed == AgentReport(
-        state, "w", 3, retry_timestamp, _UPDATE, result_code, codes, details, steps
+        state=state,
+        workflow_id="w",
+        action=3,
+        retry_timestamp=retry_timestamp,
+        installed_update_id=_UPDATE,
+        result_code=result_code,
+        extended_result_codes=codes,
+        result_details=details,
+        step_results=steps,
     )
 
 

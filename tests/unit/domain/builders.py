@@ -39,12 +39,12 @@ def a_change(
     if group != "":
         twin["tags"] = {"ADUGroup": group}
     return TwinChange(
-        device_id,
-        module_id,
-        version,
-        kept_content(twin),
-        is_whole,
-        at_second(version) if at is None else at,
+        device_id=device_id,
+        module_id=module_id,
+        version=version,
+        content=kept_content(twin),
+        is_whole=is_whole,
+        at=at_second(version) if at is None else at,
     )
 
 
@@ -94,13 +94,13 @@ def a_command(
 ) -> Commanded:
     """What a device was asked."""
     return Commanded(
-        workflow_id,
-        retry_timestamp,
-        is_cancel,
-        f"deployment-{workflow_id}",
-        group_id,
-        class_id,
-        update_id,
+        workflow_id=workflow_id,
+        retry_timestamp=retry_timestamp,
+        is_cancel=is_cancel,
+        deployment_id=f"deployment-{workflow_id}",
+        group_id=group_id,
+        class_id=class_id,
+        update_id=update_id,
     )
 
 

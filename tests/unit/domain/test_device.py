@@ -87,7 +87,14 @@ def seen_whole(draw: st.DrawFn) -> tuple[list[TwinChange], list[TwinChange]]:
     ]
     read = draw(st.sets(st.integers(1, len(changes)), max_size=3))
     twins = [
-        TwinChange("d1", None, version, _content_of(a_record(*changes[:version])), True, "")
+        TwinChange(
+            device_id="d1",
+            module_id=None,
+            version=version,
+            content=_content_of(a_record(*changes[:version])),
+            is_whole=True,
+            at="",
+        )
         for version in sorted(read)
     ]
     story = sorted([*changes, *twins], key=lambda item: item.version)
@@ -180,7 +187,14 @@ def test_deletion_leaves_what_the_hub_has_now_when_it_comes_after_the_second_cre
     former: list[TwinChange], present: list[TwinChange]
 ) -> None:
     seen_now = a_record(*present)
-    whole = TwinChange("d1", None, present[-1].version, _content_of(seen_now), True, "")
+    whole = TwinChange(
+        device_id="d1",
+        module_id=None,
+        version=present[-1].version,
+        content=_content_of(seen_now),
+        is_whole=True,
+        at="",
+    )
 
     mixed = folded(DeviceRecord("d1", commanded=a_command()), former + present)
     record = fold_deletion(mixed, at_second(500), whole)
@@ -333,7 +347,14 @@ def test_update_that_is_still_installed_is_no_success_of_a_workflow_that_was_giv
     code: int, state: DeviceState, is_read: bool
 ) -> None:
     changes = [a_change(2, succeeded(V2, "w1")), a_change(3, reported(AgentState.IDLE, code, "w2"))]
-    twin = TwinChange("d1", None, 3, _content_of(a_record(*changes)), True, at_second(3))
+    twin = TwinChange(
+        device_id="d1",
+        module_id=None,
+        version=3,
+        content=_content_of(a_record(*changes)),
+        is_whole=True,
+        at=at_second(3),
+    )
 
     record = a_record(*changes, *([twin] if is_read else []), commanded=a_command("w2"))
 
@@ -360,7 +381,14 @@ def test_device_was_last_heard_when_it_last_spoke_even_if_nothing_is_left_of_it(
     is_late: bool,
 ) -> None:
     report = a_change(3, started())
-    whole = TwinChange("d1", None, 4, {"agent": report.content["agent"]}, True, at_second(4))
+    whole = TwinChange(
+        device_id="d1",
+        module_id=None,
+        version=4,
+        content={"agent": report.content["agent"]},
+        is_whole=True,
+        at=at_second(4),
+    )
     record = a_record(*([whole, report] if is_late else [report, whole]))
 
     assert (record.heard_at, record.changed_at) == (at_second(3), at_second(4))
@@ -380,7 +408,14 @@ def test_device_has_no_class_and_the_default_group_until_it_says_more() -> None:
 
 @pytest.mark.parametrize("tag", [None, "", 5, ["lobby"]])
 def test_device_is_in_the_default_group_when_its_tag_names_none(tag: Any) -> None:
-    change = TwinChange("d1", None, 3, {"tags": {"ADUGroup": tag}}, False, at_second(3))
+    change = TwinChange(
+        device_id="d1",
+        module_id=None,
+        version=3,
+        content={"tags": {"ADUGroup": tag}},
+        is_whole=False,
+        at=at_second(3),
+    )
 
     assert view(fold(a_record(a_change(2, started())), change)).group_id == DEFAULT_GROUP
 
@@ -437,7 +472,11 @@ def test_retry_timestamp_that_an_earlier_workflow_left_in_the_twin_is_not_of_the
     reported["$metadata"] = {"deviceUpdate": {"agent": {"workflow": times}}}
     whole = kept_content({"properties": {"reported": reported}})
 
-    record = a_record(TwinChange("d1", None, 3, whole, True, at_second(3)))
+    record = a_record(
+        TwinChange(
+            device_id="d1", module_id=None, version=3, content=whole, is_whole=True, at=at_second(3)
+        )
+    )
 
     assert [(item.workflow_id, item.retry_timestamp) for item in record.evidence] == [("w2", kept)]
 

@@ -16,7 +16,15 @@ from tests.unit.domain.builders import a_command, at_second
 )
 def test_nothing_ends_before_it_has_begun(ended_at: str, shown: str) -> None:
     commanded = replace(a_command(), at=at_second(5))
-    past = History("d1", None, commanded, DeviceState.FAILED, 0, (), ended_at)
+    past = History(
+        device_id="d1",
+        module_id=None,
+        commanded=commanded,
+        state=DeviceState.FAILED,
+        result_code=0,
+        extended_result_codes=(),
+        ended_at=ended_at,
+    )
 
     found = of_history(past)
 

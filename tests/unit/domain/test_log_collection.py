@@ -14,7 +14,13 @@ SUCCEEDED, NOT_STARTED = OperationStatus.SUCCEEDED, OperationStatus.NOT_STARTED
 
 
 def a_collection(*keys: str) -> LogCollection:
-    return LogCollection("c1", NOW, NOW, END, tuple(DeviceLog(key) for key in keys or ("d1", "d2")))
+    return LogCollection(
+        collection_id="c1",
+        created_at=NOW,
+        changed_at=NOW,
+        expires_at=END,
+        devices=tuple(DeviceLog(key) for key in keys or ("d1", "d2")),
+    )
 
 
 def test_collection_is_as_far_as_its_devices() -> None:
@@ -48,7 +54,13 @@ def test_device_that_has_not_answered_in_time_has_failed() -> None:
 
 
 def test_folder_names_device_module_and_collection() -> None:
-    collection = LogCollection("c1", NOW, NOW, END, (DeviceLog("d"), DeviceLog("d", "m")))
+    collection = LogCollection(
+        collection_id="c1",
+        created_at=NOW,
+        changed_at=NOW,
+        expires_at=END,
+        devices=(DeviceLog("d"), DeviceLog("d", "m")),
+    )
 
     assert [collection.folder(item) for item in collection.devices] == ["d/c1", "d/m/c1"]
 

@@ -4,13 +4,34 @@ from shared.domain.errors import Conflict, InvalidInput
 from shared.domain.operation import Failure, ImportSource, Operation, OperationStatus, Stage
 from shared.domain.updates.update_id import UpdateId
 
-URL = ImportSource("url", "sealed-manifest", 5, "hash", "Kiosk", {"apply.sh": "sealed-file"})
-DROP = ImportSource("drop", "factory/a.importmanifest.json", None, None, None, {})
+URL = ImportSource(
+    kind="url",
+    manifest="sealed-manifest",
+    manifest_size_bytes=5,
+    manifest_sha256="hash",
+    friendly_name="Kiosk",
+    files={"apply.sh": "sealed-file"},
+)
+DROP = ImportSource(
+    kind="drop",
+    manifest="factory/a.importmanifest.json",
+    manifest_size_bytes=None,
+    manifest_sha256=None,
+    friendly_name=None,
+    files={},
+)
 
 
 def an_operation() -> Operation:
     return Operation(
-        "op", "import", OperationStatus.NOT_STARTED, Stage.FETCH, "t0", "t0", "trace", (URL, DROP)
+        operation_id="op",
+        kind="import",
+        status=OperationStatus.NOT_STARTED,
+        stage=Stage.FETCH,
+        created_at="t0",
+        changed_at="t0",
+        trace_id="trace",
+        sources=(URL, DROP),
     )
 
 
@@ -36,9 +57,9 @@ def test_failure_keeps_details_and_inner_errors() -> None:
     failure = Failure.of(error)
 
     assert failure == Failure(
-        "Outer",
-        "Outer.",
-        None,
-        (Failure("InvalidArgument", "Detail."),),
-        Failure("SizeMismatch", "Inner.", "a"),
+        code="Outer",
+        message="Outer.",
+        target=None,
+        details=(Failure("InvalidArgument", "Detail."),),
+        inner=Failure("SizeMismatch", "Inner.", "a"),
     )

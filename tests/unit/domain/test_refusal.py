@@ -115,7 +115,15 @@ def test_refusal_is_attributed_to_nothing_when(change: Callable[[dict[str, Any]]
 
 def whole(twin: dict[str, Any], version: int) -> TwinChange:
     content = kept_content({"properties": {"reported": twin["reported"]}})
-    return TwinChange("d1", None, version, content, True, "", refused=refused(twin))
+    return TwinChange(
+        device_id="d1",
+        module_id=None,
+        version=version,
+        content=content,
+        is_whole=True,
+        at="",
+        refused=refused(twin),
+    )
 
 
 def test_device_that_refused_without_a_name_has_failed_once_its_twin_was_read() -> None:

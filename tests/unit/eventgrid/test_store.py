@@ -23,7 +23,15 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def _add(store: Store, *bodies: str, expires_at: float = 1e12) -> None:
     store.add_deliveries(
-        NewDelivery("first", "a.type", "1", body, 0.0, expires_at, float(number))
+        NewDelivery(
+            subscription="first",
+            event_type="a.type",
+            data_version="1",
+            body=body,
+            accepted_at=0.0,
+            expires_at=expires_at,
+            due_at=float(number),
+        )
         for number, body in enumerate(bodies)
     )
 

@@ -25,7 +25,14 @@ def options(queues: dict[str, Any] | None = None, **settings: str) -> QueueOptio
 def test_options_are_those_of_the_real_host_when_nothing_is_set() -> None:
     parsed = parse_host_options({"version": "2.0"}, {})
 
-    assert parsed.queues == QueueOptions(16, 8, 5, 0.0, 2.0, "base64")
+    assert parsed.queues == QueueOptions(
+        batch_size=16,
+        new_batch_threshold=8,
+        max_dequeue_count=5,
+        visibility_timeout=0.0,
+        max_polling_interval=2.0,
+        encoding="base64",
+    )
     assert parsed.blobs.poison_blob_threshold == 5
     assert (parsed.route_prefix, parsed.max_event_batch_size) == ("api", 100)
     assert parsed.log_level == "INFO"
@@ -41,7 +48,14 @@ def test_options_are_read_whatever_the_case_of_their_names() -> None:
         }
     )
 
-    assert parsed == QueueOptions(4, 2, 5, 30.0, 0.2, "none")
+    assert parsed == QueueOptions(
+        batch_size=4,
+        new_batch_threshold=2,
+        max_dequeue_count=5,
+        visibility_timeout=30.0,
+        max_polling_interval=0.2,
+        encoding="none",
+    )
 
 
 def test_a_setting_overrides_the_file() -> None:

@@ -25,7 +25,7 @@ from shared.services.throttle import Throttle
 from tests.fakes.audit import MemoryAudit
 from tests.memory import FixedClock
 
-CHANGES_NOTHING: set[str] = set()
+CHANGES_NOTHING = {"validate_import_manifest"}
 """Operations that are no GET and yet change nothing."""
 SAS = "https://store.example/f?sig=secret"
 
@@ -42,10 +42,9 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Any:
     log = MemoryAudit()
     clock = FixedClock()
     made = SimpleNamespace(
-        tokens=Tokens(),
+        ports=SimpleNamespace(tokens=Tokens(), clock=clock),
         settings=SimpleNamespace(instances={"local": None}, page_size=2),
         throttle=Throttle(Budget(), lambda: 0.0),
-        clock=clock,
         audit=AuditTrail(log, clock),
         log=log,
     )
@@ -77,7 +76,7 @@ async def refuses(call: Call) -> Any:
 
 
 def changing() -> list[Route]:
-    return [route for route in routes() if route.method != "GET"]
+    return [route for route in routes() if route.changes_state]
 
 
 @pytest.mark.parametrize("route", routes(), ids=lambda route: route.name)

@@ -39,7 +39,7 @@ async def test_the_caller_learns_what_they_may_do_where(
         return Principal("alice-id", roles, "alice")
 
     app = SimpleNamespace(
-        tokens=SimpleNamespace(validate=validate),
+        ports=SimpleNamespace(tokens=SimpleNamespace(validate=validate)),
         settings=SimpleNamespace(instances={"one": None, "two": None}),
     )
     monkeypatch.setattr(api_module, "container", lambda: app)

@@ -40,7 +40,7 @@ class Tokens:
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> Any:
     made = SimpleNamespace(
-        tokens=Tokens(),
+        ports=SimpleNamespace(tokens=Tokens()),
         settings=SimpleNamespace(instances={"local": None}, page_size=2),
         throttle=Throttle(Budget(read=3), lambda: 0.0),
     )

@@ -25,7 +25,13 @@ def with_manifest(**changes: Any) -> dict[str, Any]:
 
 def an_item(*filenames: str) -> ImportItem:
     files = tuple((name, f"https://acme.example/{name}?sig=CANARY") for name in filenames)
-    return ImportItem("https://acme.example/m?sig=CANARY", 5, sha256_of("m"), None, files)
+    return ImportItem(
+        manifest_url="https://acme.example/m?sig=CANARY",
+        manifest_size_bytes=5,
+        manifest_sha256=sha256_of("m"),
+        friendly_name=None,
+        files=files,
+    )
 
 
 def test_import_request_is_read() -> None:

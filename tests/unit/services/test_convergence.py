@@ -38,12 +38,12 @@ def a_service(story: Story, pauses: Sequence[int] = (0,)) -> Service:
         return process.of_another_process()
 
     return Service(
-        "factory",
-        StoryHub(story),
-        MemoryFleet(FixedClock()),
-        devices,
-        [devices.of_another_process() for _ in range(WORKERS)],
-        pauses,
+        instance="factory",
+        hub=StoryHub(story),
+        fleet=MemoryFleet(FixedClock()),
+        counters=devices,
+        processes=[devices.of_another_process() for _ in range(WORKERS)],
+        pauses=pauses,
         restarted=restarted,
     )
 

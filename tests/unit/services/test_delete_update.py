@@ -11,22 +11,21 @@ from shared.domain.updates.update_id import UpdateId
 from shared.services.operations import MAX_ATTEMPTS
 from shared.services.updates.deletion import DeleteUpdate
 from tests.unit.domain.builders import a_change, started
-from tests.unit.services.extended_world import ExtendedWorld
-from tests.unit.services.world import INSTANCE, a_source_manifest, offer
+from tests.unit.services.world import INSTANCE, World, a_source_manifest, offer
 
 FIRST, SECOND = UpdateId("acme", "kiosk", "1.0"), UpdateId("acme", "kiosk", "2.0")
 PARENT = UpdateId("acme", "bundle", "1.0")
 SHARED, OWN = b"in both", b"in the first alone"
 
 
-async def publish(world: ExtendedWorld, update_id: UpdateId, files: dict[str, bytes]) -> None:
+async def publish(world: World, update_id: UpdateId, files: dict[str, bytes]) -> None:
     document = a_source_manifest(files, updateId=update_id.to_wire())
     await world.imports.start(INSTANCE, [offer(world, document, files)], "trace")
     await world.drain()
     assert update_id in await world.published()
 
 
-async def publish_parent(world: ExtendedWorld, child: UpdateId) -> None:
+async def publish_parent(world: World, child: UpdateId) -> None:
     steps = [{"type": "reference", "updateId": child.to_wire()}]
     document = a_source_manifest(
         {},
@@ -39,17 +38,17 @@ async def publish_parent(world: ExtendedWorld, child: UpdateId) -> None:
     await world.drain()
 
 
-async def two_updates(world: ExtendedWorld) -> None:
+async def two_updates(world: World) -> None:
     await publish(world, FIRST, {"shared.bin": SHARED, "own.bin": OWN})
     await publish(world, SECOND, {"shared.bin": SHARED})
 
 
-def contents(world: ExtendedWorld) -> set[bytes]:
+def contents(world: World) -> set[bytes]:
     return {world.blobs.contents["content", name][0] for name in world.blobs.names("content")}
 
 
 async def test_deletion_is_complete_after_a_crash_at_any_port_call() -> None:
-    quiet = ExtendedWorld()
+    quiet = World()
     await two_updates(quiet)
     before = quiet.faults.calls
     await quiet.delete_update.start(INSTANCE, FIRST, "trace")
@@ -59,7 +58,7 @@ async def test_deletion_is_complete_after_a_crash_at_any_port_call() -> None:
     assert calls > begun - before + 8
 
     for call in range(begun - before + 1, calls + 1):
-        world = ExtendedWorld()
+        world = World()
         await two_updates(world)
         world.faults.crash_at(call)
         identity = await world.delete_update.start(INSTANCE, FIRST, "trace")
@@ -72,7 +71,7 @@ async def test_deletion_is_complete_after_a_crash_at_any_port_call() -> None:
 
 
 async def test_update_that_another_refers_to_stays() -> None:
-    world = ExtendedWorld()
+    world = World()
     await publish(world, FIRST, {"own.bin": OWN})
     await publish_parent(world, FIRST)
 
@@ -89,7 +88,7 @@ async def test_update_that_another_refers_to_stays() -> None:
 
 
 async def test_update_deployed_while_its_deletion_waits_stays() -> None:
-    world = ExtendedWorld()
+    world = World()
     await publish(world, FIRST, {"own.bin": OWN})
     await world.tell(a_change(2, started()))
     await world.drain()
@@ -112,13 +111,13 @@ async def test_update_deployed_while_its_deletion_waits_stays() -> None:
 async def test_deployment_and_deletion_at_once_never_both_succeed() -> None:
     outcomes = set()
     for turns in range(-24, 25, 2):
-        world = ExtendedWorld()
+        world = World()
         await publish(world, FIRST, {"own.bin": OWN})
         await world.tell(a_change(2, started()))
         await world.drain()
         identity = await world.delete_update.start(INSTANCE, FIRST, "trace")
 
-        async def deploy(world: ExtendedWorld = world, turns: int = turns) -> bool:
+        async def deploy(world: World = world, turns: int = turns) -> bool:
             await _wait(turns)
             request = DeploymentRequest("d1", "$default", FIRST, "2024-01-01T00:00:00+00:00")
             try:
@@ -128,7 +127,7 @@ async def test_deployment_and_deletion_at_once_never_both_succeed() -> None:
             return True
 
         async def delete(
-            world: ExtendedWorld = world, turns: int = turns, identity: str = identity
+            world: World = world, turns: int = turns, identity: str = identity
         ) -> None:
             await _wait(-turns)
             await world.delete_update.run(INSTANCE, identity)
@@ -148,7 +147,7 @@ async def _wait(turns: int) -> None:
 
 
 async def test_late_repetition_of_a_deletion_spares_an_update_imported_anew() -> None:
-    world = ExtendedWorld()
+    world = World()
     await publish(world, FIRST, {"own.bin": OWN})
     late = await world.delete_update.start(INSTANCE, FIRST, "trace")
     await world.delete_update.start(INSTANCE, FIRST, "trace")
@@ -166,7 +165,7 @@ async def test_late_repetition_of_a_deletion_spares_an_update_imported_anew() ->
 async def test_deletion_that_dies_every_time_ends_with_its_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = ExtendedWorld()
+    world = World()
     await two_updates(world)
     identity = await world.delete_update.start(INSTANCE, FIRST, "trace")
     world.queues.take()

@@ -107,7 +107,7 @@ async def test_deployment_reaches_the_twins_of_its_group() -> None:
     assert [device for device, _ in world.hub.patches] == ["d1"]
     assert desired(world) == {
         "workflow": {"action": 3, "id": deployment.workflow_id},
-        "rootKeyPackageUrl": f"https://du.example/{INSTANCE}/rootkeys.json",
+        "rootKeyPackageUrl": f"https://du.example/deviceUpdate/{INSTANCE}/rootKeys/rootkeys.json",
         "updateManifest": f"manifest of {V2}",
         "updateManifestSignature": f"signature of {V2}",
         "fileUrls": {"f2.0": "https://memory.example/content/factory/00ff?filename=apply.sh"},

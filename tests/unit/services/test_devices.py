@@ -217,6 +217,42 @@ async def test_deleted_device_leaves_the_counters_but_not_its_deployment() -> No
     assert view(await record(world)).device_class is None
 
 
+@pytest.mark.parametrize("goes_with_its_device", [False, True])
+async def test_module_goes_from_the_counters_when_it_is_deleted(goes_with_its_device: bool) -> None:
+    world = World()
+    for module in (None, "m1", "m2"):
+        await world.tell(a_change(2, started(), module_id=module))
+    world.hub.twins.clear()
+
+    await world.observe.deleted(
+        INSTANCE, "d1", None if goes_with_its_device else "m1", at_second(50)
+    )
+
+    rows = (await counted(world, "$default")).values()
+    assert sum(cells.get("total", 0) for cells in rows) == (0 if goes_with_its_device else 2)
+    assert await counted(world, "$default") == await recount(world)
+    known = await world.devices.load(INSTANCE, BUCKET, ["d1", "d1/m1", "d1/m2"])
+    gone = {key for key, row in known.items() if row.value.deleted_at}
+    assert gone == ({"d1", "d1/m1", "d1/m2"} if goes_with_its_device else {"d1/m1"})
+
+
+async def test_module_that_is_created_again_begins_a_new_life() -> None:
+    world = World()
+    await world.tell(a_change(9, started(), module_id="m1"))
+    del world.hub.twins["d1", "m1"]
+    await world.observe.deleted(INSTANCE, "d1", None, at_second(50))
+
+    again = a_change(2, started("gate"), module_id="m1", at=at_second(100))
+    await world.tell(again)
+    late = a_change(8, started("kiosk"), module_id="m1", at=at_second(8))
+    await world.observe.twin_changes(INSTANCE, BUCKET, [late])
+
+    rows = await world.devices.load(INSTANCE, BUCKET, ["d1/m1"])
+    seen = view(rows["d1/m1"].value)
+    assert seen.device_class is not None
+    assert seen.device_class.properties["model"] == "gate"
+
+
 async def test_device_created_again_is_asked_anew_whatever_comes_first() -> None:
     for is_deletion_late in (False, True):
         world = World()

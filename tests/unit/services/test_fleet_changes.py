@@ -7,25 +7,24 @@ import pytest
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.fleet.deployment_edit import DeploymentRequest
 from tests.unit.domain.builders import V2, a_change, started
-from tests.unit.services.extended_world import ExtendedWorld
 from tests.unit.services.test_delete_update import publish
-from tests.unit.services.world import INSTANCE
+from tests.unit.services.world import INSTANCE, World
 
 
-async def a_world(group: str = "pilot") -> tuple[ExtendedWorld, str]:
+async def a_world(group: str = "pilot") -> tuple[World, str]:
     """One device in a group; and the id of its class."""
-    world = ExtendedWorld()
+    world = World()
     await world.tell(a_change(2, started(), group=group))
     await world.drain()
     (known,) = await world.fleet.classes(INSTANCE)
     return world, known.device_class.class_id
 
 
-async def groups(world: ExtendedWorld) -> set[str]:
+async def groups(world: World) -> set[str]:
     return {known.group_id for known in await world.fleet.groups(INSTANCE)}
 
 
-async def move(world: ExtendedWorld, version: int, group: str) -> None:
+async def move(world: World, version: int, group: str) -> None:
     await world.tell(a_change(version, group=group))
     await world.drain()
 
@@ -126,7 +125,7 @@ async def test_device_that_arrives_while_its_group_is_deleted_is_in_a_group() ->
         world, class_id = await a_world()
         await move(world, 3, "north")
 
-        async def arrive(world: ExtendedWorld = world, turns: int = turns) -> None:
+        async def arrive(world: World = world, turns: int = turns) -> None:
             for _ in range(turns):
                 await asyncio.sleep(0)
             await world.tell(a_change(4, group="pilot"))

@@ -9,34 +9,31 @@ from shared.domain.fleet.device import DeviceRecord, bucket_of, device_key, view
 from shared.domain.operation import OperationStatus, Stage
 from tests.memory import Twin
 from tests.unit.domain.builders import a_change, started
-from tests.unit.services.extended_world import ExtendedWorld
-from tests.unit.services.world import INSTANCE
+from tests.unit.services.world import INSTANCE, World
 
 
-def in_hub(world: ExtendedWorld, device_id: str, module_id: str | None = None) -> Twin:
+def in_hub(world: World, device_id: str, module_id: str | None = None) -> Twin:
     """A device that the service has heard nothing of."""
     twin = Twin(version=5, tags={"ADUGroup": "pilot"}, reported=started())
     world.hub.twins[device_id, module_id] = twin
     return twin
 
 
-async def known(
-    world: ExtendedWorld, device_id: str, module_id: str | None = None
-) -> DeviceRecord | None:
+async def known(world: World, device_id: str, module_id: str | None = None) -> DeviceRecord | None:
     """The row of a device that takes updates."""
     key = device_key(device_id, module_id)
     row = (await world.devices.load(INSTANCE, bucket_of(device_id), [key])).get(key)
     return row.value if row is not None and view(row.value).device_class is not None else None
 
 
-async def read_again(world: ExtendedWorld, kind: str = "All") -> None:
+async def read_again(world: World, kind: str = "All") -> None:
     identity = await world.import_devices.start(INSTANCE, kind, "trace")  # type: ignore[arg-type]
     await world.drain()
     assert (await world.operation(identity)).status is OperationStatus.SUCCEEDED
 
 
 async def test_a_running_read_answers_for_those_it_covers_until_it_ends_or_is_a_day_old() -> None:
-    world = ExtendedWorld()
+    world = World()
     start = world.import_devices.start
     every = await start(INSTANCE, "All", "trace")
 
@@ -52,7 +49,7 @@ async def test_a_running_read_answers_for_those_it_covers_until_it_ends_or_is_a_
 
 
 async def test_devices_unknown_so_far_are_brought_in_page_by_page() -> None:
-    world = ExtendedWorld()
+    world = World()
     for number in range(5):
         in_hub(world, f"d{number}")
     world.hub.twins["plain", None] = Twin(version=3, tags={"ADUGroup": "pilot"})
@@ -69,7 +66,7 @@ async def test_devices_unknown_so_far_are_brought_in_page_by_page() -> None:
     ("kind", "expected"), [("Devices", (True, False)), ("Modules", (False, True))]
 )
 async def test_only_the_kind_asked_for_is_read(kind: str, expected: tuple[bool, bool]) -> None:
-    world = ExtendedWorld()
+    world = World()
     in_hub(world, "d1")
     in_hub(world, "d1", "m1")
 
@@ -80,7 +77,7 @@ async def test_only_the_kind_asked_for_is_read(kind: str, expected: tuple[bool, 
 
 
 async def test_lost_changes_are_caught_up() -> None:
-    world = ExtendedWorld()
+    world = World()
     await world.tell(a_change(2, started()))
     await world.drain()
     twin = world.hub.twins["d1", None]
@@ -94,7 +91,7 @@ async def test_lost_changes_are_caught_up() -> None:
 
 
 async def test_device_that_is_gone_is_removed_although_the_index_still_has_it() -> None:
-    world = ExtendedWorld()
+    world = World()
     await world.tell(a_change(2, started()), a_change(2, started(), device_id="d2"))
     await world.drain()
     stale = await world.hub.read_twin(INSTANCE, "d2", None)
@@ -111,7 +108,7 @@ async def test_device_that_is_gone_is_removed_although_the_index_still_has_it() 
 
 
 async def test_device_made_anew_starts_from_its_new_twin() -> None:
-    world = ExtendedWorld()
+    world = World()
     await world.tell(a_change(40, started(), group="old"))
     await world.drain()
     world.hub.twins["d1", None] = Twin(
@@ -127,7 +124,7 @@ async def test_device_made_anew_starts_from_its_new_twin() -> None:
 
 
 async def test_device_too_new_for_the_index_stays() -> None:
-    world = ExtendedWorld()
+    world = World()
     world.hub.indexed = []
     await world.tell(a_change(2, started()))
     await world.drain()
@@ -138,7 +135,7 @@ async def test_device_too_new_for_the_index_stays() -> None:
 
 
 async def test_pages_are_asked_for_with_a_pause() -> None:
-    world = ExtendedWorld()
+    world = World()
     for number in range(3):
         in_hub(world, f"d{number}")
     identity = await world.import_devices.start(INSTANCE, "Devices", "trace")
@@ -155,7 +152,7 @@ async def test_pages_are_asked_for_with_a_pause() -> None:
 async def test_throttled_read_waits_as_long_as_told_and_gives_up_after_an_hour(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = ExtendedWorld()
+    world = World()
 
     async def throttled(*_: object) -> None:
         raise DependencyFailed("The hub answered 429.", retry_after=33)
@@ -176,8 +173,8 @@ async def test_throttled_read_waits_as_long_as_told_and_gives_up_after_an_hour(
 
 
 async def test_read_goes_on_after_a_crash_at_any_port_call() -> None:
-    def prepared() -> ExtendedWorld:
-        world = ExtendedWorld()
+    def prepared() -> World:
+        world = World()
         for number in range(3):
             in_hub(world, f"d{number}")
         return world

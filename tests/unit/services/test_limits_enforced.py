@@ -27,18 +27,24 @@ from tests.memory import (
 )
 from tests.unit.domain.builders import a_deployment
 
-ITEM = ImportItem("https://example.com/m.json", 10, "", None, ())
+ITEM = ImportItem(
+    manifest_url="https://example.com/m.json",
+    manifest_size_bytes=10,
+    manifest_sha256="",
+    friendly_name=None,
+    files=(),
+)
 DAY_SECONDS = 24 * 3600.0
 
 
 def imports(clock: FixedClock, running: int) -> Imports:
     return Imports(
-        MemoryOperations(),
-        MemoryBlobs(),
-        MemoryQueues(),
-        MemorySealer(),
-        clock,
-        Limits(running_operations=running),
+        operations=MemoryOperations(),
+        blobs=MemoryBlobs(),
+        queues=MemoryQueues(),
+        sealer=MemorySealer(),
+        clock=clock,
+        limits=Limits(running_operations=running),
         audit=AuditTrail(MemoryAudit(), clock),
     )
 
@@ -69,10 +75,10 @@ async def test_an_import_stuck_since_yesterday_takes_no_room() -> None:
 async def test_a_deployment_too_many_is_refused_but_one_that_exists_is_not() -> None:
     clock, deployments = FixedClock(), MemoryDeployments()
     service = Deploy(
-        deployments,
-        MemoryUpdates(),
-        MemoryFleet(clock),
-        FanOuts(
+        deployments=deployments,
+        updates=MemoryUpdates(),
+        fleet=MemoryFleet(clock),
+        fan_outs=FanOuts(
             deployments=deployments,
             fleet=MemoryFleet(clock),
             queues=MemoryQueues(),
@@ -80,8 +86,8 @@ async def test_a_deployment_too_many_is_refused_but_one_that_exists_is_not() -> 
             clock=clock,
             commands_per_second=1.0,
         ),
-        clock,
-        Limits(deployments_per_group=2),
+        clock=clock,
+        limits=Limits(deployments_per_group=2),
     )
     for identity in ("a", "b"):
         await deployments.add("one", a_deployment(deployment_id=identity, group_id="g"))

@@ -8,25 +8,24 @@ from shared.domain.fleet.device import kept_content
 from shared.domain.fleet.log_collection import DeviceLog
 from shared.domain.operation import OperationStatus
 from tests.unit.domain.builders import a_change, started
-from tests.unit.services.extended_world import ExtendedWorld
-from tests.unit.services.world import INSTANCE
+from tests.unit.services.world import INSTANCE, World
 
 DEVICES = [DeviceLog("d1"), DeviceLog("d2")]
 
 
-async def a_world() -> ExtendedWorld:
-    world = ExtendedWorld()
+async def a_world() -> World:
+    world = World()
     await world.tell(a_change(2, started()), a_change(2, started(), device_id="d2"))
     await world.drain()
     return world
 
 
-async def statuses(world: ExtendedWorld) -> list[str]:
+async def statuses(world: World) -> list[str]:
     found = await world.collect_logs.get(INSTANCE, "c1")
     return [item.status.value for item in found.devices]
 
 
-def asked(world: ExtendedWorld) -> list[str]:
+def asked(world: World) -> list[str]:
     return [device for device, patch in world.hub.patches if "diagnosticInformation" in patch]
 
 
@@ -143,3 +142,29 @@ def test_secret_of_an_acknowledgement_is_not_kept() -> None:
     content = kept_content({"properties": {"reported": reported}})
 
     assert content == {"logs": {"operationId": "c1", "resultCode": 200}}
+
+
+async def test_uploaded_logs_are_listed_device_by_device_with_links_that_open() -> None:
+    world = await a_world()
+    await world.collect_logs.start(INSTANCE, "c1", DEVICES, None)
+    container = world.collect_logs.containers[INSTANCE]
+    for name in ("d1/c1/agent/a b.log", "d1/c1/x", "d1/c1/y", "d1/c10/other", "d2/c1/z"):
+        await world.blobs.write(container, name, b"log")  # type: ignore[arg-type]
+
+    found, token = [], None
+    while True:
+        page = await world.collect_logs.files(INSTANCE, "c1", token)
+        found += page.items
+        token = page.token
+        if token is None:
+            break
+
+    assert [(item.device.device_id, item.name) for item in found] == [
+        ("d1", "agent/a b.log"),
+        ("d1", "x"),
+        ("d1", "y"),
+        ("d2", "z"),
+    ]
+    assert found[0].url.endswith("/d1/c1/agent/a b.log?filename=a_b.log&hours=1")
+    with pytest.raises(NotFound):
+        await world.collect_logs.files(INSTANCE, "c2", None)

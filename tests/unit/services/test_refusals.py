@@ -89,6 +89,9 @@ class Observed:
     def __init__(self) -> None:
         self.failure: Exception | None = None
 
+    async def folded(self, instance: str, at: str) -> None:
+        """How old the newest change is."""
+
     async def twin_changes(self, *_: Any) -> None:
         if self.failure:
             raise self.failure
@@ -102,10 +105,15 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Any:
     store, observed = MemoryRefusals(), Observed()
     refusals = Refusals(store, FixedClock())
     made = SimpleNamespace(
-        relay=TwinRelay(MemoryEvents(), {"hub": INSTANCE}, refusals),
-        observe=observed,
-        collect_logs=observed,
-        refusals=refusals,
+        devices=SimpleNamespace(
+            relay=TwinRelay(MemoryEvents(), {"hub": INSTANCE}, refusals),
+            observe=observed,
+            log_collections=observed,
+            refusals=refusals,
+        ),
+        maintenance=SimpleNamespace(lag_meter=observed),
+        ports=SimpleNamespace(clock=FixedClock()),
+        observed=observed,
         store=store,
     )
     monkeypatch.setattr(events, "container", lambda: made)
@@ -140,11 +148,11 @@ async def test_only_what_can_never_be_folded_is_refused(app: Any) -> None:
     await events._fold_twin_changes(a_chunk())
     assert await counts(app.store) == {}
 
-    app.observe.failure = InvalidInput("Never.")
+    app.observed.failure = InvalidInput("Never.")
     await events._fold_twin_changes(a_chunk())
     assert await counts(app.store) == {"Malformed": 1}
 
-    app.observe.failure = DependencyFailed("Not now.")
+    app.observed.failure = DependencyFailed("Not now.")
     with pytest.raises(DependencyFailed):
         await events._fold_twin_changes(a_chunk())
 

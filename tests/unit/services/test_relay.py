@@ -141,11 +141,51 @@ async def test_foreign_or_malformed_event_is_refused_and_the_others_pass(
 async def test_events_that_event_grid_brings_by_itself_are_passed_over(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    schemas = ["deviceLifecycleNotification", "deviceConnectionStateNotification"]
-    events = [an_event(**{"iothub-message-schema": schema}) for schema in schemas]
+    kinds = [
+        ("deviceLifecycleNotification", "deleteDeviceIdentity", ""),
+        ("deviceLifecycleNotification", "createDeviceIdentity", ""),
+        ("moduleLifecycleNotification", "createModuleIdentity", "m1"),
+        ("deviceConnectionStateNotification", "deviceConnected", ""),
+    ]
+    events = [
+        an_event(**{"iothub-message-schema": schema}, opType=operation, moduleId=module)
+        for schema, operation, module in kinds
+    ]
 
     assert await relayed(*events, an_event({"tags": {"x": 1}})) == []
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("schema", "operation"),
+    [
+        ("moduleLifecycleNotification", "deleteModuleIdentity"),
+        ("deviceLifecycleNotification", "deleteModuleIdentity"),
+        ("deviceLifecycleNotification", "deleteDeviceIdentity"),
+    ],
+)
+async def test_deletion_of_a_module_is_relayed_whatever_the_hub_calls_it(
+    schema: str, operation: str
+) -> None:
+    event = an_event(**{"iothub-message-schema": schema}, opType=operation, moduleId="m1")
+
+    (chunk,) = await relayed(event)
+
+    assert (chunk.instance, chunk.bucket, chunk.changes) == ("factory", bucket_of("d1"), [])
+    (gone,) = chunk.deletions
+    assert (gone.device_id, gone.module_id) == ("d1", "m1")
+    assert gone.at == "2024-05-01T10:00:00.123456+00:00"
+
+
+@pytest.mark.parametrize("wrong", [{"deviceId": 7}, {"operationTimestamp": "yesterday"}])
+async def test_deletion_of_a_module_that_is_malformed_is_refused(
+    wrong: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    schema = {"iothub-message-schema": "moduleLifecycleNotification"}
+    event = an_event(**{**schema, "opType": "deleteModuleIdentity", "moduleId": "m1", **wrong})
+
+    assert await relayed(event) == []
+    assert "refused 1 of 1" in caplog.text
 
 
 @pytest.mark.parametrize("data", [None, {}, {"instance": "i"}, [], "text"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,13 +16,12 @@ from shared.domain.scanning.scan import Verdict
 from shared.domain.updates.update import Update, hex_of
 from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
-from shared.services.scanning.defender import DefenderResults, DefenderScanner
-from shared.services.scanning.rescan import Rescan
-from shared.services.updates.recall import RecallUpdates
+from shared.services.scanning.defender import DefenderScanner
+from shared.settings import ScanSettings, Settings
 from tests.memory import CLEAN
 from tests.unit.domain.builders import a_change, started
 from tests.unit.services.test_deployments import AT_ONCE, desired
-from tests.unit.services.world import INSTANCE, Trigger, World, a_source_manifest, offer, sha256
+from tests.unit.services.world import INSTANCE, World, a_source_manifest, offer, sha256
 
 SCRIPT = b"#!/bin/sh\necho done\n"
 FILES = {"apply.sh": SCRIPT}
@@ -40,44 +38,14 @@ class ScanWorld(World):
         self.has_defender = has_defender
         super().__init__()
 
-    def rebuild(self) -> None:
-        super().rebuild()
-        around = self.faults.around
-        blobs, queues, updates = around(self.blobs), around(self.queues), around(self.updates)
-        operations, deployments = around(self.operations), around(self.deployments)
+    def ports(self) -> Any:
+        ports = super().ports()
         if self.has_defender:
-            self.scanning.engines = [*self.scanning.engines, DefenderScanner(blobs)]
-        self.scan.wait_seconds = WAIT_SECONDS
-        self.results = DefenderResults(blobs, operations, queues)
-        self.recalls = RecallUpdates(
-            updates,
-            deployments,
-            queues,
-            self.publish.best_updates,
-            self.announcer,
-            self.clock,
-            self.audit,
-        )
-        self.rescan = Rescan(
-            [INSTANCE],
-            operations,
-            updates,
-            blobs,
-            queues,
-            self.scanning,
-            self.recalls,
-            self.clock,
-        )
+            ports.scanners = [*ports.scanners, DefenderScanner(ports.blobs)]
+        return ports
 
-    def _triggers(self) -> Mapping[type[messages.Message], Trigger]:
-        return {
-            **super()._triggers(),
-            messages.ScanImport: lambda order: self.scan.run(order.instance, order.operation),
-            messages.StopRecalled: self.recalls.run,
-            messages.RescanStep: lambda order: self.rescan.run(
-                order.instance, order.operation, order.step
-            ),
-        }
+    def settings(self) -> Settings:
+        return replace(super().settings(), scan=ScanSettings(defender_wait_seconds=WAIT_SECONDS))
 
     async def begin(self, **changes: Any) -> str:
         """Ask for an import of `OWN`, changed as given."""
@@ -470,7 +438,14 @@ async def test_verdicts_are_kept_as_long_as_their_content_or_for_a_month() -> No
 
 
 async def test_verdicts_show_the_name_that_the_content_has_this_time() -> None:
-    verdict = Verdict("malicious", "memory", "1", "1", ("W",), "a.zip!x")
+    verdict = Verdict(
+        status="malicious",
+        engine="memory",
+        engine_version="1",
+        rules_version="1",
+        names=("W",),
+        member_path="a.zip!x",
+    )
 
     assert verdict.named("a.zip", "").named("", "b.zip").member_path == "b.zip!x"
     assert CLEAN.named("a", "b") == CLEAN

@@ -6,7 +6,6 @@ from shared.domain.operation import Operation, OperationStatus, Stage
 from shared.services.operations import operation_id
 from shared.topology import SCAN_REQUEST, quarantine_prefix
 from tests.unit.domain.builders import a_change, a_deployment, started
-from tests.unit.services.extended_world import ExtendedWorld
 from tests.unit.services.test_deployments import a_world, an_update
 from tests.unit.services.world import INSTANCE, World
 
@@ -16,7 +15,15 @@ async def stalled(world: World, stage: Stage, *, seconds: float = 600) -> str:
     then = when.isoformat(timespec="microseconds")
     identity = operation_id(then, stage)
     status = OperationStatus.SUCCEEDED if stage is Stage.END else OperationStatus.RUNNING
-    operation = Operation(identity, "import", status, stage, then, then, "trace")
+    operation = Operation(
+        operation_id=identity,
+        kind="import",
+        status=status,
+        stage=stage,
+        created_at=then,
+        changed_at=then,
+        trace_id="trace",
+    )
     await world.operations.add(INSTANCE, operation)
     return identity
 
@@ -47,7 +54,7 @@ async def test_import_that_moves_is_left_alone() -> None:
 
 
 async def test_poisoned_re_read_ends_with_its_reason_after_an_hour() -> None:
-    world = ExtendedWorld()
+    world = World()
     identity = await world.import_devices.start(INSTANCE, "All", "trace")
     world.queues.take()
 

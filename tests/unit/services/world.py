@@ -6,39 +6,18 @@ import base64
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from shared import messages
+from shared.container import Services
 from shared.domain.errors import DeviceUpdateError
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device import TwinChange, bucket_of
 from shared.domain.operation import Operation
 from shared.domain.updates.import_item import ImportItem
 from shared.domain.updates.update_id import UpdateId
-from shared.services.announce import Announcements, Announcer
-from shared.services.audit.trail import AuditTrail
-from shared.services.deployments.command import Commands
-from shared.services.deployments.completions import Completions
-from shared.services.deployments.deploy import Deploy
-from shared.services.deployments.fan_out import FanOuts
-from shared.services.deployments.reconcile import Reconcile
-from shared.services.deployments.rollback import Rollbacks
-from shared.services.devices.lists import DeviceLists
-from shared.services.devices.observe import ObserveDevices
-from shared.services.devices.refusals import Refusals
-from shared.services.imports.compatibility import Families
-from shared.services.imports.fetch import ImportFetch
-from shared.services.imports.operation import Imports
-from shared.services.imports.publish import ImportPublish
-from shared.services.imports.scan import ImportScan
-from shared.services.maintenance.orphans import Orphans
-from shared.services.maintenance.sweep import Sweep
-from shared.services.pacing import Pacer
-from shared.services.reporting.report import Reports
-from shared.services.reporting.rollup import RollUp
-from shared.services.rollup_scheduler import RollupScheduler
-from shared.services.scanning.engines import Scanning
-from shared.services.updates.best_updates import BestUpdates
+from shared.settings import Settings
 from shared.topology import SCAN_REQUEST
 from tests.fakes.audit import MemoryAudit
 from tests.memory import (
@@ -49,13 +28,16 @@ from tests.memory import (
     MemoryCustomerTopic,
     MemoryDeployments,
     MemoryDevices,
+    MemoryEvents,
     MemoryFetcher,
     MemoryFleet,
     MemoryHolders,
     MemoryHub,
     MemoryHubBudget,
+    MemoryLogCollections,
     MemoryOperations,
     MemoryQueues,
+    MemoryRecounts,
     MemoryRefusals,
     MemoryScanner,
     MemorySealer,
@@ -66,9 +48,9 @@ from tests.memory import (
     Twin,
     merge_patch,
 )
+from tests.settings import INSTANCE, the_settings
 from tests.unit.imports.builders import a_manifest
 
-INSTANCE = "factory"
 DROP_WAIT_SECONDS = 60.0
 STALLED_SECONDS = 180.0
 _MOST_DELIVERIES = 500
@@ -92,120 +74,68 @@ class World:
         self.fetcher, self.scanner = MemoryFetcher(), MemoryScanner()
         self.topic = MemoryCustomerTopic()
         self.verdicts = MemoryVerdicts()
+        self.log_collections = MemoryLogCollections()
         self.budget = MemoryHubBudget(self.clock)
         self.audit_log = MemoryAudit()
+        self.recounts = MemoryRecounts()
         self.rebuild()
+
+    def ports(self) -> Any:
+        """What the services are built over: a `Ports` of memory, with faults around each."""
+        around = self.faults.around
+        devices = around(self.devices)
+        return SimpleNamespace(
+            audit_log=around(self.audit_log),
+            blobs=around(self.blobs),
+            clock=self.clock,
+            counters=devices,  # wrapped, it is every port of these rows
+            customer_topic=around(self.topic),
+            deployments=around(self.deployments),
+            devices=devices,
+            passes=devices,
+            hub_budget=around(self.budget),
+            events=MemoryEvents(),
+            fetcher=around(self.fetcher),
+            fleet=around(self.fleet),
+            holders=around(self.holders),
+            hub=around(self.hub),
+            log_collections=around(self.log_collections),
+            operations=around(self.operations),
+            queues=around(self.queues),
+            recounts=around(self.recounts),
+            refusal_counts=around(self.refusal_counts),
+            rule_scanner=None,
+            scanners=[around(self.scanner)],
+            sealer=MemorySealer(),
+            updates=around(self.updates),
+            verdicts=around(self.verdicts),
+        )
+
+    def settings(self) -> Settings:
+        """The settings of the services."""
+        return the_settings(drop_wait_seconds=DROP_WAIT_SECONDS)
 
     def rebuild(self) -> None:
         """Make the services over the ports as they are now."""
-        around = self.faults.around
-        queues, blobs = around(self.queues), around(self.blobs)
-        operations, updates = around(self.operations), around(self.updates)
-        devices, fleet = around(self.devices), around(self.fleet)
-        deployments, hub = around(self.deployments), around(self.hub)
-        sealer = MemorySealer()
-        self.rollups = RollupScheduler(queues, 0.0)
-        best = BestUpdates(fleet, updates)
-        families = Families(updates, around(self.holders))
-        self.announcer = Announcer(queues, 0.0)
-        self.audit = AuditTrail(around(self.audit_log), self.clock)
-        self.imports = Imports(
-            operations,
-            blobs,
-            queues,
-            sealer,
-            self.clock,
-            announcer=self.announcer,
-            audit=self.audit,
-        )
-        self.fetch = ImportFetch(
-            self.imports,
-            operations,
-            updates,
-            blobs,
-            queues,
-            around(self.fetcher),
-            sealer,
-            families,
-            self.clock,
-            DROP_WAIT_SECONDS,
-        )
-        self.scanning = Scanning([around(self.scanner)], around(self.verdicts), self.clock)
-        self.scan = ImportScan(self.imports, operations, blobs, queues, self.scanning, self.clock)
-        self.publish = ImportPublish(
-            self.imports,
-            operations,
-            updates,
-            blobs,
-            around(MemorySigning()),
-            best,
-            families,
-            self.clock,
-        )
-        self.observe = ObserveDevices(
-            devices,
-            fleet,
-            hub,
-            queues,
-            self.rollups,
-            best,
-            self.announcer,
-            reads=Pacer(100_000.0),
-            refusals=Refusals(around(self.refusal_counts), self.clock),
-        )
-        self.fan_outs = FanOuts(
-            deployments=deployments,
-            fleet=fleet,
-            queues=queues,
-            budget=around(self.budget),
-            clock=self.clock,
-            commands_per_second=1000.0,
-            announcer=self.announcer,
-        )
-        self.deploy = Deploy(
-            deployments, updates, fleet, self.fan_outs, self.clock, announcer=self.announcer
-        )
-        self.reconcile = Reconcile(
-            devices=devices,
-            passes=devices,
-            deployments=deployments,
-            hub=hub,
-            commands=Commands(updates, blobs, "https://du.example/{instance}/rootkeys.json"),
-            pacer=Pacer(100_000.0),
-            rollups=self.rollups,
-            clock=self.clock,
-            announcer=self.announcer,
-        )
-        rollbacks = Rollbacks(deployments, updates, fleet, queues, self.clock, self.audit)
-        completions = Completions(deployments, fleet, self.announcer, self.clock)
-        self.rollup = RollUp(devices, fleet, rollbacks, self.clock, completions)
-        self.announcements = Announcements(
-            [INSTANCE],
-            devices,
-            operations,
-            deployments,
-            around(self.topic),
-            queues,
-            self.announcer,
-            self.clock,
-        )
-        self.reports = Reports(fleet, deployments, self.clock)
-        self.device_lists = DeviceLists(devices, fleet, deployments)
-        self.orphans = Orphans(self.imports, updates, blobs, around(self.verdicts), self.clock)
-        self.sweep = Sweep(
-            [INSTANCE],
-            operations,
-            deployments,
-            fleet,
-            best,
-            blobs,
-            queues,
-            self.rollups,
-            self.clock,
-            self.imports,
-            self.orphans,
-            self.announcer,
-        )
+        self.services = services = Services(self.ports(), self.settings())
+        services.updates.signing = self.faults.around(MemorySigning())
+        self.rollups, self.announcer = services.rollups, services.announcer
+        self.announcements, self.audit = services.announcements, services.audit
+        self.imports, self.families = services.imports.operations, services.imports.families
+        self.fetch, self.scan = services.imports.fetch, services.imports.scan
+        self.publish = services.imports.publish
+        self.scanning = services.scanning.engines
+        self.results, self.rescan = services.scanning.defender_results, services.scanning.rescan
+        self.recalls, self.delete_update = services.updates.recalls, services.updates.deletion
+        self.observe, self.recount = services.devices.observe, services.devices.recount
+        self.device_lists = services.devices.lists
+        self.collect_logs = services.devices.log_collections
+        self.import_devices = services.devices.registry_sync
+        self.fan_outs = services.deployments.fan_outs
+        self.deploy, self.reconcile = services.deployments.deploy, services.deployments.reconcile
+        self.rollup, self.reports = services.reporting.rollup, services.reporting.reports
+        self.fleet_changes = services.reporting.changes
+        self.orphans, self.sweep = services.maintenance.orphans, services.maintenance.sweep
 
     def audited(self) -> list[tuple[str, str, str]]:
         """Origin, action and target of each entry of the audit log, the oldest first."""
@@ -258,10 +188,25 @@ class World:
     def _triggers(self) -> Mapping[type[messages.Message], Trigger]:
         return {
             messages.FetchImport: lambda order: self.fetch.run(order.instance, order.operation),
+            messages.ScanImport: lambda order: self.scan.run(order.instance, order.operation),
             messages.PublishImport: lambda order: self.publish.run(order.instance, order.operation),
+            messages.DeleteUpdate: lambda order: self.delete_update.run(
+                order.instance, order.operation
+            ),
+            messages.StopRecalled: self.recalls.run,
+            messages.RescanStep: lambda order: self.rescan.run(
+                order.instance, order.operation, order.step
+            ),
             messages.FanOut: self.fan_outs.run,
             messages.Reconcile: self._reconcile,
             messages.RollUp: lambda order: self.rollup.group(order.instance, order.group),
+            messages.Resign: self.services.updates.resign.run,
+            messages.RegistryStep: lambda order: self.import_devices.run(
+                order.instance, order.operation, order.step
+            ),
+            messages.CollectLogs: lambda order: self.collect_logs.run(
+                order.instance, order.collection
+            ),
             messages.Announce: self.announcements.run,
         }
 
@@ -341,9 +286,9 @@ def offer(world: World, document: dict[str, Any], files: Mapping[str, bytes]) ->
     for file, url in urls.items():
         world.fetcher.sources[url] = files[file]
     return ImportItem(
-        f"https://src.example/{name}.json?sig=CANARY",
-        len(content),
-        sha256(content),
-        "Friendly",
-        tuple(urls.items()),
+        manifest_url=f"https://src.example/{name}.json?sig=CANARY",
+        manifest_size_bytes=len(content),
+        manifest_sha256=sha256(content),
+        friendly_name="Friendly",
+        files=tuple(urls.items()),
     )

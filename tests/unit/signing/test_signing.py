@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,6 @@ from shared.domain.fleet.counters import deployment_cell
 from shared.domain.fleet.device import DeviceState
 from shared.domain.updates.keyring import KEYRING, Keyring, SignatureRecord
 from shared.domain.updates.update import Update
-from shared.services.updates.resign import Resign
-from shared.services.updates.signing import Signing
 from tests.memory import MemoryUpdates
 from tests.signing import (
     KeySigner,
@@ -34,7 +31,7 @@ from tests.signing import (
 from tests.unit.domain.builders import V1, V2, a_change, busy, failed, started, succeeded
 from tests.unit.services.test_deployments import a_request, an_update
 from tests.unit.services.test_devices import counted, recount
-from tests.unit.services.world import INSTANCE, Trigger, World
+from tests.unit.services.world import INSTANCE, World
 
 MANIFEST = '{"manifestVersion":"5"}'
 
@@ -42,20 +39,16 @@ MANIFEST = '{"manifestVersion":"5"}'
 class KeyWorld(World):
     """A world that signs with real keys, and where the signing key changes."""
 
+    def ports(self) -> Any:
+        ports = super().ports()
+        ports.signer = self.faults.around(KeySigner())
+        return ports
+
     def rebuild(self) -> None:
         super().rebuild()
-        around = self.faults.around
-        updates, queues = around(self.updates), around(self.queues)
-        self.signing = Signing(updates, around(self.blobs), around(KeySigner()), self.clock)
-        self.resign = Resign(
-            [INSTANCE],
-            self.signing,
-            updates,
-            around(self.deployments),
-            around(self.fleet),
-            queues,
-            self.clock,
-        )
+        del self.services.updates.signing  # that of the service, over the signer above
+        self.signing = self.services.updates.signing
+        self.resign = self.services.updates.resign
         self.use(a_keyring())
 
     def use(self, keyring: Keyring) -> None:
@@ -67,9 +60,6 @@ class KeyWorld(World):
         self.use(keyring)
         await self.queues.put(messages.Resign())
         await self.drain()
-
-    def _triggers(self) -> Mapping[type[messages.Message], Trigger]:
-        return {**super()._triggers(), messages.Resign: self.resign.run}
 
     def service_of(self, device: str) -> Any:
         return self.hub.twins[device, None].desired["deviceUpdate"]["service"]
@@ -115,7 +105,15 @@ async def test_signature_is_recorded_with_its_key_package_and_hash() -> None:
 
     verify(MANIFEST, signature, a_keyring())
     digest = base64.b64encode(hashlib.sha256(MANIFEST.encode()).digest()).decode()
-    assert made == SignatureRecord(1, "SIGN.1", "key-1", 1, digest, made.signed_at, "op-1")
+    assert made == SignatureRecord(
+        edition=1,
+        kid="SIGN.1",
+        key="key-1",
+        root_key_version=1,
+        manifest_sha256=digest,
+        signed_at=made.signed_at,
+        asked_by="op-1",
+    )
 
 
 async def test_signing_fails_cleanly_without_a_keyring() -> None:

@@ -1,0 +1,100 @@
+"""How updates come in."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from shared.container.services import Services
+from shared.services.imports.compatibility import Families
+from shared.services.imports.fetch import ImportFetch
+from shared.services.imports.operation import Imports
+from shared.services.imports.publish import ImportPublish
+from shared.services.imports.scan import ImportScan
+from shared.services.imports.uploads import Uploads
+from shared.services.imports.validation import ManifestValidation
+
+
+class ImportServices:
+    """How updates come in."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._ports = services.ports
+        self._settings = services.settings
+
+    @cached_property
+    def operations(self) -> Imports:
+        """Import operations, from their start to their end."""
+        return Imports(
+            operations=self._ports.operations,
+            blobs=self._ports.blobs,
+            queues=self._ports.queues,
+            sealer=self._ports.sealer,
+            clock=self._ports.clock,
+            limits=self._settings.limits,
+            announcer=self._services.announcer,
+            audit=self._services.audit,
+        )
+
+    @cached_property
+    def families(self) -> Families:
+        """Which updates fit the same devices."""
+        return Families(
+            updates=self._ports.updates,
+            holders=self._ports.holders,
+            limits=self._settings.limits,
+        )
+
+    @cached_property
+    def fetch(self) -> ImportFetch:
+        """The first stage."""
+        return ImportFetch(
+            imports=self.operations,
+            operations=self._ports.operations,
+            updates=self._ports.updates,
+            blobs=self._ports.blobs,
+            queues=self._ports.queues,
+            fetcher=self._ports.fetcher,
+            sealer=self._ports.sealer,
+            families=self.families,
+            clock=self._ports.clock,
+            drop_wait_seconds=self._settings.drop_wait_seconds,
+            limits=self._settings.limits,
+        )
+
+    @cached_property
+    def scan(self) -> ImportScan:
+        """The second stage."""
+        return ImportScan(
+            imports=self.operations,
+            operations=self._ports.operations,
+            blobs=self._ports.blobs,
+            queues=self._ports.queues,
+            scanning=self._services.scanning.engines,
+            clock=self._ports.clock,
+            wait_seconds=self._settings.scan.defender_wait_seconds,
+        )
+
+    @cached_property
+    def publish(self) -> ImportPublish:
+        """The last stage."""
+        return ImportPublish(
+            imports=self.operations,
+            operations=self._ports.operations,
+            updates=self._ports.updates,
+            blobs=self._ports.blobs,
+            signing=self._services.updates.signing,
+            best_updates=self._services.updates.best,
+            families=self.families,
+            clock=self._ports.clock,
+        )
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """Uploads from browsers and commands."""
+        return Uploads(self._ports.blobs, self.operations, self._ports.clock)
+
+    @cached_property
+    def validation(self) -> ManifestValidation:
+        """Checks of import manifests without an import."""
+        return ManifestValidation(self._ports.updates, self._ports.fleet, self._settings.limits)

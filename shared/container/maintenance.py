@@ -1,0 +1,90 @@
+"""What sets work going again."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+
+from shared.container.services import Services
+from shared.services.maintenance.dead_letters import DeadLetters
+from shared.services.maintenance.event_lag import LagMeter
+from shared.services.maintenance.orphans import Orphans
+from shared.services.maintenance.poison import Poison
+from shared.services.maintenance.service_health import ServiceHealth
+from shared.services.maintenance.sweep import Sweep
+
+
+class MaintenanceServices:
+    """What sets work going again."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._ports = services.ports
+        self._settings = services.settings
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        """Events that were given up."""
+        return DeadLetters(
+            blobs=self._ports.blobs,
+        )
+
+    @cached_property
+    def orphans(self) -> Orphans:
+        """What crashes have left."""
+        return Orphans(
+            imports=self._services.imports.operations,
+            updates=self._ports.updates,
+            blobs=self._ports.blobs,
+            verdicts=self._ports.verdicts,
+            clock=self._ports.clock,
+        )
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """Finds work that was lost on the way."""
+        return Sweep(
+            instances=self._settings.instances,
+            operations=self._ports.operations,
+            deployments=self._ports.deployments,
+            fleet=self._ports.fleet,
+            best_updates=self._services.updates.best,
+            blobs=self._ports.blobs,
+            queues=self._ports.queues,
+            rollups=self._services.rollups,
+            clock=self._ports.clock,
+            imports=self._services.imports.operations,
+            orphans=self.orphans,
+            announcer=self._services.announcer,
+        )
+
+    @cached_property
+    def poison(self) -> Poison:
+        """What failed for good."""
+        return Poison(
+            poison=self._ports.poison_queues,
+            queues=self._ports.queues,
+            blobs=self._ports.blobs,
+            operations=self._ports.operations,
+            dead_letters=self.dead_letters,
+        )
+
+    @cached_property
+    def lag_meter(self) -> LagMeter:
+        """How far behind the hub the service is."""
+        return LagMeter(self._ports.event_lags, self._ports.clock)
+
+    @cached_property
+    def service_health(self) -> ServiceHealth:
+        """How the service is doing."""
+        return ServiceHealth(
+            instances=list(self._settings.instances),
+            operations=self._ports.operations,
+            poison=self._ports.poison_queues,
+            blobs=self._ports.blobs,
+            signing=self._services.updates.signing,
+            hub=self._ports.hub,
+            lags=self._ports.event_lags,
+            clock=self._ports.clock,
+            now=time.monotonic,
+        )

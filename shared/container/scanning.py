@@ -1,0 +1,55 @@
+"""Malware scans."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from shared.container.services import Services
+from shared.services.scanning.defender import DefenderResults
+from shared.services.scanning.engines import Scanning
+from shared.services.scanning.rescan import Rescan
+from shared.services.scanning.rules import ScanRules
+
+
+class ScanningServices:
+    """Malware scans."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._ports = services.ports
+        self._settings = services.settings
+
+    @cached_property
+    def engines(self) -> Scanning:
+        """The engines in turn."""
+        scanner = self._ports.rule_scanner
+        rules = ScanRules(self._ports.blobs, scanner, self._ports.clock) if scanner else None
+        return Scanning(
+            engines=self._ports.scanners,
+            verdicts=self._ports.verdicts,
+            clock=self._ports.clock,
+            rules=rules,
+        )
+
+    @cached_property
+    def defender_results(self) -> DefenderResults:
+        """Verdicts of Microsoft Defender."""
+        return DefenderResults(
+            blobs=self._ports.blobs,
+            operations=self._ports.operations,
+            queues=self._ports.queues,
+        )
+
+    @cached_property
+    def rescan(self) -> Rescan:
+        """Scans of what is published."""
+        return Rescan(
+            instances=self._settings.instances,
+            operations=self._ports.operations,
+            updates=self._ports.updates,
+            blobs=self._ports.blobs,
+            queues=self._ports.queues,
+            scanning=self.engines,
+            recalls=self._services.updates.recalls,
+            clock=self._ports.clock,
+        )

@@ -1,0 +1,116 @@
+"""The services, by subject."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from shared.ports import Ports
+from shared.services.announce import Announcements, Announcer
+from shared.services.audit.trail import AuditTrail
+from shared.services.pacing import Pacer
+from shared.services.rollup_scheduler import RollupScheduler
+from shared.services.throttle import Throttle
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.container.deployments import DeploymentServices
+    from shared.container.devices import DeviceServices
+    from shared.container.imports import ImportServices
+    from shared.container.maintenance import MaintenanceServices
+    from shared.container.reporting import ReportingServices
+    from shared.container.scanning import ScanningServices
+    from shared.container.updates import UpdateServices
+    from shared.services.audit.proof import AuditProof
+
+
+class Services:
+    """Everything that triggers call, over one set of ports.
+
+    A subject's modules are imported when it is first asked for: a cold start loads what its trigger
+    needs and no more.
+    """
+
+    def __init__(self, ports: Ports, settings: Settings) -> None:
+        self.ports = ports
+        self.settings = settings
+        self.throttle = Throttle(settings.budget, time.monotonic)
+        self.announcer = Announcer(
+            ports.queues if settings.customer_topic_endpoint else None,
+            settings.rollup_delay_seconds,
+        )
+        self.audit = AuditTrail(ports.audit_log, ports.clock)
+        self.rollups = RollupScheduler(ports.queues, settings.rollup_delay_seconds)
+        self.command_pacer = Pacer(settings.hub_commands_per_second)
+        self.read_pacer = Pacer(settings.hub_reads_per_second)
+
+    @cached_property
+    def imports(self) -> ImportServices:
+        """From a request or a drop to a published update."""
+        from shared.container.imports import ImportServices
+
+        return ImportServices(self)
+
+    @cached_property
+    def scanning(self) -> ScanningServices:
+        """Malware scans."""
+        from shared.container.scanning import ScanningServices
+
+        return ScanningServices(self)
+
+    @cached_property
+    def updates(self) -> UpdateServices:
+        """Published updates."""
+        from shared.container.updates import UpdateServices
+
+        return UpdateServices(self)
+
+    @cached_property
+    def devices(self) -> DeviceServices:
+        """Devices and their events."""
+        from shared.container.devices import DeviceServices
+
+        return DeviceServices(self)
+
+    @cached_property
+    def deployments(self) -> DeploymentServices:
+        """Deployments and the twins that they ask devices through."""
+        from shared.container.deployments import DeploymentServices
+
+        return DeploymentServices(self)
+
+    @cached_property
+    def reporting(self) -> ReportingServices:
+        """Figures and lists of groups."""
+        from shared.container.reporting import ReportingServices
+
+        return ReportingServices(self)
+
+    @cached_property
+    def maintenance(self) -> MaintenanceServices:
+        """Sweeps and dead letters."""
+        from shared.container.maintenance import MaintenanceServices
+
+        return MaintenanceServices(self)
+
+    @cached_property
+    def announcements(self) -> Announcements:
+        """What customers are told."""
+        return Announcements(
+            instances=self.settings.instances,
+            devices=self.ports.devices,
+            operations=self.ports.operations,
+            deployments=self.ports.deployments,
+            topic=self.ports.customer_topic,
+            queues=self.ports.queues,
+            announcer=self.announcer,
+            clock=self.ports.clock,
+        )
+
+    @cached_property
+    def audit_proof(self) -> AuditProof:
+        """Anchors and checks the audit log."""
+        from shared.services.audit.proof import AuditProof
+
+        return AuditProof(self.ports.audit_log, self.ports.blobs, self.ports.clock)

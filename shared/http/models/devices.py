@@ -1,0 +1,146 @@
+"""Devices, what they reported and their histories."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from shared.http.models.common import Count, DeviceState, Model, UpdateInfo
+
+
+class StepResult(Model):
+    """Result of one step on a device."""
+
+    result_code: int
+    extended_result_code: int
+    result_details: str | None = None
+
+
+class InstallResult(Model):
+    """Result of the last installation on a device."""
+
+    result_code: int
+    extended_result_code: int
+    result_details: str | None = None
+    step_results: list[StepResult] | None = None
+
+
+class DeviceFailure(Model):
+    """Why a device has failed; `code` is its extended result code, eight hexadecimal digits."""
+
+    code: str
+    message: str
+    next_step: str
+
+
+class FailureCount(DeviceFailure, kw_only=True):
+    """How many devices have failed with a code, or with one of its kind."""
+
+    device_count: Count
+
+
+class Installation(Model):
+    """What became of an update on a device.
+
+    Without a deployment the device has merely reported the update as installed.
+    """
+
+    update: UpdateInfo
+    state: DeviceState
+    retry_count: Count
+    deployment_id: str | None = None
+    group_id: str | None = None
+    started_date_time: str | None = None
+    ended_date_time: str | None = None
+    result_code: int | None = None
+    failure: DeviceFailure | None = None
+
+
+class Device(Model):
+    """A device or module whose agent takes updates; what follows `lastInstallResult` is additional.
+
+    `failure` says why it failed in its last deployment, `lastContactDateTime` when it last reported
+    something about updates, `isConnected` whether it is connected, where the hub has told.
+    """
+
+    device_id: str
+    device_class_id: str
+    group_id: str
+    on_latest_update: bool
+    module_id: str | None = None
+    last_attempted_update: UpdateInfo | None = None
+    deployment_status: DeviceState | None = None
+    installed_update: UpdateInfo | None = None
+    last_deployment_id: str | None = None
+    last_install_result: InstallResult | None = None
+    failure: DeviceFailure | None = None
+    last_contact_date_time: str | None = None
+    is_connected: bool | None = None
+
+
+class DeviceRef(Model):
+    """Names a device or module."""
+
+    device_id: Annotated[str, Meta(min_length=1, max_length=128)]
+    module_id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+
+
+class LogCollection(Model):
+    """A collection of diagnostic logs from devices."""
+
+    device_list: Annotated[list[DeviceRef], Meta(min_length=1, max_length=100)]
+    operation_id: str | None = None
+    description: Annotated[str, Meta(max_length=512)] | None = None
+    created_date_time: str | None = None
+    last_action_date_time: str | None = None
+    status: Literal["NotStarted", "Running", "Succeeded", "Failed"] | None = None
+
+
+class LogCollectionDeviceStatus(Model):
+    """How the log collection stands on one device."""
+
+    device_id: str
+    status: Literal["NotStarted", "Running", "Succeeded", "Failed"]
+    module_id: str | None = None
+    result_code: str | None = None
+    extended_result_code: str | None = None
+    log_location: str | None = None
+
+
+class LogFile(Model):
+    """A log that a device has uploaded; `link` opens it for an hour."""
+
+    device_id: str
+    file_name: str
+    last_modified_date_time: str
+    link: str
+    module_id: str | None = None
+
+
+class LogCollectionDetailedStatus(Model):
+    """A log collection, device by device."""
+
+    operation_id: str
+    created_date_time: str
+    last_action_date_time: str
+    status: Literal["NotStarted", "Running", "Succeeded", "Failed"]
+    device_status: list[LogCollectionDeviceStatus]
+    description: str | None = None
+
+
+class HealthCheck(Model):
+    """One thing that was looked at."""
+
+    name: str
+    result: Literal["success", "userError"]
+
+
+class DeviceHealth(Model):
+    """Whether a device can take updates, and if not, why."""
+
+    device_id: str
+    state: Literal["healthy", "unhealthy"]
+    health_checks: list[HealthCheck]
+    module_id: str | None = None
+    digital_twin_model_id: str | None = None

@@ -1,0 +1,129 @@
+"""Updates, files and operations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from shared.domain.operation import Operation
+from shared.domain.scanning.scan import Verdict, worst
+from shared.domain.updates.update import Update, UpdateFile
+from shared.http import models
+from shared.http.wire.common import error, etag, tag_of, update_id, update_info, update_path
+from shared.ports import Stored
+
+_SCAN_RESULTS = {"clean": "Success", "malicious": "Malicious"}
+
+
+def _operation_etag(item: Operation) -> str:
+    """That customers were told of its end changes nothing of an operation."""
+    return tag_of(msgspec.json.encode(replace(item, events=())))
+
+
+def update(stored: Stored[Update]) -> models.Update:
+    """An update."""
+    item = stored.value
+    return models.Update(
+        update_id=update_id(item.update_id),
+        description=item.description,
+        friendly_name=item.friendly_name,
+        is_deployable=item.is_deployable and item.recall is None,
+        compatibility=[dict(entry) for entry in item.compatibility],
+        instructions=models.Instructions(steps=[dict(step) for step in item.steps]),
+        referenced_by=[update_id(parent) for parent in item.referenced_by] or None,
+        scan_result=_scan_result([each for file in item.files for each in file.verdicts]),
+        manifest_version=item.manifest_version,
+        imported_date_time=item.imported_at,
+        created_date_time=item.created_at,
+        etag=etag(stored),
+        recall=(
+            models.UpdateRecall(reason=item.recall.reason, recalled_date_time=item.recall.at)
+            if item.recall
+            else None
+        ),
+    )
+
+
+def update_file(file: UpdateFile, tag: str) -> models.UpdateFile:
+    """A file of an update."""
+    return models.UpdateFile(
+        **_file_base(file),
+        file_id=file.file_id,
+        related_files=[models.UpdateFileBase(**_file_base(item)) for item in file.related_files]
+        or None,
+        download_handler=(
+            models.DownloadHandler(id=file.download_handler) if file.download_handler else None
+        ),
+        etag=tag,
+    )
+
+
+def operation(instance: str, stored: Stored[Operation], api_version: str) -> models.Operation:
+    """A long-running operation."""
+    item = stored.value
+    is_imported = item.kind == "import" and item.status == "Succeeded"
+    return models.Operation(
+        operation_id=item.operation_id,
+        status=item.status.value,
+        update=update_info(item.update_id) if item.update_id else None,
+        resource_location=(
+            update_path(instance, item.update_id, api_version)
+            if is_imported and item.update_id
+            else None
+        ),
+        error=error(item.failure, item.changed_at) if item.failure else None,
+        trace_id=item.trace_id,
+        last_action_date_time=item.changed_at,
+        created_date_time=item.created_at,
+        etag=_operation_etag(item),
+        stage=item.stage.value,
+        bytes_done=item.bytes_done,
+        bytes_total=item.bytes_total,
+        files_scanned=item.files_scanned,
+        files_total=item.files_total or None,
+        missing_files=list(item.missing) or None,
+        missing_updates=[update_id(each) for each in item.missing_updates] or None,
+        awaited_files=list(item.awaited) or None,
+    )
+
+
+def _file_base(file: UpdateFile) -> Mapping[str, Any]:
+    return {
+        "file_name": file.filename,
+        "size_in_bytes": file.size_bytes,
+        "hashes": dict(file.hashes),
+        "properties": dict(file.properties) if file.properties else None,
+        "scan_result": _scan_result(file.verdicts),
+        "scan_details": "; ".join(
+            f"{item.engine} {item.engine_version}, rules {item.rules_version}, "
+            f"{item.members_scanned} members, {item.bytes_scanned} bytes"
+            for item in file.verdicts
+        )
+        or None,
+        "scan_verdicts": [_verdict(item) for item in file.verdicts] or None,
+    }
+
+
+def _verdict(item: Verdict) -> models.ScanVerdict:
+    return models.ScanVerdict(
+        engine=item.engine,
+        engine_version=item.engine_version,
+        rules_version=item.rules_version,
+        result=_result(item),
+        members_scanned=item.members_scanned,
+        bytes_scanned=item.bytes_scanned,
+        names=list(item.names) or None,
+        member_path=item.member_path,
+        reason=item.reason,
+    )
+
+
+def _scan_result(verdicts: Sequence[Verdict]) -> str | None:
+    return _result(worst(verdicts)) if verdicts else None
+
+
+def _result(verdict: Verdict) -> str:
+    return _SCAN_RESULTS.get(verdict.status, verdict.status)
