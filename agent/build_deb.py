@@ -59,6 +59,9 @@ def _vendor(folder: Path) -> None:
     for licence in folder.glob("*.dist-info/**/*"):
         if licence.is_file() and licence.name != "METADATA":
             licence.unlink()
+    for empty in sorted(folder.glob("*.dist-info/**/"), reverse=True):
+        if not any(empty.iterdir()):
+            empty.rmdir()
 
 
 def _check_version(source: Path) -> None:

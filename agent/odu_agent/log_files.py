@@ -71,7 +71,7 @@ def journal(units: str, folder: Path, maximum_bytes: int) -> list[LogFile]:
     lines = max(1, maximum_bytes // _BYTES_OF_A_LINE)
     command = ["journalctl", f"--unit={units}", "--output=short-iso", "--no-pager", "--quiet"]
     try:
-        done = subprocess.run(  # noqa: S603 - of the settings
+        done = subprocess.run(
             [*command, f"--lines={lines}"],
             capture_output=True,
             timeout=_JOURNAL_SECONDS,
