@@ -133,7 +133,7 @@ class _Bench:
             fleet=fleet,
             hub=cast("Hub", _Twins()),
             queues=queues,
-            rollups=RollupScheduler(queues, _ROLLUP_SECONDS),
+            rollups=RollupScheduler(queues, _ROLLUP_SECONDS, clock),
             best_updates=BestUpdates(fleet, TableUpdates(Table(self.accounts, "Updates"))),
             reads=Pacer(1e9),
         )

@@ -60,6 +60,7 @@ class Declaration(TypedDict, total=False):
     status: HTTPStatus
     body: Any
     body_type: str
+    is_body_optional: bool
     query: tuple[QueryParameter, ...]
     statuses: tuple[HTTPStatus, ...]
     is_paged: bool

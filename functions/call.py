@@ -110,6 +110,11 @@ class Call:
         except NotStrictJson as error:
             raise InvalidInput(f"The body cannot be read: {error}.", target="") from error
 
+    @property
+    def has_body(self) -> bool:
+        """Whether the request brings anything."""
+        return bool(self.request.get_body())
+
     def body[T](self, kind: type[T]) -> T:
         """The body as an object of the API.
 

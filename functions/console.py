@@ -3,7 +3,7 @@
 The files are made by `console/`; where they were not built, the answer says how to build them.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,6 +13,7 @@ import azure.functions as func
 from shared.container import container
 from shared.http.console import (
     CONFIG,
+    INDEX,
     Answer,
     ConsoleConfig,
     ConsoleFiles,
@@ -31,8 +32,17 @@ _NOT_BUILT = (
 )
 
 
-@cache
 def _files() -> ConsoleFiles:
+    """The files as they were built last: on a developer's machine that may be after the start."""
+    try:
+        built_at = (_FOLDER / INDEX).stat().st_mtime_ns
+    except FileNotFoundError:
+        built_at = 0
+    return _files_of(built_at)
+
+
+@lru_cache(maxsize=1)
+def _files_of(built_at: int) -> ConsoleFiles:
     return ConsoleFiles(_FOLDER)
 
 
@@ -53,8 +63,8 @@ async def get_console(req: func.HttpRequest) -> func.HttpResponse:
     name = unquote(path[len(_ROOT) :])
     if name == CONFIG:
         answer = config_answer(config, request)
-    elif _files().are_built:
-        answer = _files().answer(name, request)
+    elif (files := _files()).are_built:
+        answer = files.answer(name, request)
     else:
         plain = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
         answer = Answer(_NOT_BUILT, HTTPStatus.SERVICE_UNAVAILABLE, plain)

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
 
 from functions.api import Api, Call
 from functions.call import named_update
 from shared.domain.access import Action
 from shared.domain.errors import InvalidInput
-from shared.domain.fleet.deployment import Deployment, DeploymentState, RollbackPolicy
+from shared.domain.fleet.deployment import Deployment, RollbackPolicy
 from shared.domain.fleet.deployment_edit import DeploymentRequest
 from shared.domain.instant import instant
 from shared.domain.updates.update_id import UpdateId
@@ -17,8 +16,9 @@ from shared.http.filters import (
     is_newest_first,
 )
 from shared.http.route import order_by
+from shared.http.wire import rollouts
 from shared.ports import KnownClass
-from shared.services.reporting.report import SubgroupStatus
+from shared.services.reporting.report import SubgroupStatus, overall_state
 
 api = Api()
 
@@ -38,13 +38,13 @@ async def create_or_update_deployment(call: Call) -> models.Deployment:
     """Deploy an update to a group, or change its deployment of that id: what is left out stays."""
     deployment = await call.app.deployments.deploy.create(
         call.instance,
-        _request(call, call.body(models.Deployment)),
+        request_of(call, call.body(models.Deployment)),
         author=call.principal.object_id,
         condition=lambda known: call.check_condition(
             wire.deployment_etag(known) if known else None
         ),
     )
-    return wire.deployment(deployment, await _class_ids(call, deployment))
+    return await answer(call, deployment)
 
 
 @api.operation(
@@ -64,8 +64,17 @@ async def list_deployments_for_group(call: Call) -> models.Page[models.Deploymen
         token=call.page_token(),
         size=call.page_size(),
     )
-    classes = await call.app.deployments.deploy.classes_of(call.instance, call.part("groupId"))
-    items = [wire.deployment(item, _targets(item, classes)) for item in page.items]
+    group = call.part("groupId")
+    classes = await call.app.deployments.deploy.classes_of(call.instance, group)
+    rollup = (await call.app.ports.fleet.rollups(call.instance, group)).get(group)
+    items = [
+        wire.deployment(
+            item,
+            _targets(item, classes),
+            rollout=rollouts.rollout(item, call.app.reporting.rollouts.seen_in(item, rollup)),
+        )
+        for item in page.items
+    ]
     return call.page(items, page)
 
 
@@ -77,8 +86,7 @@ async def list_deployments_for_group(call: Call) -> models.Page[models.Deploymen
 )
 async def get_deployment(call: Call) -> models.Deployment:
     """Read a deployment."""
-    deployment = await deployment_of(call)
-    return wire.deployment(deployment, await _class_ids(call, deployment))
+    return await answer(call, await deployment_of(call))
 
 
 @api.operation(
@@ -107,12 +115,24 @@ async def get_deployment_status(call: Call) -> models.DeploymentStatus:
     deployment, statuses = await status_of(call)
     return models.DeploymentStatus(
         group_id=deployment.group_id,
-        deployment_state=_overall(statuses),
+        deployment_state=overall_state(statuses),
         subgroup_status=[subgroup_status(deployment, one) for one in statuses],
     )
 
 
-def _request(call: Call, body: models.Deployment) -> DeploymentRequest:
+async def answer(call: Call, deployment: Deployment) -> models.Deployment:
+    """A deployment of a group, with how its roll-out stands."""
+    return wire.deployment(
+        deployment,
+        await _class_ids(call, deployment),
+        rollout=rollouts.rollout(
+            deployment, await call.app.reporting.rollouts.seen(call.instance, deployment)
+        ),
+    )
+
+
+def request_of(call: Call, body: models.Deployment) -> DeploymentRequest:
+    """What the body of a request asks for."""
     for field, given in (("deploymentId", body.deployment_id), ("groupId", body.group_id)):
         if given != call.part(field):
             raise InvalidInput(f"'{field}' must be the one of the path.", target=f"/{field}")
@@ -122,6 +142,7 @@ def _request(call: Call, body: models.Deployment) -> DeploymentRequest:
         update_id=_update_id(body.update, ""),
         starts_at=instant(body.start_date_time, "/startDateTime"),
         rollback_policy=_rollback_policy(body.rollback_policy),
+        rollout=rollouts.specification_of(body.rollout) if body.rollout else None,
     )
 
 
@@ -156,14 +177,6 @@ def _targets(deployment: Deployment, classes: Sequence[KnownClass]) -> list[str]
     return [
         known.device_class.class_id for known in classes if deployment.targets(known.device_class)
     ]
-
-
-def _overall(statuses: Sequence[SubgroupStatus]) -> Any:
-    states = {status.state for status in statuses}
-    if DeploymentState.ACTIVE in states or not states:
-        failed = any(status.counts.failed for status in statuses)
-        return "ActiveWithSubgroupFailures" if failed else DeploymentState.ACTIVE.value
-    return (states - {DeploymentState.INACTIVE} or states).pop().value
 
 
 async def deployment_of(call: Call) -> Deployment:

@@ -1,1 +1,6 @@
-"""The service behind the triggers: contract, domain, services, adapters."""
+"""The service behind the triggers.
+
+`contract` wire formats, `domain` rules, `ports` what is needed of the outside, `services` use
+cases, `adapters` the outside itself, `http` what REST shares, `container` builds it all.
+`messages` are the queues' contents, `topology` all names of stores, `settings` all app settings.
+"""

@@ -40,6 +40,7 @@ from shared.services.updates.best_updates import BestUpdates
 from tests.memory import (
     Crash,
     Faults,
+    FixedClock,
     MemoryHub,
     MemoryQueues,
     MemoryUpdates,
@@ -503,7 +504,7 @@ class Service:
             fleet=fleet,
             hub=around(self.hub),
             queues=queues,
-            rollups=RollupScheduler(queues, 0.0),
+            rollups=RollupScheduler(queues, 0.0, FixedClock()),
             best_updates=BestUpdates(fleet, around(self.updates)),
             announcer=Announcer(queues, 0.0),
             reads=Pacer(1e9),

@@ -79,6 +79,7 @@ from shared.ports import (
     JudgedContent,
     KnownClass,
     KnownGroup,
+    LastRollup,
     Page,
     Rollup,
     Sample,
@@ -979,6 +980,11 @@ class MemoryFleet:
         if known is None or known.as_of < rollup.as_of:
             self._rollups[instance, group] = rollup
 
+    async def last_rollup(self, instance: str, group: str) -> LastRollup | None:
+        await asyncio.sleep(0)
+        known = self._rollups.get((instance, group))
+        return LastRollup(known.as_of, known.buckets) if known else None
+
     async def rollups(self, instance: str, group: str | None = None) -> Mapping[str, Rollup]:
         await asyncio.sleep(0)
         return {
@@ -1087,6 +1093,8 @@ class MemoryHub:
         self.twins: dict[tuple[str, str | None], Twin] = {}
         self.patches: list[tuple[str, Mapping[str, Any]]] = []
         self.throttled: set[str] = set()
+        self.on_patch: Callable[[str], None] | None = None
+        """Is told of each patch that was accepted."""
         self.refused: dict[str, tuple[str, str | None]] = {}
         """Commands that the whole twins of devices show to be refused."""
         self.indexed: list[TwinChange] | None = None
@@ -1104,6 +1112,8 @@ class MemoryHub:
         twin.version += 1
         twin.desired = merge_patch(twin.desired, desired)
         self.patches.append((device_id, desired))
+        if self.on_patch is not None:
+            self.on_patch(device_id)
 
     async def read_twin(
         self, instance: str, device_id: str, module_id: str | None

@@ -215,6 +215,7 @@ class Rest:
         *,
         starts_at: str = "2020-01-01T00:00:00Z",
         rollback_policy: Mapping[str, Any] | None = None,
+        rollout: Mapping[str, Any] | None = None,
         only_new: bool = False,
     ) -> str:
         """Deploy an update to a group, by default at once; the deployment's id.
@@ -223,7 +224,7 @@ class Rest:
         answer is an error with the status 412.
         """
         identity = deployment or f"d-{uuid.uuid4().hex[:12]}"
-        body = {
+        body: dict[str, Any] = {
             "deploymentId": identity,
             "groupId": group,
             "startDateTime": starts_at,
@@ -231,6 +232,8 @@ class Rest:
         }
         if rollback_policy is not None:
             body["rollbackPolicy"] = rollback_policy
+        if rollout is not None:
+            body["rollout"] = rollout
         await self.request(
             "PUT",
             deployment_path(group, identity),

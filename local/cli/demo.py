@@ -47,6 +47,7 @@ def main(arguments: list[str]) -> int:
     try:
         with _stack(given.keep) as stack:
             checks = asyncio.run(_run(stack, given))
+            _tell_of_console(stack, given)
             if given.keep:
                 _print_curls(stack, is_quiet=given.json)
     except StackError as error:
@@ -98,6 +99,17 @@ async def _run(stack: Stack, given: argparse.Namespace) -> Sequence[Check]:
             scenario = Scenario(stack, rest, fleet, publisher, screen)
             await scenario.run()
     return scenario.checks
+
+
+def _tell_of_console(stack: Stack, given: argparse.Namespace) -> None:
+    """Say where the console is, once it is built; it was begun before the set-up."""
+    from local.console.waiting import wait_for_console
+
+    trouble = wait_for_console(lambda text: print(text, file=sys.stderr))
+    if trouble:
+        print(trouble, file=sys.stderr)
+    elif given.keep and not given.json:
+        print(f"The console: {stack.console_url}", file=sys.stderr)
 
 
 def _print_curls(stack: Stack, *, is_quiet: bool) -> None:

@@ -6,11 +6,20 @@ import asyncio
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from shared.adapters.table import Row, Table, etag_of, key, pack, unpack
+from shared.adapters.table import (
+    Row,
+    Table,
+    etag_of,
+    key,
+    pack,
+    pack_compressed,
+    unpack,
+    unpack_compressed,
+)
 from shared.domain.errors import ConcurrentUpdate, InvalidInput
 from shared.domain.fleet.device_class import DeviceClass
 from shared.domain.updates.update_id import UpdateId
-from shared.ports import Clock, KnownClass, KnownGroup, Page, Rollup
+from shared.ports import Clock, KnownClass, KnownGroup, LastRollup, Page, Rollup
 
 _REMEMBERED = 100_000
 _DELETED = "deletedAt"
@@ -155,12 +164,17 @@ class TableFleet:
             (group_id, class_id, dict(cells))
             for (group_id, class_id), cells in rollup.counts.items()
         ]
-        properties = {"group": group, **pack(_StoredRollup(rollup.as_of, counts))}
+        properties = {
+            "group": group,
+            "asOf": rollup.as_of,
+            "buckets": rollup.buckets,
+            **pack_compressed(_StoredRollup(rollup.as_of, counts)),
+        }
         known = await self.rollups_table.get(key(instance), key(group))
         if known is None:
             if not await self.rollups_table.insert(key(instance), key(group), properties):
                 raise ConcurrentUpdate("Another roll-up was the first.")
-        elif unpack(known, _StoredRollup).as_of < rollup.as_of:
+        elif unpack_compressed(known, _StoredRollup).as_of < rollup.as_of:
             await self.rollups_table.replace(key(instance), key(group), properties, etag_of(known))
 
     async def rollups(self, instance: str, group: str | None = None) -> Mapping[str, Rollup]:
@@ -174,10 +188,20 @@ class TableFleet:
             )
         found = {}
         for row in rows:
-            document = unpack(row, _StoredRollup)
+            document = unpack_compressed(row, _StoredRollup)
             counts = {(group_id, class_id): cells for group_id, class_id, cells in document.counts}
             found[str(row["group"])] = Rollup(counts, document.as_of)
         return found
+
+    async def last_rollup(self, instance: str, group: str) -> LastRollup | None:
+        """See the port."""
+        rows = await self.rollups_table.all(
+            "PartitionKey eq @partition and RowKey eq @row",
+            {"partition": key(instance), "row": key(group)},
+            select=["asOf", "buckets"],
+        )
+        found = [row for row in rows if row.get("asOf")]
+        return LastRollup(found[0]["asOf"], int(found[0]["buckets"])) if found else None
 
     async def drop_rollup(self, instance: str, group: str) -> None:
         """See the port."""

@@ -5,14 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import cached_property
 
-from shared.container.services import Services
+from shared.container.core import Core
 from shared.services.deployments.command import Commands
 from shared.services.deployments.completions import Completions
+from shared.services.deployments.controls import RolloutControls
 from shared.services.deployments.deploy import Deploy
+from shared.services.deployments.device_orders import DeviceOrders
+from shared.services.deployments.evaluator import Evaluator
 from shared.services.deployments.fan_out import FanOuts
 from shared.services.deployments.lists import DeploymentLists
+from shared.services.deployments.pending import PendingDevices
 from shared.services.deployments.reconcile import Reconcile
 from shared.services.deployments.rollback import Rollbacks
+from shared.services.deployments.transitions import Transitions
 
 ROOT_KEYS_PATH = "/deviceUpdate/{instance}/rootKeys/rootkeys.json"
 
@@ -20,10 +25,10 @@ ROOT_KEYS_PATH = "/deviceUpdate/{instance}/rootKeys/rootkeys.json"
 class DeploymentServices:
     """Deployments and the twins that they ask devices through."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._ports = services.ports
-        self._settings = services.settings
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._ports = core.ports
+        self._settings = core.settings
 
     @cached_property
     def fan_outs(self) -> FanOuts:
@@ -35,7 +40,7 @@ class DeploymentServices:
             budget=self._ports.hub_budget,
             clock=self._ports.clock,
             commands_per_second=self._settings.hub_commands_per_second,
-            announcer=self._services.announcer,
+            announcer=self._core.announcer,
         )
 
     @cached_property
@@ -48,7 +53,7 @@ class DeploymentServices:
             fan_outs=self.fan_outs,
             clock=self._ports.clock,
             limits=self._settings.limits,
-            announcer=self._services.announcer,
+            announcer=self._core.announcer,
             link_life=timedelta(hours=self._settings.link_hours),
         )
 
@@ -77,11 +82,29 @@ class DeploymentServices:
             deployments=self._ports.deployments,
             hub=self._ports.hub,
             commands=self.commands,
-            pacer=self._services.command_pacer,
-            rollups=self._services.rollups,
+            pacer=self._core.command_pacer,
+            rollups=self._core.rollups,
             clock=self._ports.clock,
-            announcer=self._services.announcer,
+            announcer=self._core.announcer,
         )
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """What moves roll-outs on or stops them."""
+        return Evaluator(
+            deployments=self._ports.deployments,
+            fleet=self._ports.fleet,
+            queues=self._ports.queues,
+            fan_outs=self.fan_outs,
+            rollbacks=self.rollbacks,
+            transitions=Transitions(self._ports.deployments, self._core.announcer),
+            clock=self._ports.clock,
+        )
+
+    @cached_property
+    def pending(self) -> PendingDevices:
+        """Devices whose twins may not have got what their rows say."""
+        return PendingDevices(self._ports.queues, self._ports.clock)
 
     @cached_property
     def rollbacks(self) -> Rollbacks:
@@ -92,7 +115,7 @@ class DeploymentServices:
             fleet=self._ports.fleet,
             queues=self._ports.queues,
             clock=self._ports.clock,
-            audit=self._services.audit,
+            audit=self._core.audit,
         )
 
     @cached_property
@@ -101,6 +124,30 @@ class DeploymentServices:
         return Completions(
             deployments=self._ports.deployments,
             fleet=self._ports.fleet,
-            announcer=self._services.announcer,
+            announcer=self._core.announcer,
             clock=self._ports.clock,
+        )
+
+    @cached_property
+    def controls(self) -> RolloutControls:
+        """What operators do to roll-outs."""
+        return RolloutControls(
+            deployments=self._ports.deployments,
+            fleet=self._ports.fleet,
+            fan_outs=self.fan_outs,
+            rollbacks=self.rollbacks,
+            clock=self._ports.clock,
+            announcer=self._core.announcer,
+        )
+
+    @cached_property
+    def device_orders(self) -> DeviceOrders:
+        """What operators order for single devices."""
+        return DeviceOrders(
+            devices=self._ports.devices,
+            deployments=self._ports.deployments,
+            queues=self._ports.queues,
+            clock=self._ports.clock,
+            admission=self.deploy.admission,
+            announcer=self._core.announcer,
         )

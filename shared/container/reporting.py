@@ -4,30 +4,37 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from shared.container.services import Services
+from shared.container.core import Core
+from shared.container.deployments import DeploymentServices
+from shared.services.reporting.explain import Explanations
 from shared.services.reporting.fleet_changes import FleetChanges
 from shared.services.reporting.group_lists import GroupLists
 from shared.services.reporting.report import Reports
+from shared.services.reporting.rollouts import RolloutReports
 from shared.services.reporting.rollup import RollUp
 
 
 class ReportingServices:
     """Figures and lists of groups."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._ports = services.ports
-        self._settings = services.settings
+    def __init__(self, core: Core, deployments: DeploymentServices) -> None:
+        self._core = core
+        self._deployments = deployments
+        self._ports = core.ports
+        self._settings = core.settings
 
     @cached_property
     def rollup(self) -> RollUp:
         """Sums over the buckets of a group."""
         return RollUp(
-            devices=self._ports.devices,
+            passes=self._ports.passes,
             fleet=self._ports.fleet,
-            rollbacks=self._services.deployments.rollbacks,
+            rollbacks=self._deployments.rollbacks,
+            evaluator=self._deployments.evaluator,
+            pending=self._deployments.pending,
+            rollups=self._core.rollups,
             clock=self._ports.clock,
-            completions=self._services.deployments.completions,
+            completions=self._deployments.completions,
         )
 
     @cached_property
@@ -55,7 +62,30 @@ class ReportingServices:
             fleet=self._ports.fleet,
             deployments=self._ports.deployments,
             rollup=self.rollup,
-            rollups=self._services.rollups,
+            rollups=self._core.rollups,
             clock=self._ports.clock,
-            announcer=self._services.announcer,
+            announcer=self._core.announcer,
+        )
+
+    @cached_property
+    def rollouts(self) -> RolloutReports:
+        """How roll-outs stand, and what they would do."""
+        return RolloutReports(
+            deployments=self._ports.deployments,
+            updates=self._ports.updates,
+            fleet=self._ports.fleet,
+            clock=self._ports.clock,
+            limits=self._core.settings.limits,
+            commands_per_second=self._core.settings.hub_commands_per_second,
+        )
+
+    @cached_property
+    def explanations(self) -> Explanations:
+        """Why devices have updates or have not."""
+        return Explanations(
+            devices=self._ports.devices,
+            deployments=self._ports.deployments,
+            updates=self._ports.updates,
+            passes=self._ports.passes,
+            clock=self._ports.clock,
         )

@@ -25,6 +25,11 @@ def instant(text: str, target: str | None = None) -> str:
         ) from error
 
 
+def seconds_between(start: str, end: str) -> float:
+    """How long it is from one instant to another."""
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
 def later(at: str, span: timedelta) -> str:
     """An instant so much later than another; an unknown one, empty, is long over."""
     return at and (datetime.fromisoformat(at) + span).isoformat(timespec="microseconds")

@@ -78,6 +78,10 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
             {"name": "updates", "description": "Updates, their files and their imports."},
             {"name": "management", "description": "Devices, groups and deployments."},
             {"name": "operations", "description": "Queues, failed messages, the service's health."},
+            {"name": "uploads", "description": "Uploads of updates from browsers and commands."},
+            {"name": "changes", "description": "What was written lately."},
+            {"name": "search", "description": "One search over everything."},
+            {"name": "me", "description": "The caller."},
             {"name": "audit", "description": "Who changed what, and the proof of it."},
         ],
         "paths": dict(sorted(paths.items())),
@@ -109,7 +113,7 @@ def _operation(route: Route, known: Iterable[tuple[Any, Mapping[str, Any]]]) -> 
     }
     if route.body is not None:
         content = {route.body_type: {"schema": _schema(route.body, known)}}
-        described["requestBody"] = {"required": True, "content": content}
+        described["requestBody"] = {"required": not route.is_body_optional, "content": content}
     return described
 
 

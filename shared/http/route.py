@@ -62,6 +62,7 @@ class Route:
     answer: Any = None
     body: Any = None
     body_type: str = JSON
+    is_body_optional: bool = False
     query: tuple[QueryParameter, ...] = ()
     statuses: tuple[HTTPStatus, ...] = ()
     is_paged: bool = False

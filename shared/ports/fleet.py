@@ -36,6 +36,15 @@ class Rollup:
 
     counts: Counts
     as_of: str
+    buckets: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LastRollup:
+    """When a group was summed up last, and over how many buckets."""
+
+    as_of: str
+    buckets: int
 
 
 class Fleet(Protocol):
@@ -100,6 +109,10 @@ class Fleet(Protocol):
 
     async def rollups(self, instance: str, group: str | None = None) -> Mapping[str, Rollup]:
         """Roll-ups by group: of one, or of all."""
+        ...
+
+    async def last_rollup(self, instance: str, group: str) -> LastRollup | None:
+        """What is known of the last roll-up of a group, without its counters."""
         ...
 
     async def drop_rollup(self, instance: str, group: str) -> None: ...

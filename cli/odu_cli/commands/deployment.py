@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
@@ -20,10 +20,12 @@ from odu_cli.command import (
     command,
     command_group,
 )
+from odu_cli.commands import deployment_rollouts
 from odu_cli.exit_codes import ExitCode
 from odu_cli.failures import Refused
 from odu_cli.output import FAILURES, Column, device_name, moment, update_name
 from odu_cli.rest import RestError, deployment_path, path
+from odu_cli.rollouts.options import RolloutOptions, with_rollout_options
 from shared.domain.updates.update_id import UpdateId
 
 app = command_group(
@@ -31,7 +33,10 @@ app = command_group(
     "deployment create --group pilot --update contoso/toaster/1.2 --watch",
     "deployment create -g north -u contoso/toaster/1.2 --start 2030-01-01T02:00:00Z",
     "    --rollback-to contoso/toaster/1.1 --failed-percentage 10 --failed-count 5",
+    "deployment create -g north -u contoso/toaster/1.2 --phases 1%,10%,50%,100% --bake 12h",
+    "    --pause-above 3% --window '0 1 * * * for 4h in device' --watch",
     "deployment status d-1f0c3a --group pilot --watch",
+    "deployment pause d-1f0c3a --group pilot --reason 'looks odd'",
     "deployment cancel d-1f0c3a --group pilot",
     "deployment retry d-1f0c3a --group pilot",
 )
@@ -55,6 +60,12 @@ def _notes(item: Any) -> str | None:
     return ", ".join(word for field, word in words.items() if item.get(field)) or None
 
 
+def _phase_figures(phase: Mapping[str, Any]) -> str:
+    from odu_cli.rollouts.watching import figures
+
+    return figures(phase)
+
+
 _DEPLOYMENT = typer.Argument(metavar="DEPLOYMENT", help="Its id.")
 ClassOption = Annotated[
     list[str] | None,
@@ -69,6 +80,14 @@ _COLUMNS = [
     Column("START", lambda item: moment(item["startDateTime"])),
     Column("NOTES", _notes),
 ]
+_PHASES = [
+    Column("PHASE", lambda item: item["name"]),
+    Column("STATUS", lambda item: item["status"]),
+    Column("ASKED", lambda item: item["asked"], is_number=True),
+    Column("DEVICES", _phase_figures),
+    Column("OPENED", lambda item: moment(item.get("openedAt"))),
+    Column("PASSED", lambda item: moment(item.get("passedAt"))),
+]
 _DEVICES = [
     Column("DEVICE", device_name),
     Column("STATE", lambda item: item["deviceState"]),
@@ -80,6 +99,7 @@ _DEVICES = [
 
 
 @command(app, "create")
+@with_rollout_options
 async def create_deployment(
     session: Session,
     *,
@@ -104,8 +124,9 @@ async def create_deployment(
         int, typer.Option(metavar="N", min=0, help="Failures that are too many, in devices.")
     ] = 1,
     watch: WatchOption = False,
+    options: RolloutOptions,
 ) -> None:
-    """Deploy an update to a group."""
+    """Deploy an update to a group: to all its devices at once, or by phases."""
     policy = None
     if rollback_to is not None:
         policy = {
@@ -124,6 +145,7 @@ async def create_deployment(
             starts_at=start or datetime.now(UTC).isoformat(),
             rollback_policy=policy,
             only_new=True,
+            rollout=options.document(),
         )
         session.output.done(f"deployment {chosen} of {update} to group {group}")
     except RestError as error:
@@ -187,8 +209,12 @@ async def show_status(
             ("state", status["deploymentState"]),
             ("notes", _notes(about)),
             ("error", (status.get("error") or {}).get("message")),
+            ("revision", about.get("revision")),
+            ("roll-out", _rollout_line(about)),
         ]
     )
+    if about.get("rollout"):
+        session.output.table(_PHASES, about["rollout"]["state"]["phases"], title="Phases")
     names = await class_names(session)
     session.output.table(_subgroup_columns(names), status["subgroupStatus"], title="Device classes")
     counted = [item for one in status["subgroupStatus"] for item in one.get("failures") or ()]
@@ -307,6 +333,9 @@ async def _states(
 
 
 async def _follow(session: Session, group: str, deployment: str) -> None:
+    if (await session.rest.get(deployment_path(group, deployment))).get("rollout"):
+        await _follow_rollout(session, group, deployment)
+        return
     from odu_cli.watching import follow_deployment, judge
 
     status = await follow_deployment(session, group, deployment)
@@ -315,6 +344,17 @@ async def _follow(session: Session, group: str, deployment: str) -> None:
         session.output.document(status)
     else:
         session.output.done(f"deployment {deployment}: every device succeeded")
+
+
+async def _follow_rollout(session: Session, group: str, deployment: str) -> None:
+    from odu_cli.rollouts.watching import follow_rollout, judge_rollout
+
+    found = await follow_rollout(session, group, deployment)
+    judge_rollout(found)
+    if session.output.is_json:
+        session.output.document(found)
+    else:
+        session.output.done(f"deployment {deployment}: the roll-out is complete")
 
 
 async def _act(
@@ -358,6 +398,14 @@ async def _classes(
     return found
 
 
+def _rollout_line(about: Mapping[str, Any]) -> str | None:
+    if not about.get("rollout"):
+        return None
+    from odu_cli.rollouts.watching import summary
+
+    return summary(about["rollout"]["state"])
+
+
 def _subgroup_path(group: str, class_id: str, deployment: str) -> str:
     return path(
         "management", "groups", group, "deviceClassSubgroups", class_id, "deployments", deployment
@@ -378,3 +426,6 @@ def _subgroup_columns(names: dict[str, str]) -> list[Column]:
         number("CANCELLED", "devicesCanceledCount"),
         Column("DEVICE CLASS", lambda item: item["deviceClassId"]),
     ]
+
+
+deployment_rollouts.register(app)

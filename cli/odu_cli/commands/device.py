@@ -10,6 +10,8 @@ import typer
 
 from odu_cli import PROGRAM, arguments
 from odu_cli.command import Session, WatchOption, command, command_group
+from odu_cli.commands import device_orders
+from odu_cli.commands.device_orders import segments_of
 from odu_cli.commands.log import FolderOption, collect_and_download
 from odu_cli.output import Column, device_name, moment, update_name
 from odu_cli.rest import path
@@ -20,6 +22,9 @@ app = command_group(
     "device list --group pilot --status Failed --json | jq -r '.[].deviceId'",
     "device show toaster-01",
     "device history toaster-01",
+    "device explain toaster-01 contoso/toaster/1.2",
+    "device deploy toaster-01 contoso/toaster/1.3",
+    "device exclude toaster-01 --reason 'on a test bench'",
     "device logs download toaster-01 --output logs",
     "device import --watch",
     "device events --json",
@@ -119,7 +124,7 @@ async def show_device(
     device: Annotated[str, typer.Argument(metavar="DEVICE[/MODULE]", help="Its id.")],
 ) -> None:
     """Show a device or a module, and how its last installation went."""
-    found = await session.rest.get(path(*_segments(device)))
+    found = await session.rest.get(path(*segments_of(device)))
     if session.output.is_json:
         session.output.document(found)
         return
@@ -151,7 +156,7 @@ async def show_history(
     device: Annotated[str, typer.Argument(metavar="DEVICE[/MODULE]", help="Its id.")],
 ) -> None:
     """List what became of updates on a device, the newest first."""
-    past = session.rest.items(path(*_segments(device), "updateHistory"))
+    past = session.rest.items(path(*segments_of(device), "updateHistory"))
     await session.output.listing(past, _HISTORY, "no update has come to the device yet")
 
 
@@ -212,13 +217,6 @@ async def show_events(session: Session) -> None:
     session.output.table(_DRIFTS, health["counterDrifts"], title="Counters put right")
 
 
-def _segments(device: str) -> list[str]:
-    """Where the API has a device or module."""
-    reference = arguments.device_reference(device)
-    modules = ["modules", reference["moduleId"]] if "moduleId" in reference else []
-    return ["management", "devices", reference["deviceId"], *modules]
-
-
 def _filter(
     group: str | None, device_class: str | None, status: DeploymentStatus | None
 ) -> str | None:
@@ -237,3 +235,6 @@ def _filter(
 def _extended(code: int | None) -> str | None:
     """An extended result code as agents and their documentation write it."""
     return None if not code else f"0x{code & 0xFFFFFFFF:08X}"
+
+
+device_orders.register(app)

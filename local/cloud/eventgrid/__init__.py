@@ -1,1 +1,4 @@
-"""A stand-in for Azure Event Grid on one machine: topics, webhook subscriptions, dead letters."""
+"""A stand-in for Azure Event Grid: topics, webhook subscriptions, retries, dead letters.
+
+Unmodified SDKs publish to it. It knows nothing of the product.
+"""

@@ -1,1 +1,5 @@
-"""A stand-in for Azure IoT Hub: the unmodified service and device SDKs talk to it over loopback."""
+"""A stand-in for Azure IoT Hub: service API over HTTPS, devices over MQTT with TLS.
+
+Unmodified service and device SDKs talk to it. Limits and throttles are those of the real hub. It
+knows nothing of the product.
+"""

@@ -1,1 +1,4 @@
-"""The deployment package: what runs in the cloud and nothing else."""
+"""The deployment package: what runs in the cloud and nothing else.
+
+The same sources give the same bytes.
+"""

@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT_FILES = ("function_app.py", "host.json", "requirements.txt")
 FOLDERS = ("functions", "shared")
 _LEFT_OUT = ("__pycache__",)
-_SUFFIXES = (".py", ".json", ".yar", ".html", ".css", ".js", ".svg")
+_SUFFIXES = (".py", ".json", ".yar", ".html", ".css", ".js", ".svg", ".br", ".gz")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold: a fixed one, so that the bytes do not depend on when it is
 built.

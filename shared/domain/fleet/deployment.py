@@ -77,7 +77,8 @@ class Deployment:
     a deleted one. `starts_at` and `created_at` are ISO 8601 in UTC. A rollback
     (`is_rollback`) is one that the service made itself, for `only_class_id`. One whose update was
     recalled (`recall_reason`) is cancelled for every class, also for those to come. `is_started`
-    and `is_finished` say that this was told to customers, `events` what is still to be told.
+    says that this was told to customers, `is_finished` that it is known, `events` what is still to
+    be told.
 
     One with a `rollout` reaches its devices step by step; `progress` says where it stands.
     `revision` counts what operators have asked for: it moves with the specification and with their

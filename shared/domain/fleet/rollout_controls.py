@@ -158,7 +158,8 @@ def approve(item: Deployment, actor: Actor, revision: int, remark: str = "") -> 
 
 
 def reject(item: Deployment, actor: Actor, revision: int, remark: str = "") -> Controlled:
-    """Refuse a revision: nobody is asked until an edit is approved.
+    """Refuse a revision: nobody new is asked until it, or an edit of it, is approved. A roll-out
+    that has begun is paused then, for what devices have begun they finish.
 
     Raises:
         Conflict: It has no roll-out, an ended one, or nothing to approve.
@@ -169,9 +170,20 @@ def reject(item: Deployment, actor: Actor, revision: int, remark: str = "") -> C
     _, progress = _running(item)
     if not progress.unapproved_since:
         raise _conflict(item, "NothingToApprove", "waits for no approval")
+    if progress.status is Status.PAUSED:
+        return None
     _check_revision(item, revision)
-    why = Reason(code=ReasonCode.OPERATOR, message=remark) if remark else None
-    return _moved(item, actor, Step.REJECTED, remark=remark, status=Status.REJECTED, reason=why)
+    why = Reason(code=ReasonCode.OPERATOR, message=remark)
+    if progress.opened:
+        return _moved(
+            item,
+            actor,
+            Step.REJECTED,
+            status=Status.PAUSED,
+            hold=Hold.ASKS,
+            reason=why,
+        )
+    return _moved(item, actor, Step.REJECTED, status=Status.REJECTED, reason=why)
 
 
 def _running(item: Deployment) -> tuple[Rollout, Progress]:
@@ -252,3 +264,8 @@ def _moved(
         message=remark or (reason.message if reason else ""),
     )
     return changed, transition
+
+
+def _is_due(progress: Progress) -> bool:
+    """Whether it begins as soon as its start has come."""
+    return progress.status is Status.SCHEDULED and not progress.unapproved_since

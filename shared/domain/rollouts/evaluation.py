@@ -7,7 +7,7 @@ of one row: of several evaluators, or of one and an operator, one wins and the o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -58,15 +58,21 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One transition: where the roll-out stands after it, and why. `rolled_back` are the classes to
-    be taken back: all of them with `ALL`.
-    """
+    """One transition: where the roll-out stands after it, and why."""
 
     progress: Progress
     step: Step
     reason: Reason | None = None
     figures: Mapping[str, int] = field(default_factory=dict)
-    rolled_back: tuple[str, ...] = ()
+
+    def needs_fan_out(self, before: Progress) -> bool:
+        """Whether devices have to be looked at because of it."""
+        after = self.progress
+        return (
+            after.phase != before.phase
+            or after.status.is_final
+            or (after.hold is Hold.WITHDRAW and before.hold is not Hold.WITHDRAW)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,7 @@ def evaluate(rollout: Rollout, progress: Progress, sums: Sums, now: str) -> Chan
         return _moved(progress, Step.ENDED, now, status=Status.ENDED, sums=sums)
     tripped = _tripped(rollout, progress, sums)
     if tripped is not None and not _has_stopped(progress):
-        return _stopped(rollout, progress, tripped, sums, now)
+        return _stopped_by_rule(rollout, progress, tripped.reason, sums, now)
     if progress.status not in (Status.RUNNING, Status.BAKING):
         return None
     phase = rollout.phases[progress.phase]
@@ -246,18 +252,22 @@ def _has_stopped(progress: Progress) -> bool:
     return progress.status is Status.PAUSED and reason is not None and reason.code in codes
 
 
-def _stopped(
-    rollout: Rollout, progress: Progress, tripped: _Tripped, sums: Sums, now: str
+def tripped_class(rollout: Rollout, progress: Progress, sums: Sums) -> str | None:
+    """The class that the failure rule takes back, `ALL` for all that were asked; None unless it has
+    stopped the roll-out and its action is to roll back.
+    """
+    if rollout.failure.action != "Rollback" or not _has_stopped(progress):
+        return None
+    tripped = _tripped(rollout, progress, sums)
+    return tripped.class_id if tripped is not None else None
+
+
+def _stopped_by_rule(
+    rollout: Rollout, progress: Progress, reason: Reason, sums: Sums, now: str
 ) -> Change:
-    action = rollout.failure.action
-    if action == "Abort":
-        return _moved(
-            progress, Step.ABORTED, now, status=Status.ABORTED, sums=sums, reason=tripped.reason
-        )
-    change = _paused(progress, tripped.reason, sums, now, hold=Hold.WITHDRAW)
-    if action != "Rollback":
-        return change
-    return replace(change, rolled_back=(tripped.class_id,))
+    if rollout.failure.action == "Abort":
+        return stopped(progress, Step.ABORTED, Status.ABORTED, reason, sums, now)
+    return paused(progress, reason, sums, now, hold=Hold.WITHDRAW)
 
 
 def _covered(progress: Progress, sums: Sums, now: str) -> Change:
@@ -309,7 +319,7 @@ def _empty(rollout: Rollout, phase: Phase, progress: Progress, sums: Sums, now: 
         return opened_next(rollout, progress, now, sums.of(str(progress.phase)))
     name = rollout.phase_name(progress.phase)
     message = f"Phase '{name}' has no device that could answer."
-    return _paused(progress, Reason(code=ReasonCode.PHASE_EMPTY, message=message), sums, now)
+    return paused(progress, Reason(code=ReasonCode.PHASE_EMPTY, message=message), sums, now)
 
 
 def _missed(
@@ -320,7 +330,7 @@ def _missed(
         f"{figures.succeeded} of {ended} devices of phase '{rollout.phase_name(progress.phase)}' "
         f"succeeded, {phase.gate.success_percent:g} % are needed; none is left to answer."
     )
-    return _paused(progress, Reason(code=ReasonCode.GATE_MISSED, message=message), sums, now)
+    return paused(progress, Reason(code=ReasonCode.GATE_MISSED, message=message), sums, now)
 
 
 def _overdue(phase: Phase, progress: Progress, sums: Sums, now: str) -> Change | None:
@@ -328,15 +338,23 @@ def _overdue(phase: Phase, progress: Progress, sums: Sums, now: str) -> Change |
     if longest is None or _elapsed(progress.opened[-1].at, now) < longest.total_seconds():
         return None
     message = f"The phase has not passed its gate within {phase.gate.maximum_wait}."
-    return _paused(progress, Reason(code=ReasonCode.OVERDUE, message=message), sums, now)
+    return paused(progress, Reason(code=ReasonCode.OVERDUE, message=message), sums, now)
 
 
-def _paused(
+def paused(
     progress: Progress, reason: Reason, sums: Sums, now: str, *, hold: Hold = Hold.ASKS
 ) -> Change:
+    """The roll-out paused: nobody new is asked until somebody resumes it."""
     return _moved(
         progress, Step.PAUSED, now, status=Status.PAUSED, sums=sums, reason=reason, hold=hold
     )
+
+
+def stopped(
+    progress: Progress, step: Step, status: Status, reason: Reason, sums: Sums, now: str
+) -> Change:
+    """The roll-out ended for good."""
+    return _moved(progress, step, now, status=status, sums=sums, reason=reason)
 
 
 def _moved(

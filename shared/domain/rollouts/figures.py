@@ -139,6 +139,23 @@ def figures_by_label(
     return {label: Figures(**sums) for label, sums in found.items()}
 
 
+def has_commands_to_take_back(
+    cells: Mapping[str, int],
+    workflow_id: str,
+    deadlines: Deadlines,
+    now: str,
+    *,
+    is_closed: bool,
+) -> bool:
+    """Whether commands of devices in a bucket may have to be taken back: of silent ones, of stuck
+    ones if those are cancelled, and while windows are closed of all that have not begun.
+    """
+    found = added(figures_by_label(cells, workflow_id, deadlines, now).values())
+    return bool(
+        found.silent or (found.stuck and deadlines.cancel_stuck) or (found.asked and is_closed)
+    )
+
+
 def added(figures: Iterable[Figures]) -> Figures:
     """The sum of figures."""
     return sum(figures, Figures())

@@ -95,6 +95,20 @@ def is_spent(rollout: Rollout, progress: Progress, ledgers: Mapping[int, Ledger]
     return left <= 0 and not waiting
 
 
+def needs_pass(rollout: Rollout, progress: Progress, bucket: int, ledger: Ledger, now: str) -> bool:
+    """Whether a pass over a bucket is missing: none has been for the open phase, or devices that
+    were left have room now, or their window has opened.
+    """
+    if ledger.phase < progress.phase:
+        return True
+    if not ledger.due:
+        return False
+    if ledger.next_at:
+        return ledger.next_at <= datetime.fromisoformat(now).timestamp()
+    most = allowance(rollout, progress, bucket, is_member=False)
+    return not is_limited(rollout) or (most is not None and ledger.asks < most[0])
+
+
 def _room(
     rollout: Rollout,
     progress: Progress,

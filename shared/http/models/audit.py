@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from shared.http.models import Count, Model
+from shared.http.models.common import Count, Model
 
 
 class AuditActor(Model):

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from shared.http.models.common import Count, DeviceState, Error, Model, SubgroupState, UpdateInfo
 from shared.http.models.devices import DeviceFailure, FailureCount
+from shared.http.models.rollouts import Rollout
 
 
 class RollbackFailure(Model):
@@ -43,6 +44,7 @@ class Deployment(Model):
     """Changes with `revision`. Additional, as that is."""
     revision: Annotated[int, Meta(ge=1)] | None = None
     """Counts what operators have asked for: specifications, edits and actions."""
+    rollout: Rollout | None = None
 
 
 class SubgroupDeploymentStatus(Model):

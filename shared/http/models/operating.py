@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from shared.http.models import Count, Model
+from shared.http.models.common import Count, Model
 
 
 class MyInstance(Model):

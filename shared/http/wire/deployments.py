@@ -9,12 +9,17 @@ from typing import Any
 from shared.domain.fleet.compliance import StateCounts
 from shared.domain.fleet.deployment import Deployment, RollbackPolicy
 from shared.http import models
+from shared.http.models.rollouts import Rollout
 from shared.http.wire.common import update_info
 from shared.http.wire.devices import failures
 
 
 def deployment(
-    item: Deployment, class_ids: list[str], subgroup: str | None = None
+    item: Deployment,
+    class_ids: list[str],
+    subgroup: str | None = None,
+    *,
+    rollout: Rollout | None = None,
 ) -> models.Deployment:
     """A deployment; of a whole group it is cancelled when it is so for every class."""
     chosen = [item.subgroup(class_id) for class_id in ([subgroup] if subgroup else class_ids)]
@@ -31,6 +36,7 @@ def deployment(
         recall_reason=item.recall_reason,
         etag=deployment_etag(item),
         revision=item.revision,
+        rollout=rollout,
     )
 
 

@@ -23,8 +23,6 @@ class Completions:
 
     async def check(self, instance: str, group: str, counts: Counts) -> None:
         """Look at every deployment of the group; running again changes nothing."""
-        if not self.announcer.is_on:
-            return
         stored = await self.deployments.of_group(instance, group)
         if all(item.value.is_finished for item in stored):
             return
@@ -37,10 +35,13 @@ class Completions:
             ended = final_counts(deployment, deployments, classes, counts, now)
             if ended is None:
                 continue
-            event = deployment_finished(instance, deployment, ended, now)
-            told = replace(deployment, is_finished=True, events=(*deployment.events, event))
+            told = replace(deployment, is_finished=True)
+            if self.announcer.is_on:
+                event = deployment_finished(instance, deployment, ended, now)
+                told = replace(told, events=(*deployment.events, event))
             try:
                 await self.deployments.save(instance, told, item.etag)
             except ConcurrentUpdate:
                 continue  # the next roll-up looks again
-            await self.announcer.deployment(instance, group, deployment.deployment_id)
+            if told.events:
+                await self.announcer.deployment(instance, group, deployment.deployment_id)

@@ -98,9 +98,21 @@ class Deploy:
         return deployment
 
     async def _add(self, instance: str, request: DeploymentRequest, actor: Actor) -> Deployment:
+        await self.admission.check_room(instance, request)
+        deployment = await self.draft(instance, request, actor)
+        if not await self.transitions.add(instance, deployment, [created(deployment, actor)]):
+            raise ConcurrentUpdate("Another request made it meanwhile.")
+        await self.admission.check_still_there(instance, deployment)
+        return deployment
+
+    async def draft(self, instance: str, request: DeploymentRequest, actor: Actor) -> Deployment:
+        """The deployment that a request would make; nothing is stored.
+
+        Raises:
+            NotFound, InvalidInput, Conflict: As `create` does.
+        """
         admission = self.admission
         request = admission.in_one_form(request, None)
-        await admission.check_room(instance, request)
         update = await admission.update(instance, request.update_id)
         if request.rollback_policy is not None:
             await admission.update(instance, request.rollback_policy.update_id, ROLLBACK_UPDATE)
@@ -111,7 +123,7 @@ class Deploy:
                 target="/update",
             )
         needs_approval = admission.needs_approval(sum(targets.values()), request.rollout)
-        deployment = Deployment(
+        return Deployment(
             deployment_id=request.deployment_id,
             group_id=request.group_id,
             update_id=request.update_id,
@@ -125,10 +137,6 @@ class Deploy:
             progress=new_progress(request.rollout, actor, needs_approval=needs_approval),
             author=actor.object_id,
         )
-        if not await self.transitions.add(instance, deployment, [created(deployment, actor)]):
-            raise ConcurrentUpdate("Another request made it meanwhile.")
-        await admission.check_still_there(instance, deployment)
-        return deployment
 
     async def _edit(
         self,

@@ -36,7 +36,7 @@ class Rollbacks:
         for known in await self.fleet.classes(instance):
             for deployment in watched:
                 if self._is_due(deployment, deployments, known, counts):
-                    await self._start(instance, deployment, known.device_class.class_id)
+                    await self.start(instance, deployment, known.device_class.class_id)
 
     def _is_due(
         self,
@@ -57,7 +57,8 @@ class Rollbacks:
         total = cells.get(TOTAL, 0) if deployment.rollout is None else found.commanded
         return policy.is_due(found.failed, total)
 
-    async def _start(self, instance: str, deployment: Deployment, class_id: str) -> None:
+    async def start(self, instance: str, deployment: Deployment, class_id: str) -> None:
+        """Send the devices of a class that were asked back; starting it again changes nothing."""
         assert deployment.rollback_policy is not None
         stored = await self.updates.get(instance, deployment.rollback_policy.update_id)
         if stored is None:

@@ -3,45 +3,81 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
-from shared.domain.fleet.counters import TOTAL, Counts, total
-from shared.ports import Clock, Devices, Fleet, Rollup
+from shared import messages
+from shared.domain.fleet.counters import TOTAL, Cell, Counts, total
+from shared.domain.instant import later, seconds_between
+from shared.ports import Clock, Fleet, Passes, Rollup
 from shared.services.deployments.completions import Completions
+from shared.services.deployments.evaluator import Evaluator, GroupSums
+from shared.services.deployments.pending import PendingDevices
 from shared.services.deployments.rollback import Rollbacks
 from shared.services.retrying import until_uncontended
+from shared.services.rollup_scheduler import RollupScheduler
 
 _PARALLEL_READS = 16
+_READS_PER_SECOND = 10
+"""Reads of counters that the sums of one group may cost."""
+_CLOCKS_APART = timedelta(seconds=1)
 
 
 @dataclass(slots=True)
 class RollUp:
     """Makes the roll-up of one group anew."""
 
-    devices: Devices
+    passes: Passes
     fleet: Fleet
     rollbacks: Rollbacks
+    evaluator: Evaluator
+    pending: PendingDevices
+    rollups: RollupScheduler
     clock: Clock
     completions: Completions
 
+    async def run(self, order: messages.RollUp) -> None:
+        """Sum up a group for whose change the message was sent, unless that is summed already.
+
+        A sum costs a read a bucket, so between two of them there are a tenth of a second a bucket.
+        """
+        last = await self.fleet.last_rollup(order.instance, order.group)
+        if last is not None:
+            if order.at and later(order.at, _CLOCKS_APART) < last.as_of:
+                return
+            free_at = later(last.as_of, timedelta(seconds=last.buckets / _READS_PER_SECOND))
+            if (now := self.clock.now()) < free_at:
+                await self.rollups.put_off(order, seconds_between(now, free_at))
+                return
+        await self.group(order.instance, order.group)
+
     async def group(self, instance: str, group: str) -> None:
-        """Sum the group's counters over its buckets and store the sum."""
+        """Sum the group's counters over its buckets, store the sum, and see what follows."""
         as_of = self.clock.now()
         limit = asyncio.Semaphore(_PARALLEL_READS)
 
-        async def counts(bucket: int) -> Counts:
+        async def tally(bucket: int) -> tuple[Counts, Mapping[Cell, int]]:
             async with limit:
-                return await self.devices.counts(instance, bucket, group)
+                return await self.passes.tally(instance, bucket, group)
 
         buckets = await self.fleet.buckets(instance, group)
-        sums = total(await asyncio.gather(*(counts(bucket) for bucket in buckets)))
+        found = await asyncio.gather(*(tally(bucket) for bucket in buckets))
+        by_bucket = {bucket: each[0] for bucket, each in zip(buckets, found, strict=True)}
+        ledgers = {bucket: each[1] for bucket, each in zip(buckets, found, strict=True)}
+        sums = total(by_bucket.values())
         present = {class_id for (_, class_id), cells in sums.items() if cells.get(TOTAL)}
         deleted = await self.fleet.revive(instance, group, present)
         if deleted is None:
             await self.fleet.drop_rollup(instance, group)
             return
         kept = {place: cells for place, cells in sums.items() if place[1] not in deleted}
-        rollup = Rollup(kept, as_of)
-        await until_uncontended(lambda: self.fleet.save_rollup(instance, group, rollup))
         await self.rollbacks.check(instance, group, kept)
         await self.completions.check(instance, group, kept)
+        await self.pending.check(instance, group, by_bucket)
+        found_sums = GroupSums(kept, by_bucket, ledgers, as_of)
+        if await self.evaluator.check(instance, group, found_sums):
+            await self.rollups.request(instance, group)  # one transition may follow another
+        # stored last: what is stored ends the work of the messages that asked for it
+        rollup = Rollup(kept, as_of, len(buckets))
+        await until_uncontended(lambda: self.fleet.save_rollup(instance, group, rollup))

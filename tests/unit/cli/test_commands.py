@@ -439,6 +439,7 @@ async def test_watched_deployment_ends_with_its_devices(
     waiting = a_status("Active", a_subgroup("c1", "Active", 2))
     at_work = a_status("Active", a_subgroup("c1", "Active", 2, in_progress=1, succeeded=1))
     answers = [Answer(body=body) for body in (waiting, at_work, last)]
+    service.on("GET", WATCHED, Answer(body={"deploymentId": "d1"}))
     service.on("GET", f"{WATCHED}/status", *answers)
     service.on("GET", "management/deviceClasses", Answer(body={"value": [a_class("c1")]}))
 

@@ -31,6 +31,7 @@ async def sweep_everything(world: World) -> None:
     for _ in range(_SWEEPS):
         world.clock.advance(60)
         await surely(world.announcements.sweep)
+        await surely(world.sweep.run)
     await world.settle()
 
 

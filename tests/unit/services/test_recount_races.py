@@ -67,7 +67,7 @@ async def a_recount(
         hub=faults.around(service.hub),
         observe=service.observe(0, faults),
         reads=Pacer(100_000.0),
-        rollups=RollupScheduler(service.queues, 0.0),
+        rollups=RollupScheduler(service.queues, 0.0, FixedClock()),
         reports=faults.around(reports),
         clock=clock,
     )

@@ -193,6 +193,17 @@ def test_a_rejected_roll_out_asks_nobody() -> None:
     assert raised.value.code == "NothingToApprove"
 
 
+def test_a_rejected_edit_pauses_a_roll_out_that_has_begun() -> None:
+    item = a_phased(unapproved_since=1)
+
+    changed, _ = done(controls.reject(item, BEN, 1, "too fast"))
+
+    progress = progress_of(changed)
+    assert (progress.status, progress.hold) == (Status.PAUSED, Hold.ASKS)
+    assert progress.opened == progress_of(item).opened
+    assert controls.reject(changed, BEN, 2) is None
+
+
 @pytest.mark.parametrize("name", ["pause", "resume", "abort", "approve"])
 def test_a_deployment_without_phases_has_no_controls(name: str) -> None:
     plain = a_deployment("w1")

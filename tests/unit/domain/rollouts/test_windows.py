@@ -5,7 +5,7 @@ from itertools import islice, pairwise
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.rollouts.specification import Window
@@ -162,6 +162,7 @@ def test_openings_come_in_order(windows: list[Window], at: datetime) -> None:
 
 
 @given(_WINDOWS, _MOMENTS, st.timedeltas(timedelta(), timedelta(days=3)))
+@settings(deadline=None)
 def test_the_answer_does_not_depend_on_when_it_is_asked_for(
     window: Window, at: datetime, wait: timedelta
 ) -> None:

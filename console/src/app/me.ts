@@ -1,0 +1,47 @@
+/** Who is signed in and what they may do, as the API says it; never read from the token. */
+
+import { queryOptions, useQuery } from '@tanstack/react-query';
+import { useParams } from '@tanstack/react-router';
+import { body, client, V } from '../api/client';
+
+export type Action =
+  | 'updates/read'
+  | 'updates/write'
+  | 'updates/delete'
+  | 'management/read'
+  | 'management/write'
+  | 'management/delete';
+
+/** The names of the roles that have an action, for saying what somebody lacks. */
+const ROLES: Record<Action, string> = {
+  'updates/read': 'Reader, Content reader or an administrator',
+  'updates/write': 'Administrator or Content administrator',
+  'updates/delete': 'Administrator or Content administrator',
+  'management/read': 'Reader, Deployments reader or an administrator',
+  'management/write': 'Administrator or Deployments administrator',
+  'management/delete': 'Administrator or Deployments administrator',
+};
+
+export const meQuery = queryOptions({
+  queryKey: ['me'],
+  queryFn: ({ signal }) => body(client.GET('/deviceUpdate/me', { params: { query: V }, signal })),
+  staleTime: 5 * 60_000,
+});
+
+export function useInstance(): string {
+  return useParams({ strict: false }).instance ?? '';
+}
+
+export interface May {
+  isAllowed: boolean;
+  /** The roles that have the action. */
+  roles: string;
+}
+
+/** Whether the person may do something in this instance. */
+export function useMay(action: Action): May {
+  const instance = useInstance();
+  const { data } = useQuery(meQuery);
+  const actions = data?.instances.find((each) => each.id === instance)?.actions ?? [];
+  return { isAllowed: actions.includes(action), roles: ROLES[action] };
+}

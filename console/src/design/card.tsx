@@ -1,0 +1,147 @@
+/** Cards, and what they show while there is nothing to show. */
+
+import { Button } from '@fluentui/react-components';
+import { type ReactNode, useEffect, useId, useState } from 'react';
+import { ApiError } from '../api/errors';
+import { visible } from '../text/format';
+import { words } from '../text/words';
+import css from './card.module.css';
+import { StateIcon } from './state';
+
+export function Card({
+  title,
+  side,
+  children,
+  span = 12,
+  isFlush = false,
+}: {
+  title?: ReactNode;
+  /** At the right of the title: a figure or a link. */
+  side?: ReactNode;
+  children: ReactNode;
+  /** How many of the twelve columns it takes. */
+  span?: number;
+  /** Whether its content reaches to its edges, as a table does. */
+  isFlush?: boolean;
+}) {
+  const id = useId();
+  return (
+    <section
+      className={`${css.card} ${css[`span${span}`] ?? ''} ${isFlush ? css.flush : ''}`}
+      aria-labelledby={title ? id : undefined}
+    >
+      {title && (
+        <div className={css.head}>
+          <h2 id={id}>{title}</h2>
+          {side && <div className={css.side}>{side}</div>}
+        </div>
+      )}
+      {children}
+    </section>
+  );
+}
+
+export const Grid = ({ children }: { children: ReactNode }) => (
+  <div className={css.grid}>{children}</div>
+);
+
+/** A block of the final height, shown only when reading takes longer than a glance. */
+export function Skeleton({ height = 120 }: { height?: number }) {
+  const [isLate, setLate] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setLate(true), 150);
+    return () => clearTimeout(timer);
+  }, []);
+  return (
+    <div className={css.waiting} style={{ minBlockSize: height }} aria-busy="true">
+      {isLate &&
+        [88, 64, 76].map((width) => (
+          <span key={width} className={css.bone} style={{ inlineSize: `${width}%` }} />
+        ))}
+    </div>
+  );
+}
+
+export function Empty({
+  icon,
+  title,
+  children,
+  action,
+}: {
+  icon?: ReactNode;
+  title: string;
+  children?: ReactNode;
+  action?: ReactNode;
+}) {
+  return (
+    <div className={css.empty}>
+      {icon && (
+        <span className={css.emptyIcon} aria-hidden="true">
+          {icon}
+        </span>
+      )}
+      <h3>{title}</h3>
+      {children && <p className="soft">{children}</p>}
+      {action}
+    </div>
+  );
+}
+
+/** What went wrong, in the words of the API, with all that helps to find out why. */
+export function Problem({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
+  const problem = error instanceof ApiError ? error : null;
+  return (
+    <div className={css.problem} role="alert">
+      <StateIcon state="Failed" />
+      <div className={css.problemText}>
+        <h3>{title(problem)}</h3>
+        <p className="anywhere">{sentence(error)}</p>
+        {problem?.problem && (
+          <p className="small soft anywhere">
+            <code>{problem.code}</code>
+            {problem.problem.target ? ` ${visible(problem.problem.target)}` : ''}
+            {problem.traceId ? ` ${words.errors.trace} ${problem.traceId}` : ''}
+          </p>
+        )}
+        {onRetry && (
+          <Button size="small" onClick={onRetry} className={css.retry}>
+            {words.actions.tryAgain}
+          </Button>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function title(error: ApiError | null): string {
+  if (error?.status === 404) return words.errors.gone;
+  return words.errors.heading;
+}
+
+export function sentence(error: unknown): string {
+  if (!(error instanceof ApiError)) return error instanceof Error ? error.message : String(error);
+  if (error.status === 0) return words.errors.unreachable;
+  return visible(error.message);
+}
+
+interface Reading<T> {
+  data: T | undefined;
+  error: unknown;
+  isError: boolean;
+  refetch: () => unknown;
+}
+
+/** The content of a card once its reading has come; keeps the old one while reading again. */
+export function Loaded<T>({
+  reading,
+  height,
+  children,
+}: {
+  reading: Reading<T>;
+  height?: number;
+  children: (data: T) => ReactNode;
+}) {
+  if (reading.data !== undefined) return children(reading.data);
+  if (reading.isError) return <Problem error={reading.error} onRetry={() => reading.refetch()} />;
+  return <Skeleton height={height} />;
+}

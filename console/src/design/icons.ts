@@ -1,0 +1,35 @@
+/** Every icon that the console has, by what it means; each is a file of its own. */
+
+export { Add20Regular as AddIcon } from '@fluentui/react-icons/svg/add';
+export { ArrowClockwise20Regular as RetryIcon } from '@fluentui/react-icons/svg/arrow-clockwise';
+export { ArrowSyncCircle20Regular as InProgressIcon } from '@fluentui/react-icons/svg/arrow-sync-circle';
+export { ArrowUpload20Regular as ImportIcon } from '@fluentui/react-icons/svg/arrow-upload';
+export { Box20Regular as UpdatesIcon } from '@fluentui/react-icons/svg/box';
+export { CheckmarkCircle20Filled as SucceededIcon } from '@fluentui/react-icons/svg/checkmark-circle';
+export { ChevronDown16Regular as DownIcon } from '@fluentui/react-icons/svg/chevron-down';
+export { ChevronRight16Regular as RightIcon } from '@fluentui/react-icons/svg/chevron-right';
+export { Circle20Regular as NotYetIcon } from '@fluentui/react-icons/svg/circle';
+export { Clock20Regular as WaitingIcon } from '@fluentui/react-icons/svg/clock';
+export { Copy20Regular as CopyIcon } from '@fluentui/react-icons/svg/copy';
+export { DataPie20Regular as OverviewIcon } from '@fluentui/react-icons/svg/data-pie';
+export { Delete20Regular as DeleteIcon } from '@fluentui/react-icons/svg/delete';
+export { Dismiss16Regular as CloseIcon } from '@fluentui/react-icons/svg/dismiss';
+export { DismissCircle20Regular as CancelIcon } from '@fluentui/react-icons/svg/dismiss-circle';
+export { DocumentSearch20Regular as LogsIcon } from '@fluentui/react-icons/svg/document-search';
+export { ErrorCircle20Filled as FailedIcon } from '@fluentui/react-icons/svg/error-circle';
+export { Group20Regular as GroupsIcon } from '@fluentui/react-icons/svg/group';
+export { History20Regular as AuditIcon } from '@fluentui/react-icons/svg/history';
+export { Navigation20Regular as MenuIcon } from '@fluentui/react-icons/svg/navigation';
+export { Pause20Regular as PauseIcon } from '@fluentui/react-icons/svg/pause';
+export { Person20Regular as PersonIcon } from '@fluentui/react-icons/svg/person';
+export { Phone20Regular as DevicesIcon } from '@fluentui/react-icons/svg/phone';
+export { Play20Regular as ResumeIcon } from '@fluentui/react-icons/svg/play';
+export { PlugDisconnected20Regular as SilentIcon } from '@fluentui/react-icons/svg/plug-disconnected';
+export { Rocket20Regular as DeploymentsIcon } from '@fluentui/react-icons/svg/rocket';
+export { Search20Regular as SearchIcon } from '@fluentui/react-icons/svg/search';
+export { Settings20Regular as OperationsIcon } from '@fluentui/react-icons/svg/settings';
+export { ShieldCheckmark20Regular as SignedIcon } from '@fluentui/react-icons/svg/shield-checkmark';
+export { Stethoscope20Regular as DiagnosticsIcon } from '@fluentui/react-icons/svg/stethoscope';
+export { Warning20Filled as WarningIcon } from '@fluentui/react-icons/svg/warning';
+export { WeatherMoon20Regular as DarkIcon } from '@fluentui/react-icons/svg/weather-moon';
+export { WeatherSunny20Regular as LightIcon } from '@fluentui/react-icons/svg/weather-sunny';

@@ -1,0 +1,129 @@
+/** The devices of a deployment, of one class and one state at a time, as the server lists them. */
+
+import { useQuery } from '@tanstack/react-query';
+import { getRouteApi, Link } from '@tanstack/react-router';
+import { useState } from 'react';
+import { nextToken, type Schemas } from '../../api/client';
+import { deviceStatesQuery } from '../../api/devices';
+import { live } from '../../app/live';
+import { useInstance } from '../../app/me';
+import { Card, Empty, Loaded } from '../../design/card';
+import { Choose } from '../../design/filters';
+import { DevicesIcon } from '../../design/icons';
+import { StateLabel } from '../../design/state';
+import { type Column, Pager, Table } from '../../design/table';
+import { Foreign, Two } from '../../design/text';
+import { count, visible } from '../../text/format';
+import { words } from '../../text/words';
+import css from './deployment.module.css';
+import { text } from './text';
+
+type Row = Schemas['DeploymentDeviceState'];
+const STATES = ['Failed', 'InProgress', 'Succeeded', 'Canceled'] as const;
+const PAGE = 100;
+const route = getRouteApi('/$instance/groups/$group/deployments/$deployment');
+
+export function DeviceStates({
+  classes,
+  nameOfClass,
+}: {
+  classes: string[];
+  nameOfClass: (id: string) => string;
+}) {
+  const instance = useInstance();
+  const { group, deployment } = route.useParams();
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const [tokens, setTokens] = useState<string[]>([]);
+  const chosen = search.class ?? classes[0];
+  const of = { group, class: chosen ?? '', deployment, state: search.state };
+  const states = useQuery({
+    ...deviceStatesQuery(instance, of, tokens.at(-1)),
+    ...live,
+    enabled: Boolean(chosen),
+  });
+  const set = (change: typeof search) => {
+    setTokens([]);
+    navigate({ search: (old) => ({ ...old, ...change }), resetScroll: false });
+  };
+  if (!chosen) return null;
+  return (
+    <Card title={text.list} isFlush>
+      <div className={css.tools}>
+        {classes.length > 1 && (
+          <Choose
+            label={text.ofClass}
+            value={chosen}
+            options={classes.map((each) => [each, nameOfClass(each)] as const)}
+            onChange={(value) => set({ class: value })}
+          />
+        )}
+        <Choose
+          label={text.allStates}
+          value={search.state}
+          options={STATES.map((each) => [each, words.states[each]] as const)}
+          onChange={(value) => set({ state: STATES.find((each) => each === value) })}
+        />
+      </div>
+      <Loaded reading={states} height={200}>
+        {(page) => {
+          if (page.value.length === 0) return <Empty icon={<DevicesIcon />} title={text.noRows} />;
+          const next = nextToken(page);
+          return (
+            <>
+              <Table
+                label={text.list}
+                columns={columnsOf(instance)}
+                rows={page.value}
+                keyOf={(row) => `${row.deviceId}/${row.moduleId ?? ''}`}
+              />
+              <Pager
+                text={text.shown(page.value.length, tokens.length * PAGE)}
+                hasPrevious={tokens.length > 0}
+                hasNext={Boolean(next)}
+                onPrevious={() => setTokens(tokens.slice(0, -1))}
+                onNext={() => next && setTokens([...tokens, next])}
+              />
+            </>
+          );
+        }}
+      </Loaded>
+    </Card>
+  );
+}
+
+function columnsOf(instance: string): Column<Row>[] {
+  return [
+    {
+      head: text.device,
+      narrow: 'title',
+      cell: (row) => (
+        <Two
+          first={
+            <Link
+              to="/$instance/devices/$device"
+              params={{ instance, device: row.deviceId }}
+              search={{ module: row.moduleId ?? undefined }}
+            >
+              <bdi>{visible(row.deviceId)}</bdi>
+            </Link>
+          }
+          second={row.moduleId && words.module(row.moduleId)}
+        />
+      ),
+    },
+    { head: text.state, narrow: 'state', cell: (row) => <StateLabel state={row.deviceState} /> },
+    {
+      head: text.why,
+      narrow: 'line',
+      grows: true,
+      cell: (row) =>
+        row.movedOnToNewDeployment ? (
+          <span className="soft">{text.movedOn}</span>
+        ) : (
+          row.failure && <Foreign atMost={300}>{row.failure.message}</Foreign>
+        ),
+    },
+    { head: text.tries, isNumber: true, cell: (row) => count(row.retryCount + 1) },
+  ];
+}

@@ -1,0 +1,104 @@
+/** Deployments as rows: update and group, state, progress, devices. */
+
+import { Link } from '@tanstack/react-router';
+import type { Standing } from '../../api/deployments';
+import { useInstance } from '../../app/me';
+import { StackedBar } from '../../design/bars';
+import { StateLabel } from '../../design/state';
+import { type Column, Table } from '../../design/table';
+import { Time, Two, UpdateName } from '../../design/text';
+import { count, percent, visible } from '../../text/format';
+import { stateOf } from './state';
+import { text } from './text';
+
+export function DeploymentTable({ label, standings }: { label: string; standings: Standing[] }) {
+  const instance = useInstance();
+  const columns: Column<Standing>[] = [
+    {
+      head: text.update,
+      narrow: 'title',
+      cell: ({ deployment }) => (
+        <Two
+          first={
+            <Link
+              to="/$instance/groups/$group/deployments/$deployment"
+              params={{
+                instance,
+                group: deployment.groupId,
+                deployment: deployment.deploymentId,
+              }}
+            >
+              <UpdateName of={deployment.update} />
+            </Link>
+          }
+          second={
+            <>
+              to <bdi>{visible(deployment.groupId)}</bdi>
+            </>
+          }
+        />
+      ),
+    },
+    {
+      head: text.state,
+      narrow: 'state',
+      cell: (standing) => {
+        const { state, text: name } = stateOf(standing);
+        return <StateLabel state={state} text={name} />;
+      },
+    },
+    {
+      head: text.progress,
+      narrow: 'line',
+      width: '32%',
+      cell: ({ counts }) => (
+        <StackedBar
+          label={text.progress}
+          size="small"
+          total={Math.max(1, counts.total)}
+          parts={[
+            { tone: 'ok', value: counts.succeeded, label: text.succeeded },
+            { tone: 'run', value: counts.inProgress, label: text.inProgress },
+            { tone: 'bad', value: counts.failed, label: text.failed },
+            { tone: 'stop', value: counts.canceled, label: text.canceled },
+          ]}
+        />
+      ),
+    },
+    {
+      head: text.devices,
+      narrow: 'fact',
+      isNumber: true,
+      cell: ({ counts }) => (
+        <Two first={<b>{count(counts.succeeded)}</b>} second={`of ${count(counts.total)}`} />
+      ),
+    },
+    {
+      head: text.failed,
+      narrow: 'fact',
+      isNumber: true,
+      cell: ({ counts }) =>
+        counts.failed > 0 ? (
+          <Two
+            first={count(counts.failed)}
+            second={percent(counts.failed, counts.succeeded + counts.failed)}
+          />
+        ) : (
+          <span className="soft">0</span>
+        ),
+    },
+    {
+      head: text.started,
+      isNumber: true,
+      cell: ({ deployment }) => <Time at={deployment.startDateTime} />,
+    },
+  ];
+  return (
+    <Table
+      label={label}
+      columns={columns}
+      rows={standings}
+      keyOf={({ deployment }) => `${deployment.groupId}/${deployment.deploymentId}`}
+    />
+  );
+}

@@ -1,0 +1,40 @@
+import { count, plural } from '../../text/format';
+
+export const text = {
+  title: 'Devices',
+  inAll: (total: number) => `${count(total)} in all`,
+  matching: (part: number, total: number) => `${count(part)} of ${count(total)}`,
+  open: 'Exact device id',
+  group: 'Group',
+  class: 'Class',
+  state: 'State',
+  states: [
+    ['Failed', 'Failed'],
+    ['InProgress', 'In progress'],
+    ['Succeeded', 'Succeeded'],
+    ['Canceled', 'Cancelled'],
+    ['None', 'No deployment yet'],
+  ] as const,
+  columns: {
+    device: 'Device',
+    state: 'State',
+    why: 'Why',
+    installed: 'Installed',
+    class: 'Class',
+    group: 'Group',
+    report: 'Last report',
+  },
+  noUpdate: 'none known',
+  groupIs: (name: string) => `Group is ${name}`,
+  classIs: (name: string) => `Class is ${name}`,
+  stateIs: (name: string) => `State is ${name}`,
+  stateNeedsGroup: 'States can be listed of one group',
+  none: 'No device has reported yet',
+  noneHint:
+    'A device appears here by itself once its agent reports through your IoT hub. Nothing has to be registered here.',
+  noneMatch: 'No device is like that',
+  shown: (rows: number, before: number) => `Rows ${count(before + 1)} to ${count(before + rows)}`,
+  chosen: (devices: number) => plural(devices, 'device chosen', 'devices chosen'),
+  collect: 'Collect logs',
+  unclear: 'The page is not known any more; this is the first one.',
+} as const;

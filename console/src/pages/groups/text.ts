@@ -1,0 +1,21 @@
+export const text = {
+  title: 'Groups',
+  group: 'Group',
+  devices: 'Devices',
+  compliance: 'On the latest',
+  onLatest: 'on the latest',
+  inProgress: 'in progress',
+  running: 'Deployment',
+  waiting: 'Classes with a newer update',
+  none: 'There are no groups yet',
+  noneHint: 'A group comes into being with the first device whose twin has the tag ADUGroup.',
+  order: 'Order',
+  orders: [
+    ['name', 'By name'],
+    ['devices', 'Most devices first'],
+    ['waiting', 'Most classes with a newer update first'],
+    ['progress', 'Most classes in progress first'],
+    ['latest', 'Most classes on the latest first'],
+  ] as const,
+  defaultGroup: 'devices without a tag',
+} as const;

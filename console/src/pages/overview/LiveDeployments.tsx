@@ -1,0 +1,47 @@
+/** The deployments that run now. */
+
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { standingsQuery } from '../../api/deployments';
+import { live } from '../../app/live';
+import { useInstance } from '../../app/me';
+import { ButtonLink } from '../../design/actions';
+import { Card, Empty, Loaded } from '../../design/card';
+import { DeploymentsIcon } from '../../design/icons';
+import { words } from '../../text/words';
+import { DeploymentTable } from '../deployments/DeploymentTable';
+import { text } from './text';
+
+export function LiveDeployments() {
+  const instance = useInstance();
+  const standings = useQuery({ ...standingsQuery(instance), ...live });
+  return (
+    <Card
+      title={text.live}
+      isFlush
+      side={
+        <Link to="/$instance/deployments" params={{ instance }}>
+          {text.allDeployments}
+        </Link>
+      }
+    >
+      <Loaded reading={standings} height={140}>
+        {(all) => {
+          const running = all.filter((each) => each.kind === 'running');
+          if (running.length > 0) return <DeploymentTable label={text.live} standings={running} />;
+          return (
+            <Empty
+              icon={<DeploymentsIcon />}
+              title={text.noneLive}
+              action={
+                <ButtonLink to="/$instance/deployments/new" params={{ instance }}>
+                  {words.actions.newDeployment}
+                </ButtonLink>
+              }
+            />
+          );
+        }}
+      </Loaded>
+    </Card>
+  );
+}

@@ -1,0 +1,287 @@
+/** One update: what it is, which devices it fits, its files with what the scanners said. */
+
+import { Tooltip } from '@fluentui/react-components';
+import { useQueries, useQuery } from '@tanstack/react-query';
+import { getRouteApi, Link } from '@tanstack/react-router';
+import { body, client, type Schemas, type Update, V } from '../../api/client';
+import { classesQuery, className, updateQuery } from '../../api/queries';
+import { useInstance } from '../../app/me';
+import { Card, Empty, Grid, Loaded, Skeleton } from '../../design/card';
+import { UpdatesIcon, WarningIcon } from '../../design/icons';
+import { Banner, Page } from '../../design/page';
+import { Pill } from '../../design/state';
+import { type Column, Table } from '../../design/table';
+import { Facts, Foreign, Time, UpdateName, updateText } from '../../design/text';
+import { bytes, visible } from '../../text/format';
+import { ScanMark, UpdateState } from '../updates/Updates';
+import { Actions } from './Actions';
+import { text } from './text';
+import css from './update.module.css';
+
+const route = getRouteApi('/$instance/updates/$provider/$name/$version');
+const ONE =
+  '/deviceUpdate/{instanceId}/updates/providers/{provider}/names/{name}/versions/{version}';
+type File = Schemas['UpdateFile'];
+
+export function UpdatePage() {
+  const instance = useInstance();
+  const id = route.useParams();
+  const updateId = { provider: id.provider, name: id.name, version: id.version };
+  const update = useQuery(updateQuery(instance, updateId));
+  const crumbs = [
+    { text: text.updates, link: { to: '/$instance/updates', params: { instance } } as const },
+    {
+      text: `${id.provider} / ${id.name}`,
+      link: {
+        to: '/$instance/updates',
+        params: { instance },
+        search: { search: id.name },
+      } as const,
+    },
+  ];
+  if (!update.data) {
+    return (
+      <Page title={updateText(updateId)} crumbs={crumbs}>
+        <Loaded reading={{ ...update, data: undefined }} height={300}>
+          {() => <Skeleton />}
+        </Loaded>
+      </Page>
+    );
+  }
+  const it = update.data;
+  return (
+    <Page
+      title={updateText(updateId)}
+      heading={<UpdateName of={updateId} />}
+      state={<UpdateState update={it} />}
+      crumbs={crumbs}
+      actions={<Actions update={it} />}
+    >
+      {it.recall && (
+        <Banner tone="bad" icon={<WarningIcon />}>
+          <Foreign>{text.recalled(it.recall.reason)}</Foreign>{' '}
+          <span className="soft">
+            <Time at={it.recall.recalledDateTime} />
+          </span>
+        </Banner>
+      )}
+      <Grid>
+        <Files update={it} />
+        <Card title={text.facts} span={4}>
+          <Facts
+            facts={[
+              ...(it.friendlyName
+                ? [
+                    [text.friendly, <Foreign key="f">{it.friendlyName}</Foreign>] as [
+                      string,
+                      React.ReactNode,
+                    ],
+                  ]
+                : []),
+              ...(it.description
+                ? [
+                    [text.description, <Foreign key="d">{it.description}</Foreign>] as [
+                      string,
+                      React.ReactNode,
+                    ],
+                  ]
+                : []),
+              [text.scan, <ScanMark key="s" result={it.scanResult} />],
+              [text.imported, <Time key="i" at={it.importedDateTime} />],
+              [text.created, <Time key="c" at={it.createdDateTime} />],
+              [text.manifest, it.manifestVersion],
+              ...(it.referencedBy?.length
+                ? [
+                    [
+                      text.usedBy,
+                      it.referencedBy.map((parent) => (
+                        <Link
+                          key={updateText(parent)}
+                          to="/$instance/updates/$provider/$name/$version"
+                          params={{ instance, ...parent }}
+                        >
+                          <UpdateName of={parent} />
+                        </Link>
+                      )),
+                    ] as [string, React.ReactNode],
+                  ]
+                : []),
+            ]}
+          />
+        </Card>
+        <Compatibility update={it} />
+        <Steps update={it} />
+      </Grid>
+    </Page>
+  );
+}
+
+function Files({ update }: { update: Update }) {
+  const instanceId = useInstance();
+  const path = { instanceId, ...update.updateId };
+  const ids = useQuery({
+    queryKey: [instanceId, 'files', updateText(update.updateId)],
+    queryFn: ({ signal }) =>
+      body(client.GET(`${ONE}/files`, { params: { path, query: V }, signal })).then(
+        (page) => page.value,
+      ),
+  });
+  const files = useQueries({
+    queries: (ids.data ?? []).map((fileId) => ({
+      queryKey: [instanceId, 'files', updateText(update.updateId), fileId],
+      queryFn: ({ signal }: { signal: AbortSignal }) =>
+        body(
+          client.GET(`${ONE}/files/{fileId}`, {
+            params: { path: { ...path, fileId }, query: V },
+            signal,
+          }),
+        ),
+    })),
+  });
+  const rows = files.flatMap((each) => (each.data ? [each.data] : []));
+  return (
+    <Card title={text.files} span={8} isFlush>
+      <Loaded reading={ids} height={160}>
+        {(known) =>
+          known.length === 0 ? (
+            <Empty icon={<UpdatesIcon />} title={text.noFiles} />
+          ) : (
+            <Table
+              label={text.files}
+              columns={FILE_COLUMNS}
+              rows={rows}
+              keyOf={(file) => file.fileId}
+            />
+          )
+        }
+      </Loaded>
+    </Card>
+  );
+}
+
+const FILE_COLUMNS: Column<File>[] = [
+  {
+    head: text.file,
+    narrow: 'title',
+    grows: true,
+    cell: (file) => (
+      <span
+        title={Object.entries(file.hashes)
+          .map(([name, hash]) => `${name} ${hash}`)
+          .join('\n')}
+      >
+        <Foreign>{file.fileName}</Foreign>
+      </span>
+    ),
+  },
+  { head: text.size, narrow: 'state', isNumber: true, cell: (file) => bytes(file.sizeInBytes) },
+  {
+    head: text.verdicts,
+    narrow: 'line',
+    cell: (file) => (
+      <span className={css.verdicts}>
+        {(file.scanVerdicts ?? []).map((verdict) => (
+          <Tooltip
+            key={verdict.engine}
+            relationship="description"
+            content={`${verdict.engine} ${verdict.engineVersion}, ${text.rules} ${verdict.rulesVersion}, ${text.members(verdict.membersScanned)}`}
+          >
+            <span>
+              <Pill tone={verdict.result === 'Success' ? 'ok' : 'bad'}>
+                {verdict.engine}:{' '}
+                {verdict.result === 'Success' ? text.clean : visible(verdict.result)}
+              </Pill>
+            </span>
+          </Tooltip>
+        ))}
+      </span>
+    ),
+  },
+];
+
+function Compatibility({ update }: { update: Update }) {
+  const instance = useInstance();
+  const classes = useQuery(classesQuery(instance));
+  const fitting = (classes.data ?? []).filter((each) =>
+    update.compatibility.some((wanted) =>
+      Object.entries(wanted).every(
+        ([name, value]) =>
+          each.deviceClassProperties.compatProperties[name]?.toLowerCase() === value.toLowerCase(),
+      ),
+    ),
+  );
+  return (
+    <Card title={text.compatibility} span={6}>
+      {update.compatibility.length === 0 ? (
+        <p className="soft">{text.anyDevice}</p>
+      ) : (
+        <>
+          <h3>{text.fits}</h3>
+          <ul className={css.sets}>
+            {update.compatibility.map((wanted) => (
+              <li key={JSON.stringify(wanted)}>
+                {Object.entries(wanted).map(([name, value]) => (
+                  <span key={name} className={css.pair}>
+                    <span className="soft">{visible(name)}</span> <bdi>{visible(value)}</bdi>
+                  </span>
+                ))}
+              </li>
+            ))}
+          </ul>
+          <h3>{text.classes}</h3>
+          {fitting.length === 0 && <p className="soft">{text.noClass}</p>}
+          <ul className={css.sets}>
+            {fitting.map((each) => (
+              <li key={each.deviceClassId}>
+                <Link
+                  to="/$instance/devices"
+                  params={{ instance }}
+                  search={{ class: each.deviceClassId }}
+                >
+                  <bdi>{visible(className(each, each.deviceClassId))}</bdi>
+                </Link>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </Card>
+  );
+}
+
+interface Step {
+  type?: string;
+  handler?: string;
+  description?: string;
+  files?: unknown[];
+  handlerProperties?: Record<string, unknown>;
+  updateId?: { provider: string; name: string; version: string };
+}
+
+function Steps({ update }: { update: Update }) {
+  const steps = update.instructions.steps as Step[];
+  return (
+    <Card title={text.steps} span={6}>
+      <ol className={css.steps}>
+        {steps.map((step, index) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: steps are known by their place
+          <li key={index}>
+            <span className={css.place}>{index + 1}</span>
+            <div className="anywhere">
+              <b>{visible(step.handler ?? text.refers)}</b>{' '}
+              {step.updateId && <UpdateName of={step.updateId} />}
+              {step.description && <Foreign>{step.description}</Foreign>}
+              <small className="soft">
+                {Object.entries(step.handlerProperties ?? {}).map(([name, value]) => (
+                  <span key={name} className={css.pair}>
+                    {visible(name)} <bdi>{visible(String(value))}</bdi>
+                  </span>
+                ))}
+              </small>
+            </div>
+          </li>
+        ))}
+      </ol>
+    </Card>
+  );
+}

@@ -1,0 +1,26 @@
+import { plural } from '../../text/format';
+
+export const text = {
+  title: 'Updates',
+  inAll: (number: number) => plural(number, 'version', 'versions'),
+  search: 'Words in ids, names and descriptions',
+  version: 'Version',
+  state: 'State',
+  name: 'Name and description',
+  scan: 'Scan',
+  fits: 'Fits',
+  imported: 'Imported',
+  fitsAnything: 'as a part of others',
+  deployable: 'Deployable',
+  part: 'Part of others',
+  recalled: 'Recalled',
+  clean: 'Clean',
+  notScanned: 'not known',
+  malicious: 'Malicious',
+  show: 'All updates',
+  shows: [['deployable', 'Deployable only']] as const,
+  none: 'No update was imported yet',
+  noneHint: 'An update is files with an import manifest that says which devices they fit.',
+  noneMatch: 'No update is like that',
+  versions: (number: number) => plural(number, 'version', 'versions'),
+} as const;

@@ -1,0 +1,1 @@
+"""Building of the web console from its sources, and waiting for it."""

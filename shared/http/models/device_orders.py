@@ -1,0 +1,74 @@
+"""The JSON objects of orders for one device and of explanations; all are additional."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from shared.http.models.common import Model, UpdateInfo
+from shared.http.models.rollouts import Remark
+
+
+class DeviceDeploymentInput(Model):
+    """A deployment for one device, at once unless `startDateTime` says when."""
+
+    update: UpdateInfo
+    start_date_time: str | None = None
+
+
+class DeviceDeployment(Model):
+    """A deployment that one device was given: it goes before all of its groups."""
+
+    deployment_id: str
+    update: UpdateInfo
+    start_date_time: str
+    created_date_time: str
+
+
+class OrderInput(Model):
+    """Why; for people."""
+
+    reason: Remark = ""
+
+
+class DeviceOrder(Model):
+    """What was ordered for one device. `deploymentId` is `*` where it is excluded from everything,
+    and left out where the deployment is gone.
+    """
+
+    kind: Literal["Cancel", "Retry", "Exclude"]
+    ordered_date_time: str
+    deployment_id: str | None = None
+    ordered_by: str | None = None
+    reason: str | None = None
+
+
+class DeviceOrders(Model):
+    """What stands ordered for one device."""
+
+    orders: list[DeviceOrder]
+    deployments: list[DeviceDeployment]
+
+
+class ExplanationReason(Model):
+    """One reason: a stable code, a sentence, what it is made of. The one that `decides` is marked;
+    `until` is when it ends by itself.
+    """
+
+    code: Annotated[str, Meta(min_length=1)]
+    message: str
+    decides: bool = False
+    data: dict[str, Any] | None = None
+    until: str | None = None
+
+
+class Explanation(Model):
+    """Why a device has, will get or will not get an update; `update` is left out where nothing is
+    decided about any.
+    """
+
+    verdict: Literal["Has", "WillGet", "InProgress", "Waits", "WillNot", "Failed"]
+    reasons: list[ExplanationReason]
+    as_of: str
+    update: UpdateInfo | None = None

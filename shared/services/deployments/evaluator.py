@@ -1,0 +1,234 @@
+"""Moves the roll-outs of a group on, or stops them, each time its counters are summed up.
+
+What follows from the counters is `rollouts.evaluation`; here it is written down, one guarded write
+a roll-out, and what it calls for is put on its way. A crash in between is repaired by the next sum.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from shared import messages
+from shared.domain.errors import ConcurrentUpdate
+from shared.domain.fleet.counters import Counts
+from shared.domain.fleet.deployment import Deployment
+from shared.domain.fleet.rollout_figures import figures_by_class
+from shared.domain.fleet.supersession import recalled, rolled_back_since, superseded_by
+from shared.domain.instant import later
+from shared.domain.rollouts.evaluation import Change, Sums, evaluate, tripped_class
+from shared.domain.rollouts.figures import has_commands_to_take_back
+from shared.domain.rollouts.ledger import Ledger, ledger_of
+from shared.domain.rollouts.pace import grants, is_spent, needs_pass
+from shared.domain.rollouts.transition import SERVICE, Transition
+from shared.domain.rollouts.windows import may_be_closed
+from shared.ports import Clock, Deployments, Fleet, Queues, Stored
+from shared.services.deployments.fan_out import FanOuts
+from shared.services.deployments.rollback import Rollbacks
+from shared.services.deployments.transitions import Transitions
+
+log = logging.getLogger(__name__)
+
+_AGAIN_AFTER = timedelta(minutes=2)
+"""How long after its messages were due a pass is taken for lost."""
+
+
+_REMEMBERED = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSums:
+    """What the buckets of a group add up to. `counts` leaves out classes that were deleted."""
+
+    counts: Counts
+    by_bucket: Mapping[int, Counts]
+    ledgers: Mapping[int, Mapping[str, int]]
+    as_of: str
+
+
+@dataclass(slots=True)
+class Evaluator:
+    """Watches the roll-outs of a group."""
+
+    deployments: Deployments
+    fleet: Fleet
+    queues: Queues
+    fan_outs: FanOuts
+    rollbacks: Rollbacks
+    transitions: Transitions
+    clock: Clock
+    _sent: dict[tuple[str, int, str], str] = field(default_factory=dict, init=False)
+
+    async def check(self, instance: str, group: str, sums: GroupSums) -> bool:
+        """Look at every roll-out of the group; whether one has moved."""
+        stored = await self.deployments.of_group(instance, group)
+        others = [item.value for item in stored]
+        watched = [
+            item
+            for item in stored
+            if item.value.progress is not None
+            and item.value.progress.opened
+            and not item.value.progress.status.is_final
+        ]
+        moved = False
+        for item in watched:
+            try:
+                moved |= await self._one(instance, item, others, sums)
+            except ConcurrentUpdate:
+                log.info("roll-out %s changed meanwhile", item.value.deployment_id)
+        return moved
+
+    async def _one(
+        self,
+        instance: str,
+        stored: Stored[Deployment],
+        others: Sequence[Deployment],
+        sums: GroupSums,
+    ) -> bool:
+        item, now = stored.value, self.clock.now()
+        rollout, progress = item.rollout, item.progress
+        assert rollout is not None
+        assert progress is not None
+        ledgers = {
+            bucket: ledger_of(cells, item.workflow_id) for bucket, cells in sums.ledgers.items()
+        }
+        covered = all(ledger.covers(progress.phase) for ledger in ledgers.values())
+        found = Sums(
+            by_class=figures_by_class(item, sums.counts, sums.as_of),
+            is_covered=covered or is_spent(rollout, progress, ledgers),
+            as_of=sums.as_of,
+        )
+        classes = [known.device_class for known in await self.fleet.classes(instance)]
+        present = [each for each in classes if (item.group_id, each.class_id) in sums.counts]
+        change = (
+            recalled(item, found, now)
+            or rolled_back_since(item, others, present, found, now)
+            or superseded_by(item, others, present, found, now)
+            or evaluate(rollout, progress, found, now)
+        )
+        if change is not None:
+            await self._write(instance, stored, change, now)
+            return True
+        await self._roll_back(instance, item, others, found)
+        granted = grants(rollout, progress, ledgers, found.total.open, now)
+        if granted is not None:
+            grown = replace(item, progress=granted.progress)
+            await self.deployments.save(instance, grown, stored.etag)
+            await self._send(instance, item, granted.buckets, unasked=True, is_granted=True)
+            return False
+        await self._send_again(instance, item, ledgers, sums, now)
+        return False
+
+    async def _write(
+        self, instance: str, stored: Stored[Deployment], change: Change, now: str
+    ) -> None:
+        item = stored.value
+        assert item.progress is not None
+        moved = replace(item, progress=change.progress)
+        if change.needs_fan_out(item.progress):
+            moved = replace(moved, is_fanned_out=False, fan_out_until="")
+        made = Transition(
+            at=now,
+            actor=SERVICE,
+            step=change.step,
+            before=item.progress.status,
+            after=change.progress.status,
+            revision=item.revision,
+            phase=change.progress.phase,
+            code=change.reason.code if change.reason else None,
+            message=change.reason.message if change.reason else "",
+            figures=change.figures,
+        )
+        await self.transitions.save(instance, moved, stored.etag, [made])
+        log.info("roll-out %s: %s", item.deployment_id, change.step)
+        if not moved.is_fanned_out:
+            await self.fan_outs.enqueue(instance, moved)
+
+    async def _roll_back(
+        self, instance: str, item: Deployment, others: Sequence[Deployment], sums: Sums
+    ) -> None:
+        """Start the rollbacks that the failure rule asked for; they end the roll-out."""
+        if item.rollout is None or item.progress is None or item.rollback_policy is None:
+            return
+        class_id = tripped_class(item.rollout, item.progress, sums)
+        if class_id is None:
+            return
+        for each in [class_id] if class_id else list(sums.by_class):
+            known = any(
+                other.undoes == item.workflow_id and other.only_class_id == each for other in others
+            )
+            if not known:
+                await self.rollbacks.start(instance, item, each)
+
+    async def _send_again(
+        self,
+        instance: str,
+        item: Deployment,
+        ledgers: Mapping[int, Ledger],
+        sums: GroupSums,
+        now: str,
+    ) -> None:
+        """Have passes run that were lost, that wait for a window that has opened, or that are to
+        take back commands which nobody has begun in time.
+        """
+        rollout, progress = item.rollout, item.progress
+        assert rollout is not None
+        assert progress is not None
+        is_late = item.is_fanned_out and later(item.fan_out_until, _AGAIN_AFTER) <= now
+        if progress.may_ask and is_late:
+            due = [
+                bucket
+                for bucket, ledger in ledgers.items()
+                if needs_pass(rollout, progress, bucket, ledger, now)
+            ]
+            await self._send(instance, item, due, unasked=True)
+        is_closed = may_be_closed(rollout, now)
+        old = [
+            bucket
+            for bucket, counts in sums.by_bucket.items()
+            if any(
+                has_commands_to_take_back(
+                    cells, item.workflow_id, rollout.deadlines, now, is_closed=is_closed
+                )
+                for cells in counts.values()
+            )
+        ]
+        await self._send(instance, item, old, unasked=False, asked=True)
+
+    async def _send(
+        self,
+        instance: str,
+        item: Deployment,
+        buckets: Iterable[int],
+        *,
+        unasked: bool,
+        asked: bool = False,
+        is_granted: bool = False,
+    ) -> None:
+        """Have passes run, each no more than once in two minutes unless it was granted more."""
+        kind = f"{unasked}{asked}"
+        for bucket in sorted(buckets):
+            if not is_granted and self._is_fresh(kind, bucket, item.workflow_id):
+                continue
+            await self.queues.put(
+                messages.Reconcile(
+                    instance=instance,
+                    bucket=bucket,
+                    group=item.group_id,
+                    workflow=item.workflow_id,
+                    unasked=unasked,
+                    asked=asked,
+                )
+            )
+
+    def _is_fresh(self, kind: str, bucket: int, workflow_id: str) -> bool:
+        """Whether this process has sent the same less than two minutes ago."""
+        now, place = self.clock.now(), (workflow_id, bucket, kind)
+        if later(self._sent.get(place, ""), _AGAIN_AFTER) > now:
+            return True
+        if len(self._sent) > _REMEMBERED:
+            self._sent.clear()
+        self._sent[place] = now
+        return False

@@ -1,0 +1,348 @@
+"""A fleet whose time passes: devices that react to their twins, messages that wait for their hour.
+
+The services are the real ones over ports in memory. `Fleet.run` lets hours pass in order: what is
+due first happens first, be it a message, a report of a device or the sweep of the minute.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared import messages
+from shared.contract.codes import Action, AgentState
+from shared.contract.manifest import ManifestUpdateId
+from shared.contract.twin import result_report, startup_report, workflow_member
+from shared.domain.fleet.deployment import Deployment
+from shared.domain.fleet.deployment_edit import Actor, DeploymentRequest
+from shared.domain.fleet.device import DeviceRecord, TwinChange, bucket_of, kept_content
+from shared.domain.rollouts.figures import Figures, added
+from shared.domain.rollouts.progress import Progress
+from shared.domain.rollouts.specification import Rollout
+from shared.domain.rollouts.transition import Transition
+from shared.domain.updates.update_id import UpdateId
+from shared.ports import Stored
+from tests.memory import FixedClock, MemoryQueues, Message, Twin
+from tests.unit.services.world import INSTANCE, World
+
+START = "2026-03-02T08:00:00.000000+00:00"
+_SWEEP = timedelta(minutes=1)
+
+
+class TimedQueues(MemoryQueues):
+    """Messages by the time at which they are due; `lose` says which are lost, `double` which come
+    twice.
+    """
+
+    def __init__(self, clock: FixedClock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._number = itertools.count()
+        self.waiting: list[tuple[datetime, int, Message]] = []
+        self.lose: Callable[[Message], bool] = lambda _: False
+        self.double: Callable[[Message], bool] = lambda _: False
+        self.count = 0
+
+    async def put(self, message: messages.Message, *, delay_seconds: float = 0) -> None:
+        await super().put(message, delay_seconds=delay_seconds)
+        made = self.messages.pop()
+        self.count += 1
+        if self.lose(made):
+            return
+        for _ in range(2 if self.double(made) else 1):
+            self.put_back(made, delay_seconds)
+
+    def put_back(self, message: Message, seconds: float) -> None:
+        due = self._clock.moment + timedelta(seconds=seconds)
+        heapq.heappush(self.waiting, (due, next(self._number), message))
+
+
+class StillClock(FixedClock):
+    """A clock that stands still until it is set, but for a microsecond a look."""
+
+    def __init__(self, start: str) -> None:
+        super().__init__(start, step_seconds=0.000001)
+
+    @property
+    def moment(self) -> datetime:
+        return self._now
+
+    def set(self, moment: datetime) -> None:
+        self._now = max(self._now, moment)
+
+
+@dataclass
+class Device:
+    """One simulated device. `ends` says how an update ends on it; offline it hears nothing."""
+
+    device_id: str
+    model: str = "kiosk"
+    ends: Callable[[str], str] = lambda _: "succeeds"
+    is_online: bool = True
+    begins_after: float = 2.0
+    works: float = 30.0
+    installed: UpdateId | None = None
+    running: str = ""
+    seen: str = ""
+    version: int = 1
+    ran: list[str] = field(default_factory=list)
+
+
+class Fleet(World):
+    """Devices of one group, and the service that asks them."""
+
+    def __init__(self, page_size: int = 1000) -> None:
+        super().__init__()
+        self.clock = StillClock(START)
+        self.queues = TimedQueues(self.clock)
+        self.devices._page_size = page_size
+        self.simulated: dict[str, Device] = {}
+        self._events: list[tuple[datetime, int, Callable[[], Any]]] = []
+        self._number = itertools.count()
+        self._swept = self.clock.moment
+        self.redelivered = 0
+        self.rebuild()
+        self.hub.on_patch = self._patched  # type: ignore[attr-defined]
+
+    # devices
+
+    async def add(self, devices: Iterable[Device]) -> None:
+        """Devices that introduce themselves."""
+        changes: dict[int, list[TwinChange]] = {}
+        for device in devices:
+            self.simulated[device.device_id] = device
+            self.hub.twins[device.device_id, None] = Twin()
+            change = self._change(device, startup_report("acme", device.model))
+            changes.setdefault(bucket_of(device.device_id), []).append(change)
+        for bucket, some in changes.items():
+            await self.observe.twin_changes(INSTANCE, bucket, some)
+
+    def _change(self, device: Device, reported: Mapping[str, Any]) -> TwinChange:
+        twin = self.hub.twins[device.device_id, None]
+        twin.version += 1
+        content = kept_content({"properties": {"reported": reported}})
+        change = TwinChange(
+            device.device_id, None, twin.version, content, is_whole=False, at=self.clock.now()
+        )
+        twin.version -= 1
+        self.remember(change)
+        return change
+
+    async def report(self, device: Device, reported: Mapping[str, Any]) -> None:
+        """Have a report reach the service."""
+        change = self._change(device, reported)
+        await self.observe.twin_changes(INSTANCE, bucket_of(device.device_id), [change])
+
+    def _patched(self, device_id: str) -> None:
+        device = self.simulated.get(device_id)
+        if device is not None and device.is_online:
+            self.at(device.begins_after, lambda: self._look(device))
+
+    async def _look(self, device: Device) -> None:
+        """The device looks at its twin and does what it says."""
+        desired = self.hub.twins[device.device_id, None].desired.get("deviceUpdate")
+        if desired is None or not device.is_online:
+            return
+        workflow = desired["service"]["workflow"]
+        name = f"{workflow['id']}/{workflow.get('retryTimestamp') or ''}"
+        if workflow["action"] == Action.CANCEL:
+            await self._cancel(device, desired["service"])
+            return
+        if name == device.seen:
+            return
+        device.seen = device.running = name
+        device.ran.append(workflow["id"])
+        await self.report(device, self._said(AgentState.DEPLOYMENT_IN_PROGRESS, 1, workflow))
+        manifest = desired["service"]["updateManifest"]
+        self.at(device.works, lambda: self._end(device, name, workflow, manifest))
+
+    async def _cancel(self, device: Device, service: Mapping[str, Any]) -> None:
+        workflow = service["workflow"]
+        if device.running.startswith(f"{workflow['id']}/"):
+            device.running = ""
+            held = {"id": workflow["id"], "action": 3, "retryTimestamp": None}
+            held["retryTimestamp"] = device.seen.partition("/")[2] or None
+            await self.report(device, self._said(AgentState.IDLE, -1, held))
+        reported = {"deviceUpdate": {"service": {"value": service, "ac": 200}}}
+        await self.report(device, reported)
+
+    async def _end(
+        self, device: Device, name: str, workflow: Mapping[str, Any], manifest: str
+    ) -> None:
+        if device.running != name or not device.is_online:
+            return
+        device.running = ""
+        update = UpdateId(*manifest.rpartition(" ")[2].split("/"))
+        outcome = device.ends(str(update))
+        if outcome == "hangs":
+            return
+        if outcome == "fails":
+            await self.report(device, self._said(AgentState.FAILED, 0, workflow))
+            return
+        device.installed = update
+        await self.report(device, self._said(AgentState.IDLE, 700, workflow, update))
+        if outcome == "reverts":
+            older = UpdateId("acme", "kiosk", "0.1")
+            self.at(60, lambda: self._revert(device, older))
+
+    async def _revert(self, device: Device, older: UpdateId) -> None:
+        device.installed = older
+        name = ManifestUpdateId(**older.to_wire())
+        reported = result_report(AgentState.IDLE, 700, installed_update_id=name)
+        del reported["deviceUpdate"]["agent"]["state"]
+        await self.report(device, reported)
+
+    @staticmethod
+    def _said(
+        state: AgentState, code: int, workflow: Mapping[str, Any], installed: UpdateId | None = None
+    ) -> dict[str, Any]:
+        member = workflow_member(
+            Action.PROCESS_DEPLOYMENT, workflow["id"], workflow.get("retryTimestamp")
+        )
+        named = ManifestUpdateId(**installed.to_wire()) if installed else None
+        return result_report(state, code, workflow=member, installed_update_id=named)
+
+    async def go_online(self, device: Device) -> None:
+        """The device connects, and reads its twin."""
+        device.is_online = True
+        await self.observe.connection(
+            INSTANCE,
+            device.device_id,
+            None,
+            is_connected=True,
+            sequence_number=f"{next(self._number):x}",
+            at=self.clock.now(),
+        )
+        self.at(device.begins_after, lambda: self._look(device))
+
+    # time
+
+    def at(self, seconds: float, event: Callable[[], Any]) -> None:
+        """Have something happen after so many seconds."""
+        due = self.clock.moment + timedelta(seconds=seconds)
+        heapq.heappush(self._events, (due, next(self._number), event))
+
+    async def run(self, **span: float) -> None:
+        """Let time pass."""
+        end = self.clock.moment + timedelta(**span)
+        while True:
+            due = min(
+                self.queues.waiting[0][0] if self.queues.waiting else end,
+                self._events[0][0] if self._events else end,
+                self._swept + _SWEEP,
+            )
+            if due >= end:
+                break
+            self.clock.set(due)
+            await self._next(due)
+        self.clock.set(end)
+
+    async def _next(self, due: datetime) -> None:
+        if self._events and self._events[0][0] <= due:
+            await heapq.heappop(self._events)[2]()
+        elif self.queues.waiting and self.queues.waiting[0][0] <= due:
+            await self._handle(heapq.heappop(self.queues.waiting)[2])
+        else:
+            self._swept = due
+            await self.sweep.run()
+
+    async def _handle(self, message: Message) -> None:
+        before = len(self.queues.messages)
+        await self._deliver(Message(message.queue, message.body, 0))
+        for again in self.queues.messages[before:]:
+            self.redelivered += 1
+            self.queues.put_back(again, 30.0)
+        del self.queues.messages[before:]
+
+    # operators
+
+    async def roll_out(
+        self, rollout: Rollout | None, update: UpdateId, name: str = "roll-1", **more: Any
+    ) -> Deployment:
+        """Deploy an update from now on."""
+        request = DeploymentRequest(
+            deployment_id=name,
+            group_id="$default",
+            update_id=update,
+            starts_at=self.clock.now(),
+            rollout=rollout,
+            **more,
+        )
+        return await self.deploy.create(INSTANCE, request)
+
+    async def operate(self, change: Callable[..., Any], *args: Any, name: str = "roll-1") -> None:
+        """What an operator does to a roll-out: a function of `rollout_controls`."""
+        stored = await self.deployments.get(INSTANCE, "$default", name)
+        assert stored is not None
+        made = change(stored.value, Actor("operator", self.clock.now()), *args)
+        if made is None:
+            return
+        changed, transition = made
+        await self.deployments.save(INSTANCE, changed, stored.etag, [transition])
+        await self.fan_outs.enqueue(INSTANCE, changed)
+
+    async def progress(self, name: str = "roll-1") -> Progress:
+        """Where a roll-out stands."""
+        progress = (await self.deployment(name)).progress
+        assert progress is not None
+        return progress
+
+    async def steps(self, name: str = "roll-1") -> list[str]:
+        """What has become of it, step by step."""
+        return [str(item.step) for item in await self.history(name)]
+
+    async def history(self, name: str = "roll-1") -> list[Transition]:
+        """Its transitions."""
+        page = await self.deployments.history(
+            INSTANCE, await self.deployment(name), token=None, size=1000
+        )
+        return list(page.items)
+
+    # what is stored
+
+    def records(self) -> list[DeviceRecord]:
+        """Every device's row."""
+        return [row.value for _, row in self.devices.rows.items()]
+
+    def row(self, device_id: str) -> DeviceRecord:
+        """One device's row."""
+        stored: Stored[DeviceRecord] | None = self.devices.rows.get(
+            (INSTANCE, bucket_of(device_id), device_id)
+        )
+        assert stored is not None
+        return stored.value
+
+    def asked(self, deployment: Deployment) -> set[str]:
+        """Devices whose row says that the deployment asks them now."""
+        return {
+            record.device_id
+            for record in self.records()
+            if record.commanded is not None
+            and record.commanded.workflow_id == deployment.workflow_id
+            and not record.commanded.is_cancel
+        }
+
+    def in_twins(self, deployment: Deployment) -> set[str]:
+        """Devices whose twin asks for the deployment."""
+        found = set()
+        for (device_id, _), twin in self.hub.twins.items():
+            service = twin.desired.get("deviceUpdate", {}).get("service")
+            workflow = service["workflow"] if service else {"action": Action.CANCEL, "id": ""}
+            is_asked = workflow["action"] == Action.PROCESS_DEPLOYMENT
+            if is_asked and workflow["id"].partition(".")[0] == deployment.workflow_id:
+                found.add(device_id)
+        return found
+
+    async def figures(self, name: str = "roll-1") -> Figures:
+        """The roll-out's figures now, over all labels and classes."""
+        from shared.domain.fleet.counters import contribution, total
+        from shared.domain.fleet.rollout_figures import figures_by_class
+
+        deployment = await self.deployment(name)
+        counts = total(contribution(record) for record in self.records())
+        by_class = figures_by_class(deployment, counts, self.clock.now())
+        return added(each for labels in by_class.values() for each in labels.values())

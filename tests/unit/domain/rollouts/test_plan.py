@@ -1,0 +1,150 @@
+"""What a roll-out would do: sizes that hold against the real hash, times, and warnings."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from shared.domain.rollouts.plan import Pace, finish_of, planned_phases, warnings_of
+from shared.domain.rollouts.selection import phase_of
+from shared.domain.rollouts.specification import Rollout
+
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
+PACE = Pace(per_second=5.0, buckets=256)
+
+
+def a_rollout(*selects: dict[str, Any], **members: Any) -> Rollout:
+    return msgspec.convert(
+        {"phases": [{"select": select} for select in selects], **members}, Rollout
+    )
+
+
+def test_the_expected_sizes_hold_against_the_hash() -> None:
+    rollout = a_rollout({"percent": 1}, {"classId": "b"}, {"percent": 10}, {"percent": 100})
+    classes = {"a": 6000, "b": 500, "c": 1500}
+    planned = planned_phases(rollout, classes, NOW, PACE)
+
+    found = [0, 0, 0, 0]
+    for class_id, count in classes.items():
+        for number in range(count):
+            phase = phase_of(rollout.phases, "seed", f"{class_id}-{number}", class_id, 3)
+            assert phase is not None
+            found[phase] += 1
+
+    for plan, size in zip(planned, found, strict=True):
+        spread = max(1, plan.most - plan.devices)
+        assert abs(size - plan.devices) <= 2 * spread, plan  # four sigma
+    assert sum(plan.devices for plan in planned) == pytest.approx(8000, abs=2)
+
+
+def test_a_phase_by_count_is_exact_and_never_more_than_there_are() -> None:
+    rollout = a_rollout({"count": 50}, {"count": 500}, {"percent": 100})
+
+    planned = planned_phases(rollout, {"a": 60, "b": 40}, NOW, PACE)
+
+    assert [(plan.least, plan.devices, plan.most) for plan in planned[:2]] == [
+        (50, 50, 50),
+        (50, 50, 50),
+    ]
+    assert planned[2].devices == 0
+
+
+def test_the_slowest_bound_decides_how_long_asking_takes() -> None:
+    def asking(**members: Any) -> timedelta:
+        return planned_phases(a_rollout({"percent": 100}, **members), {"a": 6000}, NOW, PACE)[
+            0
+        ].asking
+
+    assert asking() == timedelta(minutes=20)
+    assert asking(rate={"perMinute": 60}) == timedelta(minutes=100)
+    assert asking(maximumInFlight=600) == timedelta(minutes=100)
+    assert asking(rate={"perMinute": 60}, maximumInFlight=300) == timedelta(minutes=200)
+
+
+def test_asking_is_stretched_over_windows_and_bakes_follow() -> None:
+    rollout = a_rollout(
+        {"percent": 50},
+        {"percent": 100},
+        windows=[{"cron": "0 1 * * *", "duration": "PT2H"}],
+        rate={"perMinute": 1},
+    )
+    planned = planned_phases(rollout, {"a": 360}, NOW, PACE)
+
+    # 180 minutes of asking, 90 a night, for the last half hour of a window asks nobody
+    assert planned[0].opens_at == NOW + timedelta(hours=1)
+    assert planned[0].asking == timedelta(days=1, hours=1, minutes=30)
+    assert planned[1].opens_at == NOW + timedelta(days=2, hours=1)
+
+
+def test_a_plan_of_a_running_roll_out_counts_what_is_left() -> None:
+    rollout = a_rollout({"percent": 10}, {"percent": 100}, rate={"perMinute": 60})
+
+    planned = planned_phases(rollout, {"a": 1000}, NOW, PACE, first=1, asked=300)
+
+    (last,) = planned
+    assert (last.devices, last.asking) == (900, timedelta(minutes=10))
+    assert finish_of(planned) == NOW + timedelta(minutes=20)
+
+
+def test_nobody_can_tell_the_end_where_a_person_goes_on() -> None:
+    rollout = msgspec.convert(
+        {
+            "phases": [
+                {"select": {"percent": 1}, "gate": {"advance": "Manual"}},
+                {"select": {"percent": 100}},
+            ]
+        },
+        Rollout,
+    )
+
+    planned = planned_phases(rollout, {"a": 1000}, NOW, PACE)
+
+    assert planned[0].waits_for_person
+    assert finish_of(planned) is None
+
+
+@pytest.mark.parametrize(
+    ("rollout", "devices", "code"),
+    [
+        (a_rollout({"percent": 1}, {"percent": 100}), 100, "PhaseProbablyEmpty"),
+        (a_rollout({"percent": 1}, {"percent": 100}), 500, "SampleLargerThanPhase"),
+        (a_rollout({"classId": "x"}, {"percent": 100}), 1000, "UnknownClass"),
+        (
+            a_rollout({"percent": 100}, failure={"percent": 2, "minimumSample": 50}),
+            1000,
+            "StopsAtFewFailures",
+        ),
+        (a_rollout({"percent": 100}, maximumInFlight=20), 1000, "CapBelowBuckets"),
+        (
+            a_rollout(
+                {"percent": 100},
+                rate={"perMinute": 1},
+                windows=[{"cron": "0 1 * * *", "duration": "PT15M"}],
+            ),
+            1000,
+            "WindowTooShort",
+        ),
+        (
+            a_rollout(
+                {"percent": 100},
+                windows=[{"cron": "0 1 * * *", "duration": "PT4H", "zone": "device"}],
+            ),
+            1000,
+            "ZonesNotCounted",
+        ),
+    ],
+)
+def test_what_is_probably_not_meant_is_said(rollout: Rollout, devices: int, code: str) -> None:
+    classes = {"a": devices}
+    planned = planned_phases(rollout, classes, NOW, PACE)
+
+    assert code in {warned.code for warned in warnings_of(rollout, classes, planned, PACE)}
+
+
+def test_a_sound_roll_out_is_not_warned_of() -> None:
+    rollout = a_rollout({"percent": 1}, {"percent": 10}, {"percent": 100})
+    classes = {"a": 5000}
+    planned = planned_phases(rollout, classes, NOW, PACE)
+
+    assert warnings_of(rollout, classes, planned, PACE) == []
