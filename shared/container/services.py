@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from shared.container.devices import DeviceServices
     from shared.container.imports import ImportServices
     from shared.container.maintenance import MaintenanceServices
+    from shared.container.overviews import OverviewServices
     from shared.container.reporting import ReportingServices
     from shared.container.scanning import ScanningServices
     from shared.container.updates import UpdateServices
@@ -74,6 +75,13 @@ class Services:
         from shared.container.reporting import ReportingServices
 
         return ReportingServices(self.core, self.deployments)
+
+    @cached_property
+    def overviews(self) -> OverviewServices:
+        """An instance as a whole, and over time."""
+        from shared.container.overviews import OverviewServices
+
+        return OverviewServices(self)
 
     @cached_property
     def maintenance(self) -> MaintenanceServices:
