@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .components import Enumerator
+    from .delta.sources import SourceCache
     from .fetching import Fetcher
     from .handlers import Handler
     from .workflow import Command
@@ -68,6 +69,7 @@ class DeploymentTools:
         on_phase: Told when downloading, installing and applying begin; may wait there, and raise.
         enumerator: Loads who knows the device's components; gives None where the device is all
             there is. Called for updates with reference steps.
+        sources: Files of former updates, for deltas; None where none are kept.
     """
 
     handlers: Mapping[str, Handler]
@@ -77,6 +79,7 @@ class DeploymentTools:
     check: Callable[[UpdateManifest], None]
     on_phase: Callable[[str], None]
     enumerator: Callable[[], Enumerator | None] = lambda: None
+    sources: SourceCache | None = None
 
 
 class _StopError(Exception):
@@ -101,7 +104,7 @@ class Deployment:
     def __init__(self, command: Command, manifest: UpdateManifest, tools: DeploymentTools) -> None:
         self._manifest = manifest
         self._tools = tools
-        self._content = Content(command.file_urls, tools.downloader, tools.cancelled)
+        self._content = Content(command.file_urls, tools.downloader, tools.cancelled, tools.sources)
         self._restarts = JsonFile(tools.folder / "restarts.json")
         self._steps = [StepReport(ResultCode.FAILURE)] * len(manifest.steps)
 
@@ -120,6 +123,7 @@ class Deployment:
         return DeploymentResult(
             ended=Ended.COMPLETED,
             result_code=ResultCode.APPLY_SUCCESS,
+            extended_result_codes=(Erc.NONE, *self._content.notes),
             steps=tuple(self._steps),
             restart=restart,
         )
@@ -133,13 +137,22 @@ class Deployment:
     def _run(self) -> Restart | None:
         parts = self._plan()
         if all(self._is_installed(part) for part in parts):
+            self._keep(parts)
             return None
         self._enter("download")
         for part in parts:
             if not self._is_installed(part):
                 self._act(part, part.handler.download)
         self._tools.check(self._manifest)
-        return self._install_all(parts)
+        restart = self._install_all(parts)
+        if restart is None:
+            self._keep(parts)
+        return restart
+
+    def _keep(self, parts: tuple[Part, ...]) -> None:
+        """The files of what is now installed may be the sources of deltas to come."""
+        for part in parts:
+            self._content.keep(*part.files)
 
     def _plan(self) -> tuple[Part, ...]:
         planner = Planner(

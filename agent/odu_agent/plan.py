@@ -43,6 +43,7 @@ class Part:
             of a child update for one component.
         handler: Carries it out.
         context: What the handler gets.
+        files: Of the step, with what the manifest says of them.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Part:
     loop: str
     handler: Handler
     context: StepContext
+    files: tuple[WantedFile, ...]
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ class Planner:
             fetch_files=fetch_files,
             component=scope.component,
         )
-        return Part(name, position, loop, handler, context)
+        return Part(name, position, loop, handler, context, tuple(wanted))
 
 
 def _wanted(scope: _Scope, file_id: str) -> WantedFile:

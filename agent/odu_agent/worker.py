@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .components import load_enumerator
+from .delta.sources import load_source_cache
 from .deployment import Deployment, DeploymentTools
 from .hooks import Hooks
 from .verification import (
@@ -72,6 +73,7 @@ class Worker:
             check=lambda manifest: self._check(operation.command, manifest),
             on_phase=enter,
             enumerator=lambda: load_enumerator(self.config),
+            sources=load_source_cache(self.config),
         )
         return Deployment(operation.command, operation.manifest, tools).run()
 

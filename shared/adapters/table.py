@@ -225,7 +225,7 @@ class Table:
     ) -> Page[Row]:
         """One page of the rows that meet a condition; empty pages are passed over if so wished."""
         pages = self._table.query_entities(
-            condition,
+            _spaced(condition),
             parameters=dict(parameters),
             results_per_page=size,
             select=list(select) if select else None,
@@ -250,7 +250,7 @@ class Table:
         rows: list[Row] = []
         async with translated():
             query = self._table.query_entities(
-                condition,
+                _spaced(condition),
                 parameters=dict(parameters),
                 results_per_page=min(size, MAX_PAGE),
                 select=list(select) if select else None,
@@ -267,7 +267,9 @@ class Table:
         """Every row that meets a condition."""
         async with translated():
             query = self._table.query_entities(
-                condition, parameters=dict(parameters), select=list(select) if select else None
+                _spaced(condition),
+                parameters=dict(parameters),
+                select=list(select) if select else None,
             )
             return [row async for row in query]
 
@@ -307,6 +309,11 @@ def remove(partition: str, row: str, etag: str) -> Operation:
         _entity(partition, row, {}),
         {"etag": etag, "match_condition": MatchConditions.IfNotModified},
     )
+
+
+def _spaced(condition: str) -> str:
+    """The condition with its parameters apart: the SDK finds them between blanks only."""
+    return " ".join(condition.replace("(", "( ").replace(")", " )").split())
 
 
 def _entity(partition: str, row: str, properties: Row) -> dict[str, Any]:

@@ -105,10 +105,10 @@ async def test_counters_of_the_store_are_those_of_its_rows(product: Product) -> 
 
 async def test_poison_of_the_store_is_listed_and_replayed(product: Product) -> None:
     (listed,) = await poison(product, "list")
-    assert listed["place"] == "reconcile"
+    assert listed["queue"] == "reconcile"
 
     async with product.fleet("south", "fan"):
-        assert [one["replayed"] for one in await poison(product, "replay")] == [1]
+        assert [one["replayedCount"] for one in await poison(product, "replay")] == [1]
 
         await product.until_counts("south", "poisoned", succeeded=1)
 
@@ -119,7 +119,8 @@ async def poison(product: Product, command: str) -> list[Any]:
     process = await create_subprocess_exec(*argv, env=import_path(), stdin=DEVNULL, stdout=PIPE)
     stdout, _ = await process.communicate()
     assert process.returncode == 0
-    return [json.loads(line) for line in stdout.splitlines()]
+    found: list[Any] = json.loads(stdout)
+    return found
 
 
 async def test_device_ends_the_deployment_that_an_earlier_release_gave_it(
