@@ -84,6 +84,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what was written since a cursor: one cheap call for pages that show live figures.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/attention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what needs attention, with how many devices it concerns and what to do.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_attention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/management/connectionHealth": {
         parameters: {
             query?: never;
@@ -96,6 +136,26 @@ export interface paths {
          * @description Needs the action `management/read`.
          */
         get: operations["get_connection_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/deployments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the deployments of all groups with how they stand, by their start.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_deployments"];
         put?: never;
         post?: never;
         delete?: never;
@@ -944,6 +1004,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}/progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read how a deployment has moved since its start.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["get_deployment_progress"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}/status": {
         parameters: {
             query?: never;
@@ -1352,6 +1432,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/management/groups/{groupId}/updateCompliance/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the compliance of a group day by day, of the last 90 by default.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["get_update_compliance_history_for_group"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/installedUpdates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the updates that devices have installed, those on most devices first.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_installed_updates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/management/keys": {
         parameters: {
             query?: never;
@@ -1464,6 +1584,26 @@ export interface paths {
          * @description Needs the action `management/read`.
          */
         get: operations["get_update_compliance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/updateCompliance/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the compliance of the instance day by day, of the last 90 by default.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["get_update_compliance_history"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1604,6 +1744,26 @@ export interface paths {
          * @description Needs the action `operations/read`.
          */
         get: operations["list_queues"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find updates by words; devices by id, groups, classes and deployments if you may see them.
+         * @description Needs the action `updates/read`.
+         */
+        get: operations["search"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1816,6 +1976,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/updates/providers/{provider}/names/{name}/versions/{version}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what an update is used for: look here before you delete it.
+         * @description Needs the action `updates/read`.
+         */
+        get: operations["get_update_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/updates/providers/{provider}/names/{name}/versions/{version}:recall": {
         parameters: {
             query?: never;
@@ -1968,6 +2148,37 @@ export interface components {
             remark?: string;
         };
         /**
+         * AttentionItem
+         * @description Something that needs attention.
+         *
+         *     `deviceCount` devices are concerned; where it is about something else, `count` says how much.
+         *     `code` is that of a failure or an error, `subject` the update it is about. `filter` lists the
+         *     devices, where lists of devices can.
+         */
+        AttentionItem: {
+            /** @enum {unknown} */
+            cause: "CounterDrift" | "Failed" | "RecalledInstalled" | "RefusedImport" | "Silent";
+            message: string;
+            nextStep: string;
+            /** @default null */
+            deviceCount?: number | null;
+            /** @default null */
+            count?: number | null;
+            /** @default null */
+            code?: string | null;
+            /** @default null */
+            subject?: string | null;
+            /** @default null */
+            filter?: string | null;
+        };
+        /**
+         * AttentionList
+         * @description What needs attention, what concerns most devices first.
+         */
+        AttentionList: {
+            value: components["schemas"]["AttentionItem"][];
+        };
+        /**
          * AuditActor
          * @description Who changed something.
          *
@@ -2046,6 +2257,53 @@ export interface components {
             lastHash: string;
             /** @default null */
             firstFinding?: components["schemas"]["AuditFinding"] | null;
+        };
+        /**
+         * Change
+         * @description Something that was written; a deployment's id is `group/deployment`.
+         */
+        Change: {
+            /** @enum {unknown} */
+            kind: "deployment" | "group" | "operation" | "update";
+            id: string;
+            etag: string;
+        };
+        /**
+         * Changes
+         * @description What was written since a cursor, and the cursor to ask with next. Changes may come twice.
+         */
+        Changes: {
+            cursor: string;
+            changed: components["schemas"]["Change"][];
+        };
+        /**
+         * ComplianceDay
+         * @description The compliance at the end of a day (UTC), or now.
+         */
+        ComplianceDay: {
+            totalDeviceCount: number;
+            onLatestUpdateDeviceCount: number;
+            newUpdatesAvailableDeviceCount: number;
+            updatesInProgressDeviceCount: number;
+            date: string;
+        };
+        /**
+         * ComplianceHistory
+         * @description Compliance by day, the oldest first, and what was published meanwhile.
+         */
+        ComplianceHistory: {
+            value: components["schemas"]["ComplianceDay"][];
+            marks: components["schemas"]["ComplianceMark"][];
+        };
+        /**
+         * ComplianceMark
+         * @description Something that makes compliance jump.
+         */
+        ComplianceMark: {
+            dateTime: string;
+            /** @enum {unknown} */
+            kind: "Published";
+            updateId: components["schemas"]["UpdateId"];
         };
         /**
          * ConnectionHealth
@@ -2158,6 +2416,18 @@ export interface components {
             rollout?: components["schemas"]["Rollout"] | null;
         };
         /**
+         * DeploymentCounts
+         * @description Devices of a deployment by state; `waiting` ones have not been asked to run it yet.
+         */
+        DeploymentCounts: {
+            succeeded: number;
+            inProgress: number;
+            failed: number;
+            canceled: number;
+            waiting: number;
+            total: number;
+        };
+        /**
          * DeploymentDeviceState
          * @description One device within a deployment; `failure` is additional.
          */
@@ -2171,6 +2441,24 @@ export interface components {
             moduleId?: string | null;
             /** @default null */
             failure?: components["schemas"]["DeviceFailure"] | null;
+        };
+        /**
+         * DeploymentOverview
+         * @description A deployment and how it stands.
+         *
+         *     `course` is `Planned` before the start, `Finished` once no device is left that it waits for or
+         *     nobody is asked to run it any more, else `Running`.
+         */
+        DeploymentOverview: {
+            deployment: components["schemas"]["Deployment"];
+            /** @enum {unknown} */
+            state: "Active" | "ActiveWithSubgroupFailures" | "Canceled" | "Failed" | "Inactive";
+            /** @enum {unknown} */
+            course: "Finished" | "Planned" | "Running";
+            counts: components["schemas"]["DeploymentCounts"];
+            createdDateTime: string;
+            /** @default null */
+            createdBy?: string | null;
         };
         /**
          * DeploymentPlan
@@ -2189,6 +2477,25 @@ export interface components {
             asOf: string;
             /** @default null */
             estimatedEnd?: string | null;
+        };
+        /**
+         * DeploymentProgress
+         * @description How a deployment has moved: points, the oldest first, at most one a minute while it moved.
+         *
+         *     `ratePerMinute` are the devices that ended a minute in the last quarter of an hour.
+         */
+        DeploymentProgress: {
+            value: components["schemas"]["ProgressPoint"][];
+            /** @default null */
+            ratePerMinute?: number | null;
+        };
+        /**
+         * DeploymentRef
+         * @description Names a deployment.
+         */
+        DeploymentRef: {
+            groupId: string;
+            deploymentId: string;
         };
         /**
          * DeploymentStatus
@@ -2582,6 +2889,23 @@ export interface components {
             failure?: components["schemas"]["DeviceFailure"] | null;
         };
         /**
+         * InstalledUpdate
+         * @description An update, absent for devices that have none, and on how many devices it is installed.
+         */
+        InstalledUpdate: {
+            deviceCount: number;
+            isBestForClass: boolean;
+            /** @default null */
+            update?: components["schemas"]["UpdateInfo"] | null;
+        };
+        /**
+         * InstalledUpdates
+         * @description Installed updates, those on most devices first.
+         */
+        InstalledUpdates: {
+            value: components["schemas"]["InstalledUpdate"][];
+        };
+        /**
          * Instructions
          * @description The steps of an update, as in its import manifest.
          */
@@ -2757,6 +3081,15 @@ export interface components {
          */
         Page_DeploymentDeviceState_: {
             value: components["schemas"]["DeploymentDeviceState"][];
+            /** @default null */
+            nextLink?: string | null;
+        };
+        /**
+         * Page[DeploymentOverview]
+         * @description One page of a listing; `nextLink` leads to the following one.
+         */
+        Page_DeploymentOverview_: {
+            value: components["schemas"]["DeploymentOverview"][];
             /** @default null */
             nextLink?: string | null;
         };
@@ -3036,6 +3369,17 @@ export interface components {
             cause?: string | null;
         };
         /**
+         * ProgressPoint
+         * @description How a deployment stood at a time.
+         */
+        ProgressPoint: {
+            dateTime: string;
+            succeeded: number;
+            inProgress: number;
+            failed: number;
+            canceled: number;
+        };
+        /**
          * QueueList
          * @description The work queues. They are those of the service: its instances share them.
          */
@@ -3272,6 +3616,24 @@ export interface components {
             engineVersion?: string | null;
             /** @default null */
             rulesVersion?: string | null;
+        };
+        /**
+         * SearchHit
+         * @description Something that was found; `link` is its path below the instance.
+         */
+        SearchHit: {
+            /** @enum {unknown} */
+            kind: "deployment" | "device" | "deviceClass" | "group" | "update";
+            id: string;
+            title: string;
+            link: string;
+        };
+        /**
+         * SearchHits
+         * @description What was found, at most ten of each kind.
+         */
+        SearchHits: {
+            value: components["schemas"]["SearchHit"][];
         };
         /**
          * Select
@@ -3542,6 +3904,16 @@ export interface components {
         UpdateRecall: {
             reason: string;
             recalledDateTime: string;
+        };
+        /**
+         * UpdateUsage
+         * @description What an update is used for: devices, deployments, updates that refer to it.
+         */
+        UpdateUsage: {
+            deviceCount: number;
+            deployments: components["schemas"]["DeploymentRef"][];
+            referencedBy: components["schemas"]["UpdateId"][];
+            sizeInBytes: number;
         };
         /**
          * Upload
@@ -3844,6 +4216,72 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    list_changes: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description The cursor of the answer before; without it, a minute ago. */
+                since?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changes"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    list_attention: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttentionList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     get_connection_health: {
         parameters: {
             query: {
@@ -3866,6 +4304,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConnectionHealth"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    list_deployments: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Which ones to list: `state eq 'Active'`, or `course eq 'Running'`, or `groupId eq '...'`, or `update eq 'provider/name/version'`, or `joined by `and`` */
+                filter?: string;
+                /** @description One of `startDateTime`, followed by `asc`, `desc` or nothing. */
+                orderby?: string;
+                /** @description At most so many. */
+                top?: number;
+                /** @description Where a page begins: part of the `nextLink` of the page before. */
+                token?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeploymentOverview_"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -5766,6 +6244,48 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    get_deployment_progress: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description The first moment, ISO 8601; by default the start. */
+                from?: string;
+                /** @description The last moment, ISO 8601; by default now. */
+                to?: string;
+                /** @description At most so many points; 120 by default. */
+                points?: number;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a group. */
+                groupId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentProgress"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     get_deployment_status: {
         parameters: {
             query: {
@@ -6663,6 +7183,78 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    get_update_compliance_history_for_group: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description The first day, as in `2026-01-31` (UTC). */
+                from?: string;
+                /** @description The last day, as in `2026-01-31` (UTC). */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a group. */
+                groupId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComplianceHistory"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    list_installed_updates: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Only of this group. */
+                groupId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InstalledUpdates"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     list_signing_keys: {
         parameters: {
             query: {
@@ -6889,6 +7481,42 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    get_update_compliance_history: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description The first day, as in `2026-01-31` (UTC). */
+                from?: string;
+                /** @description The last day, as in `2026-01-31` (UTC). */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComplianceHistory"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -7127,6 +7755,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QueueList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    search: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description What to look for: a whole device id, or part of a name. */
+                q: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchHits"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -7590,6 +8252,44 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    get_update_usage: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Provider of an update. */
+                provider: string;
+                /** @description Name of an update. */
+                name: string;
+                /** @description Version of an update, two to four numbers. */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpdateUsage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };

@@ -59,6 +59,7 @@ test('the keys lead to the pages, and the list of them is accessible', async ({ 
   await expect(page.getByRole('dialog', { name: 'Keyboard' })).toBeVisible();
   await expectAccessible(page);
   await page.keyboard.press('Escape');
+  await expect(page.getByRole('dialog')).toBeHidden();
   await page.keyboard.press('/');
   await page.keyboard.type('pil');
   await expect(page.getByRole('option', { name: /pilot/ })).toBeVisible();

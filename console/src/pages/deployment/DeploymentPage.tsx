@@ -21,6 +21,7 @@ import { Controls } from './Controls';
 import { DeviceStates } from './DeviceStates';
 import { Failures } from './Failures';
 import { Happened } from './Happened';
+import { OverTime } from './OverTime';
 import { Phases } from './Phases';
 import { text as rolloutText } from './rollout-text';
 import { text } from './text';
@@ -155,6 +156,7 @@ export function DeploymentPage() {
             ]}
           />
         </Card>
+        <OverTime group={group} deployment={id} />
         <Failures status={status.data} total={counts.failed} />
         <DeviceStates
           classes={status.data.subgroupStatus.map((each) => each.deviceClassId)}
