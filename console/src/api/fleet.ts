@@ -12,7 +12,10 @@ export const attentionQuery = (instanceId: string) =>
     queryKey: [instanceId, 'attention'],
     queryFn: ({ signal }) =>
       body(
-        client.GET(`${I}/management/attention`, { params: { path: { instanceId }, query: V }, signal }),
+        client.GET(`${I}/management/attention`, {
+          params: { path: { instanceId }, query: V },
+          signal,
+        }),
       ).then((list) => list.value),
   });
 

@@ -3,8 +3,7 @@
 import { queryOptions } from '@tanstack/react-query';
 import { body, client, type Deployment, type Schemas, V } from './client';
 
-const ONE =
-  '/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}';
+const ONE = '/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}';
 
 export type Rollout = Schemas['Rollout'];
 export type RolloutState = Schemas['RolloutState'];
@@ -27,7 +26,15 @@ export const transitionsQuery = (instanceId: string, groupId: string, deployment
 /** What would happen to a deployment that is not stored; nothing is written by asking. */
 export const planQuery = (instanceId: string, deployment: Deployment | null) =>
   queryOptions({
-    queryKey: [instanceId, 'plan', JSON.stringify({ ...deployment, deploymentId: '', startDateTime: deployment?.startDateTime.slice(0, 15) })],
+    queryKey: [
+      instanceId,
+      'plan',
+      JSON.stringify({
+        ...deployment,
+        deploymentId: '',
+        startDateTime: deployment?.startDateTime.slice(0, 15),
+      }),
+    ],
     queryFn: ({ signal }) => {
       const { groupId, deploymentId } = deployment!;
       return body(

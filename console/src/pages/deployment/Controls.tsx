@@ -54,7 +54,12 @@ export function Controls({ deployment, state }: { deployment: Deployment; state:
     <>
       {state.status === 'AwaitingApproval' && (
         <>
-          <ActionButton action="management/write" icon={<SucceededIcon />} isMain onClick={ask('approve')}>
+          <ActionButton
+            action="management/write"
+            icon={<SucceededIcon />}
+            isMain
+            onClick={ask('approve')}
+          >
             {text.approve}
           </ActionButton>
           <ActionButton action="management/write" icon={<CancelIcon />} onClick={ask('reject')}>
@@ -63,11 +68,18 @@ export function Controls({ deployment, state }: { deployment: Deployment; state:
         </>
       )}
       {state.status === 'Paused' && (
-        <ActionButton action="management/write" icon={<ResumeIcon />} isMain onClick={ask('resume')}>
+        <ActionButton
+          action="management/write"
+          icon={<ResumeIcon />}
+          isMain
+          onClick={ask('resume')}
+        >
           {text.resume}
         </ActionButton>
       )}
-      {(state.status === 'AwaitingAdvance' || state.status === 'Baking' || state.status === 'Running') &&
+      {(state.status === 'AwaitingAdvance' ||
+        state.status === 'Baking' ||
+        state.status === 'Running') &&
         hasNext && (
           <ActionButton
             action="management/write"

@@ -3,8 +3,8 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { countsOf, kindOf } from '../../api/deployments';
-import type { RolloutState } from '../../api/rollouts';
 import { classesQuery, className, deploymentQuery, statusQuery } from '../../api/queries';
+import type { RolloutState } from '../../api/rollouts';
 import { followed } from '../../app/live';
 import { useInstance } from '../../app/me';
 import { Legend, type Part, StackedBar } from '../../design/bars';

@@ -16,7 +16,10 @@ const SHOWN = 12;
 export function Happened({ deployment, state }: { deployment: Deployment; state: RolloutState }) {
   const instance = useInstance();
   const { groupId, deploymentId } = deployment;
-  const transitions = useQuery({ ...transitionsQuery(instance, groupId, deploymentId), ...followed });
+  const transitions = useQuery({
+    ...transitionsQuery(instance, groupId, deploymentId),
+    ...followed,
+  });
   const cap = deployment.rollout?.maximumInFlight;
   return (
     <Card title={text.pace} span={4}>
@@ -25,12 +28,18 @@ export function Happened({ deployment, state }: { deployment: Deployment; state:
           [
             text.inFlight,
             <span key="f">
-              <b>{count(state.inFlight)}</b> {cap && <small className="soft">{text.cap(cap)}</small>}
+              <b>{count(state.inFlight)}</b>{' '}
+              {cap && <small className="soft">{text.cap(cap)}</small>}
             </span>,
           ],
           ...(state.failureBudget.left === null || state.failureBudget.left === undefined
             ? []
-            : [[text.budgetLeft, <b key="b">{count(state.failureBudget.left)}</b>] as [string, React.ReactNode]]),
+            : [
+                [text.budgetLeft, <b key="b">{count(state.failureBudget.left)}</b>] as [
+                  string,
+                  React.ReactNode,
+                ],
+              ]),
           ...(state.estimatedEnd
             ? [[text.end, <Time key="e" at={state.estimatedEnd} />] as [string, React.ReactNode]]
             : []),
@@ -69,7 +78,11 @@ function Row({ of }: { of: Transition }) {
         {text.steps[of.step] ?? of.step}
         {of.step === 'PhaseOpened' || of.step === 'PhaseCovered' ? phase : ''}
         <small className="soft anywhere">
-          {of.message ? <Foreign atMost={400}>{of.message}</Foreign> : <bdi>{visible(of.actor)}</bdi>}
+          {of.message ? (
+            <Foreign atMost={400}>{of.message}</Foreign>
+          ) : (
+            <bdi>{visible(of.actor)}</bdi>
+          )}
         </small>
       </span>
     </li>

@@ -1,12 +1,12 @@
 /** The phases of a roll-out side by side; the open one stands out. */
 
-import { isoDuration } from '../../text/iso-duration';
 import { outcome, type Rollout } from '../../api/rollouts';
 import { Meter, StackedBar } from '../../design/bars';
 import { Card } from '../../design/card';
 import { StateIcon, type StateName } from '../../design/state';
 import { Time } from '../../design/text';
 import { percent, visible } from '../../text/format';
+import { isoDuration } from '../../text/iso-duration';
 import css from './rollout.module.css';
 import { text } from './rollout-text';
 
@@ -46,7 +46,11 @@ export function Phases({ rollout }: { rollout: Rollout }) {
                 size="small"
                 total={Math.max(1, phase.asked)}
                 parts={[
-                  { tone: 'ok', value: phase.succeeded + phase.alreadyInstalled, label: 'succeeded' },
+                  {
+                    tone: 'ok',
+                    value: phase.succeeded + phase.alreadyInstalled,
+                    label: 'succeeded',
+                  },
                   { tone: 'run', value: phase.open, label: 'in progress' },
                   { tone: 'bad', value: bad, label: 'failed' },
                   { tone: 'stop', value: phase.silent + phase.canceled, label: 'silent' },

@@ -16,7 +16,8 @@ export const text = {
     Aborted: 'Aborted',
     RolledBack: 'Rolled back',
   } as const,
-  inPhase: (status: string, number: number, total: number) => `${status}, phase ${number} of ${total}`,
+  inPhase: (status: string, number: number, total: number) =>
+    `${status}, phase ${number} of ${total}`,
   asked: (done: number, asked: number) => `${count(done)} of ${count(asked)} asked`,
   notAsked: 'not started',
   budget: (percent: string, limit: number) => `${percent} failed of ${limit} % allowed`,

@@ -1,8 +1,8 @@
 /** The state of a whole deployment in one word, from what its devices report. */
 
 import type { Standing } from '../../api/deployments';
-import type { StateName } from '../../design/state';
 import type { RolloutState } from '../../api/rollouts';
+import type { StateName } from '../../design/state';
 import { text as rolloutText } from '../deployment/rollout-text';
 import { text } from './text';
 

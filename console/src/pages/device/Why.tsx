@@ -9,7 +9,7 @@ import { useInstance } from '../../app/me';
 import { Card, Loaded } from '../../design/card';
 import { Mark, StateIcon, type StateName, type Tone } from '../../design/state';
 import { Foreign, Time, updateText } from '../../design/text';
-import { visible } from '../../text/format';
+import { firstSentence, localTimes } from '../../text/format';
 import css from './device.module.css';
 import { text } from './text';
 
@@ -30,7 +30,8 @@ export function useExplanation(device: Device, asked: UpdateId | null) {
   const { deviceId, moduleId } = device;
   return useQuery({
     queryKey: [instanceId, 'devices', 'one', deviceId, moduleId ?? '', 'why', asked],
-    queryFn: ({ signal }): Promise<Explanation> => explain({ instanceId, deviceId, moduleId, asked, signal }),
+    queryFn: ({ signal }): Promise<Explanation> =>
+      explain({ instanceId, deviceId, moduleId, asked, signal }),
     ...live,
   });
 }
@@ -54,8 +55,18 @@ function explain({
   if (moduleId) {
     const of = { ...path, moduleId };
     return asked
-      ? body(client.GET(`${D}/modules/{moduleId}/${U}`, { params: { path: { ...of, ...asked }, query: V }, signal }))
-      : body(client.GET(`${D}/modules/{moduleId}/updates:explain`, { params: { path: of, query: V }, signal }));
+      ? body(
+          client.GET(`${D}/modules/{moduleId}/${U}`, {
+            params: { path: { ...of, ...asked }, query: V },
+            signal,
+          }),
+        )
+      : body(
+          client.GET(`${D}/modules/{moduleId}/updates:explain`, {
+            params: { path: of, query: V },
+            signal,
+          }),
+        );
   }
   return asked
     ? body(client.GET(`${D}/${U}`, { params: { path: { ...path, ...asked }, query: V }, signal }))
@@ -108,13 +119,13 @@ export function Why({
           return (
             <>
               <div className={css.verdict}>
-                <Mark tone={tone} icon={<StateIcon state={state} />} text={text.verdicts[it.verdict]} />
+                <Mark
+                  tone={tone}
+                  icon={<StateIcon state={state} />}
+                  text={text.verdicts[it.verdict]}
+                />
               </div>
-              {decisive && (
-                <p className={css.answer}>
-                  <Foreign atMost={600}>{decisive.message}</Foreign>
-                </p>
-              )}
+              {decisive && <Answer text={localTimes(decisive.message)} />}
               {decisive?.until && (
                 <p className="soft">
                   {text.until} <Time at={decisive.until} />
@@ -128,7 +139,7 @@ export function Why({
                     {others.map((reason) => (
                       <li key={reason.code + reason.message} className={css.check}>
                         <StateIcon state="None" />
-                        <Foreign atMost={600}>{reason.message}</Foreign>
+                        <Foreign atMost={600}>{localTimes(reason.message)}</Foreign>
                         <small className="soft">
                           <code>{reason.code}</code>
                         </small>
@@ -145,18 +156,27 @@ export function Why({
   );
 }
 
-/** What the answer rests on. */
-function Evidence({ of }: { of: Reason }) {
-  const data = Object.entries(of.data ?? {}).filter(([, value]) => typeof value !== 'object');
+function Answer({ text: whole }: { text: string }) {
+  const [first, rest] = firstSentence(whole);
   return (
-    <p className={`small soft anywhere ${css.evidence}`}>
+    <>
+      <p className={css.answer}>
+        <Foreign atMost={600}>{first}</Foreign>
+      </p>
+      {rest && (
+        <p className={`${css.next} soft`}>
+          <Foreign atMost={600}>{rest}</Foreign>
+        </p>
+      )}
+    </>
+  );
+}
+
+/** What the answer rests on, by the name that the API has for it. */
+function Evidence({ of }: { of: Reason }) {
+  return (
+    <p className={`small soft ${css.evidence}`}>
       <code>{of.code}</code>
-      {data.map(([name, value]) => (
-        <span key={name}>
-          {' '}
-          {visible(name)} <bdi>{visible(String(value))}</bdi>
-        </span>
-      ))}
     </p>
   );
 }

@@ -31,15 +31,13 @@ export function InstalledMost() {
       <Loaded reading={installed} height={160}>
         {(all) => {
           const shown = [...all].sort((a, b) => b.deviceCount - a.deviceCount).slice(0, SHOWN);
-          if (shown.length === 0) return <Empty icon={<UpdatesIcon />} title={text.noneInstalled} />;
+          if (shown.length === 0)
+            return <Empty icon={<UpdatesIcon />} title={text.noneInstalled} />;
           const most = Math.max(...shown.map((each) => each.deviceCount));
           return (
             <ul>
               {shown.map(({ update, deviceCount, isBestForClass }) => (
-                <li
-                  key={update ? updateText(update.updateId) : ''}
-                  className={css.share2}
-                >
+                <li key={update ? updateText(update.updateId) : ''} className={css.share2}>
                   {update ? (
                     <Link
                       to="/$instance/updates/$provider/$name/$version"

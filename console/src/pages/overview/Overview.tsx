@@ -19,8 +19,8 @@ import { InstalledMost } from './InstalledMost';
 import { LatestImports } from './LatestImports';
 import { LiveDeployments } from './LiveDeployments';
 import css from './overview.module.css';
-import { text } from './text';
 import { Trend } from './Trend';
+import { text } from './text';
 
 export function Overview() {
   const instance = useInstance();
@@ -95,11 +95,11 @@ function Compliance({
   return (
     <div className={css.compliance}>
       <div className={css.top}>
-      <div className={css.share}>
-        <span className={css.big}>{percent(onLatestUpdateDeviceCount, totalDeviceCount)}</span>
-        <p>{text.share(count(totalDeviceCount))}</p>
-      </div>
-      <Trend />
+        <div className={css.share}>
+          <span className={css.big}>{percent(onLatestUpdateDeviceCount, totalDeviceCount)}</span>
+          <p>{text.share(count(totalDeviceCount))}</p>
+        </div>
+        <Trend />
       </div>
       <div>
         <StackedBar parts={parts} total={totalDeviceCount} label={text.compliance} />
