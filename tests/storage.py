@@ -17,6 +17,7 @@ from shared.domain.fleet.counters import (
     total,
 )
 from shared.domain.fleet.device import DeviceRecord
+from shared.domain.rollouts.ledger import LEDGER
 from shared.topology import QUEUES
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ class Storage:
             match row["RowKey"].split(".")[0]:
                 case "c":
                     counters = unpack(row, dict[str, Any])
+                    if counters["class_id"] == LEDGER:
+                        continue
                     stored.append({(counters["group"], counters["class_id"]): counters["cells"]})
                 case "d":
                     counted.append(contribution(unpack(row, DeviceRecord)))

@@ -33,21 +33,21 @@ class TablePasses:
         """See the port.
 
         A column that a row lacks makes every comparison false; under `not` the row is found all the
-        same.
+        same. The SDK tells parameters by the blanks around them.
         """
         condition, parameters = range_of(partition_of(instance, bucket), "d")
         parameters |= {"group": query.group, "workflow": query.workflow_id}
         parts = ["pending eq true"]
         if query.unasked:
-            unasked = "not (workflow eq @workflow)"
+            unasked = "not ( workflow eq @workflow )"
             if query.ranks is not None:
-                unasked += f" and ({_within(query.ranks, parameters)})"
+                unasked += f" and ( {_within(query.ranks, parameters)} )"
             parts.append(unasked)
         if query.asked:
             parameters["succeeded"] = DeviceState.SUCCEEDED.value
             parts.append("workflow eq @workflow and state ne @succeeded")
-        found = " or ".join(f"({part})" for part in parts)
-        condition += f" and group eq @group and ({found})"
+        found = " or ".join(f"( {part} )" for part in parts)
+        condition += f" and group eq @group and ( {found} )"
         page = await self.table.page(condition, parameters, token=token, size=_PAGE)
         return Page([stored(row, DeviceRecord) for row in page.items], page.token)
 
@@ -80,5 +80,5 @@ def _within(ranks: tuple[tuple[int, int], ...], parameters: dict[str, Any]) -> s
     parts = []
     for number, (first, end) in enumerate(ranks):
         parameters |= {f"first{number}": rank_text(first), f"last{number}": rank_text(end - 1)}
-        parts.append(f"(not (rank lt @first{number}) and not (rank gt @last{number}))")
+        parts.append(f"( not ( rank lt @first{number} ) and not ( rank gt @last{number} ) )")
     return " or ".join(parts)
