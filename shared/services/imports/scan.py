@@ -158,7 +158,7 @@ class ImportScan:
                 entry.sha256,
                 entry.size_bytes,
                 entry.filename,
-                is_opaque=entry.is_related,
+                may_be_delta=entry.is_related,
                 blob=entry.blob,
                 etag=known["etag"],
             ),

@@ -424,7 +424,7 @@ async def test_verdicts_are_kept_as_long_as_their_content_or_for_a_month() -> No
 
     async def known() -> list[bool]:
         found = [
-            await world.verdicts.on(INSTANCE, sha256(each), is_opaque=False)
+            await world.verdicts.on(INSTANCE, sha256(each), may_be_delta=False)
             for each in (SCRIPT, refused)
         ]
         return [bool(each) for each in found]
