@@ -83,6 +83,7 @@ class ImportServices:
             operations=self._ports.operations,
             updates=self._ports.updates,
             blobs=self._ports.blobs,
+            scanning=self._services.scanning.engines,
             signing=self._services.updates.signing,
             best_updates=self._services.updates.best,
             families=self.families,

@@ -11,11 +11,13 @@ from shared.adapters.queues import AzureQueues
 from shared.adapters.scanning.scanner import YaraXScanner
 from shared.adapters.table import Table
 from shared.adapters.table_operations import TableOperations
+from shared.adapters.table_updates import TableUpdates
 from shared.adapters.table_verdicts import TableVerdicts
 from shared.domain.operation import Stage
 from shared.domain.scanning.scan import Verdict
 from shared.ports import Sample
 from shared.services.scanning.defender import DefenderResults, DefenderScanner
+from shared.services.scanning.harm import HarmfulContent
 from shared.services.scanning.rules import ACCEPTED, RULES, STATUS, ScanRules
 from tests.integration.storage.test_ports import an_operation, every
 from tests.memory import FixedClock, MemoryVerdicts
@@ -115,7 +117,10 @@ async def test_result_of_defender_is_found_by_blob_version_and_content(
     scanner = DefenderScanner(blobs)
     before = await scanner.scan(sample, deadline_seconds=1)
 
-    await DefenderResults(blobs, operations, queues).receive(
+    verdicts = TableVerdicts(Table(accounts, "Verdicts"))
+    updates = TableUpdates(Table(accounts, "Updates"))
+    harm = HarmfulContent(verdicts, updates, recalls=None, clock=FixedClock())  # type: ignore[arg-type]
+    await DefenderResults(blobs, operations, queues, harm).receive(
         {
             "blobUri": blobs.address("quarantine", name),
             "eTag": known["etag"].strip('"'),
