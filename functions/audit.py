@@ -1,24 +1,19 @@
 """REST: the audit log, its entries and its proof."""
 
-import re
-from datetime import date
 from http import HTTPStatus
 from typing import cast
 
 from functions.api import Api, Call
 from shared.domain.access import Action
 from shared.domain.audit import AuditQuery, Entry, place_of
-from shared.domain.errors import InvalidInput, NotFound
+from shared.domain.errors import NotFound
+from shared.http.days import FIRST_DAY, LAST_DAY, day_of
 from shared.http.filters import FilterFields
 from shared.http.models import Page
 from shared.http.models import audit as models
-from shared.http.route import TOP, QueryParameter, filter_by
+from shared.http.route import TOP, filter_by
 
 api = Api()
-
-_FROM = QueryParameter("from", "The first day, as in `2026-01-31` (UTC).")
-_TO = QueryParameter("to", "The last day, as in `2026-01-31` (UTC).")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @api.operation(
@@ -33,8 +28,8 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
             "result eq '...'",
             "joined by `and`",
         ),
-        _FROM,
-        _TO,
+        FIRST_DAY,
+        LAST_DAY,
         TOP,
     ),
     is_paged=True,
@@ -69,13 +64,13 @@ async def get_audit_entry(call: Call) -> models.AuditEntry:
     "GET",
     "audit:verify",
     Action.AUDIT_READ,
-    query=(_FROM, _TO),
+    query=(FIRST_DAY, LAST_DAY),
     is_additional=True,
 )
 async def verify_audit_log(call: Call) -> models.AuditProof:
     """Check that no entry of some days (by default 31) was removed, changed or inserted."""
     proof = await call.app.audit_proof.check(
-        call.instance, _day(call, _FROM.name), _day(call, _TO.name)
+        call.instance, day_of(call.query("from"), "from"), day_of(call.query("to"), "to")
     )
     return models.AuditProof(
         is_intact=proof.first is None,
@@ -98,7 +93,7 @@ def _verbatim(entry: Entry) -> models.AuditEntry:
 
 
 def _query(call: Call) -> AuditQuery:
-    first, last = _day(call, _FROM.name), _day(call, _TO.name)
+    first, last = day_of(call.query("from"), "from"), day_of(call.query("to"), "to")
     text = call.query("filter")
     if text is None:
         return AuditQuery(first, last)
@@ -111,15 +106,3 @@ def _query(call: Call) -> AuditQuery:
         action=fields.text("action"),
         result=fields.text("result"),
     )
-
-
-def _day(call: Call, name: str) -> str | None:
-    text = call.query(name)
-    if text is None:
-        return None
-    try:
-        if _DAY.fullmatch(text):
-            return str(date.fromisoformat(text))
-    except ValueError:
-        pass
-    raise InvalidInput(f"'{name}' must be a day such as 2026-01-31.", target=name)

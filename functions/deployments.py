@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
 
 from functions.api import Api, Call
 from functions.call import named_update
 from shared.domain.access import Action
 from shared.domain.errors import InvalidInput
-from shared.domain.fleet.deployment import Deployment, DeploymentState, RollbackPolicy
+from shared.domain.fleet.deployment import Deployment, RollbackPolicy
 from shared.domain.fleet.deployment_edit import DeploymentRequest
 from shared.domain.instant import instant
 from shared.domain.updates.update_id import UpdateId
@@ -19,7 +18,7 @@ from shared.http.filters import (
 from shared.http.route import order_by
 from shared.http.wire import rollouts
 from shared.ports import KnownClass
-from shared.services.reporting.report import SubgroupStatus
+from shared.services.reporting.report import SubgroupStatus, overall_state
 
 api = Api()
 
@@ -116,7 +115,7 @@ async def get_deployment_status(call: Call) -> models.DeploymentStatus:
     deployment, statuses = await status_of(call)
     return models.DeploymentStatus(
         group_id=deployment.group_id,
-        deployment_state=_overall(statuses),
+        deployment_state=overall_state(statuses),
         subgroup_status=[subgroup_status(deployment, one) for one in statuses],
     )
 
@@ -178,14 +177,6 @@ def _targets(deployment: Deployment, classes: Sequence[KnownClass]) -> list[str]
     return [
         known.device_class.class_id for known in classes if deployment.targets(known.device_class)
     ]
-
-
-def _overall(statuses: Sequence[SubgroupStatus]) -> Any:
-    states = {status.state for status in statuses}
-    if DeploymentState.ACTIVE in states or not states:
-        failed = any(status.counts.failed for status in statuses)
-        return "ActiveWithSubgroupFailures" if failed else DeploymentState.ACTIVE.value
-    return (states - {DeploymentState.INACTIVE} or states).pop().value
 
 
 async def deployment_of(call: Call) -> Deployment:

@@ -15,8 +15,10 @@ from functions import (
     log_collections,
     me,
     operations,
+    overviews,
     rollouts,
     subgroup_deployments,
+    trends,
     updates,
     uploads,
 )
@@ -38,6 +40,8 @@ RESOURCES: tuple[Api, ...] = (
     audit.api,
     me.api,
     operations.api,
+    overviews.api,
+    trends.api,
     configuration.api,
 )
 

@@ -38,3 +38,11 @@ async def keep_audit_log(timer: func.TimerRequest) -> None:
     for instance in app.settings.instances:
         await app.audit.sweep(instance)
         await app.audit_proof.anchor(instance)
+
+
+@bp.timer_trigger(arg_name="timer", schedule="50 5 * * * *", use_monitor=False)
+async def keep_history(timer: func.TimerRequest) -> None:
+    """Write down how compliance stands: the last of a day is what its history shows."""
+    app = container()
+    for instance in app.settings.instances:
+        await app.overviews.trends.record_day(instance)

@@ -40,6 +40,7 @@ Table = Literal[
     "Recounts",
     "Holders",
     "Audit",
+    "Trends",
 ]
 Container = Literal[
     "imports",

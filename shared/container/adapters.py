@@ -19,6 +19,7 @@ from shared.adapters.scanning.scanner import ClamdScanner, YaraXScanner
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
 from shared.adapters.table_audit import TableAudit
+from shared.adapters.table_changes import TableChanges
 from shared.adapters.table_counters import TableCounters, TableRecounts
 from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
@@ -30,6 +31,7 @@ from shared.adapters.table_log_collections import TableLogCollections
 from shared.adapters.table_operations import TableOperations
 from shared.adapters.table_passes import TablePasses
 from shared.adapters.table_refusals import TableRefusals
+from shared.adapters.table_trends import TableTrends
 from shared.adapters.table_updates import TableUpdates
 from shared.adapters.table_verdicts import TableVerdicts
 from shared.adapters.tokens import TokenValidator
@@ -158,6 +160,21 @@ class Adapters:
     def poison_queues(self) -> AzurePoisonQueues:
         """Queues of what failed for good."""
         return AzurePoisonQueues(self.accounts)
+
+    @cached_property
+    def trends(self) -> TableTrends:
+        """Compliance and progress over time."""
+        return TableTrends(self._table("Trends"))
+
+    @cached_property
+    def change_feed(self) -> TableChanges:
+        """What was written lately."""
+        return TableChanges(
+            rollups=self._table("Rollups"),
+            deployments=self._table("Deployments"),
+            updates=self._table("Updates"),
+            operations=self._table("Operations"),
+        )
 
     @cached_property
     def verdicts(self) -> TableVerdicts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import cached_property
 
-from shared.container.services import Services
+from shared.container.core import Core
 from shared.services.deployments.command import Commands
 from shared.services.deployments.completions import Completions
 from shared.services.deployments.controls import RolloutControls
@@ -25,10 +25,10 @@ ROOT_KEYS_PATH = "/deviceUpdate/{instance}/rootKeys/rootkeys.json"
 class DeploymentServices:
     """Deployments and the twins that they ask devices through."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._ports = services.ports
-        self._settings = services.settings
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._ports = core.ports
+        self._settings = core.settings
 
     @cached_property
     def fan_outs(self) -> FanOuts:
@@ -40,7 +40,7 @@ class DeploymentServices:
             budget=self._ports.hub_budget,
             clock=self._ports.clock,
             commands_per_second=self._settings.hub_commands_per_second,
-            announcer=self._services.announcer,
+            announcer=self._core.announcer,
         )
 
     @cached_property
@@ -53,7 +53,7 @@ class DeploymentServices:
             fan_outs=self.fan_outs,
             clock=self._ports.clock,
             limits=self._settings.limits,
-            announcer=self._services.announcer,
+            announcer=self._core.announcer,
             link_life=timedelta(hours=self._settings.link_hours),
         )
 
@@ -82,10 +82,10 @@ class DeploymentServices:
             deployments=self._ports.deployments,
             hub=self._ports.hub,
             commands=self.commands,
-            pacer=self._services.command_pacer,
-            rollups=self._services.rollups,
+            pacer=self._core.command_pacer,
+            rollups=self._core.rollups,
             clock=self._ports.clock,
-            announcer=self._services.announcer,
+            announcer=self._core.announcer,
         )
 
     @cached_property
@@ -97,7 +97,7 @@ class DeploymentServices:
             queues=self._ports.queues,
             fan_outs=self.fan_outs,
             rollbacks=self.rollbacks,
-            transitions=Transitions(self._ports.deployments, self._services.announcer),
+            transitions=Transitions(self._ports.deployments, self._core.announcer),
             clock=self._ports.clock,
         )
 
@@ -115,7 +115,7 @@ class DeploymentServices:
             fleet=self._ports.fleet,
             queues=self._ports.queues,
             clock=self._ports.clock,
-            audit=self._services.audit,
+            audit=self._core.audit,
         )
 
     @cached_property
@@ -124,7 +124,7 @@ class DeploymentServices:
         return Completions(
             deployments=self._ports.deployments,
             fleet=self._ports.fleet,
-            announcer=self._services.announcer,
+            announcer=self._core.announcer,
             clock=self._ports.clock,
         )
 
@@ -137,7 +137,7 @@ class DeploymentServices:
             fan_outs=self.fan_outs,
             rollbacks=self.rollbacks,
             clock=self._ports.clock,
-            announcer=self._services.announcer,
+            announcer=self._core.announcer,
         )
 
     @cached_property
@@ -149,5 +149,5 @@ class DeploymentServices:
             queues=self._ports.queues,
             clock=self._ports.clock,
             admission=self.deploy.admission,
-            announcer=self._services.announcer,
+            announcer=self._core.announcer,
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from shared.container.services import Services
+from shared.container.core import Core
+from shared.container.updates import UpdateServices
 from shared.services.devices.health import HealthLists
 from shared.services.devices.history import DeviceHistory
 from shared.services.devices.lists import DeviceLists
@@ -19,10 +20,11 @@ from shared.services.devices.relay import TwinRelay
 class DeviceServices:
     """Devices and their events."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._ports = services.ports
-        self._settings = services.settings
+    def __init__(self, core: Core, updates: UpdateServices) -> None:
+        self._core = core
+        self._updates = updates
+        self._ports = core.ports
+        self._settings = core.settings
 
     @cached_property
     def relay(self) -> TwinRelay:
@@ -49,10 +51,10 @@ class DeviceServices:
             fleet=self._ports.fleet,
             hub=self._ports.hub,
             queues=self._ports.queues,
-            rollups=self._services.rollups,
-            best_updates=self._services.updates.best,
-            announcer=self._services.announcer,
-            reads=self._services.read_pacer,
+            rollups=self._core.rollups,
+            best_updates=self._updates.best,
+            announcer=self._core.announcer,
+            reads=self._core.read_pacer,
             refusals=self.refusals,
         )
 
@@ -91,7 +93,7 @@ class DeviceServices:
             hub=self._ports.hub,
             blobs=self._ports.blobs,
             queues=self._ports.queues,
-            pacer=self._services.command_pacer,
+            pacer=self._core.command_pacer,
             clock=self._ports.clock,
         )
 
@@ -105,8 +107,8 @@ class DeviceServices:
             deployments=self._ports.deployments,
             hub=self._ports.hub,
             observe=self.observe,
-            reads=self._services.read_pacer,
-            rollups=self._services.rollups,
+            reads=self._core.read_pacer,
+            rollups=self._core.rollups,
             reports=self._ports.recounts,
             clock=self._ports.clock,
         )
@@ -121,7 +123,7 @@ class DeviceServices:
             observe=self.observe,
             logs=self.log_collections,
             queues=self._ports.queues,
-            reads=self._services.read_pacer,
+            reads=self._core.read_pacer,
             clock=self._ports.clock,
             seconds_per_query=60 / self._settings.hub_queries_per_minute,
             recount=self.recount,

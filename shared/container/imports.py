@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from shared.container.services import Services
+from shared.container.core import Core
+from shared.container.scanning import ScanningServices
+from shared.container.updates import UpdateServices
 from shared.services.imports.compatibility import Families
 from shared.services.imports.fetch import ImportFetch
 from shared.services.imports.operation import Imports
@@ -17,10 +19,12 @@ from shared.services.imports.validation import ManifestValidation
 class ImportServices:
     """How updates come in."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._ports = services.ports
-        self._settings = services.settings
+    def __init__(self, core: Core, scanning: ScanningServices, updates: UpdateServices) -> None:
+        self._core = core
+        self._scanning = scanning
+        self._updates = updates
+        self._ports = core.ports
+        self._settings = core.settings
 
     @cached_property
     def operations(self) -> Imports:
@@ -32,8 +36,8 @@ class ImportServices:
             sealer=self._ports.sealer,
             clock=self._ports.clock,
             limits=self._settings.limits,
-            announcer=self._services.announcer,
-            audit=self._services.audit,
+            announcer=self._core.announcer,
+            audit=self._core.audit,
         )
 
     @cached_property
@@ -70,7 +74,7 @@ class ImportServices:
             operations=self._ports.operations,
             blobs=self._ports.blobs,
             queues=self._ports.queues,
-            scanning=self._services.scanning.engines,
+            scanning=self._scanning.engines,
             clock=self._ports.clock,
             wait_seconds=self._settings.scan.defender_wait_seconds,
         )
@@ -83,9 +87,9 @@ class ImportServices:
             operations=self._ports.operations,
             updates=self._ports.updates,
             blobs=self._ports.blobs,
-            scanning=self._services.scanning.engines,
-            signing=self._services.updates.signing,
-            best_updates=self._services.updates.best,
+            scanning=self._scanning.engines,
+            signing=self._updates.signing,
+            best_updates=self._updates.best,
             families=self.families,
             clock=self._ports.clock,
         )

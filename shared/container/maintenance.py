@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from functools import cached_property
 
-from shared.container.services import Services
+from shared.container.core import Core
+from shared.container.imports import ImportServices
+from shared.container.updates import UpdateServices
 from shared.services.maintenance.dead_letters import DeadLetters
 from shared.services.maintenance.event_lag import LagMeter
+from shared.services.maintenance.failure_notes import FailureNotes
 from shared.services.maintenance.orphans import Orphans
 from shared.services.maintenance.poison import Poison
 from shared.services.maintenance.service_health import ServiceHealth
@@ -17,10 +20,12 @@ from shared.services.maintenance.sweep import Sweep
 class MaintenanceServices:
     """What sets work going again."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._ports = services.ports
-        self._settings = services.settings
+    def __init__(self, core: Core, imports: ImportServices, updates: UpdateServices) -> None:
+        self._core = core
+        self._imports = imports
+        self._updates = updates
+        self._ports = core.ports
+        self._settings = core.settings
 
     @cached_property
     def dead_letters(self) -> DeadLetters:
@@ -33,7 +38,7 @@ class MaintenanceServices:
     def orphans(self) -> Orphans:
         """What crashes have left."""
         return Orphans(
-            imports=self._services.imports.operations,
+            imports=self._imports.operations,
             updates=self._ports.updates,
             blobs=self._ports.blobs,
             verdicts=self._ports.verdicts,
@@ -48,14 +53,14 @@ class MaintenanceServices:
             operations=self._ports.operations,
             deployments=self._ports.deployments,
             fleet=self._ports.fleet,
-            best_updates=self._services.updates.best,
+            best_updates=self._updates.best,
             blobs=self._ports.blobs,
             queues=self._ports.queues,
-            rollups=self._services.rollups,
+            rollups=self._core.rollups,
             clock=self._ports.clock,
-            imports=self._services.imports.operations,
+            imports=self._imports.operations,
             orphans=self.orphans,
-            announcer=self._services.announcer,
+            announcer=self._core.announcer,
         )
 
     @cached_property
@@ -67,7 +72,13 @@ class MaintenanceServices:
             blobs=self._ports.blobs,
             operations=self._ports.operations,
             dead_letters=self.dead_letters,
+            notes=self.failure_notes,
         )
+
+    @cached_property
+    def failure_notes(self) -> FailureNotes:
+        """Why messages failed for good."""
+        return FailureNotes(blobs=self._ports.blobs, clock=self._ports.clock)
 
     @cached_property
     def lag_meter(self) -> LagMeter:
@@ -82,7 +93,7 @@ class MaintenanceServices:
             operations=self._ports.operations,
             poison=self._ports.poison_queues,
             blobs=self._ports.blobs,
-            signing=self._services.updates.signing,
+            signing=self._updates.signing,
             hub=self._ports.hub,
             lags=self._ports.event_lags,
             clock=self._ports.clock,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from shared.container.services import Services
+from shared.container.core import Core
+from shared.container.deployments import DeploymentServices
 from shared.services.reporting.explain import Explanations
 from shared.services.reporting.fleet_changes import FleetChanges
 from shared.services.reporting.group_lists import GroupLists
@@ -16,10 +17,11 @@ from shared.services.reporting.rollup import RollUp
 class ReportingServices:
     """Figures and lists of groups."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._ports = services.ports
-        self._settings = services.settings
+    def __init__(self, core: Core, deployments: DeploymentServices) -> None:
+        self._core = core
+        self._deployments = deployments
+        self._ports = core.ports
+        self._settings = core.settings
 
     @cached_property
     def rollup(self) -> RollUp:
@@ -27,12 +29,12 @@ class ReportingServices:
         return RollUp(
             passes=self._ports.passes,
             fleet=self._ports.fleet,
-            rollbacks=self._services.deployments.rollbacks,
-            evaluator=self._services.deployments.evaluator,
-            pending=self._services.deployments.pending,
-            rollups=self._services.rollups,
+            rollbacks=self._deployments.rollbacks,
+            evaluator=self._deployments.evaluator,
+            pending=self._deployments.pending,
+            rollups=self._core.rollups,
             clock=self._ports.clock,
-            completions=self._services.deployments.completions,
+            completions=self._deployments.completions,
         )
 
     @cached_property
@@ -60,9 +62,9 @@ class ReportingServices:
             fleet=self._ports.fleet,
             deployments=self._ports.deployments,
             rollup=self.rollup,
-            rollups=self._services.rollups,
+            rollups=self._core.rollups,
             clock=self._ports.clock,
-            announcer=self._services.announcer,
+            announcer=self._core.announcer,
         )
 
     @cached_property
@@ -73,8 +75,8 @@ class ReportingServices:
             updates=self._ports.updates,
             fleet=self._ports.fleet,
             clock=self._ports.clock,
-            limits=self._services.settings.limits,
-            commands_per_second=self._services.settings.hub_commands_per_second,
+            limits=self._core.settings.limits,
+            commands_per_second=self._core.settings.hub_commands_per_second,
         )
 
     @cached_property

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from shared.container.services import Services
+from shared.container.core import Core
+from shared.container.updates import UpdateServices
 from shared.services.scanning.defender import DefenderResults
 from shared.services.scanning.engines import Scanning
 from shared.services.scanning.harm import HarmfulContent
@@ -15,10 +16,11 @@ from shared.services.scanning.rules import ScanRules
 class ScanningServices:
     """Malware scans."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._ports = services.ports
-        self._settings = services.settings
+    def __init__(self, core: Core, updates: UpdateServices) -> None:
+        self._core = core
+        self._updates = updates
+        self._ports = core.ports
+        self._settings = core.settings
 
     @cached_property
     def engines(self) -> Scanning:
@@ -42,7 +44,7 @@ class ScanningServices:
             harm=HarmfulContent(
                 verdicts=self._ports.verdicts,
                 updates=self._ports.updates,
-                recalls=self._services.updates.recalls,
+                recalls=self._updates.recalls,
                 clock=self._ports.clock,
             ),
         )
@@ -57,6 +59,6 @@ class ScanningServices:
             blobs=self._ports.blobs,
             queues=self._ports.queues,
             scanning=self.engines,
-            recalls=self._services.updates.recalls,
+            recalls=self._updates.recalls,
             clock=self._ports.clock,
         )

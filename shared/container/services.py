@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from shared.container.core import Core
 from shared.ports import Ports
-from shared.services.announce import Announcements, Announcer
-from shared.services.audit.trail import AuditTrail
-from shared.services.pacing import Pacer
-from shared.services.rollup_scheduler import RollupScheduler
-from shared.services.throttle import Throttle
+from shared.services.announce import Announcements
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,6 +15,7 @@ if TYPE_CHECKING:
     from shared.container.devices import DeviceServices
     from shared.container.imports import ImportServices
     from shared.container.maintenance import MaintenanceServices
+    from shared.container.overviews import OverviewServices
     from shared.container.reporting import ReportingServices
     from shared.container.scanning import ScanningServices
     from shared.container.updates import UpdateServices
@@ -33,66 +30,65 @@ class Services:
     """
 
     def __init__(self, ports: Ports, settings: Settings) -> None:
-        self.ports = ports
-        self.settings = settings
-        self.throttle = Throttle(settings.budget, time.monotonic)
-        self.announcer = Announcer(
-            ports.queues if settings.customer_topic_endpoint else None,
-            settings.rollup_delay_seconds,
-        )
-        self.audit = AuditTrail(ports.audit_log, ports.clock)
-        self.rollups = RollupScheduler(ports.queues, settings.rollup_delay_seconds, ports.clock)
-        self.command_pacer = Pacer(settings.hub_commands_per_second)
-        self.read_pacer = Pacer(settings.hub_reads_per_second)
+        self.core = core = Core(ports, settings)
+        self.ports, self.settings, self.throttle = core.ports, core.settings, core.throttle
+        self.announcer, self.audit, self.rollups = core.announcer, core.audit, core.rollups
 
     @cached_property
     def imports(self) -> ImportServices:
         """From a request or a drop to a published update."""
         from shared.container.imports import ImportServices
 
-        return ImportServices(self)
+        return ImportServices(self.core, self.scanning, self.updates)
 
     @cached_property
     def scanning(self) -> ScanningServices:
         """Malware scans."""
         from shared.container.scanning import ScanningServices
 
-        return ScanningServices(self)
+        return ScanningServices(self.core, self.updates)
 
     @cached_property
     def updates(self) -> UpdateServices:
         """Published updates."""
         from shared.container.updates import UpdateServices
 
-        return UpdateServices(self)
+        return UpdateServices(self.core)
 
     @cached_property
     def devices(self) -> DeviceServices:
         """Devices and their events."""
         from shared.container.devices import DeviceServices
 
-        return DeviceServices(self)
+        return DeviceServices(self.core, self.updates)
 
     @cached_property
     def deployments(self) -> DeploymentServices:
         """Deployments and the twins that they ask devices through."""
         from shared.container.deployments import DeploymentServices
 
-        return DeploymentServices(self)
+        return DeploymentServices(self.core)
 
     @cached_property
     def reporting(self) -> ReportingServices:
         """Figures and lists of groups."""
         from shared.container.reporting import ReportingServices
 
-        return ReportingServices(self)
+        return ReportingServices(self.core, self.deployments)
+
+    @cached_property
+    def overviews(self) -> OverviewServices:
+        """An instance as a whole, and over time."""
+        from shared.container.overviews import OverviewServices
+
+        return OverviewServices(self)
 
     @cached_property
     def maintenance(self) -> MaintenanceServices:
         """Sweeps and dead letters."""
         from shared.container.maintenance import MaintenanceServices
 
-        return MaintenanceServices(self)
+        return MaintenanceServices(self.core, self.imports, self.updates)
 
     @cached_property
     def announcements(self) -> Announcements:

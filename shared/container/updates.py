@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from shared.container.services import Services
+from shared.container.core import Core
 from shared.services.updates.best_updates import BestUpdates
 from shared.services.updates.deletion import DeleteUpdate
 from shared.services.updates.lists import UpdateLists
@@ -16,10 +16,10 @@ from shared.services.updates.signing import Signing
 class UpdateServices:
     """Published updates."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._ports = services.ports
-        self._settings = services.settings
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._ports = core.ports
+        self._settings = core.settings
 
     @cached_property
     def best(self) -> BestUpdates:
@@ -67,9 +67,9 @@ class UpdateServices:
             deployments=self._ports.deployments,
             queues=self._ports.queues,
             best_updates=self.best,
-            announcer=self._services.announcer,
+            announcer=self._core.announcer,
             clock=self._ports.clock,
-            audit=self._services.audit,
+            audit=self._core.audit,
         )
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from shared.ports.audit import AuditLog
 from shared.ports.blobs import BlobFacts, Blobs, BlobSink, Staged
+from shared.ports.changes import ChangeFeed
 from shared.ports.common import ByteStream, Clock, Page, Stored
 from shared.ports.deployments import Deployments
 from shared.ports.devices import DeviceQuery, Devices, DeviceWrite, Revision
@@ -21,6 +22,7 @@ from shared.ports.recounts import Correction, Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import JudgedContent, RuleScanner, Sample, Scanner, Verdicts
 from shared.ports.tokens import Tokens
+from shared.ports.trends import Trends
 from shared.ports.updates import Updates
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "BlobSink",
     "Blobs",
     "ByteStream",
+    "ChangeFeed",
     "Clock",
     "Correction",
     "Counters",
@@ -70,6 +73,7 @@ __all__ = [
     "Staged",
     "Stored",
     "Tokens",
+    "Trends",
     "TwinSource",
     "Updates",
     "Verdicts",

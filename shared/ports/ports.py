@@ -7,6 +7,7 @@ from typing import Protocol
 
 from shared.ports.audit import AuditLog
 from shared.ports.blobs import Blobs
+from shared.ports.changes import ChangeFeed
 from shared.ports.common import Clock
 from shared.ports.deployments import Deployments
 from shared.ports.devices import Devices
@@ -25,6 +26,7 @@ from shared.ports.recounts import Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import RuleScanner, Scanner, Verdicts
 from shared.ports.tokens import Tokens
+from shared.ports.trends import Trends
 from shared.ports.updates import Updates
 
 
@@ -35,6 +37,8 @@ class Ports(Protocol):
     def audit_log(self) -> AuditLog: ...
     @property
     def blobs(self) -> Blobs: ...
+    @property
+    def change_feed(self) -> ChangeFeed: ...
     @property
     def clock(self) -> Clock: ...
     @property
@@ -83,6 +87,8 @@ class Ports(Protocol):
     def signer(self) -> Signer: ...
     @property
     def tokens(self) -> Tokens: ...
+    @property
+    def trends(self) -> Trends: ...
     @property
     def updates(self) -> Updates: ...
     @property

@@ -106,10 +106,10 @@ async def test_counters_of_the_store_are_those_of_its_rows(product: Product) -> 
 
 async def test_poison_of_the_store_is_listed_and_replayed(product: Product) -> None:
     (listed,) = await poison(product, "list")
-    assert listed["place"] == "reconcile"
+    assert listed["queue"] == "reconcile"
 
     async with product.fleet("south", "fan"):
-        assert [one["replayed"] for one in await poison(product, "replay")] == [1]
+        assert [one["replayedCount"] for one in await poison(product, "replay")] == [1]
 
         await product.until_counts("south", "poisoned", succeeded=1)
 

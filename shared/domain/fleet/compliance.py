@@ -149,6 +149,14 @@ def failing_counts(cells: Mapping[Cell, int]) -> dict[str, int]:
     return _by_prefix(cells, failing_cell(""))
 
 
+def installed_counts(cells: Mapping[Cell, int]) -> dict[UpdateId | None, int]:
+    """Devices by installed update; None is no update, or none that could be read."""
+    found: Counter[UpdateId | None] = Counter()
+    for installed, _, count in _installed_cells(cells):
+        found[installed] += count
+    return found
+
+
 def _by_prefix(cells: Mapping[Cell, int], prefix: str) -> dict[str, int]:
     return {
         cell.removeprefix(prefix): count

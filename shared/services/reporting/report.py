@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from shared.domain.errors import NotFound
 from shared.domain.fleet.compliance import (
@@ -24,6 +25,9 @@ from shared.domain.fleet.deployment import Deployment, DeploymentState, in_force
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Clock, Deployments, Fleet, KnownClass, Rollup
 from shared.services.reporting.device_classes import no_class
+
+OverallState = Literal["Active", "ActiveWithSubgroupFailures", "Failed", "Inactive", "Canceled"]
+"""State of a deployment for all of its classes, in the words of the API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +137,18 @@ class Reports:
         if deployment is None:
             raise _no_deployment(group, deployment_id)
         rollup = (await self.fleet.rollups(instance, group)).get(group)
-        return deployment, self._statuses(
+        return deployment, self.statuses(
             deployment, deployments, rollup, await self.fleet.classes(instance)
         )
 
-    def _statuses(
+    def statuses(
         self,
         deployment: Deployment,
         deployments: Sequence[Deployment],
         rollup: Rollup | None,
         classes: Sequence[KnownClass],
     ) -> list[SubgroupStatus]:
+        """How a deployment stands, by device class; `deployments` are those of its group."""
         now = self.clock.now()
         found = []
         for known in classes:
@@ -175,6 +180,15 @@ class Reports:
         if rollup is None:
             raise NotFound(f"Group '{group}' does not exist.", target="groupId")
         return rollup
+
+
+def overall_state(statuses: Sequence[SubgroupStatus]) -> OverallState:
+    """The state of a deployment from those of its classes, in the words of the API."""
+    states = {status.state for status in statuses}
+    if DeploymentState.ACTIVE in states or not states:
+        failed = any(status.counts.failed for status in statuses)
+        return "ActiveWithSubgroupFailures" if failed else "Active"
+    return (states - {DeploymentState.INACTIVE} or states).pop().value
 
 
 def _no_deployment(group: str, deployment_id: str) -> NotFound:

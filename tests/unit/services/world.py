@@ -20,6 +20,7 @@ from shared.domain.updates.update_id import UpdateId
 from shared.settings import Settings
 from shared.topology import SCAN_REQUEST
 from tests.fakes.audit import MemoryAudit
+from tests.fakes.trends import MemoryTrends
 from tests.memory import (
     Crash,
     Faults,
@@ -77,6 +78,7 @@ class World:
         self.log_collections = MemoryLogCollections()
         self.budget = MemoryHubBudget(self.clock)
         self.audit_log = MemoryAudit()
+        self.trends = MemoryTrends()
         self.recounts = MemoryRecounts()
         self.rebuild()
 
@@ -107,6 +109,7 @@ class World:
             rule_scanner=None,
             scanners=[around(self.scanner)],
             sealer=MemorySealer(),
+            trends=around(self.trends),
             updates=around(self.updates),
             verdicts=around(self.verdicts),
         )
@@ -131,7 +134,10 @@ class World:
         self.device_lists = services.devices.lists
         self.collect_logs = services.devices.log_collections
         self.import_devices = services.devices.registry_sync
-        self.fan_outs = services.deployments.fan_outs
+        self.fan_outs, self.evaluator = (
+            services.deployments.fan_outs,
+            services.deployments.evaluator,
+        )
         self.deploy, self.reconcile = services.deployments.deploy, services.deployments.reconcile
         self.rollup, self.reports = services.reporting.rollup, services.reporting.reports
         self.fleet_changes = services.reporting.changes

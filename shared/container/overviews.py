@@ -1,0 +1,71 @@
+"""What operators read of an instance as a whole, and over time."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from shared.container.services import Services
+from shared.services.reporting.attention import Attention
+from shared.services.reporting.deployment_overview import DeploymentOverviews
+from shared.services.reporting.installed import InstalledUpdates
+from shared.services.reporting.search import Search
+from shared.services.reporting.trends import TrendRecords
+
+
+class OverviewServices:
+    """What operators read of an instance as a whole, and over time."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._ports = services.ports
+
+    @cached_property
+    def attention(self) -> Attention:
+        """What needs attention."""
+        return Attention(
+            fleet=self._ports.fleet,
+            updates=self._ports.updates,
+            operations=self._ports.operations,
+            recounts=self._ports.recounts,
+            clock=self._ports.clock,
+        )
+
+    @cached_property
+    def deployments(self) -> DeploymentOverviews:
+        """Deployments across groups."""
+        return DeploymentOverviews(
+            fleet=self._ports.fleet,
+            deployments=self._ports.deployments,
+            reports=self._services.reporting.reports,
+            clock=self._ports.clock,
+        )
+
+    @cached_property
+    def installed(self) -> InstalledUpdates:
+        """Installed updates and the usage of each."""
+        return InstalledUpdates(
+            fleet=self._ports.fleet,
+            updates=self._ports.updates,
+            deployments=self._ports.deployments,
+        )
+
+    @cached_property
+    def search(self) -> Search:
+        """One search over everything."""
+        return Search(
+            devices=self._ports.devices,
+            fleet=self._ports.fleet,
+            deployments=self._ports.deployments,
+            updates=self._ports.updates,
+        )
+
+    @cached_property
+    def trends(self) -> TrendRecords:
+        """Figures over time."""
+        return TrendRecords(
+            trends=self._ports.trends,
+            fleet=self._ports.fleet,
+            deployments=self._ports.deployments,
+            operations=self._ports.operations,
+            clock=self._ports.clock,
+        )

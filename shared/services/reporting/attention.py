@@ -1,0 +1,164 @@
+"""What needs an operator: causes with how many devices each concerns; from counters alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from shared.domain.fleet.compliance import connections, failing_counts, installed_counts
+from shared.domain.fleet.failure import failure_counted_as
+from shared.domain.operation import OperationStatus
+from shared.ports import Clock, Fleet, Operations, Recounts, Updates
+from shared.services.operations import operation_id
+
+SILENT_DAYS = 7
+"""A device that has not reported for so long, and is not known to be connected, is silent."""
+_RECENT_DAYS = 7
+_MOST_IMPORTS = 200
+_MOST_RECALLED = 200
+
+
+class Cause(StrEnum):
+    """Why something needs attention."""
+
+    FAILED = "Failed"
+    SILENT = "Silent"
+    REFUSED_IMPORT = "RefusedImport"
+    RECALLED = "RecalledInstalled"
+    DRIFT = "CounterDrift"
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionItem:
+    """One thing to look at: `count` devices, or other things where `counts_devices` is False.
+
+    `code` is a failure's code or the error's; `subject` the update or operation that it is about.
+    """
+
+    cause: Cause
+    message: str
+    next_step: str
+    count: int
+    code: str | None = None
+    subject: str | None = None
+    counts_devices: bool = True
+
+
+@dataclass(slots=True)
+class Attention:
+    """Collects what needs attention in an instance: a few table calls, whatever the fleet."""
+
+    fleet: Fleet
+    updates: Updates
+    operations: Operations
+    recounts: Recounts
+    clock: Clock
+
+    async def items(self, instance: str) -> list[AttentionItem]:
+        """Everything, what concerns most devices first."""
+        rollups = await self.fleet.rollups(instance)
+        rows = [cells for rollup in rollups.values() for cells in rollup.counts.values()]
+        failing: Counter[str] = Counter()
+        installed: Counter[str] = Counter()
+        for cells in rows:
+            failing.update(failing_counts(cells))
+            installed.update(
+                {str(update): count for update, count in installed_counts(cells).items()}
+            )
+        found = [
+            *_failed(failing),
+            *self._silent(connections(rows).heard),
+            *await self._recalled(instance, installed),
+            *await self._refused_imports(instance),
+            *await self._drifted(instance),
+        ]
+        return sorted(found, key=lambda item: (not item.counts_devices, -item.count))
+
+    def _silent(self, heard: Mapping[str, int]) -> Sequence[AttentionItem]:
+        limit = self._days_ago(SILENT_DAYS)[:10]
+        count = sum(number for day, number in heard.items() if day and day < limit)
+        if not count:
+            return []
+        return [
+            AttentionItem(
+                cause=Cause.SILENT,
+                message=f"They have reported nothing for {SILENT_DAYS} days or more.",
+                next_step="Look whether they have power and a connection, or delete them.",
+                count=count,
+            )
+        ]
+
+    async def _recalled(self, instance: str, installed: Counter[str]) -> list[AttentionItem]:
+        page = await self.updates.list(instance, is_deployable=False, size=_MOST_RECALLED)
+        return [
+            AttentionItem(
+                cause=Cause.RECALLED,
+                message=f"They have an update that was recalled: {update.recall.reason}",
+                next_step="Deploy another version to them.",
+                count=installed[str(update.update_id)],
+                subject=str(update.update_id),
+            )
+            for update in (item.value for item in page.items)
+            if update.recall is not None and installed[str(update.update_id)]
+        ]
+
+    async def _refused_imports(self, instance: str) -> list[AttentionItem]:
+        since = operation_id(self._days_ago(_RECENT_DAYS), "")
+        page = await self.operations.list(
+            instance, None, size=_MOST_IMPORTS, kind="import", newer_than=since
+        )
+        counts: Counter[str] = Counter()
+        for stored in page.items:
+            failure = stored.value.failure
+            if stored.value.status is OperationStatus.FAILED and failure is not None:
+                counts[failure.inner.code if failure.inner else failure.code] += 1
+        counts.pop("ImportCanceled", None)
+        return [
+            AttentionItem(
+                cause=Cause.REFUSED_IMPORT,
+                message=f"Imports were refused as {code} in the last {_RECENT_DAYS} days.",
+                next_step="Read the error of the operation and import again.",
+                count=count,
+                code=code,
+                counts_devices=False,
+            )
+            for code, count in counts.items()
+        ]
+
+    async def _drifted(self, instance: str) -> list[AttentionItem]:
+        since = self._days_ago(1)
+        count = sum(item.drifted_at > since for item in await self.recounts.list(instance))
+        if not count:
+            return []
+        return [
+            AttentionItem(
+                cause=Cause.DRIFT,
+                message="Counters were found wrong in the last day, and put right.",
+                next_step="Find out who writes to the service's tables besides it.",
+                count=count,
+                counts_devices=False,
+            )
+        ]
+
+    def _days_ago(self, days: int) -> str:
+        now = datetime.fromisoformat(self.clock.now())
+        return (now - timedelta(days=days)).isoformat(timespec="microseconds")
+
+
+def _failed(failing: Counter[str]) -> list[AttentionItem]:
+    found = []
+    for code, count in failing.items():
+        failure = failure_counted_as(code)
+        found.append(
+            AttentionItem(
+                cause=Cause.FAILED,
+                message=failure.message,
+                next_step=failure.next_step,
+                count=count,
+                code=failure.code,
+            )
+        )
+    return found
