@@ -1,5 +1,6 @@
 """Queue triggers: read the message, call one service."""
 
+import functools
 from collections.abc import Awaitable, Callable
 
 import azure.functions as func
@@ -8,7 +9,7 @@ from functions.events import replay
 from shared import messages
 from shared.container import container
 from shared.domain.errors import DeviceUpdateError
-from shared.topology import STATE_CONNECTION
+from shared.topology import STATE_CONNECTION, Queue
 
 bp = func.Blueprint()
 
@@ -16,28 +17,57 @@ _LAST_DELIVERY = 5
 """`maxDequeueCount` of host.json: after this delivery a message would become poison."""
 
 
-@bp.queue_trigger(arg_name="message", queue_name="import", connection=STATE_CONNECTION)
+Handler = Callable[[func.QueueMessage], Awaitable[None]]
+
+
+def _on(queue: Queue) -> Callable[[Handler], Handler]:
+    """Have the messages of a queue handled; why the last delivery of one fails is kept.
+
+    After that delivery the host moves the message to a poison queue, and says nowhere why.
+    """
+
+    def declare(handler: Handler) -> Handler:
+        @functools.wraps(handler)
+        async def run(message: func.QueueMessage) -> None:
+            try:
+                await handler(message)
+            except Exception as error:
+                if (message.dequeue_count or 0) >= _LAST_DELIVERY:
+                    body = message.get_body().decode("utf-8", "replace")
+                    await container().maintenance.failure_notes.write(queue, body, error)
+                raise
+
+        trigger = bp.queue_trigger(
+            arg_name="message", queue_name=queue, connection=STATE_CONNECTION
+        )
+        trigger(run)
+        return run
+
+    return declare
+
+
+@_on("import")
 async def fetch_import(message: func.QueueMessage) -> None:
     """Fetch what an import names into quarantine."""
     order = _read(messages.FetchImport, message)
     await container().imports.fetch.run(order.instance, order.operation)
 
 
-@bp.queue_trigger(arg_name="message", queue_name="scan", connection=STATE_CONNECTION)
+@_on("scan")
 async def go_on_scanning(message: func.QueueMessage) -> None:
     """Look whether the verdicts have come that an import waits for."""
     order = _read(messages.ScanImport, message)
     await container().imports.scan.run(order.instance, order.operation)
 
 
-@bp.queue_trigger(arg_name="message", queue_name="publish", connection=STATE_CONNECTION)
+@_on("publish")
 async def publish_import(message: func.QueueMessage) -> None:
     """Publish what was scanned."""
     order = _read(messages.PublishImport, message)
     await container().imports.publish.run(order.instance, order.operation)
 
 
-@bp.queue_trigger(arg_name="message", queue_name="delete", connection=STATE_CONNECTION)
+@_on("delete")
 async def run_update_deletion(message: func.QueueMessage) -> None:
     """Delete an update and what it alone needed."""
     order = _read(messages.DeleteUpdate, message)
@@ -49,13 +79,13 @@ async def run_update_deletion(message: func.QueueMessage) -> None:
     )
 
 
-@bp.queue_trigger(arg_name="message", queue_name="recall", connection=STATE_CONNECTION)
+@_on("recall")
 async def stop_recalled_update(message: func.QueueMessage) -> None:
     """Stop whatever hands out a recalled update."""
     await container().updates.recalls.run(_read(messages.StopRecalled, message))
 
 
-@bp.queue_trigger(arg_name="message", queue_name="rescan", connection=STATE_CONNECTION)
+@_on("rescan")
 async def rescan(message: func.QueueMessage) -> None:
     """Scan one published file again."""
     order = _read(messages.RescanStep, message)
@@ -67,13 +97,13 @@ async def rescan(message: func.QueueMessage) -> None:
     )
 
 
-@bp.queue_trigger(arg_name="message", queue_name="fanout", connection=STATE_CONNECTION)
+@_on("fanout")
 async def fan_out(message: func.QueueMessage) -> None:
     """Hand out the work of a new or changed deployment."""
     await container().deployments.fan_outs.run(_read(messages.FanOut, message))
 
 
-@bp.queue_trigger(arg_name="message", queue_name="reconcile", connection=STATE_CONNECTION)
+@_on("reconcile")
 async def reconcile(message: func.QueueMessage) -> None:
     """Bring the twins of some devices, or of a group in one bucket, to what they should ask for."""
     order = _read(messages.Reconcile, message)
@@ -84,7 +114,7 @@ async def reconcile(message: func.QueueMessage) -> None:
         await app.deployments.reconcile.run(order)
 
 
-@bp.queue_trigger(arg_name="message", queue_name="rollup", connection=STATE_CONNECTION)
+@_on("rollup")
 async def roll_up(message: func.QueueMessage) -> None:
     """Sum up the counters of a group."""
     app, order = container(), _read(messages.RollUp, message)
@@ -92,13 +122,13 @@ async def roll_up(message: func.QueueMessage) -> None:
     await app.overviews.trends.record_progress(order.instance, order.group)
 
 
-@bp.queue_trigger(arg_name="message", queue_name="resign", connection=STATE_CONNECTION)
+@_on("resign")
 async def resign(message: func.QueueMessage) -> None:
     """Sign published updates anew, and hand the signatures to devices that still need them."""
     await container().updates.resign.run(_read(messages.Resign, message))
 
 
-@bp.queue_trigger(arg_name="message", queue_name="registry", connection=STATE_CONNECTION)
+@_on("registry")
 async def run_device_import(message: func.QueueMessage) -> None:
     """Read one page of the registry."""
     order = _read(messages.RegistryStep, message)
@@ -110,20 +140,20 @@ async def run_device_import(message: func.QueueMessage) -> None:
     )
 
 
-@bp.queue_trigger(arg_name="message", queue_name="logs", connection=STATE_CONNECTION)
+@_on("logs")
 async def ask_for_logs(message: func.QueueMessage) -> None:
     """Ask the devices of a log collection."""
     order = _read(messages.CollectLogs, message)
     await container().devices.log_collections.run(order.instance, order.collection)
 
 
-@bp.queue_trigger(arg_name="message", queue_name="replay", connection=STATE_CONNECTION)
+@_on("replay")
 async def replay_events(message: func.QueueMessage) -> None:
     """Handle events that Event Grid has given up delivering, as if it had delivered them."""
     await replay(_read(messages.ReplayEvents, message).blob)
 
 
-@bp.queue_trigger(arg_name="message", queue_name="announce", connection=STATE_CONNECTION)
+@_on("announce")
 async def announce(message: func.QueueMessage) -> None:
     """Publish events that are written down."""
     await container().announcements.run(_read(messages.Announce, message))

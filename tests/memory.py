@@ -1289,16 +1289,16 @@ class MemoryVerdicts:
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str, bool, str], tuple[Verdict, str]] = {}
 
-    async def on(self, instance: str, sha256: str, *, is_opaque: bool) -> Sequence[Verdict]:
+    async def on(self, instance: str, sha256: str, *, may_be_delta: bool) -> Sequence[Verdict]:
         await asyncio.sleep(0)
-        wanted = (instance, _hex(sha256), is_opaque)
+        wanted = (instance, _hex(sha256), may_be_delta)
         return [verdict for place, (verdict, _) in self._rows.items() if place[:3] == wanted]
 
     async def put(
-        self, instance: str, sha256: str, verdict: Verdict, *, is_opaque: bool, at: str
+        self, instance: str, sha256: str, verdict: Verdict, *, may_be_delta: bool, at: str
     ) -> None:
         await asyncio.sleep(0)
-        self._rows[instance, _hex(sha256), is_opaque, verdict.engine] = (verdict, at)
+        self._rows[instance, _hex(sha256), may_be_delta, verdict.engine] = (verdict, at)
 
     async def list(self, instance: str, token: str | None = None) -> Page[JudgedContent]:
         await asyncio.sleep(0)

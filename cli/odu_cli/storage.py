@@ -1,4 +1,4 @@
-"""The storage of a service, for the commands that need more than its REST API."""
+"""The storage of a service, for the commands about keys: they need more than its REST API."""
 
 from __future__ import annotations
 
@@ -28,11 +28,6 @@ class ServiceStorage:
     """Blob endpoint of the content account."""
     queues_url: str = ""
     """Queue endpoint of the state account."""
-
-    @property
-    def tables_url(self) -> str:
-        """Table endpoint of the state account: its addresses differ in the service's name alone."""
-        return self.queues_url.replace(".queue.", ".table.", 1)
 
     def credential(self) -> Any:
         """The operator's identity, for blocking SDK clients; None with a connection string."""

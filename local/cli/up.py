@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.cli.options import DEFAULT_STATE, fail, parser
-from local.stack.errors import StackError
-from local.stack.running import import_path, up_command
+from local.stack.errors import AlreadyRunning, NotRunning, StackError
+from local.stack.running import Stack, import_path, up_command
 from local.stack.state import StateDirectory
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import BinaryIO
 
 _DESCRIPTION = """\
@@ -37,8 +38,12 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     given = _parse(arguments)
     if given.ephemeral:
-        given.state, given.remove_state = Path(tempfile.mkdtemp(prefix="odu-")), True
-    state = StateDirectory(given.state.resolve())
+        if given.state is None:
+            given.state = Path(tempfile.mkdtemp(prefix="odu-"))
+        elif given.state.exists() and (not given.state.is_dir() or any(given.state.iterdir())):
+            return fail(f"{given.state} is not empty: --ephemeral would remove what is in it")
+        given.remove_state = True
+    state = StateDirectory((given.state or DEFAULT_STATE).resolve())
     if given.detach:
         return _detach(given, state)
     try:
@@ -51,18 +56,17 @@ def main(arguments: list[str]) -> int:
 def _parse(arguments: list[str]) -> argparse.Namespace:
     up = parser("up", _DESCRIPTION)
     up.epilog = _EXIT_CODES
-    where = up.add_mutually_exclusive_group()
-    where.add_argument(
+    up.add_argument(
         "--state",
         type=Path,
-        default=DEFAULT_STATE,
         metavar="DIR",
-        help="where keys, ports, data and logs are kept (default: %(default)s)",
+        help=f"where keys, ports, data and logs are kept (default: {DEFAULT_STATE})",
     )
-    where.add_argument(
+    up.add_argument(
         "--ephemeral",
         action="store_true",
-        help="use a temporary state directory and remove it at the end",
+        help="start with no state, in a temporary directory or in an empty or new --state DIR, "
+        "and remove it at the end",
     )
     up.add_argument(
         "--detach", action="store_true", help="return once ready; stop it with ./odu down"
@@ -82,7 +86,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="NAME",
-        help="a further instance besides 'local', with a hub of its own; may be repeated",
+        help="a further instance besides 'local', with a hub of its own; may be repeated; later "
+        "starts with the same state keep it",
     )
     up.add_argument("--leash", action="store_true", help=argparse.SUPPRESS)
     up.add_argument("--remove-state", action="store_true", help=argparse.SUPPRESS)
@@ -113,11 +118,28 @@ def _run(given: argparse.Namespace, state: StateDirectory) -> int:
     options = Options(given.sku, given.units, given.throttle, given.port, further)
     try:
         run(state, options, ProgressLines(), _announce, leash=given.leash)
+    except AlreadyRunning as error:
+        return fail(f"{error}{_missing_instances(state, further)}", error.exit_code)
     except StackError as error:
         return fail(error, error.exit_code)
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _missing_instances(state: StateDirectory, wanted: Sequence[str]) -> str:
+    """How to get the instances that the running stack lacks."""
+    try:
+        missing = [name for name in wanted if name not in Stack.load(state.path).hubs]
+    except NotRunning:  # it is starting or stopping
+        missing = list(wanted)
+    if not missing:
+        return ""
+    options = " ".join(f"--instance {name}" for name in missing)
+    return (
+        f" without the instance {', '.join(missing)}; instances are made at the start: "
+        f"./odu down, then ./odu up {options}"
+    )
 
 
 def _announce(endpoint: str) -> None:

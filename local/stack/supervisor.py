@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from local.stack.certificates import ensure_certificates
 from local.stack.credentials import ensure_credentials
 from local.stack.description import describe
 from local.stack.guardian import guardian
+from local.stack.instances import keep_instances
 from local.stack.keeper import Keeper, Progress
 from local.stack.keys import ensure_keys, publish_keyring
 from local.stack.ports import free_or_zero, open_sockets, remember_ports, remembered_ports
@@ -77,6 +79,7 @@ def _prepare(
     state: StateDirectory, options: parts.Options, progress: Progress, parts_lock: int, group: int
 ) -> parts.Site:
     started = time.monotonic()
+    options = replace(options, further_instances=keep_instances(state, options.further_instances))
     demanded = {} if options.port is None else {"host": options.port}
     sockets = open_sockets(options.servers, remembered_ports(state), demanded, progress.note)
     certificate = ensure_certificates(state)

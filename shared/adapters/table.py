@@ -320,7 +320,7 @@ def remove(partition: str, row: str, etag: str) -> Operation:
 
 def _spaced(condition: str) -> str:
     """The condition with its parameters apart: the SDK finds them between blanks only."""
-    return condition.replace(")", " )")
+    return " ".join(condition.replace("(", "( ").replace(")", " )").split())
 
 
 def _entity(partition: str, row: str, properties: Row) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from shared.container.imports import ImportServices
 from shared.container.updates import UpdateServices
 from shared.services.maintenance.dead_letters import DeadLetters
 from shared.services.maintenance.event_lag import LagMeter
+from shared.services.maintenance.failure_notes import FailureNotes
 from shared.services.maintenance.orphans import Orphans
 from shared.services.maintenance.poison import Poison
 from shared.services.maintenance.retention import RetentionRuns
@@ -72,7 +73,13 @@ class MaintenanceServices:
             blobs=self._ports.blobs,
             operations=self._ports.operations,
             dead_letters=self.dead_letters,
+            notes=self.failure_notes,
         )
+
+    @cached_property
+    def failure_notes(self) -> FailureNotes:
+        """Why messages failed for good."""
+        return FailureNotes(blobs=self._ports.blobs, clock=self._ports.clock)
 
     @cached_property
     def lag_meter(self) -> LagMeter:

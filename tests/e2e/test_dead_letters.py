@@ -139,7 +139,7 @@ async def test_events_are_filtered_retried_given_up_listed_and_replayed(
             letters = await product.eventually(is_given_up)
             await tables.create_table("Devices")
 
-        assert {letter["what"] for letter in letters} == {
+        assert {letter["work"] for letter in letters} == {
             f"deliver the event {EventType.TWIN_CHANGES}"
         }
         assert {letter["reason"] for letter in letters} == {
@@ -149,7 +149,11 @@ async def test_events_are_filtered_retried_given_up_listed_and_replayed(
 
     (replayed,) = await poison(product, "replay")
 
-    assert replayed == {"place": "events", "replayed": len(letters), "dropped": 0}
+    assert replayed == {
+        "queue": "events",
+        "replayedCount": len(letters),
+        "discardedCount": 0,
+    }
 
     async def is_known() -> None:
         devices = (await product.rest.get("management/devices"))["value"]

@@ -22,6 +22,7 @@ from shared.contract.twin import StepReport, result_report, workflow_member
 from tests.packages import make_package
 from tests.product import Product
 from tests.stored.recording import INSTANCES, Recording, bring_back, of_instance
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -105,10 +106,10 @@ async def test_counters_of_the_store_are_those_of_its_rows(product: Product) -> 
 
 async def test_poison_of_the_store_is_listed_and_replayed(product: Product) -> None:
     (listed,) = await poison(product, "list")
-    assert listed["place"] == "reconcile"
+    assert listed["queue"] == "reconcile"
 
     async with product.fleet("south", "fan"):
-        assert [one["replayed"] for one in await poison(product, "replay")] == [1]
+        assert [one["replayedCount"] for one in await poison(product, "replay")] == [1]
 
         await product.until_counts("south", "poisoned", succeeded=1)
 
@@ -185,7 +186,10 @@ async def test_whole_fleet_of_the_store_is_read_again_and_counted_without_drift(
     product: Product,
 ) -> None:
     headers, _ = await product.rest.request("POST", "management/devices:import", "All")
-    ended = await product.ended(str(headers["Operation-Location"]))
 
-    assert ended["status"] == "Succeeded"
+    async def has_ended() -> None:
+        operation = await product.rest.get(str(headers["Operation-Location"]))
+        assert operation["status"] == "Succeeded"
+
+    await eventually(has_ended, seconds=200)
     assert (await product.rest.get("management/eventHealth"))["counterDrifts"] == []

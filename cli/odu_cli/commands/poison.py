@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from odu_cli.command import CommandCoroutine, Needs, Session, YesOption, command, command_group
+from odu_cli.command import CommandCoroutine, Session, YesOption, command, command_group
 from odu_cli.output import moment, plain
-
-if TYPE_CHECKING:
-    from odu_cli.poison.desk import PoisonDesk
-    from odu_cli.poison.explained import PoisonItem
+from odu_cli.rest import path
 
 app = command_group(
-    "What failed as often as it is tried. Needs more than the REST API: the storage of the "
-    "service, with --azure with your own identity.",
+    "What failed as often as it is tried: messages of work queues, and events given up.",
     "poison list",
     "poison replay --queue import",
-    "poison discard --queue events --yes",
-    "poison list --azure --content https://ACCOUNT.blob.core.windows.net",
-    "    --queues https://ACCOUNT.queue.core.windows.net",
+    "poison replay --cause SourceUnreachable",
+    "poison discard --queue reconcile --id 6f1c2d3e-... --yes",
 )
 
+_AREA = ("operations", "poison")
 QueueOption = Annotated[
     str | None,
     typer.Option(
@@ -34,91 +27,112 @@ QueueOption = Annotated[
         help="Only this one: a work queue, 'blobs' or 'events'. All by default.",
     ),
 ]
+CauseOption = Annotated[
+    str | None, typer.Option("--cause", metavar="WORD", help="Only what failed for this cause.")
+]
+IdOption = Annotated[
+    str | None,
+    typer.Option("--id", metavar="ID", help="Only the one with this id; needs --queue."),
+]
 _NOTHING = "nothing failed for good"
 
 
-@command(app, "list", needs=Needs.STORAGE)
-async def list_poison(session: Session, *, queue: QueueOption = None) -> None:
-    """List what failed for good: what it was for, and why."""
-    shown: dict[str, int] = {}
-    async with _desk(session) as desk:
-
-        async def items() -> AsyncIterator[Any]:
-            async for item in desk.list(queue):
-                shown[item.place] = shown.get(item.place, 0) + 1
-                yield item
-
-        if session.output.is_json:
-            await session.output.listing((asdict(item) async for item in items()), [], _NOTHING)
-            return
-        async for item in items():
-            print(_line(item))
-        for place, count in shown.items():
-            more = await desk.count(place) - count
-            if more > 0:
-                print(f"{place:<10} and {more} more")
-    if not shown:
-        session.output.note(_NOTHING)
-
-
-@command(app, "replay", needs=Needs.STORAGE)
-async def replay_poison(session: Session, *, queue: QueueOption = None) -> None:
-    """Try all of it again, once its cause is gone."""
-    async with _desk(session) as desk:
-        done = [each async for each in desk.replay(queue)]
+@command(app, "list")
+async def list_poison(
+    session: Session, *, queue: QueueOption = None, cause: CauseOption = None
+) -> None:
+    """List what failed for good: what it was for, and why; of each queue the first 32."""
+    found = (await session.rest.get(path(*_AREA, queue=queue)))["value"]
+    chosen = [item for item in found if cause in (None, item["cause"])]
     if session.output.is_json:
-        session.output.document([asdict(each) for each in done])
+        session.output.document(chosen)
         return
-    for each in done:
-        over = f", {each.dropped} dropped: there is nothing left to do" * bool(each.dropped)
-        print(f"{each.place:<10} {each.replayed} set going again{over}")
-    if not done:
+    for item in chosen:
+        print(_lines(item))
+    if not chosen:
         session.output.note(_NOTHING)
 
 
-@command(app, "discard", needs=Needs.STORAGE)
+@command(app, "replay")
+async def replay_poison(
+    session: Session,
+    *,
+    queue: QueueOption = None,
+    cause: CauseOption = None,
+    identity: IdOption = None,
+) -> None:
+    """Try it again, once its cause is gone; what is over is discarded."""
+    _check(queue, cause, identity)
+    if identity is not None and queue is not None:
+        done = await _one(session, "POST", f"{path(*_AREA, queue, identity)}:replay")
+    else:
+        done = await _many(session, "replay", queue, cause)
+    _tell(session, done)
+
+
+@command(app, "discard")
 def discard_poison(
     session: Session,
     *,
     queue: QueueOption = None,
-    identity: Annotated[
-        str | None, typer.Option("--id", metavar="ID", help="Only what has this id in the list.")
-    ] = None,
+    cause: CauseOption = None,
+    identity: IdOption = None,
     yes: YesOption = False,
 ) -> CommandCoroutine:
     """Delete it for good; the work that it asked for is not done."""
-    what = f"what has the id {identity}" if identity else "everything that failed for good"
+    _check(queue, cause, identity)
+    what = f"the message {identity}" if identity else "what failed for good"
     place = f" in {queue}" if queue else ""
-    session.confirm(f"Discard {what}{place}?", is_confirmed=yes)
+    reason = f" for {cause}" if cause else ""
+    session.confirm(f"Discard {what}{place}{reason}?", is_confirmed=yes)
 
     async def work() -> None:
-        async with _desk(session) as desk:
-            done = [each async for each in desk.discard(queue, identity)]
-        if session.output.is_json:
-            session.output.document([asdict(each) for each in done])
-            return
-        for each in done:
-            print(f"{each.place:<10} {each.discarded} discarded")
-        if not done:
-            session.output.note(_NOTHING if identity is None else "there is nothing with this id")
+        if identity is not None and queue is not None:
+            done = await _one(session, "DELETE", path(*_AREA, queue, identity))
+        else:
+            done = await _many(session, "discard", queue, cause)
+        _tell(session, done)
 
     return work()
 
 
-@asynccontextmanager
-async def _desk(session: Session) -> AsyncIterator[PoisonDesk]:
-    from odu_cli.poison.desk import PoisonDesk
-    from odu_cli.poison.storage import open_poison_storage
-
-    async with open_poison_storage(session.storage.resolve()) as storage:
-        yield PoisonDesk(storage)
+def _check(queue: str | None, cause: str | None, identity: str | None) -> None:
+    if identity is not None and (queue is None or cause is not None):
+        raise typer.BadParameter("--id needs --queue, and takes no --cause")
 
 
-def _line(item: PoisonItem) -> str:
-    about = ", ".join(f"{name} {plain(value)}" for name, value in item.about.items())
-    reason = plain(item.reason) if item.reason else "see the log of the service"
-    over = " (over: a replay drops it)" if item.is_over else ""
+async def _one(session: Session, method: str, address: str) -> list[Any]:
+    _, found = await session.rest.request(method, address)
+    return list(found["value"])
+
+
+async def _many(session: Session, action: str, queue: str | None, cause: str | None) -> list[Any]:
+    chosen = {"queue": queue, "cause": cause}
+    body = {name: value for name, value in chosen.items() if value is not None}
+    _, found = await session.rest.request("POST", f"{path(*_AREA)}:{action}", body)
+    return list(found["value"])
+
+
+def _tell(session: Session, done: list[Any]) -> None:
+    if session.output.is_json:
+        session.output.document(done)
+        return
+    for item in done:
+        parts = [(item["replayedCount"], "set going again"), (item["discardedCount"], "discarded")]
+        counts = ", ".join(f"{count} {word}" for count, word in parts if count)
+        print(f"{plain(item['queue']):<10} {counts}")
+    if not done:
+        session.output.note(_NOTHING)
+
+
+def _lines(item: Any) -> str:
+    about = ", ".join(f"{name} {plain(value)}" for name, value in item["about"].items())
+    reason = plain(item.get("reason") or "no cause is known; the log of the service may tell")
+    over = " (over: there is nothing left to do)" if item["isOver"] else ""
+    margin = " " * 10
     return (
-        f"{item.place:<10} {moment(item.at)}  {item.what}: {about}\n"
-        f"{'':<10} {reason}{over}\n{'':<10} id {plain(item.id)}"
+        f"{plain(item['queue']):<10} {moment(item.get('putDateTime'))}  "
+        f"{plain(item['work'])}: {about}\n"
+        f"{margin} {reason}{over}\n"
+        f"{margin} cause {plain(item['cause'])}, id {plain(item['id'])}"
     )

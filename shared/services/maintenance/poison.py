@@ -18,6 +18,7 @@ from shared.domain.errors import InvalidInput
 from shared.domain.operation import Operation
 from shared.ports import Blobs, DeadMessage, Operations, PoisonQueues, Queues
 from shared.services.maintenance.dead_letters import DeadLetters
+from shared.services.maintenance.failure_notes import FOLDER, FailureNotes
 from shared.services.paging import every
 from shared.topology import QUEUES, Queue
 
@@ -97,6 +98,7 @@ class Poison:
     blobs: Blobs
     operations: Operations
     dead_letters: DeadLetters
+    notes: FailureNotes
 
     async def list(self, place: str | None = None) -> AsyncIterator[PoisonItem]:
         """What failed for good, of one place or of all.
@@ -163,6 +165,7 @@ class Poison:
             else:
                 dropped += 1
             await self.poison.delete(message)
+            await self.notes.remove(place, message.text)
         for message in passed:
             await self.poison.release(message)
         return Replayed(place, replayed, dropped)
@@ -179,7 +182,8 @@ class Poison:
 
     async def _letters(self) -> AsyncIterator[str]:
         async for item in every(lambda token: self.blobs.list("deadletter", "", token)):
-            yield item.name
+            if not item.name.startswith(FOLDER):
+                yield item.name
 
     async def _of_message(self, place: str, message: DeadMessage) -> PoisonItem:
         body = _body(message)
@@ -191,16 +195,18 @@ class Poison:
         if not body:
             what += " (the message is not one of ours)"
         operation = await self._operation(about)
+        note = await self.notes.read(place, message.text)
         if operation is None:
             return PoisonItem(
                 place=place,
                 what=what,
                 about=about,
                 at=message.inserted_at,
-                reason=None,
+                reason=f"{note.code}: {note.message}" if note else None,
                 identity=message.identity,
+                cause=note.code if note else UNKNOWN,
             )
-        failure = operation.failure or operation.last_error
+        failure = operation.failure or operation.last_error or note
         return PoisonItem(
             place=place,
             what=what,

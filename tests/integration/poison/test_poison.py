@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from odu_cli.poison.desk import Discarded, PoisonDesk, Replayed
-from odu_cli.poison.explained import PoisonItem
-from odu_cli.poison.storage import open_poison_storage
-from odu_cli.storage import ServiceStorage
 from shared.adapters.blobs import AzureBlobs
+from shared.adapters.poison_queues import AzurePoisonQueues
+from shared.adapters.queues import AzureQueues
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
 from shared.adapters.table_operations import TableOperations
 from shared.domain.errors import DependencyFailed, InvalidInput, NotFound
 from shared.domain.operation import Failure, Operation, OperationStatus, Stage
 from shared.services.maintenance.dead_letters import DeadLetters
+from shared.services.maintenance.failure_notes import FailureNotes
+from shared.services.maintenance.poison import Poison, PoisonItem, Replayed
 from shared.settings import Connection
 from shared.topology import QUEUES
 from tests.azurite import start_azurite
@@ -37,7 +37,8 @@ class Site:
     accounts: StorageAccounts
     blobs: AzureBlobs
     operations: TableOperations
-    poison: PoisonDesk
+    poison: Poison
+    notes: FailureNotes
 
     async def put(self, queue: str, body: Mapping[str, Any] | str) -> None:
         content = body if isinstance(body, str) else base64.b64encode(json.dumps(body).encode())
@@ -58,16 +59,7 @@ class Site:
         identity = f"op{next(_numbers)}"
         status = changes.pop("status", OperationStatus.RUNNING)
         stage = changes.pop("stage", Stage.FETCH)
-        operation = Operation(
-            operation_id=identity,
-            kind="import",
-            status=status,
-            stage=stage,
-            created_at=NOW,
-            changed_at=NOW,
-            trace_id="trace",
-            **changes,
-        )
+        operation = Operation(identity, "import", status, stage, NOW, NOW, "trace", **changes)
         await self.operations.add("factory", operation)
         return identity
 
@@ -79,30 +71,33 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-async def storage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServiceStorage]:
+async def account(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StorageAccounts]:
     async with start_azurite(tmp_path_factory.mktemp("azurite")) as azurite:
-        yield ServiceStorage(azurite.connection_string)
-
-
-@pytest.fixture(scope="module")
-async def account(storage: ServiceStorage) -> AsyncIterator[StorageAccounts]:
-    connection = Connection(connection_string=storage.connection_string)
-    accounts = StorageAccounts(connection, connection, lambda: None)
-    for container in ("imports", "quarantine", "deadletter"):
-        await accounts.blobs.create_container(container)
-    for queue in QUEUES:
-        await accounts.queues.create_queue(queue)
-    await accounts.tables.create_table("Operations")
-    yield accounts
-    await accounts.close()
+        connection = Connection(connection_string=azurite.connection_string)
+        accounts = StorageAccounts(connection, connection, lambda: None)
+        for container in ("imports", "quarantine", "deadletter"):
+            await accounts.blobs.create_container(container)
+        for queue in QUEUES:
+            await accounts.queues.create_queue(queue)
+        await accounts.tables.create_table("Operations")
+        yield accounts
+        await accounts.close()
 
 
 @pytest.fixture
-async def site(account: StorageAccounts, storage: ServiceStorage) -> AsyncIterator[Site]:
+async def site(account: StorageAccounts) -> AsyncIterator[Site]:
     blobs = AzureBlobs(account, 1.0)
     operations = TableOperations(Table(account, "Operations"))
-    async with open_poison_storage(storage) as opened:
-        yield Site(account, blobs, operations, PoisonDesk(opened))
+    notes = FailureNotes(blobs=blobs, clock=StoppedClock())
+    poison = Poison(
+        poison=AzurePoisonQueues(account),
+        queues=AzureQueues(account),
+        blobs=blobs,
+        operations=operations,
+        dead_letters=DeadLetters(blobs),
+        notes=notes,
+    )
+    yield Site(account, blobs, operations, poison, notes)
     async for queue in account.queues.list_queues():
         await account.queues.get_queue_client(str(queue.name)).clear_messages()
     await blobs.delete_all("deadletter", "")
@@ -264,18 +259,85 @@ async def test_unknown_queue_is_refused_with_the_names_there_are(site: Site) -> 
         await site.listed("nowhere")
 
 
-async def test_discard_takes_away_what_has_an_id_or_everything(site: Site) -> None:
+async def test_messages_of_one_cause_are_replayed_and_others_left(site: Site) -> None:
+    slow = Failure.of(DependencyFailed("Too slow.", code="SourceTooSlow"))
+    gone = Failure.of(NotFound("It is gone."))
+    identities = [await site.operation(last_error=error, tries=5) for error in (slow, gone, slow)]
+    await poison_queue(site, "import-poison")
+    for identity in identities:
+        await site.put("import-poison", {"instance": "factory", "operation": identity})
+
+    def is_slow(item: PoisonItem) -> bool:
+        return item.cause == "SourceTooSlow"
+
+    done = [item async for item in site.poison.replay("import", is_slow)]
+
+    assert done == [Replayed("import", 2, 0)]
+    assert {body["operation"] for body in await site.bodies("import")} == {
+        identities[0],
+        identities[2],
+    }
+    (left,) = await site.listed("import")  # visible again, not hidden for a minute
+    assert left.cause == "NotFound"
+
+
+async def test_one_message_is_dropped_by_its_id(site: Site) -> None:
+    await poison_queue(site, "fanout-poison")
+    for name in ("one", "two"):
+        body = {"instance": "factory", "group": "lobby", "deployment": name}
+        await site.put("fanout-poison", body)
+    first, second = await site.listed("fanout")
+
+    async def drop() -> list[Replayed]:
+        wanted = site.poison.replay(
+            "fanout", lambda item: item.identity == second.identity, only_drops=True
+        )
+        return [item async for item in wanted]
+
+    assert await drop() == [Replayed("fanout", 0, 1)]
+    assert await drop() == []
+    assert await site.listed("fanout") == [first]
+    assert await site.bodies("fanout") == []
+    assert first.instance == "factory"
+
+
+async def test_the_age_of_the_oldest_message_is_known(site: Site) -> None:
+    queues = site.poison.poison
+
+    assert await queues.oldest("import") is None
+    await site.put("import", {"instance": "factory", "operation": "op"})
+    oldest = await queues.oldest("import")
+
+    assert oldest is not None
+    assert oldest > NOW
+
+
+class StoppedClock:
+    """A clock that tells one time."""
+
+    def now(self) -> str:
+        return NOW
+
+    def fresh_id(self) -> str:
+        return "id"
+
+
+async def test_message_without_an_operation_says_why_it_failed_until_it_is_dealt_with(
+    site: Site,
+) -> None:
+    order = {"instance": "factory", "group": "pilot"}
     await poison_queue(site, "rollup-poison")
-    for group in ("one", "two", "three"):
-        await site.put("rollup-poison", {"instance": "factory", "group": group})
-    await site.blobs.write("deadletter", "TOPIC/SUB/1.json", b"[]")
-    unwanted = next(item for item in await site.listed() if item.about["group"] == "two")
+    await site.put("rollup-poison", order)
+    body = json.dumps(order)
+    await site.notes.write("rollup", body, DependencyFailed("The hub is away.", code="HubAway"))
 
-    one = [done async for done in site.poison.discard("rollup", unwanted.id)]
-    left = {item.about["group"] for item in await site.listed("rollup")}
-    rest = [done async for done in site.poison.discard()]
+    (item,) = await site.listed()
+    assert (item.reason, item.cause) == ("HubAway: The hub is away.", "HubAway")
+    await site.notes.write("rollup", body, KeyError("a secret"))
+    (unexpected,) = await site.listed("rollup")
+    assert unexpected.cause == "KeyError"
+    assert "secret" not in f"{unexpected.reason}"
+    assert await site.notes.read("reconcile", body) is None
 
-    assert one == [Discarded("rollup", 1)]
-    assert left == {"one", "three"}
-    assert rest == [Discarded("rollup", 2), Discarded("events", 1)]
-    assert await site.poison.count(None) == 0
+    assert await site.replayed() == [Replayed("rollup", 1, 0)]
+    assert await site.notes.read("rollup", body) is None

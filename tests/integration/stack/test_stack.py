@@ -19,6 +19,7 @@ from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
+from local.stack.instances import keep_instances, kept_instances
 from local.stack.ports import listen
 from local.stack.running import Stack, import_path, start
 from local.stack.state import StateDirectory, lock_parts
@@ -176,7 +177,17 @@ def test_a_second_stack_on_the_same_state_is_refused(stack: Stack, state: Path) 
 
     assert done.returncode == 4
     assert done.stdout == ""
-    assert f"a stack with the state {state} is already running" in done.stderr
+    assert done.stderr == f"odu: a stack with the state {state} is already running\n"
+
+
+def test_a_further_instance_on_a_running_stack_is_refused_with_the_way_to_get_it(
+    stack: Stack, state: Path
+) -> None:
+    done = odu("up", "--state", state, "--instance", "second")
+
+    assert done.returncode == 4
+    assert "is already running without the instance second" in done.stderr
+    assert "./odu down, then ./odu up --instance second" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["iothub", "azurite"])
@@ -240,6 +251,39 @@ async def test_an_ephemeral_stack_leaves_nothing_behind_after_an_interrupt(tmp_p
         assert process.wait(WAIT_SECONDS) == 0
     await until_ended(pids)
     assert leftovers(tmp_path) == []
+
+
+async def test_an_ephemeral_stack_may_be_told_its_folder_and_removes_it(tmp_path: Path) -> None:
+    state = tmp_path / "given"
+    with begin("--ephemeral", "--state", state) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("ready https://localhost:")
+        pids = Stack.load(state).pids
+        process.terminate()
+        assert process.wait(WAIT_SECONDS) == 0
+    await until_ended(pids)
+    assert leftovers(tmp_path) == []
+
+
+def test_an_ephemeral_stack_never_removes_what_it_has_not_made(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.write_text("dear")
+
+    done = odu("up", "--ephemeral", "--state", tmp_path)
+
+    assert done.returncode == 1
+    assert "is not empty: --ephemeral would remove what is in it" in done.stderr
+    assert kept.read_text() == "dear"
+
+
+def test_further_instances_are_kept_by_later_starts_with_the_same_state(tmp_path: Path) -> None:
+    state = StateDirectory(tmp_path)
+    assert kept_instances(state) == ()
+    assert keep_instances(state, ["second"]) == ("second",)
+    assert keep_instances(state, []) == ("second",)
+    assert keep_instances(state, ["third", "second"]) == ("second", "third")
+    (tmp_path / "instances.json").write_text("damaged")
+    assert kept_instances(state) == ()
 
 
 def test_stack_ends_everything_when_it_is_stopped_while_it_starts(tmp_path: Path) -> None:
