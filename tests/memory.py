@@ -408,6 +408,19 @@ class MemoryOperations:
         ]
         return _page(found, token, min(size, self._page_size))
 
+    async def drop_ended(self, instance: str, *, older_than: str, size: int) -> int:
+        old = [
+            key
+            for key, stored in self._rows.items()
+            if key[0] == instance
+            and key[1] > older_than
+            and stored.value.is_finished
+            and not stored.value.events
+        ][:size]
+        for each in old:
+            self._rows.delete(each)
+        return len(old)
+
     async def count_running(self, instance: str, *, newer_than: str, up_to: int) -> int:
         await asyncio.sleep(0)
         running = [
@@ -1276,16 +1289,16 @@ class MemoryVerdicts:
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str, bool, str], tuple[Verdict, str]] = {}
 
-    async def on(self, instance: str, sha256: str, *, is_opaque: bool) -> Sequence[Verdict]:
+    async def on(self, instance: str, sha256: str, *, may_be_delta: bool) -> Sequence[Verdict]:
         await asyncio.sleep(0)
-        wanted = (instance, _hex(sha256), is_opaque)
+        wanted = (instance, _hex(sha256), may_be_delta)
         return [verdict for place, (verdict, _) in self._rows.items() if place[:3] == wanted]
 
     async def put(
-        self, instance: str, sha256: str, verdict: Verdict, *, is_opaque: bool, at: str
+        self, instance: str, sha256: str, verdict: Verdict, *, may_be_delta: bool, at: str
     ) -> None:
         await asyncio.sleep(0)
-        self._rows[instance, _hex(sha256), is_opaque, verdict.engine] = (verdict, at)
+        self._rows[instance, _hex(sha256), may_be_delta, verdict.engine] = (verdict, at)
 
     async def list(self, instance: str, token: str | None = None) -> Page[JudgedContent]:
         await asyncio.sleep(0)
