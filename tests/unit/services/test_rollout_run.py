@@ -42,7 +42,7 @@ from tests.unit.domain.builders import V2
 from tests.unit.services.test_deployments import an_update
 from tests.unit.services.test_rollout_scenarios import ANY
 
-DEVICES = int(os.environ.get("ODU_ROLLOUT_DEVICES", "200"))
+DEVICES = int(os.environ.get("ODU_ROLLOUT_DEVICES", "100"))
 _CLASSES, _KILLS, _LAST, _RETURN = 12, 20, 3, 60
 _MESSAGE_REQUESTS = 3
 """Put, get and delete."""
@@ -198,7 +198,7 @@ async def test_large_roll_out_ends_as_its_seed_says() -> None:
     for device in returning:
         if not device.is_online:
             await fleet.go_online(device)
-    await fleet.run(hours=14)
+    await fleet.run(hours=8)
 
     found = await fleet.figures()
     told = report(fleet, found, time.monotonic() - begun)
