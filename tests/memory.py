@@ -414,6 +414,19 @@ class MemoryOperations:
         ]
         return _page(found, token, min(size, self._page_size))
 
+    async def drop_ended(self, instance: str, *, older_than: str, size: int) -> int:
+        old = [
+            key
+            for key, stored in self._rows.items()
+            if key[0] == instance
+            and key[1] > older_than
+            and stored.value.is_finished
+            and not stored.value.events
+        ][:size]
+        for each in old:
+            self._rows.delete(each)
+        return len(old)
+
     async def count_running(self, instance: str, *, newer_than: str, up_to: int) -> int:
         await asyncio.sleep(0)
         running = [
