@@ -55,12 +55,18 @@ from shared.domain.fleet.counters import (
     taken_up,
 )
 from shared.domain.fleet.deployment import Deployment
-from shared.domain.fleet.device import DeviceRecord, DeviceState, TwinChange, kept_content, view
+from shared.domain.fleet.device import (
+    DeviceRecord,
+    DeviceState,
+    TwinChange,
+    view,
+)
 from shared.domain.fleet.device_class import DeviceClass
 from shared.domain.fleet.device_history import Installation
 from shared.domain.fleet.health import health_of
 from shared.domain.fleet.log_collection import LogCollection
 from shared.domain.fleet.recount import Recounted
+from shared.domain.fleet.twin_content import kept_content
 from shared.domain.operation import Operation
 from shared.domain.refused_events import Refusal, RefusedEvents
 from shared.domain.rollouts.ledger import LEDGER, has_room, with_booking
