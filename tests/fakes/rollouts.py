@@ -20,8 +20,9 @@ from shared.contract.twin import result_report, startup_report, workflow_member
 from shared.domain.fleet.counters import contribution, total
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.deployment_edit import Actor, DeploymentRequest
-from shared.domain.fleet.device import DeviceRecord, TwinChange, bucket_of, kept_content
+from shared.domain.fleet.device import DeviceRecord, TwinChange, bucket_of
 from shared.domain.fleet.rollout_figures import figures_by_class
+from shared.domain.fleet.twin_content import kept_content
 from shared.domain.rollouts.evaluation import baselines_of
 from shared.domain.rollouts.figures import Figures, added
 from shared.domain.rollouts.progress import Baseline, Progress
