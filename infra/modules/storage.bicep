@@ -74,15 +74,13 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' = {
     deleteRetentionPolicy: { enabled: true, days: softDeleteDays }
     containerDeleteRetentionPolicy: { enabled: true, days: softDeleteDays }
     cors: {
-      corsRules: empty(uploadOrigins) ? [] : [
-        {
-          allowedOrigins: uploadOrigins
-          allowedMethods: ['PUT']
-          allowedHeaders: ['*']
-          exposedHeaders: ['x-ms-request-id']
-          maxAgeInSeconds: 3600
-        }
-      ]
+      corsRules: [for origin in uploadOrigins: {
+        allowedOrigins: [origin]
+        allowedMethods: ['PUT']
+        allowedHeaders: ['*']
+        exposedHeaders: ['x-ms-request-id']
+        maxAgeInSeconds: 3600
+      }]
     }
   }
 }
