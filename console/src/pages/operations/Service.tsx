@@ -120,9 +120,19 @@ export function Queues() {
   return (
     <Card title={text.queues} span={6} isFlush>
       <Loaded reading={queues} height={160}>
-        {(rows) => (
-          <Table label={text.queues} columns={columns} rows={rows} keyOf={(row) => row.queue} />
-        )}
+        {(rows) => {
+          const busy = rows.filter((row) => row.messageCount || row.poisonMessageCount);
+          if (busy.length === 0) {
+            return (
+              <div className={css.calm}>
+                <StateLabel state="Succeeded" text={text.allEmpty(rows.length)} />
+              </div>
+            );
+          }
+          return (
+            <Table label={text.queues} columns={columns} rows={busy} keyOf={(row) => row.queue} />
+          );
+        }}
       </Loaded>
     </Card>
   );

@@ -55,6 +55,7 @@ export const service = {
   version: 'Version',
   unknown: 'not known',
   queues: 'Queues',
+  allEmpty: (queues: number) => `All ${queues} queues are empty`,
   queue: 'Queue',
   messages: 'Messages',
   oldest: 'Oldest',
