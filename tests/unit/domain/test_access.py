@@ -58,7 +58,7 @@ def test_refusal_names_every_role_that_would_do(action: Action) -> None:
     [
         (["DeviceUpdateReader/factory"], True),
         (["DeviceUpdateReader/other"], False),
-        (["DeviceUpdateReader/"], True),
+        (["DeviceUpdateReader/"], False),
         (["DeviceUpdateReader/factory/x"], False),
         (["deviceupdatereader"], False),
         (["Unknown", "DeviceUpdateReader"], True),
