@@ -14,5 +14,6 @@ BENCHMARKS = (
     "report_lag",
     "reads",
     "replay",
+    "images",
 )
 """Modules of this package that have `run`; the first line of each docstring says what it does."""

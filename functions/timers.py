@@ -46,3 +46,11 @@ async def keep_history(timer: func.TimerRequest) -> None:
     app = container()
     for instance in app.settings.instances:
         await app.overviews.trends.record_day(instance)
+
+
+@bp.timer_trigger(arg_name="timer", schedule="0 20 3 * * *", use_monitor=False)
+async def apply_retention(timer: func.TimerRequest) -> None:
+    """Drop what has been kept for long enough."""
+    app = container()
+    for instance in app.settings.instances:
+        await app.maintenance.retention.run(instance)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from shared.domain.errors import InvalidInput
 from shared.domain.limits import Budget, Limits
+from shared.domain.retention import Retention
 from shared.topology import CONTENT_CONNECTION, STATE_CONNECTION
 
 YARA_X, CLAMD, DEFENDER = SCAN_ENGINES = ("yara-x", "clamd", "defender")
@@ -117,6 +118,7 @@ class Settings:
     scan: ScanSettings = field(default_factory=ScanSettings)
     limits: Limits = field(default_factory=Limits)
     budget: Budget = field(default_factory=Budget)
+    retention: Retention = field(default_factory=Retention)
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -160,6 +162,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         scan=reader.scan(),
         limits=Limits(**reader.numbers("LIMIT_", Limits())),
         budget=Budget(**reader.numbers("REQUESTS_PER_MINUTE_", Budget())),
+        retention=Retention(**reader.numbers("RETENTION_", Retention())),
     )
     reader.finish()
     return settings
@@ -197,7 +200,7 @@ class _Reader:
             return default
         return int(text)
 
-    def numbers(self, prefix: str, defaults: Limits | Budget) -> dict[str, int]:
+    def numbers(self, prefix: str, defaults: Limits | Budget | Retention) -> dict[str, int]:
         """A setting for each field."""
         return {
             each.name: self.whole(prefix + each.name.upper(), getattr(defaults, each.name))

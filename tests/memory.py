@@ -55,12 +55,18 @@ from shared.domain.fleet.counters import (
     taken_up,
 )
 from shared.domain.fleet.deployment import Deployment
-from shared.domain.fleet.device import DeviceRecord, DeviceState, TwinChange, kept_content, view
+from shared.domain.fleet.device import (
+    DeviceRecord,
+    DeviceState,
+    TwinChange,
+    view,
+)
 from shared.domain.fleet.device_class import DeviceClass
 from shared.domain.fleet.device_history import Installation
 from shared.domain.fleet.health import health_of
 from shared.domain.fleet.log_collection import LogCollection
 from shared.domain.fleet.recount import Recounted
+from shared.domain.fleet.twin_content import kept_content
 from shared.domain.operation import Operation
 from shared.domain.refused_events import Refusal, RefusedEvents
 from shared.domain.rollouts.ledger import LEDGER, has_room, with_booking
@@ -407,6 +413,19 @@ class MemoryOperations:
             and (newer_than is None or place[1] < newer_than)
         ]
         return _page(found, token, min(size, self._page_size))
+
+    async def drop_ended(self, instance: str, *, older_than: str, size: int) -> int:
+        old = [
+            key
+            for key, stored in self._rows.items()
+            if key[0] == instance
+            and key[1] > older_than
+            and stored.value.is_finished
+            and not stored.value.events
+        ][:size]
+        for each in old:
+            self._rows.delete(each)
+        return len(old)
 
     async def count_running(self, instance: str, *, newer_than: str, up_to: int) -> int:
         await asyncio.sleep(0)
@@ -1276,16 +1295,16 @@ class MemoryVerdicts:
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str, bool, str], tuple[Verdict, str]] = {}
 
-    async def on(self, instance: str, sha256: str, *, is_opaque: bool) -> Sequence[Verdict]:
+    async def on(self, instance: str, sha256: str, *, may_be_delta: bool) -> Sequence[Verdict]:
         await asyncio.sleep(0)
-        wanted = (instance, _hex(sha256), is_opaque)
+        wanted = (instance, _hex(sha256), may_be_delta)
         return [verdict for place, (verdict, _) in self._rows.items() if place[:3] == wanted]
 
     async def put(
-        self, instance: str, sha256: str, verdict: Verdict, *, is_opaque: bool, at: str
+        self, instance: str, sha256: str, verdict: Verdict, *, may_be_delta: bool, at: str
     ) -> None:
         await asyncio.sleep(0)
-        self._rows[instance, _hex(sha256), is_opaque, verdict.engine] = (verdict, at)
+        self._rows[instance, _hex(sha256), may_be_delta, verdict.engine] = (verdict, at)
 
     async def list(self, instance: str, token: str | None = None) -> Page[JudgedContent]:
         await asyncio.sleep(0)

@@ -25,6 +25,7 @@ from .hub.provisioning import registration_of
 
 _DEFAULT_DOWNLOAD_TIMEOUT_MINUTES = 480
 _DEFAULT_LOG_KILOBYTES = 50
+DIAGNOSTICS_CONFIG = "du-diagnostics-config.json"
 _MOST_LOG_KILOBYTES = 100_000
 _T = TypeVar("_T")
 
@@ -73,7 +74,8 @@ class AgentConfig:
         token_seconds: Life of the tokens that the device makes for itself.
         identity_socket: Of the IoT Identity Service.
         key_socket: Of its key service.
-        log_components: Folders with logs to upload on request, by component name.
+        log_components: Folders with logs to upload on request (or `journal:UNIT`), by component
+            name.
         maximum_log_bytes: Most that is uploaded of one folder.
     """
 
@@ -109,7 +111,7 @@ class AgentConfig:
     token_seconds: float = TOKEN_SECONDS
     identity_socket: Path = IDENTITY_SOCKET
     key_socket: Path = KEY_SOCKET
-    log_components: Mapping[str, Path] = field(default_factory=dict)
+    log_components: Mapping[str, Path | str] = field(default_factory=dict)
     maximum_log_bytes: int = _DEFAULT_LOG_KILOBYTES * 1024
 
     @property
@@ -137,7 +139,7 @@ def load_config(path: Path) -> AgentConfig:
     Raises:
         ConfigError: The file or a setting is missing or wrong.
     """
-    members = _read_object(path)
+    members = {**_diagnostics_config(path.parent), **_read_object(path)}
     agents = _get(members, "agents", list)
     if not agents or not isinstance(agents[0], dict):
         raise ConfigError("agents must hold at least one object")
@@ -320,15 +322,22 @@ def _ca_file(members: Mapping[str, Any], folder: Path) -> Path | None:
     return folder / str(name) if name else None
 
 
-def _log_components(members: Mapping[str, Any], folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+def _diagnostics_config(folder: Path) -> dict[str, Any]:
+    """The public agent has the settings of log uploads in a file of their own."""
+    path = folder / DIAGNOSTICS_CONFIG
+    return _read_object(path) if path.exists() else {}
+
+
+def _log_components(members: Mapping[str, Any], folder: Path) -> dict[str, Path | str]:
+    found: dict[str, Path | str] = {}
     for item in _get(members, "logComponents", list, []):
         if not isinstance(item, dict):
             raise ConfigError("logComponents must hold objects")
         name = _get(item, "componentName", str)
         if not name or "/" in name or name in found:
             raise ConfigError(f"componentName must be a name of its own, not {json.dumps(name)}")
-        found[name] = folder / _get(item, "logPath", str)
+        place = _get(item, "logPath", str)
+        found[name] = place if place.startswith("journal:") else folder / place
     return found
 
 

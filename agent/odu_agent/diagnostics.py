@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import threading
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .contract.diagnostics import (
@@ -21,7 +23,8 @@ from .contract.diagnostics import (
     log_result,
 )
 from .contract.twin import DIAGNOSTIC_INFORMATION
-from .log_files import newest_files
+from .log_files import JOURNAL, LogFile, journal, newest_files, without_secrets
+from .state import private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -128,11 +131,30 @@ class Diagnostics:
     def _upload_all(self, operation_id: str, uploader: LogUploader) -> LogResult:
         device_id, module_id = self._identity()
         prefix = log_folder(device_id, module_id, operation_id)
-        for name, folder in self._config.log_components.items():
-            files = newest_files(folder, self._config.maximum_log_bytes)
-            if not files:
-                logger.warning("no logs of %s in %s", name, folder)
-                return LogResult.NO_LOGS_FOUND
-            for file in files:
-                uploader.put(f"{prefix}/{name}/{file.path.name}", file)
-        return LogResult.SUCCESS
+        scratch = private_folder(self._config.data_folder / "log-upload")
+        try:
+            for name, place in self._config.log_components.items():
+                files = self._files(place, scratch)
+                if not files:
+                    logger.warning("no logs of %s in %s", name, place)
+                    return LogResult.NO_LOGS_FOUND
+                for file in files:
+                    self._put(uploader, f"{prefix}/{name}/{file.path.name}", file, scratch)
+            return LogResult.SUCCESS
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _files(self, place: Path | str, scratch: Path) -> list[LogFile]:
+        most = self._config.maximum_log_bytes
+        if isinstance(place, str) and place.startswith(JOURNAL):
+            return journal(place[len(JOURNAL) :], scratch, most)
+        return newest_files(Path(place), most)
+
+    def _put(self, uploader: LogUploader, name: str, file: LogFile, scratch: Path) -> None:
+        try:
+            copy = without_secrets(file, private_folder(scratch / "copy"))
+        except FileNotFoundError:
+            # It was rotated away meanwhile.
+            return
+        uploader.put(name, copy)
+        copy.path.unlink(missing_ok=True)

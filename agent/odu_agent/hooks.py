@@ -87,7 +87,7 @@ class Hooks:
         told = ""
         while not cancelled.is_set():
             answer = self._ask(environment, cancelled)
-            if answer is None:
+            if answer is None or cancelled.is_set():
                 return
             reason, seconds = answer
             if reason != told:

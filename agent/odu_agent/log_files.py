@@ -1,9 +1,26 @@
-"""Finds the log files that are worth uploading."""
+"""Finds the log files that are worth uploading, and makes copies without secrets.
+
+A component's logs are the files of a folder, or with `journal:UNIT` what systemd's journal has of
+its units.
+"""
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .redaction import redact
+from .state import open_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+JOURNAL = "journal:"
+_JOURNAL_SECONDS = 60.0
+_BYTES_OF_A_LINE = 80
+_LONGEST_LINE = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -35,3 +52,48 @@ def newest_files(folder: Path, maximum_bytes: int) -> list[LogFile]:
             left -= facts.st_size
             chosen.append(LogFile(path, facts.st_size))
     return chosen
+
+
+def without_secrets(file: LogFile, folder: Path) -> LogFile:
+    """A copy of a log, as it was when it was found, without keys and signatures."""
+    target = folder / file.path.name
+    left = file.size
+    with file.path.open("rb") as source, open_private(target, "wb") as copy:
+        while left > 0 and (line := source.readline(min(left, _LONGEST_LINE))):
+            left -= len(line)
+            text = line.decode("utf-8", "surrogateescape")
+            copy.write(redact(text).encode("utf-8", "surrogateescape"))
+    return LogFile(target, target.stat().st_size)
+
+
+def journal(units: str, folder: Path, maximum_bytes: int) -> list[LogFile]:
+    """The newest of what the journal has of units (a pattern), as one file in a folder."""
+    lines = max(1, maximum_bytes // _BYTES_OF_A_LINE)
+    command = ["journalctl", f"--unit={units}", "--output=short-iso", "--no-pager", "--quiet"]
+    try:
+        done = subprocess.run(
+            [*command, f"--lines={lines}"],
+            capture_output=True,
+            timeout=_JOURNAL_SECONDS,
+            check=False,
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return []
+    data = _newest_lines(done.stdout.splitlines(keepends=True), maximum_bytes)
+    if not data:
+        return []
+    path = folder / "journal.log"
+    with open_private(path, "wb") as file:
+        file.write(data)
+    return [LogFile(path, len(data))]
+
+
+def _newest_lines(lines: Iterable[bytes], maximum_bytes: int) -> bytes:
+    chosen: list[bytes] = []
+    left = maximum_bytes
+    for line in reversed(list(lines)):
+        left -= len(line)
+        if left < 0:
+            break
+        chosen.append(line)
+    return b"".join(reversed(chosen))

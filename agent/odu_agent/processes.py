@@ -120,7 +120,7 @@ class _Run:
         output, output_writer = os.pipe()
         self._watch(output, self._output)
         try:
-            return subprocess.Popen(  # noqa: S603 - the point of this module; no shell reads them
+            return subprocess.Popen(
                 arguments,
                 stdin=subprocess.DEVNULL,
                 stdout=output_writer,

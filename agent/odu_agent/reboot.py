@@ -20,6 +20,6 @@ def restart_device(config: AgentConfig) -> None:
     """
     logger.info("the device restarts, as the update asks for")
     command = list(config.reboot_command)
-    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)  # noqa: S603 - a setting
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         raise OSError(1, f"{command[0]} ended with {done.returncode}")

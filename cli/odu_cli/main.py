@@ -10,6 +10,7 @@ import typer
 
 from odu_cli import PROGRAM
 from odu_cli.commands import (
+    audit,
     deployment,
     device,
     group,
@@ -33,6 +34,7 @@ NOUNS = {
     "manifest": manifest.app,
     "log": log.app,
     "operation": operation.app,
+    "audit": audit.app,
     "keys": keys.app,
     "poison": poison.app,
 }

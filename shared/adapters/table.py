@@ -36,6 +36,13 @@ type Operation = tuple[Any, ...]
 SEPARATOR = "."
 AFTER_SEPARATOR = "/"
 """The character after the separator: the end of the range of a prefix."""
+ROW_VERSION = 1
+"""Written into every row, so that a later release can tell what it reads.
+
+Rows without it are of release 0.1. Members that a release adds have defaults: older rows are read
+as they are, and get the present form when they are written next.
+"""
+_VERSION = "rowVersion"
 MAX_TRANSACTION = 100
 MAX_PAGE = 1000
 """Most rows that the storage answers at once."""
@@ -313,11 +320,11 @@ def remove(partition: str, row: str, etag: str) -> Operation:
 
 def _spaced(condition: str) -> str:
     """The condition with its parameters apart: the SDK finds them between blanks only."""
-    return condition.replace(")", " )")
+    return " ".join(condition.replace("(", "( ").replace(")", " )").split())
 
 
 def _entity(partition: str, row: str, properties: Row) -> dict[str, Any]:
-    return {"PartitionKey": partition, "RowKey": row, **properties}
+    return {"PartitionKey": partition, "RowKey": row, _VERSION: ROW_VERSION, **properties}
 
 
 @asynccontextmanager

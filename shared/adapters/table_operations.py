@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import batched
 
-from shared.adapters.table import Table, key, pack, stored
+from shared.adapters.table import MAX_TRANSACTION, Table, drop, key, pack, stored
 from shared.domain.operation import Operation
 from shared.ports import Page, Stored
 
@@ -66,6 +67,20 @@ class TableOperations:
             up_to,
             select=["RowKey"],
         )
+        return len(rows)
+
+    async def drop_ended(self, instance: str, *, older_than: str, size: int) -> int:
+        """See the port."""
+        partition = key(instance)
+        rows = await self.table.first(
+            "PartitionKey eq @partition and RowKey gt @oldest and due eq '' "
+            "and (status eq 'Succeeded' or status eq 'Failed')",
+            {"partition": partition, "oldest": key(older_than)},
+            size,
+            select=["RowKey"],
+        )
+        for some in batched(rows, MAX_TRANSACTION, strict=False):
+            await self.table.transact([drop(partition, row["RowKey"]) for row in some])
         return len(rows)
 
 

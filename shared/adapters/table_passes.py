@@ -38,7 +38,7 @@ class TablePasses:
         condition, parameters = range_of(partition_of(instance, bucket), "d")
         parameters |= {"group": query.group, "workflow": query.workflow_id}
         parts = ["pending eq true"]
-        if query.unasked:
+        if query.unasked and query.ranks != ():
             unasked = "not ( workflow eq @workflow )"
             if query.ranks is not None:
                 unasked += f" and ( {_within(query.ranks, parameters)} )"

@@ -18,7 +18,10 @@ from shared.contract.encoding import unb64
 from shared.domain.scanning.scan import Verdict
 from shared.ports import JudgedContent, Page
 
-_OPAQUE = "opaque"
+_DELTA = "delta"
+"""Earlier releases did not open such files and said so in a column `isOpaque`, which nobody reads
+any more.
+"""
 
 
 @dataclass(slots=True)
@@ -27,20 +30,20 @@ class TableVerdicts:
 
     table: Table
 
-    async def on(self, instance: str, sha256: str, *, is_opaque: bool) -> Sequence[Verdict]:
+    async def on(self, instance: str, sha256: str, *, may_be_delta: bool) -> Sequence[Verdict]:
         """See the port."""
         rows = await self.table.all(
-            "PartitionKey eq @partition and isOpaque eq @opaque",
-            {"partition": _partition(instance, sha256), "opaque": is_opaque},
+            "PartitionKey eq @partition and mayBeDelta eq @delta",
+            {"partition": _partition(instance, sha256), "delta": may_be_delta},
         )
         return [unpack(row, Verdict) for row in rows]
 
     async def put(
-        self, instance: str, sha256: str, verdict: Verdict, *, is_opaque: bool, at: str
+        self, instance: str, sha256: str, verdict: Verdict, *, may_be_delta: bool, at: str
     ) -> None:
         """See the port."""
-        row = key(verdict.engine, *([_OPAQUE] if is_opaque else []))
-        facts = {"isOpaque": is_opaque, "judgedAt": at}
+        row = key(verdict.engine, *([_DELTA] if may_be_delta else []))
+        facts = {"mayBeDelta": may_be_delta, "judgedAt": at}
         await self.table.upsert(_partition(instance, sha256), row, {**facts, **pack(verdict)})
 
     async def list(self, instance: str, token: str | None = None) -> Page[JudgedContent]:

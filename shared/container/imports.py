@@ -87,6 +87,7 @@ class ImportServices:
             operations=self._ports.operations,
             updates=self._ports.updates,
             blobs=self._ports.blobs,
+            scanning=self._scanning.engines,
             signing=self._updates.signing,
             best_updates=self._updates.best,
             families=self.families,

@@ -13,6 +13,7 @@ from shared.services.maintenance.event_lag import LagMeter
 from shared.services.maintenance.failure_notes import FailureNotes
 from shared.services.maintenance.orphans import Orphans
 from shared.services.maintenance.poison import Poison
+from shared.services.maintenance.retention import RetentionRuns
 from shared.services.maintenance.service_health import ServiceHealth
 from shared.services.maintenance.sweep import Sweep
 
@@ -98,4 +99,16 @@ class MaintenanceServices:
             lags=self._ports.event_lags,
             clock=self._ports.clock,
             now=time.monotonic,
+        )
+
+    @cached_property
+    def retention(self) -> RetentionRuns:
+        """Drops what has been kept for long enough."""
+        return RetentionRuns(
+            retention=self._settings.retention,
+            operations=self._ports.operations,
+            audit_log=self._ports.audit_log,
+            audit=self._core.audit,
+            trends=self._ports.trends,
+            clock=self._ports.clock,
         )

@@ -8,6 +8,7 @@ from shared.container.core import Core
 from shared.container.updates import UpdateServices
 from shared.services.scanning.defender import DefenderResults
 from shared.services.scanning.engines import Scanning
+from shared.services.scanning.harm import HarmfulContent
 from shared.services.scanning.rescan import Rescan
 from shared.services.scanning.rules import ScanRules
 
@@ -40,6 +41,12 @@ class ScanningServices:
             blobs=self._ports.blobs,
             operations=self._ports.operations,
             queues=self._ports.queues,
+            harm=HarmfulContent(
+                verdicts=self._ports.verdicts,
+                updates=self._ports.updates,
+                recalls=self._updates.recalls,
+                clock=self._ports.clock,
+            ),
         )
 
     @cached_property

@@ -43,3 +43,7 @@ class Operations(Protocol):
         `up_to`.
         """
         ...
+
+    async def drop_ended(self, instance: str, *, older_than: str, size: int) -> int:
+        """Drop at most so many that have ended, with ids older than another; how many it were."""
+        ...

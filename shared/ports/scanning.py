@@ -19,7 +19,7 @@ class Sample:
         sha256: What it must hash to, base64: a verdict is bound to its content.
         size_bytes: What it must measure.
         name: What reports call it.
-        is_opaque: It cannot be opened (a delta): its bytes count as they are.
+        may_be_delta: It may be a difference to an older file, which cannot be opened without that.
         path: Where it lies; None for engines that do not read it.
         blob: Name of the quarantined blob that it is, `etag` its version; empty for content that
             was published.
@@ -28,7 +28,7 @@ class Sample:
     sha256: str
     size_bytes: int
     name: str
-    is_opaque: bool = False
+    may_be_delta: bool = False
     path: Path | None = None
     blob: str = ""
     etag: str = ""
@@ -83,12 +83,12 @@ class JudgedContent:
 class Verdicts(Protocol):
     """What engines said of content, the last verdict of each."""
 
-    async def on(self, instance: str, sha256: str, *, is_opaque: bool) -> Sequence[Verdict]:
-        """Those on content by its base64 SHA-256; one that was not opened is another matter."""
+    async def on(self, instance: str, sha256: str, *, may_be_delta: bool) -> Sequence[Verdict]:
+        """Those on content by its base64 SHA-256; what may be a delta is judged otherwise."""
         ...
 
     async def put(
-        self, instance: str, sha256: str, verdict: Verdict, *, is_opaque: bool, at: str
+        self, instance: str, sha256: str, verdict: Verdict, *, may_be_delta: bool, at: str
     ) -> None:
         """Remember a verdict in the place of the engine's last one."""
         ...

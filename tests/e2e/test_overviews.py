@@ -23,13 +23,13 @@ async def test_a_deployment_is_seen_from_every_side(product: Product) -> None:
     rest = product.rest
     name = "/".join(package.update_id.values())
 
-    filtered = path("management/deployments", filter=f"groupId eq '{group}'")
+    filtered = path("management", "deployments", filter=f"groupId eq '{group}'")
     (overview,) = [item async for item in rest.items(filtered)]
     assert overview["counts"]["succeeded"] == 1
     assert overview["course"] == "Finished"
     assert overview["deployment"]["deploymentId"] == deployment
 
-    installed = await rest.get(path("management/installedUpdates", groupId=group))
+    installed = await rest.get(path("management", "installedUpdates", groupId=group))
     assert [item["deviceCount"] for item in installed["value"]] == [1]
     assert installed["value"][0]["isBestForClass"]
     usage = await rest.get(f"{package.path}/usage")

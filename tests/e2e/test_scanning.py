@@ -128,7 +128,12 @@ async def publish_result(product: Product, uri: str, etag: str) -> None:
         "subject": uri,
         "eventType": EventType.MALWARE_SCANNED.value,
         "eventTime": "2026-01-01T00:00:00Z",
-        "data": {"blobUri": uri, "eTag": etag, "scanResultType": "No threats found"},
+        "data": {
+            "blobUri": uri,
+            "eTag": etag,
+            "scanResultType": "No threats found",
+            "scanResultDetails": None,
+        },
         "dataVersion": "1.0",
     }
     context = ssl.create_default_context(cafile=stack.ca_file)

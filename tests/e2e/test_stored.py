@@ -22,6 +22,7 @@ from shared.contract.twin import StepReport, result_report, workflow_member
 from tests.packages import make_package
 from tests.product import Product
 from tests.stored.recording import INSTANCES, Recording, bring_back, of_instance
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -185,7 +186,10 @@ async def test_whole_fleet_of_the_store_is_read_again_and_counted_without_drift(
     product: Product,
 ) -> None:
     headers, _ = await product.rest.request("POST", "management/devices:import", "All")
-    ended = await product.ended(str(headers["Operation-Location"]))
 
-    assert ended["status"] == "Succeeded"
+    async def has_ended() -> None:
+        operation = await product.rest.get(str(headers["Operation-Location"]))
+        assert operation["status"] == "Succeeded"
+
+    await eventually(has_ended, seconds=200)
     assert (await product.rest.get("management/eventHealth"))["counterDrifts"] == []

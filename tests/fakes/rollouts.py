@@ -19,7 +19,12 @@ from shared.contract.manifest import ManifestUpdateId
 from shared.contract.twin import result_report, startup_report, workflow_member
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.deployment_edit import Actor, DeploymentRequest
-from shared.domain.fleet.device import DeviceRecord, TwinChange, bucket_of, kept_content
+from shared.domain.fleet.device import (
+    DeviceRecord,
+    TwinChange,
+    bucket_of,
+)
+from shared.domain.fleet.twin_content import kept_content
 from shared.domain.rollouts.figures import Figures, added
 from shared.domain.rollouts.progress import Progress
 from shared.domain.rollouts.specification import Rollout

@@ -11,6 +11,7 @@ next start after a power cut. What was installed by then stays.
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from ..contract.codes import Erc, ResultCode
 from ..contract.manifest import ManifestError
 from ..state import JsonFile
 from . import StepResult
-from .settings import Settings
+from .settings import SettingError, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +45,9 @@ def create(environment: HandlerEnvironment) -> AptHandler:
     `allowDowngrade` (true), false refuses every package older than what is installed.
     """
     settings = Settings(environment.settings)
+    missing = [name for name in ("apt-get", "dpkg") if shutil.which(name) is None]
+    if missing:
+        raise SettingError(f"{missing[0]} is not installed on this device")
     system = AptSystem(
         root=environment.root,
         folder=environment.folder,

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Generator
 from typing import BinaryIO, Protocol
 
-from shared.adapters.scanning.limits import Unscannable
+from shared.adapters.scanning.limits import NeedsDictionary, Unscannable
 
 CHUNK_BYTES = 1 << 20
 
@@ -143,4 +143,6 @@ class _Zstd:
         try:
             return self._inner.decompress(spoon)
         except self._error as error:
-            raise Unscannable(f"cannot be unpacked ({error})") from error
+            # a device may have the memory that we do not take
+            kind = Unscannable if "memory" in str(error) else NeedsDictionary
+            raise kind(f"cannot be unpacked ({error})") from error

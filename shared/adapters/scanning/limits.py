@@ -15,6 +15,10 @@ class Unscannable(Exception):
     """A member cannot be looked into; its siblings still can."""
 
 
+class NeedsDictionary(Unscannable):
+    """Data that zstd cannot unpack by itself: damaged, or a delta to an older file."""
+
+
 class TreeLimit(Unscannable):
     """A limit on the whole file is reached: stop."""
 

@@ -72,7 +72,7 @@ class WorkerScanner:
             "sha256": sample.sha256,
             "sizeBytes": sample.size_bytes,
             "deadlineSeconds": deadline_seconds,
-            "opaque": sample.is_opaque,
+            "mayBeDelta": sample.may_be_delta,
             "limits": asdict(self._limits),
             "spoolFolder": str(self._spool_folder) if self._spool_folder else None,
         }

@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from shared.adapters.scanning.codecs import bzip2_codec, gzip_codec, xz_codec, zstd_codec
-from shared.adapters.scanning.limits import Budget, OutOfTime, TreeLimit, Unscannable
+from shared.adapters.scanning.limits import (
+    Budget,
+    NeedsDictionary,
+    OutOfTime,
+    TreeLimit,
+    Unscannable,
+)
 from shared.adapters.scanning.members import (
     TAR_BLOCK,
     Entry,
@@ -72,14 +78,16 @@ class Walker:
     budget: Budget
     spool_folder: Path | None = None
     findings: Findings = field(default_factory=Findings)
+    _may_be_delta: bool = field(default=False, init=False)
 
-    def walk(self, path: Path, name: str, *, opaque: bool = False) -> Findings:
+    def walk(self, path: Path, name: str, *, may_be_delta: bool = False) -> Findings:
         """Scan a file and all that is inside; stops at the first malware.
 
         Args:
             path: The file.
             name: What the report calls it.
-            opaque: Look at its bytes only, though they may look like a container's.
+            may_be_delta: It may be a difference to an older file, which zstd packs with that as its
+                dictionary: then its bytes are all there is to see.
 
         Raises:
             OutOfTime: The deadline has passed.
@@ -87,7 +95,8 @@ class Walker:
         with path.open("rb") as file:
             size = file.seek(0, io.SEEK_END)
             try:
-                self._visit(_Member(name, file, size, path), 0, opaque=opaque)
+                self._may_be_delta = may_be_delta
+                self._visit(_Member(name, file, size, path), 0)
             except _Found as found:
                 self.findings.names = found.names
                 self.findings.member_path = found.member_path
@@ -95,13 +104,12 @@ class Walker:
                 self._note(name, error)
         return self.findings
 
-    def _visit(self, member: _Member, depth: int, *, opaque: bool = False) -> None:
+    def _visit(self, member: _Member, depth: int) -> None:
         self.findings.members += 1
         self.findings.bytes += member.size
         names = self.engine(member.flat(), self.budget.seconds_left())
         try:
-            if not opaque:
-                self._open(member, depth)
+            self._open(member, depth)
         except _Found as inner:
             raise _Found(tuple(dict.fromkeys(inner.names + names)), inner.member_path) from None
         except (Unscannable, OutOfTime):
@@ -132,6 +140,9 @@ class Walker:
                 self._visit(member, depth + 1)
         except TreeLimit:
             raise
+        except NeedsDictionary as error:
+            if not (self._may_be_delta and depth == 0):
+                self._note(path_shown, error)
         except Unscannable as error:
             self._note(path_shown, error)
 

@@ -49,7 +49,7 @@ def judge(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
         budget = Budget(limits, request["sizeBytes"], time.monotonic, deadline)
         known = asdict(engine.knowledge(budget.seconds_left()))
         walker = Walker(engine.scan, budget, _folder(request["spoolFolder"]))
-        findings = walker.walk(path, request["name"], opaque=request["opaque"])
+        findings = walker.walk(path, request["name"], may_be_delta=request["mayBeDelta"])
     except OutOfTime:
         return {**known, "status": "error", "reason": "the scan took too long"}
     except EngineFailed as error:

@@ -90,6 +90,11 @@ class Update:
     recall: Recall | None = None
 
     @property
+    def all_files(self) -> list[UpdateFile]:
+        """Its payloads, each followed by its related files."""
+        return [each for file in self.files for each in (file, *file.related_files)]
+
+    @property
     def is_offered(self) -> bool:
         """Whether it may be deployed."""
         return self.is_deployable and not self.is_being_deleted and self.recall is None

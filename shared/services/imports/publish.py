@@ -4,22 +4,29 @@ published.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
 
-from shared.domain.errors import Conflict, LimitExceeded, NotFound
+from shared.contract.encoding import b64
+from shared.domain.errors import Conflict, InvalidInput, LimitExceeded, NotFound
 from shared.domain.operation import ImportSource, Operation, Stage
-from shared.domain.updates.import_manifest import ImportManifest, parse_import_manifest
+from shared.domain.updates.import_manifest import (
+    FileEntry,
+    ImportManifest,
+    RelatedFile,
+    parse_import_manifest,
+)
 from shared.domain.updates.update import PreparedUpdate, Update, hex_of, prepare
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Blobs, Clock, Operations, Updates
 from shared.services.imports.attempt import Try
 from shared.services.imports.compatibility import Families
 from shared.services.imports.operation import Imports
-from shared.services.imports.scan import VERDICTS
-from shared.services.scanning.engines import Judged
+from shared.services.imports.scan import VERDICTS, refusal
+from shared.services.scanning.engines import Judged, Scanning
 from shared.services.updates.best_updates import BestUpdates
 from shared.services.updates.references import referred
 from shared.services.updates.signing import Signing
@@ -34,6 +41,7 @@ class ImportPublish:
     operations: Operations
     updates: Updates
     blobs: Blobs
+    scanning: Scanning
     signing: Signing
     best_updates: BestUpdates
     families: Families
@@ -80,6 +88,7 @@ class ImportPublish:
         for index, source in enumerate(operation.sources):
             content = await self.blobs.read("quarantine", f"{prefix}{index}/manifest.json")
             if content is not None:
+                _check_manifest(source, content)
                 found.append((index, source, parse_import_manifest(content)))
         return found
 
@@ -96,6 +105,7 @@ class ImportPublish:
             await referred(self.updates, instance, child, manifest.update_id)
             for child in manifest.references
         ]
+        await self._check_harm(instance, manifest)
         verdicts = {
             entry.filename: scanned[f"{prefix}{at}"].verdicts
             for at, entry in enumerate(manifest.all_files)
@@ -105,8 +115,9 @@ class ImportPublish:
         update = await self._signed(operation, source, manifest, prepared)
         if not await self.updates.add(instance, update):
             await self._check_id(instance, operation, update.update_id)
-        # a deletion that did not see this update yet may have taken a child or a blob meanwhile
-        await self._check_again(instance, update)
+        # a deletion that did not see this update yet may have taken a child or a blob meanwhile,
+        # and one of its files may have been found malicious
+        await self._check_again(instance, update, manifest)
         await self._promote(instance, manifest, prepared, prefix, scanned)
         # the signing key may have changed before this update could be found and signed anew
         await self.signing.renew(instance, update.update_id)
@@ -121,13 +132,23 @@ class ImportPublish:
                 target="/updateId",
             )
 
-    async def _check_again(self, instance: str, update: Update) -> None:
-        """Take the update back if a child or its device properties went to others meanwhile."""
+    async def _check_harm(self, instance: str, manifest: ImportManifest) -> None:
+        """Refuse content that was found malicious at any time, also after its scan."""
+        for entry in manifest.all_files:
+            found = await self.scanning.harm(instance, entry.sha256)
+            if found is not None:
+                raise refusal(entry.filename, found)
+
+    async def _check_again(self, instance: str, update: Update, manifest: ImportManifest) -> None:
+        """Take the update back if a child or its device properties went to others meanwhile, or
+        its content was found malicious.
+        """
         try:
+            await self._check_harm(instance, manifest)
             for child in update.references:
                 await referred(self.updates, instance, child, update.update_id)
             await self.families.claim(instance, {update.update_id: update.compatibility})
-        except (NotFound, LimitExceeded):
+        except (NotFound, LimitExceeded, InvalidInput):
             await self.updates.delete(instance, update.update_id)
             raise
 
@@ -150,8 +171,34 @@ class ImportPublish:
                 await self.blobs.copy(
                     ("quarantine", source), ("content", target), etag=scanned[source].etag
                 )
+                await self._check_content(target, entry)
         for item in prepared.generated:
             await self.blobs.write("content", f"{instance}/{hex_of(item.sha256)}", item.content)
+
+    async def _check_content(self, name: str, entry: FileEntry | RelatedFile) -> None:
+        """Hash what is handed out from now on: the name and metadata of a blob prove nothing.
+
+        Raises:
+            InvalidInput: It is not what the manifest names, and is gone again.
+        """
+        known = await self.blobs.metadata("content", name)
+        digest = hashlib.sha256()
+        async for piece in self.blobs.stream("content", name):
+            digest.update(piece)
+        if b64(digest.digest()) == entry.sha256:
+            return
+        if known is not None:
+            await self.blobs.delete("content", name, known["etag"])
+        raise InvalidInput(
+            f"File '{entry.filename}' was changed in quarantine; import again.",
+            code="CannotProcessUpdateFile",
+            target=entry.filename,
+            inner=InvalidInput(
+                "The quarantined content has not the SHA-256 of the manifest.",
+                code="HashMismatch",
+                target=entry.filename,
+            ),
+        )
 
     async def _signed(
         self,
@@ -182,3 +229,9 @@ class ImportPublish:
             description=manifest.description,
             references=manifest.references,
         )
+
+
+def _check_manifest(source: ImportSource, content: bytes) -> None:
+    """Raises NotFound if it is another than was asked for; that of a drop has no hash to go by."""
+    if source.manifest_sha256 and source.manifest_sha256 != b64(hashlib.sha256(content).digest()):
+        raise NotFound("A quarantined import manifest was changed; import again.")

@@ -133,6 +133,8 @@ class ImportScan:
         """
         judged = await self._judge(instance, entry, knowledge)
         verdict = worst(judged.verdicts)
+        if verdict.status == "pending":
+            verdict = await self.scanning.harm(instance, entry.sha256) or verdict
         if verdict.status == "error":
             raise _no_verdict(
                 f"File '{entry.filename}' could not be scanned: {verdict.engine}: "
@@ -141,7 +143,7 @@ class ImportScan:
                 retryable=True,
             )
         if verdict.status not in ("clean", "pending"):
-            raise _refusal(entry, verdict)
+            raise refusal(entry.filename, verdict)
         return judged
 
     async def _judge(
@@ -158,7 +160,7 @@ class ImportScan:
                 entry.sha256,
                 entry.size_bytes,
                 entry.filename,
-                is_opaque=entry.is_related,
+                may_be_delta=entry.is_related,
                 blob=entry.blob,
                 etag=known["etag"],
             ),
@@ -181,14 +183,15 @@ def _no_verdict(message: str, filename: str, *, retryable: bool) -> DependencyFa
     )
 
 
-def _refusal(entry: ScanEntry, verdict: Verdict) -> InvalidInput:
+def refusal(filename: str, verdict: Verdict) -> InvalidInput:
+    """The error of an import that a file is not clean of."""
     place = f" at '{verdict.member_path}'" if verdict.member_path else ""
     found = f": {verdict.findings}" if verdict.findings else ""
     what = "holds malware" if verdict.status == "malicious" else "cannot be scanned"
-    message = f"File '{entry.filename}' {what}{place}{found}."
+    message = f"File '{filename}' {what}{place}{found}."
     return InvalidInput(
         message,
         code=_WRONG_FILE,
-        target=entry.filename,
-        inner=InvalidInput(message, code=_CODES[verdict.status], target=entry.filename),
+        target=filename,
+        inner=InvalidInput(message, code=_CODES[verdict.status], target=filename),
     )

@@ -14,15 +14,18 @@ from dataclasses import dataclass
 import msgspec
 
 from shared import messages
+from shared.contract.encoding import b64
 from shared.domain.errors import InvalidInput
 from shared.domain.operation import Stage
 from shared.domain.scanning.malware_event import ENGINE, MalwareResult, bare, parse_malware_result
 from shared.domain.scanning.scan import Knowledge, Verdict, worst
 from shared.ports import Blobs, Operations, Queues, Sample
-from shared.topology import quarantine_prefix
+from shared.services.scanning.harm import HarmfulContent
+from shared.topology import SCAN_REQUEST, Container, quarantine_prefix
 
 _FOLDER = "defender"
 _FILE = re.compile(r"(?P<instance>[^/]+)/(?P<operation>[^/]+)/(?P<file>[0-9]+/[0-9]+)")
+_CONTENT = re.compile(r"(?P<instance>[^/]+)/(?P<sha256>[0-9a-f]{64})")
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +35,13 @@ class KeptResult(msgspec.Struct, frozen=True):
 
     sha256: str | None
     verdict: Verdict
+
+
+class _Listed(msgspec.Struct, frozen=True):
+    """What the list of an import's files says of one."""
+
+    blob: str
+    sha256: str
 
 
 @dataclass(slots=True)
@@ -69,15 +79,22 @@ class DefenderResults:
     blobs: Blobs
     operations: Operations
     queues: Queues
+    harm: HarmfulContent
 
     async def receive(self, data: object) -> None:
-        """Keep a result for the import that it is about; any other changes nothing."""
+        """Keep a result for the import that it is about.
+
+        That content is malicious counts at any time, also once it is published. Any other result
+        changes nothing.
+        """
         try:
             result = parse_malware_result(data)
         except InvalidInput as error:
             log.warning("refused a scan result: %s", error.message)
             return
-        name = self._name(result)
+        if result.verdict.status == "malicious":
+            await self._stop(result)
+        name = self._name(result, "quarantine")
         match = _FILE.fullmatch(name)
         if match is None:
             return  # one of the small blobs that an import needs besides its files
@@ -94,9 +111,35 @@ class DefenderResults:
         if stored.value.awaited and await self._is_enough(instance, identity, result):
             await self.queues.put(messages.ScanImport(instance=instance, operation=identity))
 
-    def _name(self, result: MalwareResult) -> str:
-        """The name in quarantine; empty for a blob elsewhere."""
-        start = self.blobs.address("quarantine", "x").removesuffix("x")
+    async def _stop(self, result: MalwareResult) -> None:
+        """Stop what holds the bytes that were found malicious, if they can be told: by their hash,
+        else by the version of a blob that is known to hold them.
+        """
+        published = _CONTENT.fullmatch(self._name(result, "content"))
+        quarantined = _FILE.fullmatch(self._name(result, "quarantine"))
+        sha256 = result.sha256
+        if sha256 is None and published and await self._is_now(result, "content"):
+            sha256 = b64(bytes.fromhex(published["sha256"]))
+        elif sha256 is None and quarantined and await self._is_now(result, "quarantine"):
+            sha256 = await self._listed(quarantined)
+        match = published or quarantined
+        if match is not None and sha256 is not None:
+            await self.harm.found(match["instance"], sha256, result.verdict)
+
+    async def _is_now(self, result: MalwareResult, container: Container) -> bool:
+        known = await self.blobs.metadata(container, self._name(result, container))
+        return known is not None and bare(known["etag"]) == bare(result.etag)
+
+    async def _listed(self, match: re.Match[str]) -> str | None:
+        """The hash that a quarantined file was fetched for."""
+        prefix = quarantine_prefix(match["instance"], match["operation"])
+        request = await self.blobs.read("quarantine", prefix + SCAN_REQUEST)
+        entries = msgspec.json.decode(request, type=list[_Listed]) if request else []
+        return next((item.sha256 for item in entries if item.blob == match[0]), None)
+
+    def _name(self, result: MalwareResult, container: Container) -> str:
+        """The name in a container; empty for a blob elsewhere."""
+        start = self.blobs.address(container, "x").removesuffix("x")
         if not result.blob_uri.startswith(start):
             return ""
         return result.blob_uri.removeprefix(start)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shared.domain.scanning.scan import Knowledge, Verdict
+from shared.domain.scanning.scan import Knowledge, Verdict, worst
 from shared.ports import Clock, Sample, Scanner, Verdicts
 from shared.services.scanning.rules import ScanRules
 
@@ -77,12 +77,23 @@ class Scanning:
             found = await self._ask(instance, asked, replace(sample, path=path, etag=etag))
             return Judged(etag, _in_order(engines, {**known, **found}))
 
+    async def harm(self, instance: str, sha256: str) -> Verdict | None:
+        """What an engine in use found bad in the content, whenever it did; None if none has."""
+        in_use = {item.engine for item in self.engines}
+        stored = [
+            item
+            for may_be_delta in (False, True)
+            for item in await self.verdicts.on(instance, sha256, may_be_delta=may_be_delta)
+        ]
+        found = [item for item in stored if item.engine in in_use and item.status == "malicious"]
+        return worst(found) if found else None
+
     async def _known(
         self, instance: str, sample: Sample, knowledge: Sequence[Knowledge]
     ) -> dict[str, Verdict]:
         if not knowledge:
             return {}
-        stored = await self.verdicts.on(instance, sample.sha256, is_opaque=sample.is_opaque)
+        stored = await self.verdicts.on(instance, sample.sha256, may_be_delta=sample.may_be_delta)
         return {
             item.engine: item.named("", sample.name)
             for item in stored
@@ -102,7 +113,7 @@ class Scanning:
                     instance,
                     sample.sha256,
                     verdict.named(sample.name, ""),
-                    is_opaque=sample.is_opaque,
+                    may_be_delta=sample.may_be_delta,
                     at=self.clock.now(),
                 )
         return {verdict.engine: verdict for verdict in found}

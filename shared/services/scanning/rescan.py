@@ -165,7 +165,7 @@ class Rescan:
         try:
             judged = await self.scanning.judge(
                 instance,
-                Sample(file.sha256, file.size_bytes, file.filename, is_opaque=is_related),
+                Sample(file.sha256, file.size_bytes, file.filename, may_be_delta=is_related),
                 lambda path: self.blobs.download("content", blob, path),
                 knowledge=await self.scanning.knowledge(),
                 is_published=True,

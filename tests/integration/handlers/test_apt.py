@@ -17,6 +17,7 @@ import pytest
 from odu_agent.contract.codes import Erc
 from odu_agent.handlers import StepContext, StepResult
 from odu_agent.handlers.apt import AptHandler, create
+from odu_agent.handlers.settings import SettingError
 
 from .apt_repository import Repository, Root
 from .steps import a_step, environment, wait_until
@@ -284,6 +285,13 @@ def test_apt_goes_on_after_a_power_cut_in_the_middle_of_dpkg(device: Device, scr
     assert device.run(step).result_code == 700
     assert device.root.states()["toaster"] == ("2.0", "installed")
     assert not _audit(device)
+
+
+def test_apt_says_so_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(SettingError, match="apt-get is not installed on this device"):
+        create(environment(tmp_path))
 
 
 def _block(device: Device) -> None:

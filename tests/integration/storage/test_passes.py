@@ -87,6 +87,7 @@ async def test_pass_finds_devices_by_what_they_were_asked_and_by_rank(
     lower = {name for name in NAMES if rank_of(name) < HALF}
     ranked = replace(unasked, ranks=((0, HALF),))
     assert await found(passes, instance, ranked) == (lower - {asked, had}) | {pending}
+    assert await found(passes, instance, replace(unasked, ranks=())) == {pending}
     assert await found(passes, instance, replace(unasked, group="lobby")) == set()
 
 

@@ -11,11 +11,13 @@ from shared.adapters.queues import AzureQueues
 from shared.adapters.scanning.scanner import YaraXScanner
 from shared.adapters.table import Table
 from shared.adapters.table_operations import TableOperations
+from shared.adapters.table_updates import TableUpdates
 from shared.adapters.table_verdicts import TableVerdicts
 from shared.domain.operation import Stage
 from shared.domain.scanning.scan import Verdict
 from shared.ports import Sample
 from shared.services.scanning.defender import DefenderResults, DefenderScanner
+from shared.services.scanning.harm import HarmfulContent
 from shared.services.scanning.rules import ACCEPTED, RULES, STATUS, ScanRules
 from tests.integration.storage.test_ports import an_operation, every
 from tests.memory import FixedClock, MemoryVerdicts
@@ -49,22 +51,22 @@ async def test_last_verdict_of_each_engine_is_kept_by_content(
     verdicts: Verdicts, instance: str
 ) -> None:
     for verdict in (BAD, CLEAN, Verdict("unscannable", "yara-x", "1", "r2")):
-        await verdicts.put(instance, CONTENT, verdict, is_opaque=False, at="t1")
-    await verdicts.put(instance, CONTENT, CLEAN, is_opaque=True, at="t2")
+        await verdicts.put(instance, CONTENT, verdict, may_be_delta=False, at="t1")
+    await verdicts.put(instance, CONTENT, CLEAN, may_be_delta=True, at="t2")
 
-    opened = await verdicts.on(instance, CONTENT, is_opaque=False)
-    opaque = await verdicts.on(instance, CONTENT, is_opaque=True)
+    opened = await verdicts.on(instance, CONTENT, may_be_delta=False)
+    opaque = await verdicts.on(instance, CONTENT, may_be_delta=True)
     listed = await every(
         await verdicts.list(instance), lambda token: verdicts.list(instance, token)
     )
-    nothing = await verdicts.on(f"{instance}-2", CONTENT, is_opaque=False)
+    nothing = await verdicts.on(f"{instance}-2", CONTENT, may_be_delta=False)
     await verdicts.forget(instance, listed[0].sha256)
 
     assert sorted(item.rules_version for item in opened) == ["r1", "r2"]
     assert BAD in opened
     assert (list(opaque), list(nothing)) == ([CLEAN], [])
     assert sorted(item.at for item in listed) == ["t1", "t1", "t2"]
-    assert await verdicts.on(instance, CONTENT, is_opaque=False) == []
+    assert await verdicts.on(instance, CONTENT, may_be_delta=False) == []
 
 
 async def test_rules_come_from_a_blob_and_the_last_good_ones_outlive_bad_ones(
@@ -115,7 +117,10 @@ async def test_result_of_defender_is_found_by_blob_version_and_content(
     scanner = DefenderScanner(blobs)
     before = await scanner.scan(sample, deadline_seconds=1)
 
-    await DefenderResults(blobs, operations, queues).receive(
+    verdicts = TableVerdicts(Table(accounts, "Verdicts"))
+    updates = TableUpdates(Table(accounts, "Updates"))
+    harm = HarmfulContent(verdicts, updates, recalls=None, clock=FixedClock())  # type: ignore[arg-type]
+    await DefenderResults(blobs, operations, queues, harm).receive(
         {
             "blobUri": blobs.address("quarantine", name),
             "eTag": known["etag"].strip('"'),

@@ -20,6 +20,7 @@ class ContentServer:
     contents: dict[str, bytes] = field(default_factory=dict)
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     requests: list[tuple[str, str | None]] = field(default_factory=list)
+    queries: list[str] = field(default_factory=list)
     etags: dict[str, str] = field(default_factory=dict)
 
     def url_of(self, name: str) -> str:
@@ -28,6 +29,7 @@ class ContentServer:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
         self.requests.append((name, request.headers.get("Range")))
+        self.queries.append(request.raw_path.partition("?")[2])
         if self.faults.get(name):
             return await self.faults[name].pop(0)(request, self.contents.get(name, b""))
         if name not in self.contents:

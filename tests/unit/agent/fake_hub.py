@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from odu_agent.desired import merge
+
+_T = TypeVar("_T")
 
 
 class FakeHub:
@@ -35,11 +37,10 @@ class FakeHub:
     async def desire_service(self, service: dict[str, Any], **options: Any) -> None:
         await self.desire({"deviceUpdate": {"__t": "c", "service": service}}, **options)
 
-    async def until[T](self, look: Callable[[], T]) -> T:
+    async def until(self, look: Callable[[], _T]) -> _T:
         """Wait until something can be seen in the reports."""
-        async with asyncio.timeout(20), self.changed:
-            await self.changed.wait_for(look)
-            return look()
+        async with self.changed:
+            return await asyncio.wait_for(self.changed.wait_for(look), 60)
 
     def agent_reports(self) -> list[dict[str, Any]]:
         parts = [report.get("deviceUpdate", {}).get("agent", {}) for report in self.reports]

@@ -32,7 +32,7 @@ async def server() -> AsyncIterator[ContentServer]:
 
 
 @pytest.fixture
-def hub() -> FakeHub:
+async def hub() -> FakeHub:
     return FakeHub()
 
 

@@ -63,7 +63,7 @@ async def server() -> AsyncIterator[BlobServer]:
 
 
 @pytest.fixture
-def hub() -> FakeHub:
+async def hub() -> FakeHub:
     return FakeHub()
 
 

@@ -213,7 +213,7 @@ def test_signing_key_hash_is_the_one_of_the_vectors() -> None:
 @pytest.mark.parametrize("bits", [0, 1024, 16384])
 def test_rsa_public_key_refuses_a_key_when_too_small_or_large(bits: int) -> None:
     with pytest.raises(ValueError, match="bits"):
-        rsa_public_key(((1 << bits) - 1).to_bytes(bits // 8), 65537)
+        rsa_public_key(((1 << bits) - 1).to_bytes(bits // 8, "big"), 65537)
 
 
 def test_packages_of_the_second_half_have_their_verdicts() -> None:

@@ -46,11 +46,11 @@ class Engine:
 
 @pytest.fixture
 def walk(tmp_path: Path) -> Callable[..., Findings]:
-    def run(data: bytes, name: str = "f", *, opaque: bool = False, **limits: Any) -> Findings:
+    def run(data: bytes, name: str = "f", *, may_be_delta: bool = False, **limits: Any) -> Findings:
         path = tmp_path / "file"
         path.write_bytes(data)
         budget = Budget(WalkLimits(**limits), len(data), lambda: 0.0, 1.0)
-        found = Walker(Engine(), budget, tmp_path).walk(path, name, opaque=opaque)
+        found = Walker(Engine(), budget, tmp_path).walk(path, name, may_be_delta=may_be_delta)
         assert [each.name for each in tmp_path.iterdir()] == ["file"]
         return found
 
@@ -245,13 +245,17 @@ def test_walker_takes_the_size_of_a_pax_header_over_the_stated_one(
     assert place(findings) == "f!a"
 
 
-def test_walker_leaves_containers_alone_when_opaque(walk: Callable[..., Findings]) -> None:
+def test_related_file_is_unpacked_like_any_other_but_a_delta_need_not_be(
+    walk: Callable[..., Findings],
+) -> None:
     source = zstandard.ZstdCompressionDict(NOISE, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
     delta = zstandard.ZstdCompressor(dict_data=source).compress(NOISE + HARMLESS)
 
     assert walk(delta).unscannable
-    assert walk(delta, opaque=True).unscannable is None
-    assert walk(EICAR, opaque=True).names == ("EICAR",)
+    assert walk(delta, may_be_delta=True).unscannable is None
+    assert walk(a_zip({"delta": delta}), may_be_delta=True).unscannable
+    for packed in (EICAR, a_zip({"a": EICAR}), gzip.compress(EICAR), zstandard.compress(EICAR)):
+        assert walk(packed, may_be_delta=True).names == ("EICAR",)
 
 
 def encrypted_zip() -> bytes:

@@ -173,9 +173,7 @@ FOREIGN: dict[str, dict[str, Any]] = {
     "other content": {"scanResultDetails": {"sha256": "00" * 32}},
     "another account": {"blobUri": "https://other.example/quarantine/factory/x/0/0"},
     "another container": {"blobUri": "https://memory.example/content/factory/x/0/0"},
-    "an import that is not known": {
-        "blobUri": "https://memory.example/quarantine/factory/unknown/0/0"
-    },
+    "unknown import": {"blobUri": "https://memory.example/quarantine/factory/unknown/0/0"},
     "no version": {"eTag": None},
     "a version that is a path": {"eTag": "../../x"},
     "no blob": {"blobUri": None},
@@ -200,11 +198,119 @@ async def test_verdict_on_something_else_changes_nothing_and_the_wait_ends_in_an
     assert operation.status is OperationStatus.FAILED
     assert operation.failure is not None
     assert operation.failure.inner is not None
-    assert operation.failure.inner.code == "SourceFilePendingMalwareAnalysis"
-    assert "Within 600 s" in operation.failure.message
+    is_of_these_bytes = changes in (FOREIGN["another version"], FOREIGN["unknown import"])
+    if result == "Malicious" and is_of_these_bytes:
+        assert operation.failure.inner.code == "SourceFileMalwareDetected"
+    else:
+        assert operation.failure.inner.code == "SourceFilePendingMalwareAnalysis"
+        assert "Within 600 s" in operation.failure.message
     assert operation.failure.target == "apply.sh"
     assert await world.published() == []
     assert world.blobs.names("quarantine") == []
+
+
+async def test_malware_that_is_told_of_while_publication_waits_stops_it() -> None:
+    world = ScanWorld(has_defender=True)
+    identity = await world.waiting()
+    await world.results.receive(world.event(identity))
+    await world.step()
+    assert (await world.operation(identity)).stage == "publish"
+
+    late = {"scanResultType": "Malicious", "scanResultDetails": {}}
+    await world.results.receive(world.event(identity, **late))
+    await world.drain()
+
+    operation = await world.operation(identity)
+    assert operation.failure is not None
+    assert operation.failure.inner is not None
+    assert operation.failure.inner.code == "SourceFileMalwareDetected"
+    assert await world.published() == []
+
+
+@pytest.mark.parametrize("container", ["quarantine", "content"])
+async def test_malware_that_is_told_of_after_publication_recalls_the_update(container: str) -> None:
+    world = ScanWorld(has_defender=True)
+    identity = await world.waiting()
+    event = world.event(identity, scanResultType="Malicious")
+    await world.results.receive(world.event(identity))
+    await world.drain()
+    assert (await world.update()).recall is None
+    if container == "content":
+        name = f"{INSTANCE}/{hex_of(sha256(SCRIPT))}"
+        etag = world.blobs.contents["content", name][1]["etag"]
+        uri = world.blobs.address("content", name)
+        event |= {"blobUri": uri, "eTag": etag, "scanResultDetails": None}
+        await world.results.receive({**event, "eTag": "0x8DOTHER"})
+        assert (await world.update()).recall is None
+
+    await world.results.receive(event)
+
+    recall = (await world.update()).recall
+    assert recall is not None
+    assert recall.reason == "File 'apply.sh' holds malware: unnamed malware (defender)."
+
+
+async def test_malware_of_other_content_leaves_an_update_alone() -> None:
+    world = ScanWorld(has_defender=True)
+    identity = await world.waiting()
+    other = {"scanResultType": "Malicious", "scanResultDetails": {"sha256": "00" * 32}}
+    event = world.event(identity, **other)
+    await world.results.receive(world.event(identity))
+    await world.drain()
+
+    await world.results.receive({**event, "eTag": "0x8DOTHER"})
+
+    assert (await world.update()).recall is None
+
+
+async def test_bytes_that_were_changed_in_quarantine_are_not_published_under_a_clean_hash() -> None:
+    world = await published()
+    identity = await world.begin(updateId={**OWN.to_wire(), "version": "9.9"})
+    await world.step()
+    name = f"{INSTANCE}/{identity}/0/0"
+    _, facts = world.blobs.contents["quarantine", name]
+    for blob in [key for key in world.blobs.contents if key[0] == "content"]:
+        del world.blobs.contents[blob]
+    world.blobs.contents["quarantine", name] = (b"#!/bin/evil", facts)
+    await world.drain()
+
+    operation = await world.operation(identity)
+    assert operation.failure is not None
+    assert operation.failure.inner is not None
+    assert operation.failure.inner.code == "HashMismatch"
+    assert [each.version for each in await world.published()] == [OWN.version]
+    assert world.blobs.names("content") == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"scanResultType": "No threats found "},
+        {"scanResultType": "no threats found"},
+        {"scanResultType": ""},
+        {"scanResultType": None},
+    ],
+)
+async def test_clean_is_only_what_is_spelt_exactly_so(said: dict[str, Any]) -> None:
+    world = ScanWorld(has_defender=True)
+    identity = await world.waiting()
+
+    await world.results.receive(world.event(identity, **said))
+    await world.drain()
+
+    assert (await world.operation(identity)).status is OperationStatus.FAILED
+
+
+async def test_clean_is_not_what_comes_without_details() -> None:
+    world = ScanWorld(has_defender=True)
+    identity = await world.waiting()
+    event = world.event(identity)
+    del event["scanResultDetails"]
+
+    await world.results.receive(event)
+    await world.drain()
+
+    assert (await world.operation(identity)).status is OperationStatus.FAILED
 
 
 RESULTS = {
@@ -424,7 +530,7 @@ async def test_verdicts_are_kept_as_long_as_their_content_or_for_a_month() -> No
 
     async def known() -> list[bool]:
         found = [
-            await world.verdicts.on(INSTANCE, sha256(each), is_opaque=False)
+            await world.verdicts.on(INSTANCE, sha256(each), may_be_delta=False)
             for each in (SCRIPT, refused)
         ]
         return [bool(each) for each in found]

@@ -134,7 +134,10 @@ class World:
         self.device_lists = services.devices.lists
         self.collect_logs = services.devices.log_collections
         self.import_devices = services.devices.registry_sync
-        self.fan_outs = services.deployments.fan_outs
+        self.fan_outs, self.evaluator = (
+            services.deployments.fan_outs,
+            services.deployments.evaluator,
+        )
         self.deploy, self.reconcile = services.deployments.deploy, services.deployments.reconcile
         self.rollup, self.reports = services.reporting.rollup, services.reporting.reports
         self.fleet_changes = services.reporting.changes

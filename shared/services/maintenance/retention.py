@@ -1,0 +1,69 @@
+"""Drops what has been kept for long enough, in bounded steps."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.domain.retention import Retention
+from shared.ports import AuditLog, Clock, Operations, Trends
+from shared.services.audit.trail import AuditTrail, automatic
+from shared.services.operations import operation_id
+
+_MOST_A_RUN = 2000
+"""Rows of a kind that one run drops: what is left waits for the next one."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class RetentionRuns:
+    """Applies the settings to an instance; running again drops what is left."""
+
+    retention: Retention
+    operations: Operations
+    audit_log: AuditLog
+    audit: AuditTrail
+    trends: Trends
+    clock: Clock
+
+    async def run(self, instance: str) -> None:
+        """Drop what is too old."""
+        oldest = operation_id(self._days_ago(self.retention.operation_days).isoformat(), "")
+        operations = await self.operations.drop_ended(instance, older_than=oldest, size=_MOST_A_RUN)
+        day = str(self._days_ago(self.retention.compliance_days).date())
+        days = await self.trends.drop_days(instance, day, size=_MOST_A_RUN)
+        entries = await self._audit(instance)
+        if operations or days or entries:
+            log.info(
+                "retention of %s: %d operations, %d days, %d audit entries dropped",
+                instance,
+                operations,
+                days,
+                entries,
+            )
+
+    async def _audit(self, instance: str) -> int:
+        """Raise the floor of the chain before anything below it goes, and write that down too."""
+        first_kept = str(self._days_ago(self.retention.audit_days_in_force).date())
+        last_old = str(self._days_ago(self.retention.audit_days_in_force + 1).date())
+        place = await self.audit_log.newest_until(instance, last_old)
+        if place is None:
+            return 0
+        floor = await self.audit_log.floor(instance)
+        if place.number > floor.number:
+            change = automatic(
+                f"retention-{place.number}",
+                "drop_audit_entries",
+                "audit",
+                self.clock.now(),
+                firstDayKept=first_kept,
+                lastNumberDropped=place.number,
+            )
+            async with self.audit.change(instance, change):
+                await self.audit_log.raise_floor(instance, place)
+        return await self.audit_log.drop_before(instance, first_kept, size=_MOST_A_RUN)
+
+    def _days_ago(self, days: int) -> datetime:
+        return datetime.fromisoformat(self.clock.now()) - timedelta(days=days)
