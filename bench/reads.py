@@ -39,11 +39,11 @@ from shared.domain.fleet.device import (
     TwinChange,
     bucket_of,
     fold,
-    kept_content,
     view,
 )
 from shared.domain.fleet.queries import DeviceFilter
 from shared.domain.fleet.reconcile import desired_command
+from shared.domain.fleet.twin_content import kept_content
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import DeviceWrite, Rollup
 from shared.services.devices.lists import DeviceLists

@@ -11,8 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from shared.domain.errors import DependencyFailed, DependencyThrottled, NotFound
-from shared.domain.fleet.device import TwinChange, kept_content
+from shared.domain.fleet.device import (
+    TwinChange,
+)
 from shared.domain.fleet.refusal import refused_command
+from shared.domain.fleet.twin_content import kept_content
 from shared.domain.instant import instant
 from shared.ports import Page, TwinSource
 from shared.settings import InstanceSettings

@@ -22,6 +22,7 @@ from shared.domain.fleet.device import (
     deployment_state,
     device_key,
     evidence_of,
+    has_agent,
     outcome_of,
     view,
 )
@@ -128,6 +129,8 @@ def contribution(
     """
     seen = seen or view(record)
     cells: dict[CounterKey, Counter[Cell]] = {}
+    if seen.device_class is None and not has_agent(record):
+        return cells  # what was removed from the twin counts in nothing
     if seen.device_class is not None:
         busy = seen.state is DeviceState.IN_PROGRESS
         installed = str(seen.installed) if seen.installed else NOTHING_INSTALLED

@@ -10,15 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from shared.contract.codes import Action, AgentState
-from shared.contract.diagnostics import OPERATION_ID, RESULT_CODE, parse_log_report
+from shared.contract.codes import AgentState
 from shared.contract.twin import (
-    AGENT,
-    DEVICE_UPDATE,
-    DIAGNOSTIC_INFORMATION,
-    SERVICE,
     AgentReport,
     parse_agent_report,
     parse_installed_update_id,
@@ -30,27 +24,23 @@ from shared.domain.fleet.evidence import (
     DeviceState,
     Evidence,
     TwinChange,
+    completed,
     installed_of,
     since,
     update_named,
     with_evidence,
+    with_nameless,
 )
 from shared.domain.fleet.orders import Order
 from shared.domain.fleet.registers import Registers, merge, section
-from shared.domain.fleet.twin_section import changed_at, member
+from shared.domain.fleet.twin_content import ACKNOWLEDGED, GROUP_TAG, LOGS
 from shared.domain.rollouts.figures import Outcome
 from shared.domain.updates.update_id import UpdateId
 
 DEFAULT_GROUP = "$default"
-GROUP_TAG = "ADUGroup"
-LOGS = "logs"
-"""What a twin change says of uploads of logs."""
-ACKNOWLEDGED = "acknowledged"
-"""What a twin change says where a device has acknowledged that a command was taken back."""
 BUCKETS = 256
 """Device buckets of an instance, the same for every fleet size, so that none ever moves."""
 
-_RETRY_TIMESTAMP = "retryTimestamp"
 __all__ = ["DeviceState", "Evidence", "TwinChange"]
 
 _FAILED = int(AgentState.FAILED)
@@ -76,6 +66,7 @@ class DeviceRecord:
     reported something, as far as the service heard, `started_at` when its agent last introduced
     itself, `connection_at` when it last connected or disconnected.
 
+    `nameless` is what it reported without naming a workflow.
     `is_pending` says that `commanded` may not stand in the twin yet: rows are written before twins.
     `past` are the workflows that the device moved on from last, None where nobody wrote them down;
     `answered` is the last ask of which it gave a sign. `orders` are what operators ordered for this
@@ -100,6 +91,7 @@ class DeviceRecord:
     answered: Answered | None = None
     orders: tuple[Order, ...] = ()
     own: tuple[Deployment, ...] = ()
+    nameless: tuple[Evidence, ...] = ()
 
     @property
     def key(self) -> str:
@@ -133,57 +125,6 @@ def bucket_of(device_id: str) -> int:
     return hashlib.sha256(device_id.encode()).digest()[0]
 
 
-def kept_content(twin: Mapping[str, Any]) -> dict[str, Any]:
-    """What the service keeps of a twin: the group tag, the agent's reported section and the result
-    of an upload of logs. The acknowledgement of an upload may hold a secret and is not among it.
-    """
-    content: dict[str, Any] = {}
-    tags = twin.get("tags")
-    if isinstance(tags, Mapping) and GROUP_TAG in tags:
-        content["tags"] = {GROUP_TAG: tags[GROUP_TAG]}
-    properties = twin.get("properties")
-    reported = properties.get("reported") if isinstance(properties, Mapping) else None
-    component = reported.get("deviceUpdate") if isinstance(reported, Mapping) else None
-    if isinstance(component, Mapping) and "agent" in component:
-        content["agent"] = component["agent"]
-        if _has_stale_retry(reported):
-            content["agent"] = _without_retry(component["agent"])
-    if isinstance(component, Mapping) and _acknowledges_cancel(component):
-        content[ACKNOWLEDGED] = True
-    if (logs := _log_report(reported)) is not None:
-        content[LOGS] = logs
-    return content
-
-
-def _acknowledges_cancel(component: Mapping[str, Any]) -> bool:
-    """Acknowledgements of other commands say nothing that the reports beside them do not."""
-    workflow = member(component, SERVICE, "value", "workflow")
-    return workflow.get("action") == Action.CANCEL
-
-
-def _has_stale_retry(reported: Any) -> bool:
-    """Whether the reported retry timestamp is of an earlier workflow: an agent leaves it out where
-    there is none, and a twin merges what is reported.
-    """
-    workflow = (DEVICE_UPDATE, AGENT, "workflow")
-    retried_at = changed_at(reported, *workflow, _RETRY_TIMESTAMP)
-    return "" < retried_at < changed_at(reported, *workflow, "id")
-
-
-def _without_retry(agent: Mapping[str, Any]) -> dict[str, Any]:
-    workflow = dict(member(agent, "workflow"))
-    workflow.pop(_RETRY_TIMESTAMP, None)
-    return {**agent, "workflow": workflow}
-
-
-def _log_report(reported: object) -> dict[str, Any] | None:
-    component = reported.get(DIAGNOSTIC_INFORMATION) if isinstance(reported, Mapping) else None
-    report = parse_log_report(component.get("agent") if isinstance(component, Mapping) else None)
-    if report is None:
-        return None
-    return {OPERATION_ID: report.operation_id, RESULT_CODE: report.result_code}
-
-
 def fold(record: DeviceRecord, change: TwinChange) -> DeviceRecord:
     """The record with one more change; a repeated one, or one of a former life, changes nothing."""
     if change.at and change.at <= record.deleted_at:
@@ -199,6 +140,7 @@ def _folded(record: DeviceRecord, change: TwinChange) -> DeviceRecord:
         record,
         registers=merge(record.registers, change.version, content, replace=change.is_whole),
         evidence=with_evidence(record.evidence, change),
+        nameless=with_nameless(record.nameless, change),
         changed_at=max(record.changed_at, change.at),
         heard_at=max(record.heard_at, _heard_at(change)),
         started_at=max(record.started_at, _started_at(change)),
@@ -262,6 +204,7 @@ def fold_deletion(record: DeviceRecord, at: str, present: TwinChange | None) -> 
         record.device_id,
         record.module_id,
         evidence=tuple(since(item, at) for item in record.evidence if item.at > at),
+        nameless=tuple(item for item in record.nameless if item.at > at),
         deleted_at=at,
     )
     if record.connection_at > at:
@@ -355,7 +298,7 @@ def evidence_of(record: DeviceRecord) -> Evidence | None:
     if commanded is None:
         return None
     of_workflow = {
-        item.retry_timestamp: item
+        item.retry_timestamp: completed(item, record.evidence, record.nameless)
         for item in record.evidence
         if item.workflow_id == commanded.workflow_on_device
     }
@@ -371,6 +314,14 @@ def evidence_of(record: DeviceRecord) -> Evidence | None:
     ):
         return ended
     return known
+
+
+def has_agent(record: DeviceRecord) -> bool:
+    """Whether an update agent has reported anything that was not removed since."""
+    return any(
+        path.partition(".")[0] == "agent" and value is not None
+        for path, (_, value) in record.registers.items()
+    )
 
 
 def is_unexplained(record: DeviceRecord) -> bool:

@@ -7,7 +7,7 @@ workflow the report that ended it is kept, and the first that named an update as
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -21,6 +21,9 @@ from shared.domain.updates.update_id import UpdateId
 
 _KEPT_WORKFLOWS = 4
 _KEPT_INSTALLED = 3
+_KEPT_NAMELESS = 4
+_REMOVED = -1
+"""State of the agent None: what it reported was removed."""
 _IDLE, _FAILED = int(AgentState.IDLE), int(AgentState.FAILED)
 _CANCELED_CODES = (-1, 200)
 
@@ -72,7 +75,8 @@ class Evidence:
 
     `version` and what follows is of the report that decides: the newest of those that ended the
     workflow, else the newest. `installed` is what any report named as installed, which a later one
-    does not take back.
+    does not take back. A report that names no workflow is of the one that the twin still names:
+    see `completed`.
     """
 
     workflow_id: str
@@ -84,6 +88,13 @@ class Evidence:
     result_details: str | None
     at: str = ""
     installed: tuple[Installed, ...] = ()
+    named_from: int = 0
+    """Version of the twin in which the workflow was first named; 0: that of the report."""
+
+    @property
+    def begins(self) -> int:
+        """The first version of the twin that is known to name the workflow."""
+        return self.named_from or self.version
 
     @property
     def outcome(self) -> DeviceState:
@@ -118,9 +129,67 @@ def with_evidence(evidence: tuple[Evidence, ...], change: TwinChange) -> tuple[E
     workflow_id, retry_timestamp = change.refused or (report.workflow_id, report.retry_timestamp)
     if report.state is None or workflow_id is None:
         return evidence
+    fresh = _evidence(report, change, workflow_id, retry_timestamp)
+    same = [item for item in evidence if _names_same_workflow(item, fresh)]
+    others = [item for item in evidence if not _names_same_workflow(item, fresh)]
+    for known in same:
+        fresh = _join(known, fresh)
+    kept = sorted([*others, fresh], key=_newness, reverse=True)
+    return tuple(kept[:_KEPT_WORKFLOWS])
+
+
+def with_nameless(nameless: tuple[Evidence, ...], change: TwinChange) -> tuple[Evidence, ...]:
+    """The newest reports that name no workflow, and the removals of what named one.
+
+    Agents of microcontrollers end with their state and what they have installed alone.
+    """
+    if change.is_whole or "agent" not in change.content:
+        return nameless
+    agent = change.content["agent"]
+    if not isinstance(agent, Mapping):
+        fresh = Evidence("", None, change.version, _REMOVED, None, (), None, change.at)
+    else:
+        report = parse_agent_report(agent)
+        if "workflow" in agent and report.workflow_id is None:
+            report = AgentReport(state=_REMOVED)
+        if report.state is None or report.workflow_id is not None:
+            return nameless
+        fresh = _evidence(report, change, "", None)
+    by_version = {item.version: item for item in nameless}
+    known = by_version.get(fresh.version)
+    by_version[fresh.version] = fresh if known is None else max(known, fresh, key=_weight)
+    kept = sorted(by_version.values(), key=lambda item: item.version, reverse=True)
+    return tuple(kept[:_KEPT_NAMELESS])
+
+
+def completed(item: Evidence, others: Iterable[Evidence], nameless: Iterable[Evidence]) -> Evidence:
+    """Evidence on a workflow with what was reported without a name while the twin named it.
+
+    Args:
+        item: What names the workflow.
+        others: All that names one.
+        nameless: Reports that name none, and removals.
+    """
+    nameless = sorted(nameless, key=lambda report: report.version)
+    ends = [other.begins for other in others if other.begins > item.begins]
+    ends += [one.version for one in nameless if one.state == _REMOVED]
+    end = min((version for version in ends if version > item.begins), default=None)
+    for report in nameless:
+        if item.begins < report.version and (end is None or report.version < end):
+            named = replace(
+                report, workflow_id=item.workflow_id, retry_timestamp=item.retry_timestamp
+            )
+            item = _join(item, replace(named, named_from=item.begins))
+    return item
+
+
+def _evidence(
+    report: AgentReport, change: TwinChange, workflow_id: str, retry_timestamp: str | None
+) -> Evidence:
     is_success = report.state == _IDLE and not _is_given_up(report.result_code)
     installed = installed_of(report) if is_success else None
-    fresh = Evidence(
+    assert report.state is not None
+    return Evidence(
         workflow_id=workflow_id,
         retry_timestamp=retry_timestamp,
         version=change.version,
@@ -130,18 +199,14 @@ def with_evidence(evidence: tuple[Evidence, ...], change: TwinChange) -> tuple[E
         result_details=report.result_details,
         at=change.at,
         installed=(Installed(installed, change.version, change.at),) if installed else (),
+        named_from=change.version if workflow_id else 0,
     )
-    same = [item for item in evidence if _names_same_workflow(item, fresh)]
-    others = [item for item in evidence if not _names_same_workflow(item, fresh)]
-    for known in same:
-        fresh = _join(known, fresh)
-    kept = sorted([*others, fresh], key=_newness, reverse=True)
-    return tuple(kept[:_KEPT_WORKFLOWS])
 
 
 def since(evidence: Evidence, at: str) -> Evidence:
-    """Evidence without what was installed before."""
-    return replace(evidence, installed=tuple(item for item in evidence.installed if item.at > at))
+    """Evidence without what was installed before, and by which name it was called then."""
+    installed = tuple(item for item in evidence.installed if item.at > at)
+    return replace(evidence, installed=installed, named_from=evidence.version)
 
 
 def installed_of(report: AgentReport) -> UpdateId | None:
@@ -180,7 +245,11 @@ def _join(one: Evidence, other: Evidence) -> Evidence:
         if known is None or (item.version, item.at) < (known.version, known.at):
             first[item.update_id] = item
     earliest = sorted(first.values(), key=lambda item: (item.version, item.update_id))
-    return replace(decides, installed=tuple(earliest[:_KEPT_INSTALLED]))
+    return replace(
+        decides,
+        installed=tuple(earliest[:_KEPT_INSTALLED]),
+        named_from=min(one.begins, other.begins),
+    )
 
 
 def _weight(item: Evidence) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.domain.fleet.device import DeviceRecord, DeviceState, DeviceView, view
+from shared.domain.fleet.device import DeviceRecord, DeviceState, DeviceView, has_agent, view
 
 type HealthState = Literal["healthy", "unhealthy"]
 
@@ -46,10 +46,7 @@ def health_of(record: DeviceRecord, seen: DeviceView | None = None) -> Health | 
         record: The device.
         seen: What the record adds up to, where that is known already.
     """
-    if not any(
-        path.partition(".")[0] == "agent" and value is not None
-        for path, (_, value) in record.registers.items()
-    ):
+    if not has_agent(record):
         return None
     seen = seen or view(record)
     model = record.registers.get(_MODEL_ID, (0, None))[1]

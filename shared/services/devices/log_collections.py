@@ -16,7 +16,12 @@ from itertools import batched
 from shared import messages
 from shared.contract.diagnostics import log_request, parse_log_report
 from shared.domain.errors import Conflict, DependencyFailed, InvalidInput, NotFound
-from shared.domain.fleet.device import LOGS, TwinChange, bucket_of, device_key, view
+from shared.domain.fleet.device import (
+    TwinChange,
+    bucket_of,
+    device_key,
+    view,
+)
 from shared.domain.fleet.log_collection import (
     LINK_HOURS,
     READ_HOURS,
@@ -25,6 +30,7 @@ from shared.domain.fleet.log_collection import (
     LogFile,
     check_collection_id,
 )
+from shared.domain.fleet.twin_content import LOGS
 from shared.domain.operation import OperationStatus
 from shared.ports import Blobs, Clock, Devices, Hub, LogCollections, Page, Queues, Stored
 from shared.services.pacing import Pacer

@@ -98,6 +98,20 @@ class ObserveDevices:
             dict(seeds or {}),
         )
         await self._announce(instance, bucket, writes, by_device)
+        changed = {write.after.key for write in writes if write.before is not None}
+        for key, items in by_device.items():
+            if items[0].module_id is not None and key not in changed:
+                await self._follow_device(instance, bucket, key)
+
+    async def _follow_device(self, instance: str, bucket: int, key: str) -> None:
+        """Delete a module whose device was deleted while its first row was written."""
+        device_id = key.partition("/")[0]
+        rows = await self.devices.load(instance, bucket, [device_id, key])
+        if device_id in rows and key in rows:
+            deleted_at = rows[device_id].value.deleted_at
+            if rows[key].value.deleted_at < deleted_at:
+                module_id = rows[key].value.module_id
+                await self._deleted(instance, device_id, module_id, deleted_at)
 
     async def look_again(self, instance: str, bucket: int, keys: Sequence[str]) -> None:
         """Read the whole twins of devices that have reported a failure of they do not say what."""

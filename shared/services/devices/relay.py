@@ -17,7 +17,11 @@ from typing import Any
 import msgspec
 
 from shared.domain.errors import InvalidInput
-from shared.domain.fleet.device import TwinChange, bucket_of, kept_content
+from shared.domain.fleet.device import (
+    TwinChange,
+    bucket_of,
+)
+from shared.domain.fleet.twin_content import kept_content
 from shared.domain.instant import instant
 from shared.domain.refused_events import Refusal
 from shared.ports import Events

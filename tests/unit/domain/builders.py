@@ -9,8 +9,13 @@ from shared.contract.codes import Action, AgentState
 from shared.contract.manifest import ManifestUpdateId
 from shared.contract.twin import result_report, startup_report, workflow_member
 from shared.domain.fleet.deployment import Commanded, Deployment
-from shared.domain.fleet.device import DeviceRecord, TwinChange, fold, kept_content
+from shared.domain.fleet.device import (
+    DeviceRecord,
+    TwinChange,
+    fold,
+)
 from shared.domain.fleet.reconcile import by_precedence, desired_command
+from shared.domain.fleet.twin_content import kept_content
 from shared.domain.updates.update_id import UpdateId
 
 V1 = UpdateId("acme", "kiosk", "1.0")

@@ -34,6 +34,7 @@ from shared.domain.fleet.device import (
     fold,
     fold_connection,
     fold_deletion,
+    has_agent,
     view,
 )
 from tests.unit.domain.builders import (
@@ -144,7 +145,8 @@ def test_compliance_and_states_partition_the_devices(
 
 
 def _runs(record: DeviceRecord, workflow_id: str) -> bool:
-    return record.commanded is not None and record.commanded.workflow_id == workflow_id
+    asked = record.commanded
+    return asked is not None and asked.workflow_id == workflow_id and has_agent(record)
 
 
 def test_device_that_comes_back_to_a_deployment_is_counted_there_once() -> None:

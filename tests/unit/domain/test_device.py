@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.contract.codes import AgentState
+from shared.domain.fleet.counters import contribution
 from shared.domain.fleet.device import (
     DEFAULT_GROUP,
     DeviceRecord,
@@ -20,9 +23,11 @@ from shared.domain.fleet.device import (
     fold,
     fold_connection,
     fold_deletion,
-    kept_content,
     view,
 )
+from shared.domain.fleet.twin_content import kept_content
+from shared.domain.updates.update_id import UpdateId
+from tests.memory import merge_patch
 from tests.unit.domain.builders import (
     V1,
     V2,
@@ -485,7 +490,6 @@ def test_retry_timestamp_that_an_earlier_workflow_left_in_the_twin_is_not_of_the
     "twin",
     [
         {},
-        {"tags": None, "properties": None},
         {"tags": [], "properties": {"reported": {"deviceUpdate": 5}}},
         {"properties": {"reported": {"deviceUpdate": {}}}},
     ],
@@ -504,3 +508,93 @@ def test_modules_share_the_bucket_of_their_device() -> None:
     assert device_key("d1", "m1") == "d1/m1"
     assert device_key("d1", None) == "d1"
     assert 0 <= bucket_of("d1") < 256
+
+
+CASES = json.loads((Path(__file__).parents[2] / "data/cases/agent-reports.json").read_text())
+FROM_FIELD = {each["name"]: each for each in CASES["sequences"] if "path" not in each}
+
+
+@pytest.mark.parametrize("name", FROM_FIELD)
+def test_reports_from_the_field_mean_the_same_one_by_one_as_in_the_whole_twin(name: str) -> None:
+    """In any order, too; only what the whole twin forgets may be missing there."""
+    target, command = UpdateId("fabrikam", "kit", "1.1"), "w1"
+    text = json.dumps(FROM_FIELD[name]["reports"]).replace("<the id of the command>", command)
+    twin: dict[str, Any] = {}
+    changes, states = [], []
+    for number, report in enumerate(json.loads(text), 2):
+        at = at_second(number)
+        patch = {"deviceUpdate": {"agent": report}}
+        twin = merge_patch(twin, {**patch, "$metadata": _times(patch, at)})
+        changes.append(a_change(number, patch))
+        whole = TwinChange(
+            "d1", None, number, kept_content({"properties": {"reported": twin}}), True, at
+        )
+        asked = a_command(command, update_id=target)
+        one_by_one = a_record(*changes, commanded=asked)
+        assert one_by_one == a_record(*reversed(changes), commanded=asked)
+        assert deployment_state(a_record(whole, commanded=asked)) is deployment_state(one_by_one)
+        assert deployment_state(fold(one_by_one, whole)) is deployment_state(one_by_one)
+        states.append(deployment_state(one_by_one))
+
+    for state, right in zip(states, FROM_FIELD[name]["right"], strict=True):
+        if right.startswith("not Succeeded"):
+            assert state is not DeviceState.SUCCEEDED
+            assert view(one_by_one).installed == UpdateId("fabrikam", "kit", "1.0")
+        else:
+            assert str(state) == right
+
+
+def _times(node: dict[str, Any], at: str) -> dict[str, Any]:
+    return {
+        "$lastUpdated": at,
+        **{
+            name: _times(value if isinstance(value, dict) else {}, at)
+            for name, value in node.items()
+        },
+    }
+
+
+def test_end_without_a_name_is_not_of_a_workflow_that_was_named_after_it() -> None:
+    end = {"deviceUpdate": {"agent": {"state": 0, "installedUpdateId": json.dumps(V2.to_wire())}}}
+    changes = [a_change(2, busy("w1")), a_change(3, end), a_change(4, busy("w2"))]
+
+    for some in (changes, changes[::-1]):
+        assert deployment_state(a_record(*some, commanded=a_command("w1"))) is DeviceState.SUCCEEDED
+        assert (
+            deployment_state(a_record(*some, commanded=a_command("w2"))) is DeviceState.IN_PROGRESS
+        )
+
+
+def test_end_without_a_name_is_of_nothing_once_the_name_was_removed() -> None:
+    end = {"deviceUpdate": {"agent": {"state": 0, "installedUpdateId": json.dumps(V2.to_wire())}}}
+    for gone in ({"deviceUpdate": None}, {"deviceUpdate": {"agent": {"workflow": None}}}):
+        changes = [a_change(2, busy("w1")), a_change(3, gone), a_change(4, end)]
+        record = a_record(*changes, commanded=a_command("w1"))
+        assert deployment_state(record) is DeviceState.IN_PROGRESS
+
+
+@pytest.mark.parametrize(
+    "twin",
+    [
+        {"properties": None},
+        {"properties": {"reported": None}},
+        {"properties": {"reported": {"deviceUpdate": None}}},
+        {"properties": {"reported": {"deviceUpdate": {"agent": None}}}},
+    ],
+)
+def test_null_at_any_height_takes_the_device_out_at_once(twin: dict[str, Any]) -> None:
+    record = a_record(a_change(2, started()), a_change(3, busy()), commanded=a_command())
+    assert contribution(record)
+
+    gone = fold(record, TwinChange("d1", None, 4, kept_content(twin), False, at_second(4)))
+
+    assert view(gone).device_class is None
+    assert contribution(gone) == {}
+
+
+def test_null_tags_put_the_device_into_the_default_group() -> None:
+    record = a_record(a_change(2, started(), group="lobby"))
+
+    gone = fold(record, TwinChange("d1", None, 3, kept_content({"tags": None}), False, ""))
+
+    assert view(gone).group_id == DEFAULT_GROUP

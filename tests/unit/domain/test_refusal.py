@@ -16,9 +16,9 @@ from shared.domain.fleet.device import (
     evidence_of,
     fold,
     is_unexplained,
-    kept_content,
 )
 from shared.domain.fleet.refusal import refused_command
+from shared.domain.fleet.twin_content import kept_content
 from tests.unit.domain.builders import a_change, a_command, a_record, failed, started, succeeded
 from tests.unit.domain.test_device import nameless
 

@@ -4,8 +4,8 @@ import pytest
 
 from shared.contract.diagnostics import LogResult, log_result
 from shared.domain.errors import Conflict, DependencyFailed, InvalidInput, NotFound
-from shared.domain.fleet.device import kept_content
 from shared.domain.fleet.log_collection import DeviceLog
+from shared.domain.fleet.twin_content import kept_content
 from shared.domain.operation import OperationStatus
 from tests.unit.domain.builders import a_change, started
 from tests.unit.services.world import INSTANCE, World
