@@ -205,6 +205,22 @@ def test_trial_command_leaves_an_image_that_does_not_reach_the_hub(tmp_path: Pat
     assert result.details == "the hub was not reached, within 0.5 s"
 
 
+def test_trial_command_looks_where_the_installing_half_remembers(device: Device) -> None:
+    halves = replace(
+        device.config,
+        installer_socket=device.folder / "socket",
+        installer_folder=device.config.data_folder,
+        data_folder=device.folder / "network",
+    )
+    step = device.step("rootfs.img", _image("2"), "2")
+    _install(device.handler("opendu/image:1"), step)
+    device.start()
+
+    assert run_trial(halves) == 0
+
+    assert device.boot.get(DEFAULT) == "B"
+
+
 def test_trial_command_has_nothing_to_do_in_a_committed_image(device: Device) -> None:
     assert run_trial(device.config) == 0
     assert run_trial(replace(device.config, handler_settings={})) == 0
