@@ -15,5 +15,6 @@ BENCHMARKS = (
     "reads",
     "replay",
     "images",
+    "agent",
 )
 """Modules of this package that have `run`; the first line of each docstring says what it does."""

@@ -177,6 +177,7 @@ module content 'modules/storage.bicep' = {
     softDeleteDays: softDeleteDays
     containers: stores.content.containers
     expiry: stores.content.expiry
+    immutable: stores.content.immutable
     accountGrants: [
       { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDelegator }
       { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.queueDataContributor }

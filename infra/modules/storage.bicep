@@ -32,6 +32,9 @@ param tables array = []
 @description('Containers whose blobs are deleted some days after their last change: { container, days }.')
 param expiry array = []
 
+@description('Containers whose blobs nobody can change or delete for some days after their creation: { container, days }.')
+param immutable array = []
+
 @description('Roles on the whole account: { principalId, principalType, roleId }.')
 param accountGrants array
 
@@ -74,6 +77,18 @@ resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@20
   parent: blobs
   name: item
   properties: { publicAccess: 'None' }
+}]
+
+resource immutableContainer 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' existing = [for item in immutable: {
+  parent: blobs
+  name: item.container
+}]
+
+resource immutability 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2025-06-01' = [for (item, index) in immutable: {
+  parent: immutableContainer[index]
+  name: 'default'
+  dependsOn: [container]
+  properties: { immutabilityPeriodSinceCreationInDays: item.days }
 }]
 
 resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2025-06-01' = {

@@ -59,6 +59,13 @@ resource "azurerm_storage_container" "content" {
   container_access_type = "private"
 }
 
+resource "azurerm_storage_container_immutability_policy" "content" {
+  for_each = { for item in local.stores.content.immutable : item.container => item.days }
+
+  storage_container_resource_manager_id = azurerm_storage_container.content[each.key].id
+  immutability_period_in_days           = each.value
+}
+
 resource "azurerm_storage_management_policy" "content" {
   storage_account_id = azurerm_storage_account.content.id
 
