@@ -125,6 +125,11 @@ class Rows[K, V]:
     def __init__(self) -> None:
         self._rows: dict[K, Stored[V]] = {}
 
+    def near(self, *place: Any) -> list[tuple[K, Stored[V]]]:
+        """The rows whose key begins with a place."""
+        many = len(place)
+        return [(key, row) for key, row in self._rows.items() if key[:many] == place]  # type: ignore[index]
+
     def get(self, key: K) -> Stored[V] | None:
         return self._rows.get(key)
 
@@ -152,6 +157,26 @@ class Rows[K, V]:
 
     def items(self) -> list[tuple[K, Stored[V]]]:
         return list(self._rows.items())
+
+
+class BucketRows[K, V](Rows[K, V]):
+    """Rows whose keys begin with instance and bucket, quickly found by those."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._by_bucket: dict[Any, dict[K, Stored[V]]] = {}
+
+    def near(self, *place: Any) -> list[tuple[K, Stored[V]]]:
+        return list(self._by_bucket.get(place, {}).items())
+
+    def put(self, key: K, value: V) -> Stored[V]:
+        stored = super().put(key, value)
+        self._by_bucket.setdefault(key[:2], {})[key] = stored  # type: ignore[index]
+        return stored
+
+    def delete(self, key: K) -> Stored[V] | None:
+        self._by_bucket.get(key[:2], {}).pop(key, None)  # type: ignore[index]
+        return super().delete(key)
 
 
 def _page[T](items: Sequence[T], token: str | None, size: int) -> Page[T]:
@@ -544,9 +569,9 @@ LARGEST_ROW = 450_000
 
 class MemoryDevices:
     def __init__(self, page_size: int = 100) -> None:
-        self.rows = Rows[tuple[str, int, str], DeviceRecord]()
-        self._history = Rows[tuple[str, int, str, str], History]()
-        self.counts_rows = Rows[tuple[str, int, CounterKey], Mapping[Cell, int]]()
+        self.rows = BucketRows[tuple[str, int, str], DeviceRecord]()
+        self._history = BucketRows[tuple[str, int, str, str], History]()
+        self.counts_rows = BucketRows[tuple[str, int, CounterKey], Mapping[Cell, int]]()
         self._events: dict[tuple[str, int, str], DomainEvent] = {}
         self._past: dict[tuple[str, int, str, str], Installation] = {}
         self._memory: dict[tuple[str, int, str], Stored[DeviceRecord]] = {}
@@ -641,7 +666,7 @@ class MemoryDevices:
         await asyncio.sleep(0)
         found = [
             (place[2], row)
-            for place, row in sorted(self.rows.items(), key=_key)
+            for place, row in sorted(self.rows.near(instance, bucket), key=_key)
             if place[:2] == (instance, bucket)
             and (group is None or _listed_group(row.value) == group)
         ]
@@ -653,7 +678,7 @@ class MemoryDevices:
         await asyncio.sleep(0)
         found = [
             row
-            for place, row in sorted(self.rows.items(), key=_key)
+            for place, row in sorted(self.rows.near(instance, bucket), key=_key)
             if place[:2] == (instance, bucket) and place[2] > after and _meets(row.value, query)
         ]
         return found[:size]
@@ -681,7 +706,7 @@ class MemoryDevices:
         wanted = (instance, bucket, workflow_id)
         found = [
             item.value
-            for place, item in sorted(self._history.items(), key=_key)
+            for place, item in sorted(self._history.near(instance, bucket), key=_key)
             if place[:3] == wanted and place[3] > after
         ]
         return found[:size]
@@ -719,7 +744,7 @@ class MemoryDevices:
         await asyncio.sleep(0)
         return {
             place: row.value
-            for (owner, number, place), row in self.counts_rows.items()
+            for (owner, number, place), row in self.counts_rows.near(instance, bucket)
             if (owner, number, place[0]) == (instance, bucket, group) and place[1] != LEDGER
         }
 
@@ -729,7 +754,7 @@ class MemoryDevices:
         await asyncio.sleep(0)
         found = [
             (place[2], row)
-            for place, row in sorted(self.rows.items(), key=_key)
+            for place, row in sorted(self.rows.near(instance, bucket), key=_key)
             if place[:2] == (instance, bucket)
             and _listed_group(row.value) == query.group
             and (row.value.is_pending or _is_due(row.value, query))
@@ -758,7 +783,7 @@ class MemoryDevices:
         self, instance: str, bucket: int, *, token: str | None = None
     ) -> Page[Stored[History]]:
         await asyncio.sleep(0)
-        rows = sorted(self._history.items(), key=_key)
+        rows = sorted(self._history.near(instance, bucket), key=_key)
         found = [
             ("\n".join(place[2:]), item) for place, item in rows if place[:2] == (instance, bucket)
         ]
@@ -768,7 +793,7 @@ class MemoryDevices:
         self, instance: str, bucket: int
     ) -> Mapping[CounterKey, Stored[Mapping[Cell, int]]]:
         await asyncio.sleep(0)
-        rows = self.counts_rows.items()
+        rows = self.counts_rows.near(instance, bucket)
         return {
             place[2]: row
             for place, row in rows

@@ -144,7 +144,7 @@ def load_config(path: Path) -> AgentConfig:
     if not agents or not isinstance(agents[0], dict):
         raise ConfigError("agents must hold at least one object")
     agent = agents[0]
-    folder = path.parent
+    folder = path.parent.absolute()  # programs that are run stand elsewhere
     return AgentConfig(
         **_connection(agent, folder),
         manufacturer=_get(agent, "manufacturer", str),

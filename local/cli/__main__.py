@@ -7,6 +7,9 @@ import importlib.util
 import os
 import sys
 
+_NO_COMMANDS = ("options", "progress", "additions")
+"""Modules that lie beside the commands."""
+
 
 def main(arguments: list[str]) -> int:
     """Run the command named by the first argument; return its exit code.
@@ -16,7 +19,7 @@ def main(arguments: list[str]) -> int:
     name = arguments[0] if arguments else ""
     module = _module(name)
     if module is None:
-        from odu_cli.main import main as operate
+        from local.cli.additions import main as operate
 
         return operate(arguments)
     try:
@@ -32,7 +35,7 @@ def main(arguments: list[str]) -> int:
 
 def _module(name: str) -> str | None:
     """Find the module of a command of the local stack."""
-    if not name.isidentifier() or name.startswith("_"):
+    if not name.isidentifier() or name.startswith("_") or name in _NO_COMMANDS:
         return None
     module = f"local.cli.{name}"
     return module if importlib.util.find_spec(module) else None

@@ -17,16 +17,15 @@ from shared import messages
 from shared.contract.codes import Action, AgentState
 from shared.contract.manifest import ManifestUpdateId
 from shared.contract.twin import result_report, startup_report, workflow_member
+from shared.domain.fleet.counters import contribution, total
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.deployment_edit import Actor, DeploymentRequest
-from shared.domain.fleet.device import (
-    DeviceRecord,
-    TwinChange,
-    bucket_of,
-)
+from shared.domain.fleet.device import DeviceRecord, TwinChange, bucket_of
+from shared.domain.fleet.rollout_figures import figures_by_class
 from shared.domain.fleet.twin_content import kept_content
+from shared.domain.rollouts.evaluation import baselines_of
 from shared.domain.rollouts.figures import Figures, added
-from shared.domain.rollouts.progress import Progress
+from shared.domain.rollouts.progress import Baseline, Progress
 from shared.domain.rollouts.specification import Rollout
 from shared.domain.rollouts.transition import Transition
 from shared.domain.updates.update_id import UpdateId
@@ -290,6 +289,15 @@ class Fleet(World):
         await self.deployments.save(INSTANCE, changed, stored.etag, [transition])
         await self.fan_outs.enqueue(INSTANCE, changed)
 
+    async def forgiven(self, name: str = "roll-1") -> dict[str, Baseline]:
+        """What a resume would forgive now."""
+        deployment = await self.deployment(name)
+        assert deployment.rollout is not None
+        assert deployment.progress is not None
+        counts = total(contribution(record) for record in self.records())
+        by_class = figures_by_class(deployment, counts, self.clock.now())
+        return baselines_of(deployment.rollout, deployment.progress, by_class)
+
     async def progress(self, name: str = "roll-1") -> Progress:
         """Where a roll-out stands."""
         progress = (await self.deployment(name)).progress
@@ -344,9 +352,6 @@ class Fleet(World):
 
     async def figures(self, name: str = "roll-1") -> Figures:
         """The roll-out's figures now, over all labels and classes."""
-        from shared.domain.fleet.counters import contribution, total
-        from shared.domain.fleet.rollout_figures import figures_by_class
-
         deployment = await self.deployment(name)
         counts = total(contribution(record) for record in self.records())
         by_class = figures_by_class(deployment, counts, self.clock.now())

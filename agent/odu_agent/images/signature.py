@@ -77,7 +77,9 @@ def _check_rsa(key_file: Path, description: bytes, signature: bytes, *, is_pss: 
         raise ImageError(Erc.IMAGE_NOT_CONFIGURED, f"{key_file.name} holds no RSA key")
     scheme: padding.AsymmetricPadding = padding.PKCS1v15()
     if is_pss:
-        scheme = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.AUTO)
+        # Without AUTO, before `cryptography` 37, the salt must be the longest: openssl's -2.
+        salt = getattr(padding.PSS, "AUTO", padding.PSS.MAX_LENGTH)
+        scheme = padding.PSS(padding.MGF1(hashes.SHA256()), salt)
     try:
         key.verify(signature, description, scheme, hashes.SHA256())
     except InvalidSignature:

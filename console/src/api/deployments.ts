@@ -1,31 +1,39 @@
-/** Deployments with how they stand, for the lists. */
+/** Deployments with how they stand, of the whole instance or of a group. */
 
 import { queryOptions } from '@tanstack/react-query';
-import { queryClient } from '../app/query-client';
-import type { Deployment, DeploymentStatus } from './client';
-import { groupDeploymentsQuery, groupsQuery, statusQuery } from './queries';
+import {
+  body,
+  client,
+  type Deployment,
+  type DeploymentStatus,
+  everyPage,
+  type Schemas,
+  V,
+} from './client';
 
-export interface Counts {
-  succeeded: number;
-  inProgress: number;
-  failed: number;
-  canceled: number;
-  total: number;
-}
+const I = '/deviceUpdate/{instanceId}';
+
+export type Counts = Schemas['DeploymentCounts'];
+export type Overview = Schemas['DeploymentOverview'];
+export type Kind = 'running' | 'planned' | 'finished';
 
 export interface Standing {
   deployment: Deployment;
-  status: DeploymentStatus;
   counts: Counts;
-  kind: 'running' | 'planned' | 'finished';
+  kind: Kind;
+  createdBy: string | null;
 }
 
-/** How many groups are looked at: reading each costs a request. */
-const MOST_GROUPS = 20;
-const NEWEST_OF_GROUP = 5;
+const KINDS: Record<Overview['course'], Kind> = {
+  Running: 'running',
+  Planned: 'planned',
+  Finished: 'finished',
+};
+/** More are not shown in one list: the filters narrow it. */
+const MOST = 500;
 
 export function countsOf(status: DeploymentStatus): Counts {
-  const sum = { succeeded: 0, inProgress: 0, failed: 0, canceled: 0, total: 0 };
+  const sum = { succeeded: 0, inProgress: 0, failed: 0, canceled: 0, waiting: 0, total: 0 };
   for (const part of status.subgroupStatus) {
     sum.succeeded += part.devicesCompletedSucceededCount;
     sum.inProgress += part.devicesInProgressCount;
@@ -33,55 +41,60 @@ export function countsOf(status: DeploymentStatus): Counts {
     sum.canceled += part.devicesCanceledCount;
     sum.total += part.totalDevices;
   }
-  return sum;
+  const answered = sum.succeeded + sum.inProgress + sum.failed + sum.canceled;
+  return { ...sum, waiting: Math.max(0, sum.total - answered) };
 }
 
-export function kindOf(deployment: Deployment, status: DeploymentStatus, now: number) {
+const ENDED = ['Completed', 'Ended', 'Aborted', 'RolledBack', 'Rejected'];
+
+/** Whether a deployment is still to come, runs, or is over; as the service says it of its lists. */
+export function kindOf(deployment: Deployment, status: DeploymentStatus, now: number): Kind {
   if (Date.parse(deployment.startDateTime) > now) return 'planned';
-  const { inProgress, succeeded, failed, canceled, total } = countsOf(status);
-  const isOver =
-    deployment.isCanceled || inProgress + Math.max(0, total - succeeded - failed - canceled) === 0;
+  const rollout = deployment.rollout?.state?.status;
+  if (rollout) return ENDED.includes(rollout) ? 'finished' : 'running';
+  const { inProgress, waiting } = countsOf(status);
+  const isOver = deployment.isCanceled || inProgress + waiting === 0;
   return status.deploymentState.startsWith('Active') && !isOver ? 'running' : 'finished';
 }
 
-async function standingOf(
-  instance: string,
-  deployment: Deployment,
-  now: number,
-): Promise<Standing> {
-  const { groupId, deploymentId } = deployment;
-  const status = await queryClient.fetchQuery(statusQuery(instance, groupId, deploymentId));
-  const kind = kindOf(deployment, status, now);
-  return { deployment, status, counts: countsOf(status), kind };
-}
-
-export const standingsQuery = (instance: string) =>
+export const standingsQuery = (instanceId: string, filter?: string) =>
   queryOptions({
-    queryKey: [instance, 'standings'],
-    queryFn: async (): Promise<Standing[]> => {
-      const groups = await queryClient.fetchQuery(groupsQuery(instance));
-      const withSome = groups.filter((group) => group.deployments.length > 0).slice(0, MOST_GROUPS);
-      const lists = await Promise.all(
-        withSome.map((group) =>
-          queryClient.fetchQuery(groupDeploymentsQuery(instance, group.groupId)),
-        ),
-      );
-      const newest = lists.flatMap((list) => list.slice(0, NEWEST_OF_GROUP));
-      const now = Date.now();
-      const all = await Promise.all(newest.map((each) => standingOf(instance, each, now)));
-      return all.sort((a, b) =>
-        b.deployment.startDateTime.localeCompare(a.deployment.startDateTime),
-      );
-    },
+    queryKey: [instanceId, 'standings', filter ?? ''],
+    queryFn: ({ signal }): Promise<Standing[]> =>
+      everyPage(
+        (token) =>
+          body(
+            client.GET(`${I}/management/deployments`, {
+              params: {
+                path: { instanceId },
+                query: { ...V, filter, orderby: 'startDateTime desc', token },
+              },
+              signal,
+            }),
+          ),
+        MOST,
+      ).then((all) =>
+        all.map(({ deployment, counts, course, createdBy }) => ({
+          deployment,
+          counts,
+          kind: KINDS[course],
+          createdBy: createdBy ?? null,
+        })),
+      ),
   });
 
 /** The newest deployments of one group. */
-export const groupStandingsQuery = (instance: string, group: string, atMost = 10) =>
+export const groupStandingsQuery = (instance: string, group: string) =>
+  standingsQuery(instance, `groupId eq '${group.replaceAll("'", "''")}'`);
+
+export const progressQuery = (instanceId: string, groupId: string, deploymentId: string) =>
   queryOptions({
-    queryKey: [instance, 'standings', group],
-    queryFn: async (): Promise<Standing[]> => {
-      const list = await queryClient.fetchQuery(groupDeploymentsQuery(instance, group));
-      const now = Date.now();
-      return Promise.all(list.slice(0, atMost).map((each) => standingOf(instance, each, now)));
-    },
+    queryKey: [instanceId, 'groups', groupId, 'deployments', deploymentId, 'progress'],
+    queryFn: ({ signal }) =>
+      body(
+        client.GET(`${I}/management/groups/{groupId}/deployments/{deploymentId}/progress`, {
+          params: { path: { instanceId, groupId, deploymentId }, query: V },
+          signal,
+        }),
+      ),
   });

@@ -84,6 +84,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what was written since a cursor: one cheap call for pages that show live figures.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/attention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what needs attention, with how many devices it concerns and what to do.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_attention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/management/connectionHealth": {
         parameters: {
             query?: never;
@@ -96,6 +136,26 @@ export interface paths {
          * @description Needs the action `management/read`.
          */
         get: operations["get_connection_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/deployments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the deployments of all groups with how they stand, by their start.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_deployments"];
         put?: never;
         post?: never;
         delete?: never;
@@ -256,6 +316,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/management/deviceDiagnostics/logCollections/{operationId}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what devices have uploaded, with links that open for an hour. Additional.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_log_files"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/management/devices": {
         parameters: {
             query?: never;
@@ -296,6 +376,134 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/deployments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the deployments that a device alone was given.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_own_deployments_of_device"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/deployments/{deploymentId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a deployment that a device alone was given.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["get_own_deployment_of_device"];
+        /**
+         * Deploy an update to a device alone, before all deployments of its group.
+         * @description Needs the action `management/write`.
+         */
+        put: operations["create_own_deployment_of_device"];
+        post?: never;
+        /**
+         * Forget a deployment that a device alone was given; what it has not begun is taken back.
+         * @description Needs the action `management/delete`.
+         */
+        delete: operations["delete_own_deployment_of_device"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/deployments/{deploymentId}:cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a deployment for a device, its group's or its own.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["cancel_deployment_of_device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/deployments/{deploymentId}:exclude": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Exclude a device from a deployment, or from everything: `*`.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["exclude_deployment_of_device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/deployments/{deploymentId}:include": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo the exclusion of a device.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["include_deployment_of_device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/deployments/{deploymentId}:retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a deployment again on a device where it failed.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["retry_deployment_of_device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/management/devices/{deviceId}/modules/{moduleId}": {
         parameters: {
             query?: never;
@@ -308,6 +516,154 @@ export interface paths {
          * @description Needs the action `management/read`.
          */
         get: operations["get_device_module"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/modules/{moduleId}/deployments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the deployments that a module alone was given.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_own_deployments_of_module"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/modules/{moduleId}/deployments/{deploymentId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a deployment that a module alone was given.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["get_own_deployment_of_module"];
+        /**
+         * Deploy an update to a module alone, before all deployments of its group.
+         * @description Needs the action `management/write`.
+         */
+        put: operations["create_own_deployment_of_module"];
+        post?: never;
+        /**
+         * Forget a deployment that a module alone was given; what it has not begun is taken back.
+         * @description Needs the action `management/delete`.
+         */
+        delete: operations["delete_own_deployment_of_module"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/modules/{moduleId}/deployments/{deploymentId}:cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a deployment for a module, its group's or its own.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["cancel_deployment_of_module"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/modules/{moduleId}/deployments/{deploymentId}:exclude": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Exclude a module from a deployment, or from everything: `*`.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["exclude_deployment_of_module"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/modules/{moduleId}/deployments/{deploymentId}:include": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo the exclusion of a module.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["include_deployment_of_module"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/modules/{moduleId}/deployments/{deploymentId}:retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a deployment again on a module where it failed.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["retry_deployment_of_module"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/modules/{moduleId}/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what stands ordered for a module.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["get_orders_of_module"];
         put?: never;
         post?: never;
         delete?: never;
@@ -336,6 +692,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/modules/{moduleId}/updates/providers/{provider}/names/{name}/versions/{version}:explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Say why a module has, will get or will not get an update.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["explain_update_of_module"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/modules/{moduleId}/updates:explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Say what is decided about a module, and why.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["explain_updates_of_module"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what stands ordered for a device.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["get_orders_of_device"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/management/devices/{deviceId}/updateHistory": {
         parameters: {
             query?: never;
@@ -348,6 +764,46 @@ export interface paths {
          * @description Needs the action `management/read`.
          */
         get: operations["list_update_history_of_device"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/updates/providers/{provider}/names/{name}/versions/{version}:explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Say why a device has, will get or will not get an update.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["explain_update_of_device"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices/{deviceId}/updates:explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Say what is decided about a device, and why.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["explain_updates_of_device"];
         put?: never;
         post?: never;
         delete?: never;
@@ -528,6 +984,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what has become of a deployment, the oldest first: who, when, why, figures seen.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_deployment_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}/progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read how a deployment has moved since its start.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["get_deployment_progress"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}/status": {
         parameters: {
             query?: never;
@@ -542,6 +1038,146 @@ export interface paths {
         get: operations["get_deployment_status"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}:abort": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a roll-out for good: devices that have not ended are told to stop.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["abort_deployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}:advance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open the next phase of a roll-out, whatever the gate of the open one says.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["advance_deployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}:approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve a revision of a roll-out, as somebody who has not made or edited it.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["approve_deployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}:pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause a roll-out: nobody new is asked, devices that have begun go on.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["pause_deployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}:plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say what a deployment would do: that of the body, else the stored one; nothing is done.
+         * @description Needs the action `management/read`.
+         */
+        post: operations["plan_deployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}:reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reject a revision of a roll-out: nobody is asked until an edit of it is approved.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["reject_deployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}:resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume a roll-out; the failure rule forgives what was seen so far.
+         * @description Needs the action `management/write`.
+         */
+        post: operations["resume_deployment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -796,6 +1432,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/management/groups/{groupId}/updateCompliance/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the compliance of a group day by day, of the last 90 by default.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["get_update_compliance_history_for_group"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/installedUpdates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the updates that devices have installed, those on most devices first.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_installed_updates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/management/keys": {
         parameters: {
             query?: never;
@@ -908,6 +1584,26 @@ export interface paths {
          * @description Needs the action `management/read`.
          */
         get: operations["get_update_compliance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/updateCompliance/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the compliance of the instance day by day, of the last 90 by default.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["get_update_compliance_history"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1048,6 +1744,26 @@ export interface paths {
          * @description Needs the action `operations/read`.
          */
         get: operations["list_queues"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find updates by words; devices by id, groups, classes and deployments if you may see them.
+         * @description Needs the action `updates/read`.
+         */
+        get: operations["search"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1260,6 +1976,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/updates/providers/{provider}/names/{name}/versions/{version}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what an update is used for: look here before you delete it.
+         * @description Needs the action `updates/read`.
+         */
+        get: operations["get_update_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/updates/providers/{provider}/names/{name}/versions/{version}:recall": {
         parameters: {
             query?: never;
@@ -1385,6 +2121,64 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AbortInput
+         * @description Why to abort; `rollback` also sends the devices that were asked back, which needs a
+         *     `rollbackPolicy`.
+         */
+        AbortInput: {
+            /** @default  */
+            reason?: string;
+            /** @default false */
+            rollback?: boolean;
+        };
+        /**
+         * AdvanceInput
+         * @description The index of the phase to open: the next one. One that is open already changes nothing.
+         */
+        AdvanceInput: {
+            phase: number;
+        };
+        /**
+         * ApprovalInput
+         * @description Which revision is approved or rejected, and why.
+         */
+        ApprovalInput: {
+            revision: number;
+            /** @default  */
+            remark?: string;
+        };
+        /**
+         * AttentionItem
+         * @description Something that needs attention.
+         *
+         *     `deviceCount` devices are concerned; where it is about something else, `count` says how much.
+         *     `code` is that of a failure or an error, `subject` the update it is about. `filter` lists the
+         *     devices, where lists of devices can.
+         */
+        AttentionItem: {
+            /** @enum {unknown} */
+            cause: "CounterDrift" | "Failed" | "RecalledInstalled" | "RefusedImport" | "Silent";
+            message: string;
+            nextStep: string;
+            /** @default null */
+            deviceCount?: number | null;
+            /** @default null */
+            count?: number | null;
+            /** @default null */
+            code?: string | null;
+            /** @default null */
+            subject?: string | null;
+            /** @default null */
+            filter?: string | null;
+        };
+        /**
+         * AttentionList
+         * @description What needs attention, what concerns most devices first.
+         */
+        AttentionList: {
+            value: components["schemas"]["AttentionItem"][];
+        };
+        /**
          * AuditActor
          * @description Who changed something.
          *
@@ -1465,6 +2259,53 @@ export interface components {
             firstFinding?: components["schemas"]["AuditFinding"] | null;
         };
         /**
+         * Change
+         * @description Something that was written; a deployment's id is `group/deployment`.
+         */
+        Change: {
+            /** @enum {unknown} */
+            kind: "deployment" | "group" | "operation" | "update";
+            id: string;
+            etag: string;
+        };
+        /**
+         * Changes
+         * @description What was written since a cursor, and the cursor to ask with next. Changes may come twice.
+         */
+        Changes: {
+            cursor: string;
+            changed: components["schemas"]["Change"][];
+        };
+        /**
+         * ComplianceDay
+         * @description The compliance at the end of a day (UTC), or now.
+         */
+        ComplianceDay: {
+            totalDeviceCount: number;
+            onLatestUpdateDeviceCount: number;
+            newUpdatesAvailableDeviceCount: number;
+            updatesInProgressDeviceCount: number;
+            date: string;
+        };
+        /**
+         * ComplianceHistory
+         * @description Compliance by day, the oldest first, and what was published meanwhile.
+         */
+        ComplianceHistory: {
+            value: components["schemas"]["ComplianceDay"][];
+            marks: components["schemas"]["ComplianceMark"][];
+        };
+        /**
+         * ComplianceMark
+         * @description Something that makes compliance jump.
+         */
+        ComplianceMark: {
+            dateTime: string;
+            /** @enum {unknown} */
+            kind: "Published";
+            updateId: components["schemas"]["UpdateId"];
+        };
+        /**
          * ConnectionHealth
          * @description What is known of connections: the first three add up to the total.
          *
@@ -1509,6 +2350,27 @@ export interface components {
             counted: number;
         };
         /**
+         * Deadlines
+         * @description When a device that was asked is silent (`start`), and when one that has begun is stuck
+         *     (`progress`). Stuck devices count as failed if `countAsFailure`; `cancelStuck` cancels them.
+         */
+        Deadlines: {
+            /**
+             * @description ISO 8601, such as PT12H or P1D.
+             * @default P3D
+             */
+            start?: string;
+            /**
+             * @description ISO 8601, such as PT12H or P1D.
+             * @default P1D
+             */
+            progress?: string;
+            /** @default true */
+            countAsFailure?: boolean;
+            /** @default false */
+            cancelStuck?: boolean;
+        };
+        /**
          * Dependency
          * @description Something that the service needs.
          *
@@ -1550,6 +2412,20 @@ export interface components {
             etag?: string | null;
             /** @default null */
             revision?: number | null;
+            /** @default null */
+            rollout?: components["schemas"]["Rollout"] | null;
+        };
+        /**
+         * DeploymentCounts
+         * @description Devices of a deployment by state; `waiting` ones have not been asked to run it yet.
+         */
+        DeploymentCounts: {
+            succeeded: number;
+            inProgress: number;
+            failed: number;
+            canceled: number;
+            waiting: number;
+            total: number;
         };
         /**
          * DeploymentDeviceState
@@ -1565,6 +2441,61 @@ export interface components {
             moduleId?: string | null;
             /** @default null */
             failure?: components["schemas"]["DeviceFailure"] | null;
+        };
+        /**
+         * DeploymentOverview
+         * @description A deployment and how it stands.
+         *
+         *     `course` is `Planned` before the start, `Finished` once no device is left that it waits for or
+         *     nobody is asked to run it any more, else `Running`.
+         */
+        DeploymentOverview: {
+            deployment: components["schemas"]["Deployment"];
+            /** @enum {unknown} */
+            state: "Active" | "ActiveWithSubgroupFailures" | "Canceled" | "Failed" | "Inactive";
+            /** @enum {unknown} */
+            course: "Finished" | "Planned" | "Running";
+            counts: components["schemas"]["DeploymentCounts"];
+            createdDateTime: string;
+            /** @default null */
+            createdBy?: string | null;
+        };
+        /**
+         * DeploymentPlan
+         * @description What a deployment would do; nothing is stored and no device is asked.
+         *
+         *     `estimatedEnd` takes a device to need ten minutes and nothing to fail; it is left out where a
+         *     person is waited for or no window opens.
+         */
+        DeploymentPlan: {
+            update: components["schemas"]["UpdateInfo"];
+            targetedDevices: number;
+            phases: components["schemas"]["PlanPhase"][];
+            notTargeted: components["schemas"]["PlanReason"][];
+            warnings: components["schemas"]["PlanWarning"][];
+            needsApproval: boolean;
+            asOf: string;
+            /** @default null */
+            estimatedEnd?: string | null;
+        };
+        /**
+         * DeploymentProgress
+         * @description How a deployment has moved: points, the oldest first, at most one a minute while it moved.
+         *
+         *     `ratePerMinute` are the devices that ended a minute in the last quarter of an hour.
+         */
+        DeploymentProgress: {
+            value: components["schemas"]["ProgressPoint"][];
+            /** @default null */
+            ratePerMinute?: number | null;
+        };
+        /**
+         * DeploymentRef
+         * @description Names a deployment.
+         */
+        DeploymentRef: {
+            groupId: string;
+            deploymentId: string;
         };
         /**
          * DeploymentStatus
@@ -1652,6 +2583,25 @@ export interface components {
             deploymentId?: string | null;
         };
         /**
+         * DeviceDeployment
+         * @description A deployment that one device was given: it goes before all of its groups.
+         */
+        DeviceDeployment: {
+            deploymentId: string;
+            update: components["schemas"]["UpdateInfo"];
+            startDateTime: string;
+            createdDateTime: string;
+        };
+        /**
+         * DeviceDeploymentInput
+         * @description A deployment for one device, at once unless `startDateTime` says when.
+         */
+        DeviceDeploymentInput: {
+            update: components["schemas"]["UpdateInfo"];
+            /** @default null */
+            startDateTime?: string | null;
+        };
+        /**
          * DeviceFailure
          * @description Why a device has failed; `code` is its extended result code, eight hexadecimal digits.
          */
@@ -1673,6 +2623,30 @@ export interface components {
             moduleId?: string | null;
             /** @default null */
             digitalTwinModelId?: string | null;
+        };
+        /**
+         * DeviceOrder
+         * @description What was ordered for one device. `deploymentId` is `*` where it is excluded from everything,
+         *     and left out where the deployment is gone.
+         */
+        DeviceOrder: {
+            /** @enum {unknown} */
+            kind: "Cancel" | "Exclude" | "Retry";
+            orderedDateTime: string;
+            /** @default null */
+            deploymentId?: string | null;
+            /** @default null */
+            orderedBy?: string | null;
+            /** @default null */
+            reason?: string | null;
+        };
+        /**
+         * DeviceOrders
+         * @description What stands ordered for one device.
+         */
+        DeviceOrders: {
+            orders: components["schemas"]["DeviceOrder"][];
+            deployments: components["schemas"]["DeviceDeployment"][];
         };
         /**
          * DeviceRef
@@ -1729,6 +2703,43 @@ export interface components {
             oldestRecountDateTime?: string | null;
         };
         /**
+         * Explanation
+         * @description Why a device has, will get or will not get an update; `update` is left out where nothing is
+         *     decided about any.
+         */
+        Explanation: {
+            /** @enum {unknown} */
+            verdict: "Failed" | "Has" | "InProgress" | "Waits" | "WillGet" | "WillNot";
+            reasons: components["schemas"]["ExplanationReason"][];
+            asOf: string;
+            /** @default null */
+            update?: components["schemas"]["UpdateInfo"] | null;
+        };
+        /**
+         * ExplanationReason
+         * @description One reason: a stable code, a sentence, what it is made of. The one that `decides` is marked;
+         *     `until` is when it ends by itself.
+         */
+        ExplanationReason: {
+            code: string;
+            message: string;
+            /** @default false */
+            decides?: boolean;
+            /** @default null */
+            data?: Record<string, never> | null;
+            /** @default null */
+            until?: string | null;
+        };
+        /**
+         * FailureBudget
+         * @description How many more devices may fail before the failure rule stops the roll-out; left out if any
+         *     number may.
+         */
+        FailureBudget: {
+            /** @default null */
+            left?: number | null;
+        };
+        /**
          * FailureCount
          * @description How many devices have failed with a code, or with one of its kind.
          */
@@ -1739,12 +2750,59 @@ export interface components {
             deviceCount: number;
         };
         /**
+         * FailureRule
+         * @description When a roll-out stops: `count` devices have failed, or `percent` of those that have ended.
+         *
+         *     Less than `minimumSample` devices count as that many, so that a first failure stops nothing.
+         */
+        FailureRule: {
+            /** @default 5 */
+            percent?: number;
+            /** @default 100 */
+            minimumSample?: number;
+            /** @default null */
+            count?: number | null;
+            /**
+             * @default Pause
+             * @enum {unknown}
+             */
+            action?: "Abort" | "Pause" | "Rollback";
+        };
+        /**
          * FileSource
          * @description Where a file is fetched from.
          */
         FileSource: {
             filename: string;
             url: string;
+        };
+        /**
+         * Gate
+         * @description What lets a roll-out go on from a phase: enough successes, held for `bakeTime`.
+         *
+         *     `successPercent` is of the devices asked that could answer, once `minimumSample` of them have
+         *     ended and `answeredPercent` have answered. With `advance` Manual a person goes on. A roll-out
+         *     pauses once a phase has taken longer than `maximumWait`.
+         */
+        Gate: {
+            /** @default 95 */
+            successPercent?: number;
+            /** @default 10 */
+            minimumSample?: number;
+            /** @default 50 */
+            answeredPercent?: number;
+            /**
+             * @description ISO 8601, such as PT12H or P1D.
+             * @default PT0S
+             */
+            bakeTime?: string;
+            /**
+             * @default Auto
+             * @enum {unknown}
+             */
+            advance?: "Auto" | "Manual";
+            /** @default null */
+            maximumWait?: string | null;
         };
         /**
          * Group
@@ -1831,6 +2889,23 @@ export interface components {
             failure?: components["schemas"]["DeviceFailure"] | null;
         };
         /**
+         * InstalledUpdate
+         * @description An update, absent for devices that have none, and on how many devices it is installed.
+         */
+        InstalledUpdate: {
+            deviceCount: number;
+            isBestForClass: boolean;
+            /** @default null */
+            update?: components["schemas"]["UpdateInfo"] | null;
+        };
+        /**
+         * InstalledUpdates
+         * @description Installed updates, those on most devices first.
+         */
+        InstalledUpdates: {
+            value: components["schemas"]["InstalledUpdate"][];
+        };
+        /**
          * Instructions
          * @description The steps of an update, as in its import manifest.
          */
@@ -1884,6 +2959,18 @@ export interface components {
             extendedResultCode?: string | null;
             /** @default null */
             logLocation?: string | null;
+        };
+        /**
+         * LogFile
+         * @description A log that a device has uploaded; `link` opens it for an hour.
+         */
+        LogFile: {
+            deviceId: string;
+            fileName: string;
+            lastModifiedDateTime: string;
+            link: string;
+            /** @default null */
+            moduleId?: string | null;
         };
         /**
          * ManifestFindings
@@ -1972,6 +3059,14 @@ export interface components {
             awaitedFiles?: string[] | null;
         };
         /**
+         * OrderInput
+         * @description Why; for people.
+         */
+        OrderInput: {
+            /** @default  */
+            reason?: string;
+        };
+        /**
          * Page[AuditEntry]
          * @description One page of a listing; `nextLink` leads to the following one.
          */
@@ -1986,6 +3081,15 @@ export interface components {
          */
         Page_DeploymentDeviceState_: {
             value: components["schemas"]["DeploymentDeviceState"][];
+            /** @default null */
+            nextLink?: string | null;
+        };
+        /**
+         * Page[DeploymentOverview]
+         * @description One page of a listing; `nextLink` leads to the following one.
+         */
+        Page_DeploymentOverview_: {
+            value: components["schemas"]["DeploymentOverview"][];
             /** @default null */
             nextLink?: string | null;
         };
@@ -2013,6 +3117,15 @@ export interface components {
          */
         Page_DeviceClass_: {
             value: components["schemas"]["DeviceClass"][];
+            /** @default null */
+            nextLink?: string | null;
+        };
+        /**
+         * Page[DeviceDeployment]
+         * @description One page of a listing; `nextLink` leads to the following one.
+         */
+        Page_DeviceDeployment_: {
+            value: components["schemas"]["DeviceDeployment"][];
             /** @default null */
             nextLink?: string | null;
         };
@@ -2071,11 +3184,29 @@ export interface components {
             nextLink?: string | null;
         };
         /**
+         * Page[LogFile]
+         * @description One page of a listing; `nextLink` leads to the following one.
+         */
+        Page_LogFile_: {
+            value: components["schemas"]["LogFile"][];
+            /** @default null */
+            nextLink?: string | null;
+        };
+        /**
          * Page[Operation]
          * @description One page of a listing; `nextLink` leads to the following one.
          */
         Page_Operation_: {
             value: components["schemas"]["Operation"][];
+            /** @default null */
+            nextLink?: string | null;
+        };
+        /**
+         * Page[Transition]
+         * @description One page of a listing; `nextLink` leads to the following one.
+         */
+        Page_Transition_: {
+            value: components["schemas"]["Transition"][];
             /** @default null */
             nextLink?: string | null;
         };
@@ -2114,6 +3245,76 @@ export interface components {
             value: string[];
             /** @default null */
             nextLink?: string | null;
+        };
+        /**
+         * PauseInput
+         * @description Why to pause; `withdraw` also takes back commands that no device has begun.
+         */
+        PauseInput: {
+            /** @default  */
+            reason?: string;
+            /** @default false */
+            withdraw?: boolean;
+        };
+        /**
+         * Phase
+         * @description One step: which devices may be asked, and when the next step follows.
+         *
+         *     One that has no devices pauses the roll-out, unless `ifEmpty` is Continue.
+         */
+        Phase: {
+            select: components["schemas"]["Select"];
+            /** @default null */
+            name?: string | null;
+            /** @default {} */
+            gate?: components["schemas"]["Gate"];
+            /**
+             * @default Pause
+             * @enum {unknown}
+             */
+            ifEmpty?: "Continue" | "Pause";
+        };
+        /**
+         * PlanPhase
+         * @description What one phase would do. `opensAt` is left out where no window opens; `asking` and `bake`
+         *     are durations.
+         */
+        PlanPhase: {
+            name: string;
+            devices: components["schemas"]["PlanRange"];
+            asking: string;
+            bake: string;
+            waitsForPerson: boolean;
+            /** @default null */
+            opensAt?: string | null;
+        };
+        /**
+         * PlanRange
+         * @description Devices expected, and the range that holds in 19 of 20 cases.
+         */
+        PlanRange: {
+            expected: number;
+            least: number;
+            most: number;
+        };
+        /**
+         * PlanReason
+         * @description Devices of the group that would not get the update, and why.
+         */
+        PlanReason: {
+            code: string;
+            message: string;
+            devices: number;
+            /** @default null */
+            deviceClassId?: string | null;
+        };
+        /**
+         * PlanWarning
+         * @description What is allowed and probably not meant.
+         */
+        PlanWarning: {
+            code: string;
+            message: string;
         };
         /**
          * PoisonList
@@ -2168,6 +3369,17 @@ export interface components {
             cause?: string | null;
         };
         /**
+         * ProgressPoint
+         * @description How a deployment stood at a time.
+         */
+        ProgressPoint: {
+            dateTime: string;
+            succeeded: number;
+            inProgress: number;
+            failed: number;
+            canceled: number;
+        };
+        /**
          * QueueList
          * @description The work queues. They are those of the service: its instances share them.
          */
@@ -2186,6 +3398,19 @@ export interface components {
             /** @default null */
             oldestMessageDateTime?: string | null;
         };
+        /**
+         * Rate
+         * @description How many devices are asked a minute at most.
+         */
+        Rate: {
+            perMinute: number;
+        };
+        /**
+         * ReasonCode
+         * @description Why a roll-out stopped or holds, as the API names it.
+         * @enum {unknown}
+         */
+        ReasonCode: "EditNeedsApproval" | "FailureCount" | "FailurePercent" | "GateMissed" | "Operator" | "Overdue" | "PhaseEmpty" | "Recalled" | "RollbackTargetUnusable" | "RolledBackElsewhere" | "Superseded";
         /**
          * RecallInput
          * @description Why an update is to be taken back. Additional.
@@ -2208,6 +3433,14 @@ export interface components {
             lastDateTime: string;
         };
         /**
+         * ResumeInput
+         * @description Resume only if this is still the revision.
+         */
+        ResumeInput: {
+            /** @default null */
+            revision?: number | null;
+        };
+        /**
          * RollbackFailure
          * @description When too many devices have failed: both thresholds are reached.
          */
@@ -2222,6 +3455,125 @@ export interface components {
         RollbackPolicy: {
             update: components["schemas"]["UpdateInfo"];
             failure: components["schemas"]["RollbackFailure"];
+        };
+        /**
+         * Rollout
+         * @description How a deployment reaches its devices. Additional.
+         *
+         *     `seed` orders the devices; by default every deployment begins with others. `maximumInFlight`
+         *     bounds those asked at a time that have not ended. Of two deployments of a group the one of
+         *     higher `priority` decides, whatever their age. `windows` bound when devices are asked; at their
+         *     end commands not begun are withdrawn, unless `onClose` is Leave. `state` is read-only.
+         */
+        Rollout: {
+            phases: components["schemas"]["Phase"][];
+            /** @default null */
+            seed?: string | null;
+            /** @default {} */
+            failure?: components["schemas"]["FailureRule"];
+            /** @default null */
+            maximumInFlight?: number | null;
+            /** @default null */
+            rate?: components["schemas"]["Rate"] | null;
+            /** @default 500 */
+            priority?: number;
+            /** @default {} */
+            deadlines?: components["schemas"]["Deadlines"];
+            /** @default [] */
+            windows?: components["schemas"]["Window"][];
+            /**
+             * @default Withdraw
+             * @enum {unknown}
+             */
+            onClose?: "Leave" | "Withdraw";
+            /**
+             * @default None
+             * @enum {unknown}
+             */
+            approval?: "None" | "Required";
+            /** @default null */
+            endDateTime?: string | null;
+            /** @default null */
+            state?: components["schemas"]["RolloutState"] | null;
+        };
+        /**
+         * RolloutFigures
+         * @description Devices that were asked, by what became of them.
+         *
+         *     `open` may still answer in time; `silent` never gave a sign, `withdrawn` were never heard of
+         *     since their command was taken back; `stuck` began and report no more; `reverted` went back to
+         *     something else by themselves; `alreadyInstalled` had the update when they were asked.
+         */
+        RolloutFigures: {
+            asked: number;
+            succeeded: number;
+            failed: number;
+            open: number;
+            silent: number;
+            stuck: number;
+            reverted: number;
+            withdrawn: number;
+            canceled: number;
+            alreadyInstalled: number;
+        };
+        /**
+         * RolloutPhase
+         * @description How one phase stands.
+         */
+        RolloutPhase: {
+            asked: number;
+            succeeded: number;
+            failed: number;
+            open: number;
+            silent: number;
+            stuck: number;
+            reverted: number;
+            withdrawn: number;
+            canceled: number;
+            alreadyInstalled: number;
+            /** @default  */
+            name?: string;
+            /**
+             * @default Waiting
+             * @enum {unknown}
+             */
+            status?: "Open" | "Passed" | "Waiting";
+            /** @default null */
+            openedAt?: string | null;
+            /** @default null */
+            coveredAt?: string | null;
+            /** @default null */
+            passedAt?: string | null;
+        };
+        /**
+         * RolloutReason
+         * @description Why a roll-out has stopped or holds.
+         */
+        RolloutReason: {
+            code: components["schemas"]["ReasonCode"];
+            message: string;
+        };
+        /**
+         * RolloutState
+         * @description How a roll-out stands by the last sum of the counters, which was begun at `asOf`.
+         *
+         *     `phase` is the index of the open phase, left out before the first. `late` are devices that were
+         *     asked after their phase was covered. `estimatedEnd` is left out where a person is waited for.
+         */
+        RolloutState: {
+            status: components["schemas"]["Status"];
+            since: string;
+            phases: components["schemas"]["RolloutPhase"][];
+            late: components["schemas"]["RolloutFigures"];
+            inFlight: number;
+            failureBudget: components["schemas"]["FailureBudget"];
+            asOf: string;
+            /** @default null */
+            phase?: number | null;
+            /** @default null */
+            reason?: components["schemas"]["RolloutReason"] | null;
+            /** @default null */
+            estimatedEnd?: string | null;
         };
         /**
          * ScanVerdict
@@ -2264,6 +3616,39 @@ export interface components {
             engineVersion?: string | null;
             /** @default null */
             rulesVersion?: string | null;
+        };
+        /**
+         * SearchHit
+         * @description Something that was found; `link` is its path below the instance.
+         */
+        SearchHit: {
+            /** @enum {unknown} */
+            kind: "deployment" | "device" | "deviceClass" | "group" | "update";
+            id: string;
+            title: string;
+            link: string;
+        };
+        /**
+         * SearchHits
+         * @description What was found, at most ten of each kind.
+         */
+        SearchHits: {
+            value: components["schemas"]["SearchHit"][];
+        };
+        /**
+         * Select
+         * @description The devices of a phase, by exactly one of these.
+         *
+         *     `percent` is cumulative, of all devices that the deployment targets. `count` is that many more
+         *     devices than the phases before have. `classId` is a device class, whole.
+         */
+        Select: {
+            /** @default null */
+            percent?: number | null;
+            /** @default null */
+            count?: number | null;
+            /** @default null */
+            classId?: string | null;
         };
         /**
          * ServiceHealth
@@ -2330,6 +3715,18 @@ export interface components {
             packageExpiresDateTime?: string | null;
         };
         /**
+         * Status
+         * @description What a roll-out is doing, as the API names it; `AWAITING_APPROVAL` is shown, never kept.
+         * @enum {unknown}
+         */
+        Status: "Aborted" | "AwaitingAdvance" | "AwaitingApproval" | "Baking" | "Completed" | "Ended" | "Paused" | "Rejected" | "RolledBack" | "Running" | "Scheduled";
+        /**
+         * Step
+         * @description What was done, as the API names it.
+         * @enum {unknown}
+         */
+        Step: "Aborted" | "Approved" | "AwaitingAdvance" | "Baking" | "ClassCanceled" | "ClassRetried" | "Completed" | "Created" | "Edited" | "Ended" | "Paused" | "PhaseCovered" | "PhaseOpened" | "Rejected" | "Resumed" | "RolledBack" | "Started";
+        /**
          * StepResult
          * @description Result of one step on a device.
          */
@@ -2357,6 +3754,34 @@ export interface components {
             error?: components["schemas"]["Error"] | null;
             /** @default null */
             failures?: components["schemas"]["FailureCount"][] | null;
+        };
+        /**
+         * Transition
+         * @description What has become of a deployment: who did what, when and why, and the figures seen then.
+         *
+         *     `actor` is the object id of who asked, or `service`.
+         */
+        Transition: {
+            at: string;
+            actor: string;
+            step: components["schemas"]["Step"];
+            revision: number;
+            /** @default null */
+            previousStatus?: components["schemas"]["Status"] | null;
+            /** @default null */
+            status?: components["schemas"]["Status"] | null;
+            /** @default null */
+            phase?: number | null;
+            /** @default null */
+            code?: components["schemas"]["ReasonCode"] | null;
+            /** @default null */
+            message?: string | null;
+            /** @default null */
+            deviceClassId?: string | null;
+            /** @default null */
+            figures?: {
+                [key: string]: number;
+            } | null;
         };
         /**
          * UpdatableDevices
@@ -2481,6 +3906,16 @@ export interface components {
             recalledDateTime: string;
         };
         /**
+         * UpdateUsage
+         * @description What an update is used for: devices, deployments, updates that refer to it.
+         */
+        UpdateUsage: {
+            deviceCount: number;
+            deployments: components["schemas"]["DeploymentRef"][];
+            referencedBy: components["schemas"]["UpdateId"][];
+            sizeInBytes: number;
+        };
+        /**
          * Upload
          * @description An upload. Its addresses let whoever has them write, not read, until `expiresDateTime`.
          */
@@ -2527,6 +3962,21 @@ export interface components {
             importManifest: string;
             /** @default null */
             friendlyName?: string | null;
+        };
+        /**
+         * Window
+         * @description A maintenance window: opens by `cron` (five fields, local time), stays open for `duration`.
+         *
+         *     `zone` is an IANA name, or `device` for each device's own, `fallbackZone` where it has none.
+         */
+        Window: {
+            cron: string;
+            /** @description ISO 8601, such as PT12H or P1D. */
+            duration: string;
+            /** @default UTC */
+            zone?: string;
+            /** @default UTC */
+            fallbackZone?: string;
         };
     };
     responses: {
@@ -2766,6 +4216,72 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    list_changes: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description The cursor of the answer before; without it, a minute ago. */
+                since?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Changes"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    list_attention: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttentionList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     get_connection_health: {
         parameters: {
             query: {
@@ -2788,6 +4304,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConnectionHealth"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    list_deployments: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Which ones to list: `state eq 'Active'`, or `course eq 'Running'`, or `groupId eq '...'`, or `update eq 'provider/name/version'`, or `joined by `and`` */
+                filter?: string;
+                /** @description One of `startDateTime`, followed by `asc`, `desc` or nothing. */
+                orderby?: string;
+                /** @description At most so many. */
+                top?: number;
+                /** @description Where a page begins: part of the `nextLink` of the page before. */
+                token?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeploymentOverview_"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -3152,6 +4708,42 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    list_log_files: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Where a page begins: part of the `nextLink` of the page before. */
+                token?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of an operation. */
+                operationId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LogFile_"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     list_devices: {
         parameters: {
             query: {
@@ -3222,6 +4814,328 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    list_own_deployments_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeviceDeployment_"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    get_own_deployment_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceDeployment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_own_deployment_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceDeploymentInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceDeployment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    delete_own_deployment_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    cancel_deployment_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Group of the deployment; by default the device's own deployments, then those of its group. */
+                groupId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOrders"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    exclude_deployment_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Group of the deployment; by default the device's own deployments, then those of its group. */
+                groupId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOrders"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    include_deployment_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Group of the deployment; by default the device's own deployments, then those of its group. */
+                groupId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOrders"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    retry_deployment_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Group of the deployment; by default the device's own deployments, then those of its group. */
+                groupId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOrders"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     get_device_module: {
         parameters: {
             query: {
@@ -3248,6 +5162,380 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Device"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    list_own_deployments_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeviceDeployment_"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    get_own_deployment_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceDeployment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    create_own_deployment_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceDeploymentInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceDeployment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    delete_own_deployment_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    cancel_deployment_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Group of the deployment; by default the device's own deployments, then those of its group. */
+                groupId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOrders"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    exclude_deployment_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Group of the deployment; by default the device's own deployments, then those of its group. */
+                groupId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOrders"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    include_deployment_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Group of the deployment; by default the device's own deployments, then those of its group. */
+                groupId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOrders"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    retry_deployment_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Group of the deployment; by default the device's own deployments, then those of its group. */
+                groupId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOrders"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    get_orders_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOrders"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -3296,6 +5584,118 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    explain_update_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+                /** @description Provider of an update. */
+                provider: string;
+                /** @description Name of an update. */
+                name: string;
+                /** @description Version of an update, two to four numbers. */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    explain_updates_of_module: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Id of a module in the hub. */
+                moduleId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    get_orders_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceOrders"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     list_update_history_of_device: {
         parameters: {
             query: {
@@ -3322,6 +5722,80 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Installation_"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    explain_update_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+                /** @description Provider of an update. */
+                provider: string;
+                /** @description Name of an update. */
+                name: string;
+                /** @description Version of an update, two to four numbers. */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    explain_updates_of_device: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a device in the hub. */
+                deviceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -3732,6 +6206,86 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    list_deployment_history: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Where a page begins: part of the `nextLink` of the page before. */
+                token?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a group. */
+                groupId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Transition_"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    get_deployment_progress: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description The first moment, ISO 8601; by default the start. */
+                from?: string;
+                /** @description The last moment, ISO 8601; by default now. */
+                to?: string;
+                /** @description At most so many points; 120 by default. */
+                points?: number;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a group. */
+                groupId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentProgress"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     get_deployment_status: {
         parameters: {
             query: {
@@ -3779,6 +6333,303 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    abort_deployment: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a group. */
+                groupId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AbortInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deployment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    advance_deployment: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a group. */
+                groupId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdvanceInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deployment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    approve_deployment: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a group. */
+                groupId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApprovalInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deployment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    pause_deployment: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a group. */
+                groupId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PauseInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deployment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    plan_deployment: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a group. */
+                groupId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Deployment"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentPlan"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    reject_deployment: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a group. */
+                groupId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApprovalInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deployment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    resume_deployment: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a group. */
+                groupId: string;
+                /** @description Id of a deployment, in lower case. */
+                deploymentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResumeInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deployment"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -4332,6 +7183,78 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    get_update_compliance_history_for_group: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description The first day, as in `2026-01-31` (UTC). */
+                from?: string;
+                /** @description The last day, as in `2026-01-31` (UTC). */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of a group. */
+                groupId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComplianceHistory"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    list_installed_updates: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Only of this group. */
+                groupId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InstalledUpdates"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     list_signing_keys: {
         parameters: {
             query: {
@@ -4558,6 +7481,42 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    get_update_compliance_history: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description The first day, as in `2026-01-31` (UTC). */
+                from?: string;
+                /** @description The last day, as in `2026-01-31` (UTC). */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComplianceHistory"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -4796,6 +7755,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QueueList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    search: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description What to look for: a whole device id, or part of a name. */
+                q: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchHits"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -5259,6 +8252,44 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    get_update_usage: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Provider of an update. */
+                provider: string;
+                /** @description Name of an update. */
+                name: string;
+                /** @description Version of an update, two to four numbers. */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpdateUsage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };

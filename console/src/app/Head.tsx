@@ -2,20 +2,17 @@
 
 import { Button } from '@fluentui/react-components';
 import { Link } from '@tanstack/react-router';
-import { lazy, Suspense } from 'react';
 import { useFreshness } from '../api/freshness';
 import { useNow } from '../design/clock';
 import { DarkIcon, LightIcon, MenuIcon } from '../design/icons';
 import { duration } from '../text/format';
 import { words } from '../text/words';
 import { LIVE_MS } from './live';
+import { Account, Instances } from './Menus';
 import { useInstance } from './me';
 import { Search } from './Search';
 import css from './Shell.module.css';
 import { toggleTheme, useTheme } from './theme';
-
-const Instances = lazy(() => import('./Menus').then((menus) => ({ default: menus.Instances })));
-const Account = lazy(() => import('./Menus').then((menus) => ({ default: menus.Account })));
 
 export function Head({ onMenu, onKeys }: { onMenu: () => void; onKeys: () => void }) {
   const instance = useInstance();
@@ -29,9 +26,7 @@ export function Head({ onMenu, onKeys }: { onMenu: () => void; onKeys: () => voi
         <img src={`${import.meta.env.BASE_URL}icon.svg`} alt="" width="24" height="24" />
         <span>{words.product}</span>
       </Link>
-      <Suspense fallback={instance}>
-        <Instances />
-      </Suspense>
+      <Instances />
       <Search />
       <div className={css.tools}>
         <SignOfLife />
@@ -41,9 +36,7 @@ export function Head({ onMenu, onKeys }: { onMenu: () => void; onKeys: () => voi
           aria-label={theme === 'dark' ? 'Use the light theme' : 'Use the dark theme'}
           onClick={toggleTheme}
         />
-        <Suspense fallback={<span className={css.menuPlace} />}>
-          <Account onKeys={onKeys} />
-        </Suspense>
+        <Account onKeys={onKeys} />
       </div>
     </header>
   );

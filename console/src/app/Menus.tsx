@@ -1,18 +1,12 @@
-/** The menus of the head: which instance, who is signed in. Loaded after the first paint. */
+/** The choices of the head: which instance, who is signed in. */
 
-import {
-  Button,
-  Menu,
-  MenuItem,
-  MenuItemRadio,
-  MenuList,
-  MenuPopover,
-  MenuTrigger,
-} from '@fluentui/react-components';
+import { Button } from '@fluentui/react-components';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { DownIcon, PersonIcon } from '../design/icons';
+import { useRef } from 'react';
+import { PersonIcon } from '../design/icons';
 import { words } from '../text/words';
+import css from './Menus.module.css';
 import { meQuery, useInstance } from './me';
 import { useSession } from './session';
 
@@ -22,54 +16,54 @@ export function Instances() {
   const { data } = useQuery(meQuery);
   const names = data?.instances.map((each) => each.id) ?? [instance];
   if (names.length < 2) return <span className="oneline">{instance}</span>;
-  const choose = (name: string) => navigate({ to: '/$instance', params: { instance: name } });
   return (
-    <Menu
-      checkedValues={{ instance: [instance] }}
-      onCheckedValueChange={(_, { checkedItems }) => choose(checkedItems[0] ?? instance)}
+    <select
+      className={css.instances}
+      aria-label="Instance"
+      value={instance}
+      onChange={(event) => navigate({ to: '/$instance', params: { instance: event.target.value } })}
     >
-      <MenuTrigger>
-        <Button
-          appearance="subtle"
-          icon={<DownIcon />}
-          iconPosition="after"
-          aria-label={`Instance ${instance}`}
-        >
-          {instance}
-        </Button>
-      </MenuTrigger>
-      <MenuPopover>
-        <MenuList>
-          {names.map((name) => (
-            <MenuItemRadio key={name} name="instance" value={name}>
-              {name}
-            </MenuItemRadio>
-          ))}
-        </MenuList>
-      </MenuPopover>
-    </Menu>
+      {names.map((name) => (
+        <option key={name}>{name}</option>
+      ))}
+    </select>
   );
 }
+
+const POPOVER = 'account';
 
 export function Account({ onKeys }: { onKeys: () => void }) {
   const { auth } = useSession();
   const { data } = useQuery(meQuery);
+  const popover = useRef<HTMLDivElement>(null);
   const name = data?.name ?? auth.account?.username ?? '';
   return (
-    <Menu>
-      <MenuTrigger>
-        <Button appearance="subtle" icon={<PersonIcon />} aria-label={`Account: ${name}`} />
-      </MenuTrigger>
-      <MenuPopover>
-        <MenuList>
-          <MenuItem disabled>{name}</MenuItem>
-          <MenuItem onClick={onKeys}>Keyboard</MenuItem>
-          <MenuItem onClick={() => window.open('/openapi', '_blank', 'noopener')}>
-            REST API
-          </MenuItem>
-          <MenuItem onClick={() => auth.signOut()}>{words.actions.signOut}</MenuItem>
-        </MenuList>
-      </MenuPopover>
-    </Menu>
+    <>
+      <Button
+        appearance="subtle"
+        icon={<PersonIcon />}
+        aria-label={`Account: ${name}`}
+        popoverTarget={POPOVER}
+      />
+      <div id={POPOVER} ref={popover} popover="auto" className={css.account}>
+        <p className={css.name}>{name}</p>
+        <p className="small soft">{data?.roles.join(', ')}</p>
+        <button
+          type="button"
+          onClick={() => {
+            popover.current?.hidePopover();
+            onKeys();
+          }}
+        >
+          {words.account.keys}
+        </button>
+        <a href="/openapi" target="_blank" rel="noopener">
+          {words.account.api}
+        </a>
+        <button type="button" onClick={() => auth.signOut()}>
+          {words.actions.signOut}
+        </button>
+      </div>
+    </>
   );
 }

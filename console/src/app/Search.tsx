@@ -122,7 +122,7 @@ export function Search() {
           }}
           onKeyDown={onKey}
         />
-        <kbd className={css.key} aria-hidden="true">
+        <kbd className={css.key}>
           /
         </kbd>
       </div>

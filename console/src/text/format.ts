@@ -97,3 +97,14 @@ export function visible(text: string): string {
 
 export const plural = (value: number, one: string, many: string): string =>
   `${count(value)} ${value === 1 ? one : many}`;
+
+const ISO = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)/g;
+
+/** A sentence of the service with its times as the reader's own. */
+export const localTimes = (text: string): string => text.replace(ISO, (iso) => dateTime(iso));
+
+/** The first sentence, and what follows it. */
+export function firstSentence(text: string): [string, string] {
+  const end = text.search(/[.] [A-Z]/);
+  return end < 0 ? [text, ''] : [text.slice(0, end + 1), text.slice(end + 2)];
+}

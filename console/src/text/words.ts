@@ -52,6 +52,7 @@ export const words = {
     signOut: 'Sign out',
     delete: 'Delete',
   },
+  account: { keys: 'Keyboard', api: 'REST API' },
   search: {
     label: 'Search',
     hint: 'Device, update or group',

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from shared.contract.codes import Erc
-from shared.domain.fleet.asking import answered_by
+from shared.domain.fleet.asking import CANCEL_DEADLINE, answered_by
 from shared.domain.fleet.command import Commanded, past_name
 from shared.domain.fleet.deployment import Deployment, precedence, rollback_for, times
 from shared.domain.fleet.device import (
@@ -35,8 +35,6 @@ from shared.domain.rollouts.selection import phase_of
 
 LINK_LIFE = timedelta(hours=130)
 """Links in a command live 144 hours; what is asked again about then needs new ones."""
-CANCEL_DEADLINE = timedelta(days=1)
-"""How long a device that was told to stop is waited for."""
 _HOLDS_FAILED = "DU;agent/"
 """Begins the version of agents that keep the steps of an update whose download failed."""
 

@@ -246,7 +246,7 @@ def _moved(
     assert before is not None
     if changes.get("status", before.status) is not before.status:
         changes["since"] = actor.now
-    progress = msgspec.structs.replace(before, **changes)
+    progress = msgspec.structs.replace(before, as_of=actor.now, **changes)
     revision = item.revision + 1
     changed = replace(
         item, progress=progress, revision=revision, is_fanned_out=False, fan_out_until=""

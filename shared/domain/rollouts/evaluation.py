@@ -115,10 +115,12 @@ def opened_next(rollout: Rollout, progress: Progress, now: str, figures: Figures
     passed = (*before, msgspec.structs.replace(last, passed_at=now)) if last is not None else ()
     is_last = len(passed) == len(rollout.phases)
     opened = passed if is_last else (*passed, Opened(at=now))
-    baselines = {
-        class_id: msgspec.structs.replace(each, phase_ok=0, phase_bad=0)
-        for class_id, each in progress.baselines.items()
-    }
+    baselines = progress.baselines
+    if not is_last:
+        baselines = {
+            class_id: msgspec.structs.replace(each, phase_ok=0, phase_bad=0)
+            for class_id, each in baselines.items()
+        }
     moved = msgspec.structs.replace(
         progress,
         status=Status.COMPLETED if is_last else Status.RUNNING,

@@ -95,7 +95,8 @@ class Reconcile:
         for some in batched(keys, _CHUNK, strict=False):
             rows = await self.devices.load(instance, bucket, some)
             await self._chunk(run, list(rows.values()))
-        await run.write_down_left()
+        for group in await run.write_down_left():
+            await self.rollups.request(instance, group)
 
     async def group_in_bucket(self, instance: str, bucket: int, group: str) -> None:
         """Reconcile every device of a group in one bucket."""
@@ -109,6 +110,8 @@ class Reconcile:
             if (token := page.token) is None:
                 break
         await run.write_down(group, begun, phases)
+        if phases:
+            await self.rollups.request(instance, group)
 
     async def rollout_in_bucket(self, instance: str, bucket: int, query: DueQuery) -> None:
         """Reconcile the devices of a bucket that one deployment has to do with.
@@ -135,6 +138,8 @@ class Reconcile:
             if (token := page.token) is None:
                 break
         await run.write_down(query.group, begun, phases if query.unasked else {})
+        if phases and query.unasked:  # what was left, or that nobody is, moves the roll-out on
+            await self.rollups.request(instance, query.group)
 
     async def _chunk(self, run: BucketPass, rows: Sequence[Stored[DeviceRecord]]) -> None:
         keys = [row.value.key for row in rows]

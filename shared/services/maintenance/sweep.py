@@ -15,6 +15,7 @@ from shared import messages
 from shared.domain.errors import ConcurrentUpdate, DependencyFailed, NotFound
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.operation import Operation, Stage
+from shared.domain.rollouts.progress import Status
 from shared.ports import Blobs, Clock, Deployments, Fleet, Operations, Queues, Stored
 from shared.services.announce import Announcer
 from shared.services.devices.registry_sync import GIVE_UP_AFTER
@@ -170,6 +171,6 @@ def _is_moving(deployment: Deployment, now: str) -> bool:
     if not deployment.has_started(now) or deployment.is_final:
         return False
     if deployment.progress is not None:
-        return True
+        return deployment.progress.status is not Status.COMPLETED
     is_ended = any(subgroup.is_canceled for subgroup in deployment.subgroups.values())
     return not deployment.is_finished and not is_ended

@@ -323,6 +323,21 @@ async def test_newer_deployment_for_all_classes_pauses_an_older_roll_out() -> No
     assert await status(fleet, "newer") == (Status.COMPLETED, 1)
 
 
+async def test_what_a_resume_forgave_stays_forgiven_when_the_last_phase_passes() -> None:
+    fleet = await a_fleet(40)
+    for number, device in enumerate(fleet.simulated.values()):
+        device.ends = (lambda _: "fails") if number < 6 else (lambda _: "succeeds")
+    gate = Gate(success_percent=50, minimum_sample=1)
+    await fleet.roll_out(everybody(gate=gate, failure=FailureRule(minimum_sample=5)), V2)
+    await fleet.run(minutes=10)
+    assert (await status(fleet))[0] is Status.PAUSED
+
+    await fleet.operate(resume, await fleet.forgiven())
+    await fleet.run(minutes=30)
+
+    assert (await status(fleet))[0] is Status.COMPLETED
+
+
 async def test_rate_is_kept_over_minutes_and_never_caught_up_in_a_burst() -> None:
     fleet = await a_fleet(100)
     deployment = await fleet.roll_out(everybody(rate=Rate(per_minute=5)), V2)

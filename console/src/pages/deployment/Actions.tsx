@@ -94,14 +94,16 @@ export function Actions({
       >
         {text.retry}
       </ActionButton>
-      <ActionButton
-        action="management/write"
-        icon={<CancelIcon />}
-        whyNot={deployment.isCanceled ? text.whyNoCancel : undefined}
-        onClick={ask('cancel')}
-      >
-        {text.cancel}
-      </ActionButton>
+      {!deployment.rollout && (
+        <ActionButton
+          action="management/write"
+          icon={<CancelIcon />}
+          whyNot={deployment.isCanceled ? text.whyNoCancel : undefined}
+          onClick={ask('cancel')}
+        >
+          {text.cancel}
+        </ActionButton>
+      )}
       <ActionButton
         action="management/delete"
         icon={<DeleteIcon />}

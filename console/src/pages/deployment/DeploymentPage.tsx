@@ -4,7 +4,8 @@ import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { countsOf, kindOf } from '../../api/deployments';
 import { classesQuery, className, deploymentQuery, statusQuery } from '../../api/queries';
-import { followed, live } from '../../app/live';
+import type { RolloutState } from '../../api/rollouts';
+import { followed } from '../../app/live';
 import { useInstance } from '../../app/me';
 import { Legend, type Part, StackedBar } from '../../design/bars';
 import { Card, Grid, Loaded, Skeleton } from '../../design/card';
@@ -16,8 +17,13 @@ import { visible } from '../../text/format';
 import { stateOf } from '../deployments/state';
 import { Actions } from './Actions';
 import { ClassTable } from './ClassTable';
+import { Controls } from './Controls';
 import { DeviceStates } from './DeviceStates';
 import { Failures } from './Failures';
+import { Happened } from './Happened';
+import { OverTime } from './OverTime';
+import { Phases } from './Phases';
+import { text as rolloutText } from './rollout-text';
 import { text } from './text';
 
 const route = getRouteApi('/$instance/groups/$group/deployments/$deployment');
@@ -25,7 +31,7 @@ const route = getRouteApi('/$instance/groups/$group/deployments/$deployment');
 export function DeploymentPage() {
   const instance = useInstance();
   const { group, deployment: id } = route.useParams();
-  const deployment = useQuery({ ...deploymentQuery(instance, group, id), ...live });
+  const deployment = useQuery({ ...deploymentQuery(instance, group, id), ...followed });
   const status = useQuery({ ...statusQuery(instance, group, id), ...followed });
   const classes = useQuery(classesQuery(instance));
   const nameOfClass = (key: string) =>
@@ -53,6 +59,7 @@ export function DeploymentPage() {
   const it = deployment.data;
   const counts = countsOf(status.data);
   const kind = kindOf(it, status.data, Date.now());
+  const rollout = it.rollout?.state ? it.rollout : null;
   const shown = stateOf({ deployment: it, counts, kind });
   const answered = counts.succeeded + counts.inProgress + counts.failed + counts.canceled;
   const parts: Part[] = [
@@ -76,7 +83,12 @@ export function DeploymentPage() {
       }
       state={<StateLabel state={shown.state} text={shown.text} />}
       crumbs={crumbs}
-      actions={<Actions deployment={it} counts={counts} kind={kind} />}
+      actions={
+        <>
+          {rollout?.state && <Controls deployment={it} state={rollout.state} />}
+          <Actions deployment={it} counts={counts} kind={kind} />
+        </>
+      }
     >
       {it.recallReason && (
         <Banner tone="bad" icon={<WarningIcon />}>
@@ -93,13 +105,16 @@ export function DeploymentPage() {
           {text.canceledBanner}
         </Banner>
       )}
+      {rollout?.state && <RolloutBanner state={rollout.state} />}
+      {rollout && <Phases rollout={rollout} />}
       <Grid>
         <Card title={text.states} span={8}>
           <StackedBar parts={visibleParts} total={Math.max(1, counts.total)} label={text.states} />
           <Legend parts={visibleParts} total={counts.total} />
           <ClassTable status={status.data} nameOfClass={nameOfClass} />
         </Card>
-        <Card title={text.facts} span={4}>
+        {rollout?.state && <Happened deployment={it} state={rollout.state} />}
+        <Card title={text.facts} span={rollout ? 12 : 4}>
           <Facts
             facts={[
               [
@@ -141,6 +156,7 @@ export function DeploymentPage() {
             ]}
           />
         </Card>
+        <OverTime group={group} deployment={id} />
         <Failures status={status.data} total={counts.failed} />
         <DeviceStates
           classes={status.data.subgroupStatus.map((each) => each.deviceClassId)}
@@ -162,4 +178,17 @@ export function DeploymentPage() {
       </Link>
     );
   }
+}
+
+const HOLDING = ['Paused', 'AwaitingApproval', 'AwaitingAdvance'];
+
+/** What must happen before the roll-out goes on. */
+function RolloutBanner({ state }: { state: RolloutState }) {
+  if (!HOLDING.includes(state.status) && !state.reason) return null;
+  return (
+    <Banner tone="warn" icon={<WarningIcon />}>
+      <b>{rolloutText.statuses[state.status]}</b>{' '}
+      {state.reason && <Foreign>{state.reason.message}</Foreign>}
+    </Banner>
+  );
 }

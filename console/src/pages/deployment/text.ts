@@ -27,6 +27,10 @@ export const text = {
   rollbackWhen: (percent: number, devices: number) =>
     `when ${percent} % and at least ${plural(devices, 'device', 'devices')} of a class have failed`,
   none: 'none',
+  overTime: 'Devices over time',
+  overTimeLabel: 'Devices that succeeded and that are in progress, since the start',
+  rate: (devices: string) => `${devices} a minute`,
+  failedShare: 'Failed, of those that have finished',
   failures: 'Failures',
   noFailures: 'None since the start',
   code: 'Code',

@@ -1,8 +1,24 @@
 /** The state of a whole deployment in one word, from what its devices report. */
 
 import type { Standing } from '../../api/deployments';
+import type { RolloutState } from '../../api/rollouts';
 import type { StateName } from '../../design/state';
+import { text as rolloutText } from '../deployment/rollout-text';
 import { text } from './text';
+
+const ROLLOUT_STATES: Record<RolloutState['status'], StateName> = {
+  AwaitingApproval: 'Waiting',
+  Rejected: 'Canceled',
+  Scheduled: 'Waiting',
+  Running: 'InProgress',
+  Baking: 'InProgress',
+  AwaitingAdvance: 'Waiting',
+  Paused: 'Paused',
+  Completed: 'Succeeded',
+  Ended: 'Canceled',
+  Aborted: 'Canceled',
+  RolledBack: 'Canceled',
+};
 
 export interface Shown {
   state: StateName;
@@ -15,6 +31,19 @@ export function stateOf({
   kind,
 }: Pick<Standing, 'deployment' | 'counts' | 'kind'>): Shown {
   const { states } = text;
+  const rollout = deployment.rollout?.state;
+  if (rollout && !deployment.recallReason) {
+    const { status, phase } = rollout;
+    const name = rolloutText.statuses[status];
+    const isMoving = status === 'Running' || status === 'Baking';
+    return {
+      state: ROLLOUT_STATES[status],
+      text:
+        isMoving && phase !== null && phase !== undefined
+          ? rolloutText.inPhase(name, phase + 1, rollout.phases.length)
+          : name,
+    };
+  }
   if (deployment.recallReason) return { state: 'Canceled', text: states.Recalled };
   if (deployment.isCanceled) return { state: 'Canceled', text: states.Canceled };
   if (kind === 'planned') return { state: 'Waiting', text: states.Planned };

@@ -16,6 +16,7 @@ import { Facts, Foreign, Time, UpdateName } from '../../design/text';
 import { visible } from '../../text/format';
 import { words } from '../../text/words';
 import { deviceState } from '../devices/DeviceTable';
+import { parseUpdate } from '../new-deployment/draft';
 import css from './device.module.css';
 import { History } from './History';
 import { text } from './text';
@@ -26,7 +27,8 @@ const route = getRouteApi('/$instance/devices/$device');
 export function DevicePage() {
   const instance = useInstance();
   const { device: id } = route.useParams();
-  const { module } = route.useSearch();
+  const { module, update } = route.useSearch();
+  const navigate = route.useNavigate();
   const device = useQuery({ ...deviceQuery(instance, id, module), ...live, ...followIf });
   const classes = useQuery(classesQuery(instance));
   const crumbs = [
@@ -79,7 +81,11 @@ export function DevicePage() {
       }
     >
       <Grid>
-        <Why device={it} best={best} />
+        <Why
+          device={it}
+          asked={parseUpdate(update)}
+          onAsk={(value) => navigate({ search: (old) => ({ ...old, update: value }) })}
+        />
         <Card title={text.facts} span={4}>
           <DeviceFacts
             device={it}

@@ -1,108 +1,182 @@
-/** The answer to the question that is asked most: why does it not have the newest update? */
+/** The answer to the question that is asked most: why does it not have that update? */
 
-import type { ReactNode } from 'react';
-import type { Device, UpdateInfo } from '../../api/client';
-import { Card } from '../../design/card';
-import { StateIcon, type StateName } from '../../design/state';
-import { Foreign, Time, UpdateName, updateText } from '../../design/text';
-import { words } from '../../text/words';
+import { Select } from '@fluentui/react-components';
+import { useQuery } from '@tanstack/react-query';
+import { body, client, type Device, type Schemas, type UpdateId, V } from '../../api/client';
+import { updatesQuery } from '../../api/queries';
+import { live } from '../../app/live';
+import { useInstance } from '../../app/me';
+import { Card, Loaded } from '../../design/card';
+import { Mark, StateIcon, type StateName, type Tone } from '../../design/state';
+import { Foreign, Time, updateText } from '../../design/text';
+import { firstSentence, localTimes } from '../../text/format';
 import css from './device.module.css';
 import { text } from './text';
 
-interface Answer {
-  title: string;
-  next: string;
-  isBad?: boolean;
+type Explanation = Schemas['Explanation'];
+type Reason = Schemas['ExplanationReason'];
+
+const VERDICTS: Record<Explanation['verdict'], { state: StateName; tone: Tone }> = {
+  Has: { state: 'Succeeded', tone: 'ok' },
+  WillGet: { state: 'Waiting', tone: 'run' },
+  InProgress: { state: 'InProgress', tone: 'run' },
+  Waits: { state: 'Waiting', tone: 'wait' },
+  WillNot: { state: 'Canceled', tone: 'stop' },
+  Failed: { state: 'Failed', tone: 'bad' },
+};
+
+export function useExplanation(device: Device, asked: UpdateId | null) {
+  const instanceId = useInstance();
+  const { deviceId, moduleId } = device;
+  return useQuery({
+    queryKey: [instanceId, 'devices', 'one', deviceId, moduleId ?? '', 'why', asked],
+    queryFn: ({ signal }): Promise<Explanation> =>
+      explain({ instanceId, deviceId, moduleId, asked, signal }),
+    ...live,
+  });
 }
 
-/** What decides, from what the device and its class say. */
-export function answerOf(device: Device, best: UpdateInfo | null): Answer {
-  if (device.onLatestUpdate) return { title: text.hasLatest, next: text.hasLatestText };
-  if (!best) return { title: text.noUpdate, next: text.noUpdateText };
-  const wanted = device.lastAttemptedUpdate;
-  const isAsked = wanted && updateText(wanted.updateId) === updateText(best.updateId);
-  if (!isAsked) return { title: text.notAsked, next: text.notAskedText(device.groupId) };
-  if (device.deploymentStatus === 'Failed' && device.failure) {
-    return { title: device.failure.message, next: device.failure.nextStep, isBad: true };
+function explain({
+  instanceId,
+  deviceId,
+  moduleId,
+  asked,
+  signal,
+}: {
+  instanceId: string;
+  deviceId: string;
+  moduleId: string | null | undefined;
+  asked: UpdateId | null;
+  signal: AbortSignal;
+}): Promise<Explanation> {
+  const D = '/deviceUpdate/{instanceId}/management/devices/{deviceId}';
+  const U = 'updates/providers/{provider}/names/{name}/versions/{version}:explain';
+  const path = { instanceId, deviceId };
+  if (moduleId) {
+    const of = { ...path, moduleId };
+    return asked
+      ? body(
+          client.GET(`${D}/modules/{moduleId}/${U}`, {
+            params: { path: { ...of, ...asked }, query: V },
+            signal,
+          }),
+        )
+      : body(
+          client.GET(`${D}/modules/{moduleId}/updates:explain`, {
+            params: { path: of, query: V },
+            signal,
+          }),
+        );
   }
-  if (device.deploymentStatus === 'Canceled')
-    return { title: text.canceled, next: text.canceledText };
-  return { title: text.inProgress, next: text.inProgressText };
+  return asked
+    ? body(client.GET(`${D}/${U}`, { params: { path: { ...path, ...asked }, query: V }, signal }))
+    : body(client.GET(`${D}/updates:explain`, { params: { path, query: V }, signal }));
 }
 
-interface Check {
-  title: string;
-  evidence: ReactNode;
-  state: StateName;
-  decides?: boolean;
-}
-
-function checksOf(device: Device, best: UpdateInfo | null): Check[] {
-  const wanted = device.lastAttemptedUpdate;
-  const isAsked = Boolean(
-    best && wanted && updateText(wanted.updateId) === updateText(best.updateId),
-  );
-  const status = isAsked ? device.deploymentStatus : null;
-  const checks: Check[] = [
-    {
-      title: text.fits,
-      evidence: best ? <UpdateName of={best} /> : text.noUpdateText,
-      state: best ? 'Succeeded' : 'None',
-    },
-    {
-      title: text.asked,
-      evidence:
-        isAsked && device.lastDeploymentId ? <code>{device.lastDeploymentId}</code> : text.notAsked,
-      state: isAsked ? 'Succeeded' : 'Waiting',
-    },
-  ];
-  const began: StateName =
-    status === 'Failed' || status === 'Succeeded' ? 'Succeeded' : status ? 'InProgress' : 'None';
-  checks.push({
-    title: text.began,
-    evidence: status ? <Time at={device.lastContactDateTime} /> : '',
-    state: status === 'Canceled' ? 'Canceled' : began,
-  });
-  checks.push({
-    title: text.installed,
-    evidence:
-      status === 'Failed' && device.failure ? (
-        <>
-          <code>{device.failure.code}</code> <Foreign>{device.failure.message}</Foreign>
-        </>
-      ) : (
-        ''
-      ),
-    state: status === 'Failed' ? 'Failed' : device.onLatestUpdate ? 'Succeeded' : 'None',
-    decides: status === 'Failed',
-  });
-  return checks;
-}
-
-export function Why({ device, best }: { device: Device; best: UpdateInfo | null }) {
-  const answer = answerOf(device, best);
-  const title =
-    best && !device.onLatestUpdate ? text.why(updateText(best.updateId)) : words.states.OnLatest;
+export function Why({
+  device,
+  asked,
+  onAsk,
+}: {
+  device: Device;
+  asked: UpdateId | null;
+  onAsk: (update: string | undefined) => void;
+}) {
+  const instance = useInstance();
+  const explanation = useExplanation(device, asked);
+  const updates = useQuery(updatesQuery(instance, undefined, true));
+  const about = explanation.data?.update?.updateId ?? asked;
+  const title = !about
+    ? text.whyAny
+    : explanation.data?.verdict === 'Has'
+      ? text.has(updateText(about))
+      : text.why(updateText(about));
   return (
-    <Card title={title} span={8}>
-      <p className={css.answer}>
-        <Foreign>{answer.title}</Foreign>
-      </p>
-      <p className={`${css.next} soft`}>{answer.next}</p>
-      {best && (
-        <ol className={css.chain} aria-label={text.checks}>
-          {checksOf(device, best).map((check) => (
-            <li key={check.title} className={css.check} data-decides={check.decides || undefined}>
-              <StateIcon state={check.state} />
-              <span>
-                {check.title}
-                <span className="hidden">: {words.states[check.state]}</span>
-              </span>
-              {check.evidence && <small className="soft anywhere">{check.evidence}</small>}
-            </li>
+    <Card
+      title={title}
+      span={8}
+      side={
+        <Select
+          size="small"
+          aria-label={text.another}
+          value={asked ? Object.values(asked).join('/') : ''}
+          onChange={(_, { value }) => onAsk(value || undefined)}
+        >
+          <option value="">{text.another}</option>
+          {(updates.data ?? []).map((each) => (
+            <option key={updateText(each.updateId)} value={Object.values(each.updateId).join('/')}>
+              {updateText(each.updateId)}
+            </option>
           ))}
-        </ol>
-      )}
+        </Select>
+      }
+    >
+      <Loaded reading={explanation} height={200}>
+        {(it) => {
+          const decisive = it.reasons.find((reason) => reason.decides) ?? it.reasons[0];
+          const others = it.reasons.filter((reason) => reason !== decisive);
+          const { state, tone } = VERDICTS[it.verdict];
+          return (
+            <>
+              <div className={css.verdict}>
+                <Mark
+                  tone={tone}
+                  icon={<StateIcon state={state} />}
+                  text={text.verdicts[it.verdict]}
+                />
+              </div>
+              {decisive && <Answer text={localTimes(decisive.message)} />}
+              {decisive?.until && (
+                <p className="soft">
+                  {text.until} <Time at={decisive.until} />
+                </p>
+              )}
+              {decisive && <Evidence of={decisive} />}
+              {others.length > 0 && (
+                <>
+                  <h3 className={css.also}>{text.also}</h3>
+                  <ol className={css.chain}>
+                    {others.map((reason) => (
+                      <li key={reason.code + reason.message} className={css.check}>
+                        <StateIcon state="None" />
+                        <Foreign atMost={600}>{localTimes(reason.message)}</Foreign>
+                        <small className="soft">
+                          <code>{reason.code}</code>
+                        </small>
+                      </li>
+                    ))}
+                  </ol>
+                </>
+              )}
+            </>
+          );
+        }}
+      </Loaded>
     </Card>
+  );
+}
+
+function Answer({ text: whole }: { text: string }) {
+  const [first, rest] = firstSentence(whole);
+  return (
+    <>
+      <p className={css.answer}>
+        <Foreign atMost={600}>{first}</Foreign>
+      </p>
+      {rest && (
+        <p className={`${css.next} soft`}>
+          <Foreign atMost={600}>{rest}</Foreign>
+        </p>
+      )}
+    </>
+  );
+}
+
+/** What the answer rests on, by the name that the API has for it. */
+function Evidence({ of }: { of: Reason }) {
+  return (
+    <p className={`small soft ${css.evidence}`}>
+      <code>{of.code}</code>
+    </p>
   );
 }

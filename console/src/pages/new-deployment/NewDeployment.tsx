@@ -1,35 +1,25 @@
-/** A new deployment: what, to whom, when, how safely; what will happen stands beside the form. */
+/** A new deployment: what, to whom, how, when, how safely; what will happen stands beside the form. */
 
 import { Field, Input, Radio, RadioGroup, Select, Switch } from '@fluentui/react-components';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { getRouteApi, useNavigate } from '@tanstack/react-router';
+import { useQuery } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import { body, client, V } from '../../api/client';
-import {
-  classesQuery,
-  className,
-  groupsQuery,
-  subgroupsQuery,
-  updatesQuery,
-} from '../../api/queries';
+import { groupsQuery } from '../../api/queries';
 import { useInstance } from '../../app/me';
-import { ActionButton } from '../../design/actions';
-import { announce } from '../../design/announce';
-import { Card, Empty, Loaded, Problem } from '../../design/card';
-import { DeploymentsIcon, UpdatesIcon } from '../../design/icons';
+import { Card, Empty, Loaded } from '../../design/card';
+import { UpdatesIcon } from '../../design/icons';
 import { Page } from '../../design/page';
-import { StateIcon } from '../../design/state';
-import { Facts, UpdateName, updateText } from '../../design/text';
-import { count, dateTime, visible } from '../../text/format';
+import { updateText } from '../../design/text';
+import { visible } from '../../text/format';
 import { words } from '../../text/words';
-import { compareVersions } from '../updates/versions';
-import { type Draft, misfit, parseUpdate, requestOf, updateKey, useDraft } from './draft';
+import { type Draft, updateKey, useDraft } from './draft';
+import { How } from './How';
 import css from './new-deployment.module.css';
-import { text } from './text';
+import { Summary } from './Summary';
+import { how, text } from './text';
+import { useUpdates } from './updates';
 
 const route = getRouteApi('/$instance/deployments/new');
-const DEPLOYMENT =
-  '/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}';
 const ROLLBACK = { percent: 10, devices: 5 };
 
 export function NewDeployment() {
@@ -50,6 +40,9 @@ export function NewDeployment() {
         <form className={css.form} onSubmit={(event) => event.preventDefault()}>
           <What draft={draft} change={change} />
           <Whom draft={draft} change={change} />
+          <Part number={3} title={how.title}>
+            <How draft={draft} change={change} />
+          </Part>
           <When draft={draft} change={change} />
           <Safety draft={draft} change={change} />
         </form>
@@ -76,18 +69,6 @@ function Part({ number, title, children }: { number: number; title: string; chil
       <div className={css.fields}>{children}</div>
     </Card>
   );
-}
-
-function useUpdates() {
-  const instance = useInstance();
-  const updates = useQuery(updatesQuery(instance, undefined, true));
-  const sorted = [...(updates.data ?? [])].sort((a, b) => {
-    const name = `${a.updateId.provider}${a.updateId.name}`.localeCompare(
-      `${b.updateId.provider}${b.updateId.name}`,
-    );
-    return name || compareVersions(b.updateId.version, a.updateId.version);
-  });
-  return { ...updates, sorted };
 }
 
 function What({ draft, change }: { draft: Draft; change: Change }) {
@@ -154,7 +135,7 @@ function When({ draft, change }: { draft: Draft; change: Change }) {
   const isLater = draft.startAt !== undefined;
   const isPast = isLater && Date.parse(draft.startAt ?? '') < Date.now();
   return (
-    <Part number={3} title={text.when}>
+    <Part number={4} title={text.when}>
       <RadioGroup
         layout="horizontal"
         aria-label={text.when}
@@ -195,7 +176,7 @@ function Safety({ draft, change }: { draft: Draft; change: Change }) {
   const set = (part: Partial<NonNullable<Draft['rollback']>>) =>
     change({ rollback: { update: '', ...ROLLBACK, ...rollback, ...part } });
   return (
-    <Part number={4} title={text.safety}>
+    <Part number={5} title={text.safety}>
       <Switch
         label={text.rollback}
         checked={Boolean(rollback)}
@@ -239,127 +220,5 @@ function Safety({ draft, change }: { draft: Draft; change: Change }) {
         </>
       )}
     </Part>
-  );
-}
-
-function Summary({ draft, clear }: { draft: Draft; clear: () => void }) {
-  const instance = useInstance();
-  const updates = useUpdates();
-  const classes = useQuery(classesQuery(instance));
-  const subgroups = useQuery({
-    ...subgroupsQuery(instance, draft.group ?? ''),
-    enabled: Boolean(draft.group),
-  });
-  const update = updates.sorted.find((each) => updateKey(each.updateId) === draft.update);
-  const rows = (subgroups.data ?? []).map((subgroup) => {
-    const known = classes.data?.find((each) => each.deviceClassId === subgroup.deviceClassId);
-    return { subgroup, known, wrong: update && known ? misfit(update, known) : null };
-  });
-  const asked = rows
-    .filter((row) => !row.wrong)
-    .reduce((sum, row) => sum + row.subgroup.deviceCount, 0);
-  const others = rows
-    .filter((row) => row.wrong)
-    .reduce((sum, row) => sum + row.subgroup.deviceCount, 0);
-  const isReady = Boolean(update && draft.group && subgroups.data);
-  const whyNot =
-    !update || !draft.group
-      ? text.whyNot
-      : isReady && asked === 0
-        ? text.noFit
-        : draft.rollback && !parseUpdate(draft.rollback.update)
-          ? text.noRollback
-          : undefined;
-  return (
-    <aside className={css.summary} aria-label={text.summary}>
-      <Card title={text.summary}>
-        {!isReady || !update ? (
-          <p className="soft">{text.pickFirst}</p>
-        ) : (
-          <>
-            <p className={css.big}>{words.devices(asked)}</p>
-            <p>
-              {text.willBeAsked} <UpdateName of={update.updateId} />
-            </p>
-            <ul className={css.classes}>
-              {rows.map(({ subgroup, known, wrong }) => (
-                <li key={subgroup.deviceClassId}>
-                  <StateIcon state={wrong ? 'Canceled' : 'Succeeded'} />
-                  <span>
-                    <bdi>{visible(className(known, subgroup.deviceClassId))}</bdi>{' '}
-                    <span className="soft">{count(subgroup.deviceCount)}</span>
-                    {wrong && (
-                      <small className="soft anywhere">
-                        {text.misfit}:{' '}
-                        {wrong.has === null
-                          ? text.missing(wrong.property)
-                          : text.needs(wrong.property, visible(wrong.wants), visible(wrong.has))}
-                      </small>
-                    )}
-                  </span>
-                </li>
-              ))}
-            </ul>
-            <Facts
-              facts={[
-                [
-                  text.starts,
-                  draft.startAt && Date.parse(draft.startAt) > Date.now()
-                    ? dateTime(new Date(draft.startAt).toISOString())
-                    : text.atOnce,
-                ],
-                ...(others > 0
-                  ? [[text.misfit, `${count(others)} ${text.notAsked}`] as [string, ReactNode]]
-                  : []),
-              ]}
-            />
-          </>
-        )}
-        <Create draft={draft} whyNot={whyNot} clear={clear} />
-      </Card>
-    </aside>
-  );
-}
-
-function Create({ draft, whyNot, clear }: { draft: Draft; whyNot?: string; clear: () => void }) {
-  const instanceId = useInstance();
-  const navigate = useNavigate();
-  const queries = useQueryClient();
-  const create = useMutation({
-    mutationFn: async () => {
-      const request = requestOf(draft, crypto.randomUUID(), Date.now())!;
-      const { groupId, deploymentId } = request;
-      await body(
-        client.PUT(DEPLOYMENT, {
-          params: { path: { instanceId, groupId, deploymentId }, query: V },
-          body: request,
-        }),
-      );
-      return request;
-    },
-    onSuccess: ({ groupId, deploymentId }) => {
-      clear();
-      announce(text.created);
-      queries.invalidateQueries({ queryKey: [instanceId] });
-      navigate({
-        to: '/$instance/groups/$group/deployments/$deployment',
-        params: { instance: instanceId, group: groupId, deployment: deploymentId },
-      });
-    },
-  });
-  return (
-    <div className={css.create}>
-      {create.isError && <Problem error={create.error} />}
-      <ActionButton
-        action="management/write"
-        icon={<DeploymentsIcon />}
-        isMain
-        isBusy={create.isPending}
-        whyNot={whyNot}
-        onClick={() => create.mutate()}
-      >
-        {text.create}
-      </ActionButton>
-    </div>
   );
 }

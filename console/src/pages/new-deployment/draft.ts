@@ -2,6 +2,7 @@
 
 import { useCallback, useState } from 'react';
 import type { Deployment, DeviceClass, Update, UpdateId } from '../../api/client';
+import { phaseError, type RolloutDraft, rolloutOf } from './rollout';
 
 const KEY = 'odu.draft.deployment';
 
@@ -11,6 +12,8 @@ export interface Draft {
   /** A local time as an input has it; none to begin at once. */
   startAt?: string;
   rollback?: { update: string; percent: number; devices: number };
+  /** None: to all devices at once. */
+  rollout?: RolloutDraft;
 }
 
 export function useDraft(
@@ -72,6 +75,7 @@ export function misfit(
 export function requestOf(draft: Draft, deploymentId: string, now: number): Deployment | null {
   const update = parseUpdate(draft.update);
   if (!update || !draft.group) return null;
+  if (draft.rollout && phaseError(draft.rollout.phases)) return null;
   const start = draft.startAt ? Math.max(Date.parse(draft.startAt), now) : now;
   const rollbackTo = parseUpdate(draft.rollback?.update);
   return {
@@ -79,6 +83,7 @@ export function requestOf(draft: Draft, deploymentId: string, now: number): Depl
     groupId: draft.group,
     startDateTime: new Date(start).toISOString(),
     update: { updateId: update },
+    ...(draft.rollout ? { rollout: rolloutOf(draft.rollout) } : {}),
     ...(draft.rollback && rollbackTo
       ? {
           rollbackPolicy: {

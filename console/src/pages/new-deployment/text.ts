@@ -39,3 +39,41 @@ export const text = {
   needs: (property: string, wants: string, has: string) => `${property} is ${has}, not ${wants}`,
   missing: (property: string) => `${property} is not reported`,
 } as const;
+
+export const how = {
+  title: 'How',
+  once: 'At once, to all',
+  normal: 'Normal: 5 % first, watched for 4 hours, then all',
+  careful: 'Careful: 1 %, then you decide; 10 %, 50 %, all',
+  own: 'In phases of your own',
+  phase: (number: number) => `Phase ${number}`,
+  name: 'Name',
+  percent: 'Share of the devices until here, %',
+  bake: 'Watched for, hours',
+  manual: 'Waits for you',
+  remove: (number: number) => `Remove phase ${number}`,
+  add: 'Add a phase',
+  failure: 'It stops when so many percent fail',
+  failureHint: 'Of the devices whose outcome is known, from 100 on',
+  action: 'Then',
+  actions: { Pause: 'pause', Abort: 'abort', Rollback: 'roll back' },
+  cap: 'Devices at the same time',
+  capHint: 'No limit if left empty',
+  window: 'Only at certain hours, in the time zone of each device',
+  days: 'Days',
+  everyDay: 'every day',
+  weekdays: 'Monday to Friday',
+  weekends: 'Saturday and Sunday',
+  from: 'From',
+  hours: 'for hours',
+  approval: 'Somebody else must approve it first',
+} as const;
+
+export const plan = {
+  waits: 'waits for you',
+  bake: (time: string) => `then ${time} watched`,
+  range: (least: string, most: string) => `between ${least} and ${most}`,
+  approval: 'It starts once somebody else has approved it.',
+  end: 'Expected end: at least',
+  planning: 'Planning…',
+} as const;

@@ -30,7 +30,6 @@ export function GroupShares() {
   return (
     <Card
       title={text.groups}
-      span={6}
       side={
         <Link to="/$instance/groups" params={{ instance }}>
           {text.allGroups}

@@ -15,14 +15,28 @@ import { words } from '../../text/words';
 import { Attention } from './Attention';
 import { FirstSteps } from './FirstSteps';
 import { GroupShares } from './GroupShares';
+import { InstalledMost } from './InstalledMost';
 import { LatestImports } from './LatestImports';
 import { LiveDeployments } from './LiveDeployments';
 import css from './overview.module.css';
+import { Trend } from './Trend';
 import { text } from './text';
 
 export function Overview() {
   const instance = useInstance();
   const compliance = useQuery({ ...complianceQuery(instance), ...live });
+  const isEmpty = compliance.data?.totalDeviceCount === 0;
+  if (isEmpty) {
+    return (
+      <Page title={text.title} actions={<Actions instance={instance} />}>
+        <FirstSteps hasDevices={false} />
+        <Grid>
+          <LatestImports />
+          <InstalledMost />
+        </Grid>
+      </Page>
+    );
+  }
   return (
     <Page title={text.title} actions={<Actions instance={instance} />}>
       <FirstSteps hasDevices={(compliance.data?.totalDeviceCount ?? 1) > 0} />
@@ -35,6 +49,7 @@ export function Overview() {
         <Attention />
         <LiveDeployments />
         <LatestImports />
+        <InstalledMost />
         <GroupShares />
       </Grid>
     </Page>
@@ -79,9 +94,12 @@ function Compliance({
   ];
   return (
     <div className={css.compliance}>
-      <div className={css.share}>
-        <span className={css.big}>{percent(onLatestUpdateDeviceCount, totalDeviceCount)}</span>
-        <p>{text.share(count(totalDeviceCount))}</p>
+      <div className={css.top}>
+        <div className={css.share}>
+          <span className={css.big}>{percent(onLatestUpdateDeviceCount, totalDeviceCount)}</span>
+          <p>{text.share(count(totalDeviceCount))}</p>
+        </div>
+        <Trend />
       </div>
       <div>
         <StackedBar parts={parts} total={totalDeviceCount} label={text.compliance} />

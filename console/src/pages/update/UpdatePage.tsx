@@ -4,6 +4,7 @@ import { Tooltip } from '@fluentui/react-components';
 import { useQueries, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { body, client, type Schemas, type Update, V } from '../../api/client';
+import { usageQuery } from '../../api/fleet';
 import { classesQuery, className, updateQuery } from '../../api/queries';
 import { useInstance } from '../../app/me';
 import { Card, Empty, Grid, Loaded, Skeleton } from '../../design/card';
@@ -13,6 +14,7 @@ import { Pill } from '../../design/state';
 import { type Column, Table } from '../../design/table';
 import { Facts, Foreign, Time, UpdateName, updateText } from '../../design/text';
 import { bytes, visible } from '../../text/format';
+import { words } from '../../text/words';
 import { ScanMark, UpdateState } from '../updates/Updates';
 import { Actions } from './Actions';
 import { text } from './text';
@@ -28,6 +30,7 @@ export function UpdatePage() {
   const id = route.useParams();
   const updateId = { provider: id.provider, name: id.name, version: id.version };
   const update = useQuery(updateQuery(instance, updateId));
+  const usage = useQuery(usageQuery(instance, updateId));
   const crumbs = [
     { text: text.updates, link: { to: '/$instance/updates', params: { instance } } as const },
     {
@@ -86,6 +89,13 @@ export function UpdatePage() {
                     ],
                   ]
                 : []),
+              ...(usage.data
+                ? ([
+                    [text.installedOn, words.devices(usage.data.deviceCount)],
+                    [text.size, bytes(usage.data.sizeInBytes)],
+                    [text.deployedTo, <DeployedTo key="g" usage={usage.data} />],
+                  ] as [string, React.ReactNode][])
+                : []),
               [text.scan, <ScanMark key="s" result={it.scanResult} />],
               [text.imported, <Time key="i" at={it.importedDateTime} />],
               [text.created, <Time key="c" at={it.createdDateTime} />],
@@ -113,6 +123,28 @@ export function UpdatePage() {
         <Steps update={it} />
       </Grid>
     </Page>
+  );
+}
+
+const SHOWN_DEPLOYMENTS = 6;
+
+function DeployedTo({ usage }: { usage: Schemas['UpdateUsage'] }) {
+  const instance = useInstance();
+  const { deployments } = usage;
+  if (deployments.length === 0) return <span className="soft">{text.nobody}</span>;
+  return (
+    <ul>
+      {deployments.slice(0, SHOWN_DEPLOYMENTS).map((each) => (
+        <li key={each.groupId + each.deploymentId}>
+          <Link
+            to="/$instance/groups/$group/deployments/$deployment"
+            params={{ instance, group: each.groupId, deployment: each.deploymentId }}
+          >
+            <bdi>{visible(each.groupId)}</bdi>
+          </Link>
+        </li>
+      ))}
+    </ul>
   );
 }
 

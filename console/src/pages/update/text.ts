@@ -43,5 +43,8 @@ export const text = {
   members: (number: number) => plural(number, 'member', 'members'),
   rules: 'rules',
   clean: 'clean',
+  installedOn: 'Installed on',
+  deployedTo: 'Deployed to',
+  nobody: 'nobody yet',
   related: 'Related files',
 } as const;

@@ -1,0 +1,94 @@
+/** Roll-outs in phases: what is read of them, and what is sent to steer them. */
+
+import { queryOptions } from '@tanstack/react-query';
+import { body, client, type Deployment, type Schemas, V } from './client';
+
+const ONE = '/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}';
+
+export type Rollout = Schemas['Rollout'];
+export type RolloutState = Schemas['RolloutState'];
+export type RolloutPhase = Schemas['RolloutPhase'];
+export type Plan = Schemas['DeploymentPlan'];
+export type Transition = Schemas['Transition'];
+
+export const transitionsQuery = (instanceId: string, groupId: string, deploymentId: string) =>
+  queryOptions({
+    queryKey: [instanceId, 'groups', groupId, 'deployments', deploymentId, 'transitions'],
+    queryFn: ({ signal }) =>
+      body(
+        client.GET(`${ONE}/history`, {
+          params: { path: { instanceId, groupId, deploymentId }, query: V },
+          signal,
+        }),
+      ).then((page) => page.value),
+  });
+
+/** What would happen to a deployment that is not stored; nothing is written by asking. */
+export const planQuery = (instanceId: string, deployment: Deployment | null) =>
+  queryOptions({
+    queryKey: [
+      instanceId,
+      'plan',
+      JSON.stringify({
+        ...deployment,
+        deploymentId: '',
+        startDateTime: deployment?.startDateTime.slice(0, 15),
+      }),
+    ],
+    queryFn: ({ signal }) => {
+      const { groupId, deploymentId } = deployment!;
+      return body(
+        client.POST(`${ONE}:plan`, {
+          params: { path: { instanceId, groupId, deploymentId }, query: V },
+          body: deployment!,
+          signal,
+        }),
+      );
+    },
+    enabled: deployment !== null,
+    staleTime: 30_000,
+  });
+
+export type Control =
+  | { kind: 'pause'; reason: string; withdraw: boolean }
+  | { kind: 'resume'; revision: number | null }
+  | { kind: 'advance'; phase: number }
+  | { kind: 'abort'; reason: string; rollback: boolean }
+  | { kind: 'approve' | 'reject'; revision: number; remark: string };
+
+export function steer(
+  instanceId: string,
+  { groupId, deploymentId }: Deployment,
+  control: Control,
+): Promise<Deployment> {
+  const params = { path: { instanceId, groupId, deploymentId }, query: V };
+  switch (control.kind) {
+    case 'pause': {
+      const { reason, withdraw } = control;
+      return body(client.POST(`${ONE}:pause`, { params, body: { reason, withdraw } }));
+    }
+    case 'resume':
+      return body(client.POST(`${ONE}:resume`, { params, body: { revision: control.revision } }));
+    case 'advance':
+      return body(client.POST(`${ONE}:advance`, { params, body: { phase: control.phase } }));
+    case 'abort': {
+      const { reason, rollback } = control;
+      return body(client.POST(`${ONE}:abort`, { params, body: { reason, rollback } }));
+    }
+    case 'approve':
+    case 'reject': {
+      const { revision, remark } = control;
+      return body(
+        control.kind === 'approve'
+          ? client.POST(`${ONE}:approve`, { params, body: { revision, remark } })
+          : client.POST(`${ONE}:reject`, { params, body: { revision, remark } }),
+      );
+    }
+  }
+}
+
+/** Devices whose outcome is known, and how many of them count as failed. */
+export function outcome(phase: RolloutPhase): { decided: number; bad: number } {
+  const bad = phase.failed + phase.stuck + phase.reverted;
+  return { bad, decided: bad + phase.succeeded };
+}

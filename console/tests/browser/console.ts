@@ -1,0 +1,93 @@
+/** The console as tests use it: signed in as somebody, with everything watched that must not happen. */
+
+import { readFileSync } from 'node:fs';
+import AxeBuilder from '@axe-core/playwright';
+import { test as base, expect, type Page } from '@playwright/test';
+
+export interface Stack {
+  endpoint: string;
+  instance: string;
+  state: string;
+}
+
+export const stack = JSON.parse(readFileSync(process.env.ODU_STACK ?? '', 'utf8')) as Stack;
+
+export type Role =
+  | 'Administrator'
+  | 'Reader'
+  | 'ContentAdministrator'
+  | 'ContentReader'
+  | 'DeploymentsAdministrator'
+  | 'DeploymentsReader'
+  | 'none';
+
+/** What the browser itself writes for a status that a test expects. */
+const OF_THE_NETWORK = /Failed to load resource/;
+
+interface Fixtures {
+  /** Statuses that the test expects; the browser's own message on them is no fault. */
+  expectsFailures: boolean;
+  signIn: (role?: Role, path?: string) => Promise<void>;
+  open: (path: string) => Promise<void>;
+}
+
+export const test = base.extend<Fixtures>({
+  expectsFailures: [false, { option: true }],
+  page: async ({ page, expectsFailures }, use) => {
+    const faults: string[] = [];
+    page.on('console', (message) => {
+      if (expectsFailures && OF_THE_NETWORK.test(message.text())) return;
+      faults.push(`${message.type()}: ${message.text()}`);
+    });
+    page.on('pageerror', (error) => faults.push(`page error: ${error.message}`));
+    await page.addInitScript(() => {
+      addEventListener('securitypolicyviolation', (event) =>
+        console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`),
+      );
+    });
+    await use(page);
+    expect(faults, 'what the page wrote to the console').toEqual([]);
+  },
+  signIn: async ({ page }, use) => {
+    await use(async (role = 'Administrator', path = '') => {
+      await page.goto(`${stack.endpoint}/console/${stack.instance}${path}`);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      const value = role === 'none' ? '' : `DeviceUpdate${role}`;
+      await page.locator(`input[name=role][value="${value}"]`).check();
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.waitForURL(/\/console\//);
+    });
+  },
+  open: async ({ page }, use) => {
+    await use(async (path) => {
+      await page.goto(`${stack.endpoint}/console/${stack.instance}${path}`);
+      await settled(page);
+    });
+  },
+});
+
+export { expect };
+
+/** Until the page has its heading and nothing is being read for the first time. */
+export async function settled(page: Page): Promise<void> {
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  await expect(page.locator('[aria-busy=true]')).toHaveCount(0);
+}
+
+/** No finding of axe; the only exception is what Fluent's focus handling adds for itself. */
+export async function expectAccessible(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page })
+    .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
+    .exclude('[data-tabster-dummy]')
+    .analyze();
+  const found = violations.map(
+    (each) => `${each.id}: ${each.nodes.map((node) => node.target.join(' ')).join(' | ')}`,
+  );
+  expect(found).toEqual([]);
+}
+
+/** Nothing reaches beyond the right edge. */
+export async function expectNoSidewaysScroll(page: Page): Promise<void> {
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  expect(width).toBeLessThanOrEqual(page.viewportSize()?.width ?? 0);
+}

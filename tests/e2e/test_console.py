@@ -1,0 +1,80 @@
+"""The web console in a real browser against the real stack: flows, roles, failures, sizes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.console.build import Console
+from local.demo.publisher import build
+from local.demo.scenario import devices
+from local.fleet.fleet import Fleet
+from local.rest import Rest
+from local.stack.running import REPOSITORY, Stack, start
+from odu_cli.file_server import FileServer
+from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+NODE = os.environ.get("ODU_NODE") or shutil.which("node") or "node"
+CONSOLE = REPOSITORY / "console"
+DEVICES = 12
+
+
+@pytest.fixture(scope="module")
+def console_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    assert Console().is_current(), "./odu test builds the console first"
+    with start(tmp_path_factory.mktemp("console-stack")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def fleet_with_updates(console_stack: Stack) -> AsyncIterator[None]:
+    """Twelve devices in three groups on 1.0, and 1.1 imported."""
+    with tempfile.TemporaryDirectory(prefix="odu-fleet-") as folder:
+        async with (
+            Rest(console_stack) as rest,
+            FileServer() as publisher,
+            Fleet(console_stack, devices(DEVICES), Path(folder)),
+        ):
+            first = build("1.0")
+            for package in (first, build("1.1")):
+                operation = await rest.import_update([package.offered(publisher)])
+                assert (await rest.finished(operation))["status"] == "Succeeded"
+
+            async def are_grouped() -> None:
+                groups = (await rest.get("management/groups"))["value"]
+                assert sum(each["deviceCount"] for each in groups) == DEVICES
+
+            await eventually(are_grouped, seconds=120)
+            for group in ("pilot", "north", "south"):
+                await rest.deploy(group, first.update_id)
+            yield
+
+
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("spec", ["pages", "roles", "flows", "failures", "size"])
+@pytest.mark.usefixtures("fleet_with_updates")
+async def test_console_in_a_browser(console_stack: Stack, spec: str, tmp_path: Path) -> None:
+    argv = [NODE, "node_modules/@playwright/test/cli.js", "test", f"{spec}.spec.ts"]
+    argv += ["--output", str(tmp_path / "results")]
+    environment = {**os.environ, "ODU_STACK": f"{console_stack.state}/stack.json"}
+    done = await asyncio.to_thread(
+        subprocess.run,
+        argv,
+        cwd=CONSOLE,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-8000:]

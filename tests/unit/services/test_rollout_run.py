@@ -1,0 +1,251 @@
+"""A large roll-out from its canary to its end, with all that goes wrong on the way.
+
+The number of devices is `ODU_ROLLOUT_DEVICES`. Outcomes are drawn from a seed, so the end is known.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any
+
+import pytest
+
+from shared.domain.fleet.counters import contribution, history_contribution, total
+from shared.domain.fleet.device import BUCKETS, bucket_of
+from shared.domain.fleet.rollout_controls import advance, pause, resume
+from shared.domain.rollouts.figures import Figures
+from shared.domain.rollouts.ledger import asks_of
+from shared.domain.rollouts.progress import ReasonCode, Status
+from shared.domain.rollouts.specification import (
+    Deadlines,
+    FailureRule,
+    Gate,
+    Phase,
+    Rollout,
+    Select,
+)
+from tests.fakes.rollouts import Device, Fleet
+from tests.memory import Crash, Faults, Message
+from tests.settings import INSTANCE
+from tests.unit.domain.builders import V2
+from tests.unit.services.test_deployments import an_update
+from tests.unit.services.test_rollout_scenarios import ANY
+
+DEVICES = int(os.environ.get("ODU_ROLLOUT_DEVICES", "100"))
+_CLASSES, _KILLS, _LAST, _RETURN = 12, 20, 3, 60
+_MESSAGE_REQUESTS = 3
+"""Put, get and delete."""
+
+
+class Meter(Faults):
+    """Counts what calls of the ports cost in storage requests, by who makes them; and may die."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.who = "reports"
+        self.requests: Counter[str] = Counter()
+        self.by_bucket: Counter[int] = Counter()
+
+    def around[T](self, port: T) -> T:
+        inner = super().around(port)
+        return _Metered(inner, port, self)  # type: ignore[return-value]
+
+
+class _Metered:
+    def __init__(self, inner: Any, port: Any, meter: Meter) -> None:
+        self._inner, self._port, self._meter = inner, port, meter
+
+    def __getattr__(self, name: str) -> Any:
+        member = getattr(self._inner, name)
+        if not iscoroutinefunction(getattr(self._port, name, None)):
+            return member
+
+        @wraps(member)
+        async def call(*args: Any, **options: Any) -> Any:
+            cost = _cost(name, args)
+            self._meter.requests[self._meter.who] += cost
+            if len(args) > 1 and isinstance(args[1], int):
+                self._meter.by_bucket[args[1]] += cost
+            return await member(*args, **options)
+
+        return call
+
+
+def _cost(name: str, args: tuple[Any, ...]) -> int:
+    if name in ("patch_desired", "read_twin", "publish", "note"):
+        return 0  # the hub's, Event Grid's, or remembered by the process
+    if name == "load":
+        return len(args[2])
+    if name == "commit":
+        rows = sum(1 + len(item.installations) + bool(item.history) for item in args[2])
+        return math.ceil((rows + 4) / 100)
+    return _MESSAGE_REQUESTS if name == "put" else 1
+
+
+class MeteredFleet(Fleet):
+    """Says who is at work."""
+
+    def __init__(self) -> None:
+        super().__init__(page_size=1000)
+        self.faults = self.meter = Meter()
+        self.rebuild()
+
+    async def report(self, device: Device, reported: Any) -> None:
+        self.meter.who = "reports"
+        await super().report(device, reported)
+
+    async def _handle(self, message: Message) -> None:
+        self.meter.who = message.queue
+        await super()._handle(message)
+
+
+def outcomes(draw: random.Random) -> Callable[[str], str]:
+    """How updates end on a device: mostly well."""
+    dice = draw.random()
+    return lambda _: "fails" if dice < 0.03 else "reverts" if dice < 0.032 else "succeeds"
+
+
+async def a_large_fleet(draw: random.Random) -> MeteredFleet:
+    """Twelve classes and one that always fails; a twentieth is offline."""
+    fleet = MeteredFleet()
+    await fleet.updates.add(INSTANCE, an_update(V2, compatibility=ANY))
+    bad = max(10, DEVICES * 60 // 100_000)
+    devices = []
+    for number in range(DEVICES):
+        model = f"model{number % _CLASSES}" if number >= bad else "broken"
+        device = Device(f"d{number}", model, outcomes(draw), works=draw.uniform(20, 120))
+        device.is_online = model == "broken" or draw.random() >= 0.05
+        if model == "broken":
+            device.ends = lambda _: "fails"
+        devices.append(device)
+    await fleet.add(devices)
+    await fleet.run(minutes=2)
+    return fleet
+
+
+async def go_on(fleet: Fleet) -> bool:
+    """What an operator does who has looked at a pause; whether it was the failure rule's."""
+    progress = await fleet.progress()
+    if progress.status is not Status.PAUSED or progress.reason is None:
+        return False
+    baselines = await fleet.forgiven()
+    if progress.reason.code in (ReasonCode.GATE_MISSED, ReasonCode.PHASE_EMPTY):
+        await fleet.operate(advance, progress.phase + 1, baselines)
+    else:
+        await fleet.operate(resume, baselines)
+    return progress.reason.code is ReasonCode.FAILURE_PERCENT
+
+
+async def rolled_out(
+    fleet: MeteredFleet, returning: list[Device], draw: random.Random
+) -> tuple[int, int]:
+    """Let it run to its end, with kills, a pause by hand, and devices that come back."""
+    by_rule = most = kills = 0
+    is_paused_by_hand = False
+    for turn in range(3000):
+        if turn % 40 == 20 and kills < _KILLS:
+            fleet.faults.crash_at(draw.randrange(1, 400))
+            kills += 1
+        with suppress(Crash):
+            await fleet.run(minutes=2)
+        progress = await fleet.progress()
+        if turn % 25 == 0:
+            most = max(most, (await fleet.figures()).open)
+        by_rule += await go_on(fleet)
+        if progress.phase == _LAST and not is_paused_by_hand:
+            is_paused_by_hand = True
+            await fleet.operate(pause, "lunch")
+        if turn == _RETURN:
+            for device in returning:
+                await fleet.go_online(device)
+        if progress.status is Status.COMPLETED:
+            break
+    return by_rule, most
+
+
+@pytest.mark.timeout(3600)
+async def test_large_roll_out_ends_as_its_seed_says() -> None:
+    begun, draw = time.monotonic(), random.Random(20261130)
+    fleet = await a_large_fleet(draw)
+    devices = list(fleet.simulated.values())
+    returning = [item for item in devices if not item.is_online][::2]
+    luck = random.Random(1)
+    fleet.queues.lose = fleet.queues.double = lambda _: luck.random() < 0.01
+    gate = Gate(success_percent=80, minimum_sample=5)
+    rollout = Rollout(
+        phases=tuple(Phase(select=Select(percent=each), gate=gate) for each in (1, 10, 50, 100)),
+        failure=FailureRule(percent=6, minimum_sample=max(20, min(200, DEVICES // 10))),
+        maximum_in_flight=max(50, DEVICES // 50),
+        deadlines=Deadlines(start="PT6H", progress="PT6H"),
+    )
+    fleet.meter.requests.clear()
+    deployment = await fleet.roll_out(rollout, V2)
+
+    by_rule, most = await rolled_out(fleet, returning, draw)
+    fleet.faults.crash_at(None)
+    fleet.queues.lose = fleet.queues.double = lambda _: False
+    for device in returning:
+        if not device.is_online:
+            await fleet.go_online(device)
+    await fleet.run(hours=8)
+
+    found = await fleet.figures()
+    told = report(fleet, found, time.monotonic() - begun)
+    told |= {"pausesByRule": by_rule, "mostInFlight": most}
+    sys.stderr.write(json.dumps(told) + "\n")
+    online = [item for item in devices if item.is_online]
+    ends = Counter(item.ends(str(V2)) for item in online)
+    assert (await fleet.progress()).status is Status.COMPLETED
+    assert (found.failed, found.reverted) == (ends["fails"], ends["reverts"])
+    assert found.succeeded == ends["succeeds"]
+    assert found.unheard == len(devices) - len(online)
+    assert found.total == DEVICES
+    assert most <= (rollout.maximum_in_flight or 0) + len(returning)
+    await _is_exact(fleet, deployment.workflow_id)
+
+
+def report(fleet: MeteredFleet, found: Figures, seconds: float) -> dict[str, Any]:
+    """What the run has cost."""
+    requests, loads = fleet.meter.requests, fleet.meter.by_bucket
+    beside = sum(count for who, count in requests.items() if who not in ("reports", "announce"))
+    return {
+        "devices": DEVICES,
+        "figures": found.as_mapping(),
+        "requestsPerDevice": {who: round(n / DEVICES, 2) for who, n in sorted(requests.items())},
+        "besideReportsPerDevice": round(beside / DEVICES, 2),
+        "partitionMaxToMean": round(max(loads.values()) * len(loads) / sum(loads.values()), 2),
+        "wallSeconds": round(seconds),
+        "memoryMiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "redelivered": fleet.redelivered,
+    }
+
+
+async def _is_exact(fleet: Fleet, workflow_id: str) -> None:
+    """Every counter equals a recount, every ask was booked, nothing is pending."""
+    for bucket in range(BUCKETS):
+        rows = await fleet.devices.of_bucket(INSTANCE, bucket)
+        histories = (await fleet.devices.histories(INSTANCE, bucket)).items
+        counted = total(
+            [
+                *(contribution(row.value) for row in rows.items),
+                *(history_contribution(row.value) for row in histories),
+            ]
+        )
+        counts, ledger = await fleet.devices.tally(INSTANCE, bucket, "$default")
+        assert {key: dict(cells) for key, cells in counts.items() if cells} == counted
+        asks, _ = asks_of(ledger, workflow_id)
+        allowed = (await fleet.progress()).allow_asks.get(bucket, 0)
+        assert len({r.value.key for r in rows.items if r.value.commanded}) <= asks <= allowed
+    assert not any(record.is_pending for record in fleet.records())
+    assert all(bucket_of(record.device_id) < BUCKETS for record in fleet.records())
