@@ -152,7 +152,7 @@ async def _admitted(route: Route, request: func.HttpRequest, request_id: str) ->
     call = Call(
         app=app,
         route=route,
-        parts=parts_of(route, request.url, request.route_params),
+        parts=parts_of(route, request.url),
         api_version=request.params.get("api-version") or "",
         request=request,
         principal=principal,

@@ -204,40 +204,20 @@ def named_update(
         raise InvalidInput(error.message, target=details[0].target, details=details) from error
 
 
-def parts_of(route: Route, url: str, routed: Mapping[str, str] | None = None) -> dict[str, str]:
+def parts_of(route: Route, url: str) -> dict[str, str]:
     """The values in the path of a request to a route, each decoded once.
 
     They are read from the address itself: the host has decoded its route values, an encoded slash
-    apart, so that what looks encoded in them may be meant as it stands. A `Host` header with a
-    slash, `?` or bracket would shift them: then they are not those that the host has routed by.
-
-    Args:
-        route: The route.
-        url: The address.
-        routed: The values of the host, if it gave any.
-
-    Raises:
-        InvalidInput: The address cannot be read, or is of something else.
+    apart, so that what looks encoded in them may be meant as it stands.
     """
     found: dict[str, str] = {}
     template = route.template.split("/")
-    try:
-        path = urlsplit(url).path
-    except ValueError:
-        raise _unreadable() from None
-    for segment, value in zip(template, path.strip("/").split("/"), strict=False):
+    for segment, value in zip(template, urlsplit(url).path.strip("/").split("/"), strict=False):
         name, closing, suffix = segment.removeprefix("{").partition("}")
         if closing:
             text = unquote(value)
             found[name] = text[: len(text) - len(suffix)]
-    given = routed or {}
-    if any(unquote(found[name]) != unquote(given[name]) for name in found.keys() & given.keys()):
-        raise _unreadable()
     return found
-
-
-def _unreadable() -> InvalidInput:
-    return InvalidInput("The address of the request cannot be read.", target="Host")
 
 
 def _pointer(place: str) -> str:
