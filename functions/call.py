@@ -230,9 +230,8 @@ def parts_of(route: Route, url: str, routed: Mapping[str, str] | None = None) ->
         if closing:
             text = unquote(value)
             found[name] = text[: len(text) - len(suffix)]
-    if any(
-        unquote(found.get(name, "")) != unquote(value) for name, value in (routed or {}).items()
-    ):
+    given = routed or {}
+    if any(unquote(found[name]) != unquote(given[name]) for name in found.keys() & given.keys()):
         raise _unreadable()
     return found
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..contract.codes import Erc
-from ..processes import Program, run
+from ..processes import Program, run, search_path
 from . import ImageError
 
 MAXIMUM_BYTES = 64 * 1024
@@ -55,7 +55,7 @@ def _check_cms(authority: Path, description: bytes, signature: bytes) -> None:
         arguments += ["-in", "signature", "-content", "description", "-out", "/dev/null"]
         # A device may start with a clock of 1970, and an image may be older than its certificate.
         arguments += ["-CAfile", str(authority.resolve()), "-purpose", "any", "-no_check_time"]
-        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}
+        environment = {"PATH": search_path(), "LC_ALL": "C"}
         try:
             completed = run(Program(arguments, environment, folder, _SECONDS))
         except FileNotFoundError:
