@@ -8,11 +8,15 @@ for to know that it was never asked something before.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from shared.domain.fleet.command import Answered, Commanded, PastAsk, past_name, precedence_of
-from shared.domain.fleet.device import DeviceRecord, evidence_of, outcome_of
+from shared.domain.fleet.device import DeviceRecord, evidence_of, is_cancelling, outcome_of
+from shared.domain.instant import later
 from shared.domain.rollouts.figures import Outcome
 
+CANCEL_DEADLINE = timedelta(days=1)
+"""How long a device that was told to stop is waited for."""
 _KEPT = 8
 
 
@@ -75,3 +79,14 @@ def may_have_past(record: DeviceRecord | None, workflow_id: str) -> bool:
         return True
     name = past_name(workflow_id)
     return len(record.past) >= _KEPT or any(item.workflow == name for item in record.past)
+
+
+def is_overdue(record: DeviceRecord, now: str) -> bool:
+    """Whether a device should have been looked at by now: its twin may not have got what its row
+    says, or it was told to stop and has been waited for long enough.
+    """
+    current = record.commanded
+    if current is None:
+        return False
+    is_late = later(current.canceled_at or current.stamp, CANCEL_DEADLINE) <= now
+    return record.is_pending or (is_cancelling(record) and is_late)

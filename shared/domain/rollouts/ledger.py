@@ -121,9 +121,3 @@ def postponed(cells: Mapping[str, int], workflow_id: str, due: int, next_at: str
 
 def _seconds(at: str) -> int:
     return int(datetime.fromisoformat(at).timestamp()) if at else 0
-
-
-def kept(cells: Mapping[str, int], workflows: Iterable[str]) -> dict[str, int]:
-    """A ledger without roll-outs that are gone."""
-    known = set(workflows)
-    return {cell: value for cell, value in cells.items() if cell.partition(":")[2] in known}

@@ -132,9 +132,10 @@ class BucketPass:
         if phases:
             await until_uncontended(cycle)
 
-    async def write_down_left(self) -> None:
-        """Write down single devices that were left."""
-        for group in {group for group, _ in self._left}:
+    async def write_down_left(self) -> set[str]:
+        """Write down single devices that were left; the groups that they were left in."""
+        groups = {group for group, _ in self._left}
+        for group in groups:
             names = [name for owner, name in self._left if owner == group]
             left = {name: self._left.pop((group, name)) for name in names}
 
@@ -146,6 +147,7 @@ class BucketPass:
                 await self.passes.save_ledger(self.instance, self.bucket, group, cells, ledger.etag)
 
             await until_uncontended(cycle)
+        return groups
 
     @staticmethod
     def _asking(deployments: Sequence[Deployment]) -> list[Deployment]:

@@ -12,7 +12,9 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from shared import messages
 from shared.domain.errors import ConcurrentUpdate
+from shared.domain.fleet.asking import is_overdue
 from shared.domain.fleet.counters import Counts, History, contribution, history_contribution, total
 from shared.domain.fleet.device import BUCKETS, DeviceRecord
 from shared.domain.fleet.recount import Drift, Recounted, drift_of, is_cluttered, is_long_gone
@@ -45,6 +47,7 @@ class _Scan:
     cluttered: list[DeviceRecord] = field(default_factory=list)
     long_gone: list[Stored[DeviceRecord]] = field(default_factory=list)
     histories: list[Stored[History]] = field(default_factory=list)
+    overdue: list[str] = field(default_factory=list)
 
     def add_devices(self, rows: Iterable[Stored[DeviceRecord]]) -> None:
         for row in rows:
@@ -53,6 +56,8 @@ class _Scan:
                 self.cluttered.append(row.value)
             if is_long_gone(row.value, self.now):
                 self.long_gone.append(row)
+            if is_overdue(row.value, self.now):
+                self.overdue.append(row.value.key)
         self._count(contribution(row.value) for row in rows)
 
     def add_histories(self, rows: Iterable[Stored[History]]) -> None:
@@ -125,6 +130,10 @@ class Recount:
         await self.counters.drop(instance, bucket, scan.long_gone)
         for record in scan.cluttered:
             await self._renew(instance, bucket, record)
+        if scan.overdue:
+            await self.observe.queues.put(
+                messages.Reconcile(instance=instance, bucket=bucket, devices=scan.overdue)
+            )
         return Recounted(
             bucket=bucket,
             at=now,

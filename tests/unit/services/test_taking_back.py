@@ -124,7 +124,7 @@ async def test_device_that_never_says_that_it_has_ended_is_given_up_after_a_day(
     await deploy(world, deployment_id="new")
 
     world.clock.advance(DAY)
-    await world.reconcile.devices_of_bucket(INSTANCE, bucket_of("d1"), ["d1"])
+    await world.recount.bucket(INSTANCE, bucket_of("d1"))
     await world.drain()
 
     assert on_device(world) == await workflow(world, "new")
