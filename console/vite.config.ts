@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
-import { compress } from './build/compress.ts';
+import { compress } from './tooling/compress.ts';
 
 const SHARED_BY_ALL = [
   { name: 'react', test: /node_modules[\\/](react|react-dom|scheduler)[\\/]/ },

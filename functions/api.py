@@ -1,4 +1,4 @@
-"""Turns the declaration of a REST operation into an HTTP function.
+"""Declares REST operations and serves them.
 
 The return annotation of a handler is the answer that the OpenAPI document describes.
 
@@ -37,7 +37,7 @@ from shared.http.models import ErrorResponse
 from shared.http.problems import headers_of, status_of
 from shared.http.route import API_VERSIONS, JSON, Method, QueryParameter, Route
 
-__all__ = ["RETRY", "Api", "Call", "Reply", "accepted", "problem"]
+__all__ = ["RETRY", "Api", "Call", "Reply", "accepted", "problem", "serve"]
 
 POLL_SECONDS = 1
 """What callers of long-running operations are told to wait between polls."""
@@ -71,10 +71,9 @@ class Declaration(TypedDict, total=False):
 
 
 class Api:
-    """The operations of one resource: a blueprint to register and the declarations it serves."""
+    """The operations of one resource: their declarations and handlers."""
 
     def __init__(self) -> None:
-        self.blueprint = func.Blueprint()
         self.routes: list[Route] = []
         self.handlers: dict[str, Handler] = {}
 
@@ -100,18 +99,6 @@ class Api:
             self.handlers[route.name] = handler
             if route.method == "GET":
                 _readers[route.path] = (route, handler)
-
-            async def run(req: func.HttpRequest) -> func.HttpResponse:
-                return await _serve(route, handler, req)
-
-            run.__name__ = route.name
-            self.blueprint.function_name(route.name)(
-                self.blueprint.route(
-                    route=route.template,
-                    methods=[method],
-                    auth_level=func.AuthLevel.ANONYMOUS,
-                )(run)
-            )
             return handler
 
         return register
@@ -140,7 +127,8 @@ def _answer_type(handler: Handler) -> Any:
     return None if kind is NoneType else kind
 
 
-async def _serve(route: Route, handler: Handler, request: func.HttpRequest) -> func.HttpResponse:
+async def serve(route: Route, handler: Handler, request: func.HttpRequest) -> func.HttpResponse:
+    """Answer a request to an operation."""
     request_id = uuid4().hex
     try:
         call = await _admitted(route, request, request_id)
@@ -175,7 +163,18 @@ async def _admitted(route: Route, request: func.HttpRequest, request_id: str) ->
     if call.api_version not in API_VERSIONS:
         known = " or ".join(API_VERSIONS)
         raise InvalidInput(f"The query needs api-version={known}.", target="api-version")
+    _check_query(route, request)
     return call
+
+
+def _check_query(route: Route, request: func.HttpRequest) -> None:
+    """Refuse OData options that would otherwise be ignored: `$filter` is not `filter`."""
+    for name in request.params:
+        if name.startswith("$"):
+            known = ", ".join(item.name for item in route.query) or "none"
+            raise InvalidInput(
+                f"The query has an unknown option; those of this operation: {known}.", target=name
+            )
 
 
 async def _let_in(call: Call, action: Action) -> None:

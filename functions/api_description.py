@@ -5,12 +5,9 @@ The document is made when it is first asked for.
 
 import json
 from functools import cache
+from typing import Any
 
 import azure.functions as func
-
-from functions.resources import routes
-from shared.http.openapi import document
-from shared.http.openapi_page import CONTENT_SECURITY_POLICY, page
 
 bp = func.Blueprint()
 
@@ -19,7 +16,14 @@ _HEADERS = {"Cache-Control": "public, max-age=300", "X-Content-Type-Options": "n
 
 def description() -> str:
     """The OpenAPI document as it is served and committed."""
-    return json.dumps(document(routes()), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(_described(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _described() -> dict[str, Any]:
+    from functions.resources import routes
+    from shared.http.openapi import document
+
+    return document(routes())
 
 
 @cache
@@ -29,7 +33,9 @@ def _document() -> str:
 
 @cache
 def _page() -> str:
-    return page(document(routes()))
+    from shared.http.openapi_page import page
+
+    return page(_described())
 
 
 @bp.route(route="openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
@@ -41,5 +47,7 @@ async def get_openapi_document(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route(route="openapi", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def get_openapi_page(req: func.HttpRequest) -> func.HttpResponse:
     """Read the description of the API as a page."""
+    from shared.http.openapi_page import CONTENT_SECURITY_POLICY
+
     headers = {**_HEADERS, "Content-Security-Policy": CONTENT_SECURITY_POLICY}
     return func.HttpResponse(_page(), mimetype="text/html", charset="utf-8", headers=headers)

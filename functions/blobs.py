@@ -28,6 +28,9 @@ async def import_dropped(blob: func.InputStream) -> None:
     created = instant(str(properties.get("LastModified") or app.ports.clock.now()))
     first = name.partition("/")[0]
     instances = app.settings.instances
+    if first not in instances and len(instances) > 1:
+        await app.imports.operations.refuse_drop(name, instances)
+        return
     instance = first if first in instances else next(iter(instances))
     identity = await app.imports.operations.start_from_drop(instance, name, etag, created)
     log.info("import %s of %s/%s", identity, container_name, name)

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 import azure.functions as func
 import msgspec
 
-from shared.container import Services
+from shared.container.services import Services
 from shared.contract.strictjson import NotStrictJson, loads_strict
 from shared.domain.access import Principal
 from shared.domain.errors import InvalidInput, PreconditionFailed

@@ -10,7 +10,6 @@ from shared.domain.dead_letter import blob_of
 from shared.domain.errors import InvalidInput
 from shared.domain.instant import instant
 from shared.domain.refused_events import Refusal
-from shared.services.devices.relay import HubEvent
 from shared.topology import (
     TWINS_CONNECTION,
     TWINS_CONSUMER_GROUP,
@@ -39,6 +38,8 @@ async def relay_twin_changes(events: typing.List[func.EventHubEvent]) -> None:  
     """Relay twin changes from the hub's stream to Event Grid, one event for each device bucket."""
     if not events:
         return
+    from shared.services.devices.relay import HubEvent
+
     # the metadata of every event is that of the whole batch
     properties = (events[0].metadata or {})["PropertiesArray"]
     await container().devices.relay.relay(

@@ -86,7 +86,7 @@ async def get_log_collection_detailed_status(call: Call) -> models.LogCollection
     is_additional=True,
 )
 async def list_log_files(call: Call) -> models.Page[models.LogFile]:
-    """List what devices have uploaded, with links that open for an hour. Additional."""
+    """List what devices have uploaded, with links that open for an hour."""
     page = await call.app.devices.log_collections.files(
         call.instance, call.part("operationId"), call.page_token()
     )

@@ -9,7 +9,6 @@ from http import HTTPStatus
 
 import azure.functions as func
 
-from functions.operations import status_of
 from shared.container import container
 from shared.version import VERSION
 
@@ -33,6 +32,8 @@ async def get_readiness(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def get_health(req: func.HttpRequest) -> func.HttpResponse:
     """Say how the service and what it depends on stand; `operations/health` has the details."""
+    from functions.operations import status_of
+
     health = container().maintenance.service_health
     status = status_of([*await health.stores(), *await health.others()])
     is_down = status == "Unhealthy"

@@ -4,7 +4,6 @@ import logging
 
 import azure.functions as func
 
-from functions.api import problem
 from shared.container import container
 from shared.domain.errors import DeviceUpdateError
 
@@ -22,6 +21,8 @@ async def get_root_keys(req: func.HttpRequest) -> func.HttpResponse:
     try:
         keyring = await container().updates.signing.keyring()
     except DeviceUpdateError as error:
+        from functions.api import problem
+
         return problem(error)
     return func.HttpResponse(
         keyring.root_key_package,

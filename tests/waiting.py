@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-PATIENCE_SECONDS = 40.0
+PATIENCE_SECONDS = 300.0
+"""Only a failure takes so long: a busy machine is no reason to give up."""
 _LOOK_SECONDS = 0.1
 
 

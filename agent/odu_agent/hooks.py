@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from .contract.codes import Erc
 from .contract.manifest import ManifestError
-from .processes import Completed, Ending, Program, run
+from .processes import Completed, Ending, Program, run, search_path
 
 if TYPE_CHECKING:
     import threading
@@ -76,7 +76,7 @@ class Hooks:
             ManifestError: A hook refuses the update, or fails.
         """
         environment = {
-            "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+            "PATH": search_path(),
             "LC_ALL": "C.UTF-8",
             "ODU_PHASE": phase,
             "ODU_UPDATE_PROVIDER": update_id.provider,

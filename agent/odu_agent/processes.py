@@ -91,6 +91,11 @@ class Program:
     status: Callable[[str], None] | None = None
 
 
+def search_path() -> str:
+    """Where programs are looked for: as the agent was told, else in the usual places."""
+    return os.environ.get("PATH") or "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
 def run(program: Program, cancelled: threading.Event | None = None) -> Completed:
     """Run a program to its end, its time limit, or until `cancelled` is set.
 

@@ -23,10 +23,13 @@ from shared.ports import BlobFacts, Page, Staged
 from shared.topology import Container
 
 if TYPE_CHECKING:
-    from azure.storage.blob import BlobProperties
+    from azure.storage.blob import BlobProperties, UserDelegationKey
     from azure.storage.blob.aio import BlobClient
 
 _COPY_POLL_SECONDS = 0.2
+_COPY_SECONDS = 600.0
+"""Longest wait for a copy within the account; a later try begins it anew."""
+_DELEGATION_LIFE = timedelta(days=6)
 _PAGE = 500
 _PARALLEL_RANGES = 4
 """Ranges of a large blob that a download to a file has on their way: each is held in memory."""
@@ -48,6 +51,8 @@ class AzureBlobs:
         self._accounts = accounts
         self._link_life = timedelta(hours=link_hours)
         self._block_bytes = block_bytes
+        self._delegation: tuple[datetime, datetime, UserDelegationKey] | None = None
+        self._asking = asyncio.Lock()
 
     def _blob(self, container: str, name: str) -> BlobClient:
         return self._accounts.blobs.get_blob_client(container, name)
@@ -202,9 +207,12 @@ class AzureBlobs:
         async with translated():
             state = await blob.start_copy_from_url(url, metadata=metadata, **unchanged)
             status: str | None = str(state["copy_status"])
-            while status == "pending":
+            deadline = asyncio.get_running_loop().time() + _COPY_SECONDS
+            while status == "pending" and asyncio.get_running_loop().time() < deadline:
                 await asyncio.sleep(_COPY_POLL_SECONDS)
                 status = (await blob.get_blob_properties()).copy.status
+            if status == "pending":
+                await blob.abort_copy(str(state["copy_id"]))
         if status != "success":
             raise DependencyFailed(f"Copying to '{blob.blob_name}' ended as '{status}'.")
 
@@ -252,7 +260,7 @@ class AzureBlobs:
         start, expiry = now - _CLOCK_SKEW, now + life
         key = getattr(service.credential, "account_key", None)
         async with translated():
-            delegation = None if key else await service.get_user_delegation_key(start, expiry)
+            delegation = None if key else await self._delegation_key(start, expiry)
             token = generate_blob_sas(
                 account_name=service.account_name or "",
                 container_name=container,
@@ -266,6 +274,16 @@ class AzureBlobs:
             )
         return f"{self._blob(container, name).url}?{token}"
 
+    async def _delegation_key(self, start: datetime, expiry: datetime) -> UserDelegationKey:
+        """A key that signs links of this time; one request to the storage serves many links."""
+        async with self._asking:
+            known = self._delegation
+            if known is None or start < known[0] or known[1] < expiry:
+                until = max(expiry, start + _DELEGATION_LIFE)
+                key = await self._accounts.blobs.get_user_delegation_key(start, until)
+                known = self._delegation = (start, until, key)
+            return known[2]
+
     async def upload_link(self, container: str, hours: float) -> str:
         """See the port."""
         from azure.storage.blob import ContainerSasPermissions, generate_container_sas
@@ -275,7 +293,7 @@ class AzureBlobs:
         start, expiry = now - _CLOCK_SKEW, now + timedelta(hours=hours)
         key = getattr(service.credential, "account_key", None)
         async with translated():
-            delegation = None if key else await service.get_user_delegation_key(start, expiry)
+            delegation = None if key else await self._delegation_key(start, expiry)
             token = generate_container_sas(
                 account_name=service.account_name or "",
                 container_name=container,
@@ -296,7 +314,7 @@ class AzureBlobs:
         start, expiry = now - _CLOCK_SKEW, now + timedelta(hours=hours)
         key = getattr(service.credential, "account_key", None)
         async with translated():
-            delegation = None if key else await service.get_user_delegation_key(start, expiry)
+            delegation = None if key else await self._delegation_key(start, expiry)
             token = generate_blob_sas(
                 account_name=service.account_name or "",
                 container_name=container,

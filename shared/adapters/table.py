@@ -47,7 +47,9 @@ MAX_TRANSACTION = 100
 MAX_PAGE = 1000
 """Most rows that the storage answers at once."""
 _SPECIAL = re.compile(rb"[^A-Za-z0-9_-]")
-_CHUNK_CHARACTERS = 30_000
+_CHUNK_UNITS = 30_000
+_HIGH_SURROGATE = 0xD8
+"""The upper byte, but for its two lowest bits, of the first half of a character beyond 16 bits."""
 _CHUNKS = 15
 _CHUNK_BYTES = 60_000
 _DOCUMENT, _COMPRESSED = "doc", "zip"
@@ -76,15 +78,29 @@ def document(value: Any) -> str:
         InvalidInput: It is larger than a table row can hold.
     """
     text = msgspec.json.encode(value).decode()
-    if len(text) > _CHUNK_CHARACTERS * _CHUNKS:
+    if len(_chunks(text)) > _CHUNKS:
         raise InvalidInput("The document is larger than a table row can hold.")
     return text
 
 
 def columns(text: str) -> dict[str, str]:
     """A document as string properties, cut where one property would grow too long."""
-    chunks = [text[at : at + _CHUNK_CHARACTERS] for at in range(0, len(text), _CHUNK_CHARACTERS)]
-    return {f"{_DOCUMENT}{index}": chunk for index, chunk in enumerate(chunks)}
+    return {f"{_DOCUMENT}{index}": chunk for index, chunk in enumerate(_chunks(text))}
+
+
+def _chunks(text: str) -> list[str]:
+    """Pieces of at most 30,000 UTF-16 units: storage counts those, and allows 32 Ki a property."""
+    if text.isascii():
+        return [text[at : at + _CHUNK_UNITS] for at in range(0, len(text), _CHUNK_UNITS)]
+    units = text.encode("utf-16-le")
+    pieces, at = [], 0
+    while at < len(units):
+        end = at + 2 * _CHUNK_UNITS
+        if end < len(units) and units[end - 1] & 0xFC == _HIGH_SURROGATE:
+            end -= 2  # no character is cut into two
+        pieces.append(units[at:end].decode("utf-16-le"))
+        at = end
+    return pieces
 
 
 def pack(value: Any) -> dict[str, str]:

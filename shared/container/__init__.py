@@ -6,9 +6,12 @@ same over ports in memory. Only `adapters` imports vendor SDKs' adapters. Nothin
 
 from __future__ import annotations
 
-from shared.container.services import Services
+from typing import TYPE_CHECKING
 
-__all__ = ["Services", "container"]
+if TYPE_CHECKING:
+    from shared.container.services import Services
+
+__all__ = ["container"]
 
 _services: list[Services] = []
 
@@ -17,6 +20,7 @@ def container() -> Services:
     """The services of this process, made from the app settings at the first call."""
     if not _services:
         from shared.container.adapters import Adapters
+        from shared.container.services import Services
         from shared.settings import read_settings
 
         settings = read_settings()

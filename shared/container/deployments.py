@@ -86,6 +86,7 @@ class DeploymentServices:
             rollups=self._core.rollups,
             clock=self._ports.clock,
             announcer=self._core.announcer,
+            link_life=timedelta(hours=0.9 * self._settings.link_hours),
         )
 
     @cached_property

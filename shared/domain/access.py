@@ -76,8 +76,9 @@ def actions_of(role_values: Iterable[str], instance_id: str) -> frozenset[Action
     """
     granted: set[Action] = set()
     for value in role_values:
-        name, _, scope = value.partition("/")
-        if name in Role and scope in ("", instance_id):
+        name, slash, scope = value.partition("/")
+        # a slash with nothing behind it names no instance, and so is no role
+        if name in Role and (not slash or scope == instance_id):
             granted |= ROLE_ACTIONS[Role(name)]
     return frozenset(granted)
 

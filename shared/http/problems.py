@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from shared.domain.errors import (
@@ -42,10 +43,22 @@ class UnsupportedMediaType(InvalidInput):
     default_code = "UnsupportedMediaType"
 
 
+class MethodNotAllowed(InvalidInput):
+    """The address takes other methods; `allowed` are those."""
+
+    default_code = "MethodNotAllowed"
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        self.allowed = ", ".join(sorted(allowed))
+        super().__init__(f"This address takes {self.allowed}.", target="method")
+
+
 def status_of(error: DeviceUpdateError) -> HTTPStatus:
     """The HTTP status of an error."""
     if isinstance(error, UnsupportedMediaType):
         return HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    if isinstance(error, MethodNotAllowed):
+        return HTTPStatus.METHOD_NOT_ALLOWED
     return next(
         (status for kind, status in _STATUS if isinstance(error, kind)),
         HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -56,6 +69,8 @@ def headers_of(error: DeviceUpdateError) -> dict[str, str]:
     """Headers that go with an error. `Retry-After` never stands on a final answer."""
     if isinstance(error, Unauthorized):
         return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, MethodNotAllowed):
+        return {"Allow": error.allowed}
     if error.retryable:
         wait = getattr(error, "retry_after", None)
         return {"Retry-After": str(math.ceil(wait or _DEFAULT_RETRY_SECONDS))}

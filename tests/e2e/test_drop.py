@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.storage.blob.aio import ContainerClient
 
+from local.stack.parts import INSTANCE
 from odu_cli.blob_drop import drop, read_status
 from tests.packages import Package, inline_step, make_package, unique
 from tests.waiting import eventually
@@ -28,7 +29,8 @@ async def container(product: Product) -> AsyncIterator[ContainerClient]:
 
 async def dropped(container: ContainerClient, package: Package) -> str:
     """The name of its status blob."""
-    return await drop(container, unique("drop"), "it", package.manifest, package.files)
+    folder = f"{INSTANCE}/{unique('drop')}"
+    return await drop(container, folder, "it", package.manifest, package.files)
 
 
 async def status_of(container: ContainerClient, name: str, **expected: Any) -> dict[str, Any]:
@@ -39,6 +41,18 @@ async def status_of(container: ContainerClient, name: str, **expected: Any) -> d
         return status
 
     return await eventually(look)
+
+
+async def test_drop_into_a_folder_of_no_instance_is_refused_where_there_are_several(
+    product: Product, container: ContainerClient
+) -> None:
+    package = make_package(unique("model"))
+
+    name = await drop(container, unique("drop"), "it", package.manifest, package.files)
+
+    status = await status_of(container, name, status="Failed")
+    assert status["error"]["code"] == "InstanceNotNamed"
+    assert (await product.error_of(package.path)).status == 404
 
 
 async def test_parent_that_is_dropped_before_its_child_waits_for_it(

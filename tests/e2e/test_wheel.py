@@ -168,7 +168,7 @@ async def test_shell_completion_knows_nouns_verbs_and_options(odu: Installed) ->
     assert "_ODU_COMPLETE=complete_bash" in script
     assert await completed("odu up") == {"update"}
     assert {"list", "import", "recall"} <= await completed("odu update ")
-    assert await completed("odu deployment create --roll") == {"--rollback-to"}
+    assert await completed("odu deployment create --rollb") == {"--rollback-to"}
 
 
 async def test_installed_command_line_says_how_to_name_a_service(odu: Installed) -> None:

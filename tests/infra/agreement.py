@@ -48,6 +48,7 @@ def disagreements(site: Site) -> list[str]:
         _grants,
         _names,
         _scanned,
+        _console,
         _secrets,
     )
     return [text for check in checks for text in check(site)]
@@ -195,6 +196,25 @@ def _scanned(site: Site) -> Iterator[str]:
             yield f"Defender scans: {container}"
         if "quarantine" in left_out:
             yield "Defender does not scan quarantine"
+
+
+def _console(site: Site) -> Iterator[str]:
+    """People sign in to the console and upload from it at the address that the app has."""
+    app = site.one("Microsoft.Web/sites").name
+    origin = f"https://{app}.azurewebsites.net"
+    for application in site.of("Microsoft.Graph/applications"):
+        redirects = set(application.body.get("spa", {}).get("redirectUris", []))
+        yield from difference("redirect", {f"{origin}/console/"}, redirects)
+    if site.settings.get("CONSOLE_CLIENT_ID") != site.settings.get("TOKEN_AUDIENCE"):
+        yield "the console signs in as another application than the API is"
+    allowed = {
+        (rule_origin, method)
+        for service in site.of(f"{STORAGE}/blobServices")
+        for rule in service.properties.get("cors", {}).get("corsRules", [])
+        for rule_origin in rule["allowedOrigins"]
+        for method in rule["allowedMethods"]
+    }
+    yield from difference("upload", {(origin, "PUT")}, allowed)
 
 
 def _secrets(site: Site) -> Iterator[str]:

@@ -26,7 +26,7 @@ from tests.waiting import eventually
 if TYPE_CHECKING:
     from tests.product import Product
 
-WAITING = f"late/waiting{IMPORT_MANIFEST_SUFFIX}"
+WAITING = f"local/late/waiting{IMPORT_MANIFEST_SUFFIX}"
 _SLOW = {"install": 600.0}
 _BROKEN = {"resultCode": 0, "extendedResultCodes": "30000ABC"}
 _EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-" + b"STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..processes import Completed, Program, run
+from ..processes import Completed, Program, run, search_path
 
 if TYPE_CHECKING:
     import threading
@@ -213,7 +213,7 @@ class AptSystem:
 
     def _environment(self) -> dict[str, str]:
         return {
-            "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+            "PATH": search_path(),
             "LC_ALL": "C.UTF-8",
             "DEBIAN_FRONTEND": "noninteractive",
             "APT_LISTCHANGES_FRONTEND": "none",

@@ -7,12 +7,11 @@ comes out can be no larger than the file of the manifest.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..contract.codes import Erc
-from ..processes import Ending, Program, run
+from ..processes import Ending, Program, run, search_path
 
 if TYPE_CHECKING:
     import threading
@@ -96,7 +95,7 @@ def apply_delta(
     unpack += [f"--patch-from={source}", str(delta), "-o", str(target)]
     program = Program(
         arguments=["/bin/sh", "-c", limited, str(size // 512 + 1), *unpack],
-        environment={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8"},
+        environment={"PATH": search_path(), "LC_ALL": "C.UTF-8"},
         folder=target.parent,
         seconds=_SECONDS,
     )

@@ -20,6 +20,7 @@ from ..apt.manifest import AptManifest, Package, parse_apt_manifest
 from ..apt.system import AptSystem, PackageState
 from ..contract.codes import Erc, ResultCode
 from ..contract.manifest import ManifestError
+from ..processes import search_path
 from ..state import JsonFile
 from . import StepResult
 from .settings import SettingError, Settings
@@ -45,7 +46,7 @@ def create(environment: HandlerEnvironment) -> AptHandler:
     `allowDowngrade` (true), false refuses every package older than what is installed.
     """
     settings = Settings(environment.settings)
-    missing = [name for name in ("apt-get", "dpkg") if shutil.which(name) is None]
+    missing = [name for name in ("apt-get", "dpkg") if not shutil.which(name, path=search_path())]
     if missing:
         raise SettingError(f"{missing[0]} is not installed on this device")
     system = AptSystem(

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from ..contract.codes import Erc, ResultCode
 from ..contract.manifest import ManifestError
 from ..contract.strictjson import loads_object
-from ..processes import Completed, Ending, Program, run
+from ..processes import Completed, Ending, Program, run, search_path
 from . import CANCELLED, LocalFile, StepResult
 from .settings import Settings
 
@@ -130,7 +130,7 @@ class ScriptHandler:
         program = Program(
             arguments=[str(script), *self._words(step, action, result_file)],
             environment={
-                "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+                "PATH": search_path(),
                 "LC_ALL": "C.UTF-8",
                 "ODU_ROOT": str(self._root),
             },

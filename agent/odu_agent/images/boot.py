@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ..contract.codes import Erc
-from ..processes import Completed, Program, run
+from ..processes import Completed, Program, run, search_path
 from ..state import JsonFile
 from . import ImageError
 
@@ -109,7 +109,7 @@ class UBootBootControl:
 
 
 def _run(arguments: Sequence[str]) -> Completed:
-    environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+    environment = {"PATH": search_path()}
     try:
         completed = run(Program(arguments, environment, Path("/"), _SECONDS))
     except OSError as error:

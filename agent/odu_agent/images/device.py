@@ -110,10 +110,16 @@ def _running(file: str, slots: list[Slot], root: Path) -> Callable[[], str]:
     def running() -> str:
         if file:
             return Path(file).read_text("utf-8").strip()
-        found = _COMMAND_LINE_SLOT.search(Path("/proc/cmdline").read_text("utf-8", "replace"))
-        return found.group(1) if found else _mounted_slot(slots, root)
+        named = slot_of_command_line(Path("/proc/cmdline").read_text("utf-8", "replace"))
+        return named or _mounted_slot(slots, root)
 
     return running
+
+
+def slot_of_command_line(text: str) -> str | None:
+    """The slot that the boot loader named on the kernel's command line."""
+    found = _COMMAND_LINE_SLOT.search(text)
+    return found.group(1) if found else None
 
 
 def _mounted_slot(slots: list[Slot], root: Path) -> str:

@@ -29,7 +29,9 @@ def run_trial(config: AgentConfig) -> int:
         logger.info("no slots are configured")
         return 0
     try:
-        folder = image_folder(config.data_folder / "handlers")
+        halves = config.installer_socket is not None
+        own = config.installer_folder if halves else config.data_folder
+        folder = image_folder(own / "handlers")
         device = load_image_device(values, folder, config.root)
         standing = judge(device.switch, device.health)
         logger.info("the device is %s", standing.value)

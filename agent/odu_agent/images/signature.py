@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..contract.codes import Erc
-from ..processes import Program, run
+from ..processes import Program, run, search_path
 from . import ImageError
 
 MAXIMUM_BYTES = 64 * 1024
@@ -55,7 +55,7 @@ def _check_cms(authority: Path, description: bytes, signature: bytes) -> None:
         arguments += ["-in", "signature", "-content", "description", "-out", "/dev/null"]
         # A device may start with a clock of 1970, and an image may be older than its certificate.
         arguments += ["-CAfile", str(authority.resolve()), "-purpose", "any", "-no_check_time"]
-        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}
+        environment = {"PATH": search_path(), "LC_ALL": "C"}
         try:
             completed = run(Program(arguments, environment, folder, _SECONDS))
         except FileNotFoundError:
@@ -77,7 +77,9 @@ def _check_rsa(key_file: Path, description: bytes, signature: bytes, *, is_pss: 
         raise ImageError(Erc.IMAGE_NOT_CONFIGURED, f"{key_file.name} holds no RSA key")
     scheme: padding.AsymmetricPadding = padding.PKCS1v15()
     if is_pss:
-        scheme = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.AUTO)
+        # Without AUTO, before `cryptography` 37, the salt must be the longest: openssl's -2.
+        salt = getattr(padding.PSS, "AUTO", padding.PSS.MAX_LENGTH)
+        scheme = padding.PSS(padding.MGF1(hashes.SHA256()), salt)
     try:
         key.verify(signature, description, scheme, hashes.SHA256())
     except InvalidSignature:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..contract.codes import Erc
-from ..processes import Program, run
+from ..processes import Program, run, search_path
 from .switch import Failure, Standing
 
 if TYPE_CHECKING:
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _AGAIN_SECONDS = 1.0
-_ENVIRONMENT = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "LC_ALL": "C.UTF-8",
-}
 
 
 @dataclass(frozen=True)
@@ -61,10 +57,11 @@ class Health:
             time.sleep(min(_AGAIN_SECONDS, left))
 
     def _fault(self, deadline: float) -> str | None:
+        environment = {"PATH": search_path(), "LC_ALL": "C.UTF-8"}
         for command in self.commands:
             seconds = max(deadline - time.monotonic(), 0.1)
             try:
-                completed = run(Program(command, _ENVIRONMENT, Path("/"), seconds))
+                completed = run(Program(command, environment, Path("/"), seconds))
             except OSError as error:
                 return f"{command[0]} cannot be run: {error.strerror}"
             if not completed.is_success:

@@ -7,6 +7,7 @@ newest deployment that has started is in force for a class; an older one is supe
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -175,10 +176,18 @@ def check_deployment_id(deployment_id: str) -> str:
     Raises:
         InvalidInput: It is empty, too long, or holds upper case or a forbidden character.
     """
-    if len(deployment_id) > MAX_DEPLOYMENT_ID or not _DEPLOYMENT_ID.fullmatch(deployment_id):
+    is_readable = all(
+        sign.isprintable() and unicodedata.category(sign) != "Cf" for sign in deployment_id
+    )
+    if (
+        len(deployment_id) > MAX_DEPLOYMENT_ID
+        or not _DEPLOYMENT_ID.fullmatch(deployment_id)
+        or deployment_id in (".", "..")  # a URL would lose them
+        or not is_readable
+    ):
         raise InvalidInput(
             f"A deployment id has 1 to {MAX_DEPLOYMENT_ID} characters, all lower case and none of "
-            '& ^ [ ] { } | < > / \\ " # ? or blanks.',
+            '& ^ [ ] { } | < > / \\ " # ? blanks or invisible characters, and is neither . nor ..',
             target="deploymentId",
         )
     return deployment_id

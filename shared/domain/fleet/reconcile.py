@@ -7,26 +7,25 @@ triggers cannot make a wrong one last. `explain` runs the same function with a r
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from shared.contract.codes import Erc
-from shared.domain.fleet.asking import CANCEL_DEADLINE, answered_by
+from shared.domain.fleet.asking import answered_by
 from shared.domain.fleet.command import Commanded, past_name
 from shared.domain.fleet.deployment import Deployment, precedence, rollback_for, times
 from shared.domain.fleet.device import (
     DeviceRecord,
     DeviceState,
-    DeviceView,
     evidence_of,
     is_cancelling,
     is_working,
-    outcome_of,
     view,
 )
 from shared.domain.fleet.failure import is_download_failure
 from shared.domain.fleet.orders import OrderKind, order_of
 from shared.domain.fleet.reconcile_decision import Decision, Nobody, Recorder, Why
+from shared.domain.fleet.taking_back import LEAVE, TakingBack
 from shared.domain.fleet.windows import ask_opening, is_window_open
 from shared.domain.instant import later
 from shared.domain.rollouts.figures import LATE, Outcome, slot_minutes
@@ -37,9 +36,6 @@ LINK_LIFE = timedelta(hours=130)
 """Links in a command live 144 hours; what is asked again about then needs new ones."""
 _HOLDS_FAILED = "DU;agent/"
 """Begins the version of agents that keep the steps of an update whose download failed."""
-
-
-_LEAVE = Decision()
 
 
 def by_precedence(deployments: Iterable[Deployment]) -> list[Deployment]:
@@ -71,7 +67,7 @@ def desired_command(
     seen, recorder = view(record), recorder or Nobody()
     if seen.device_class is None:
         recorder.note(Why.NO_AGENT, None)
-        return _LEAVE
+        return LEAVE
     return _Choice(
         record=record,
         seen=seen,
@@ -84,25 +80,8 @@ def desired_command(
 
 
 @dataclass(slots=True)
-class _Choice:
+class _Choice(TakingBack):
     """One device before its deployments, greatest precedence first."""
-
-    record: DeviceRecord
-    seen: DeviceView
-    class_id: str
-    ordered: Sequence[Deployment]
-    now: str
-    recorder: Recorder
-    link_life: timedelta
-    outcome: Outcome | None = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.outcome = outcome_of(self.record)
-
-    @property
-    def home(self) -> tuple[str, str]:
-        """Where the device is at home: its tag group and class."""
-        return self.seen.group_id, self.class_id
 
     def decide(self) -> Decision:
         """The answer."""
@@ -119,12 +98,12 @@ class _Choice:
                 continue
             if ended is not None and deployment.rollout is None and not deployment.is_own:
                 self.recorder.note(ended, deployment)
-                return self._nothing()  # without phases, nobody falls back to an older one
+                return self.nothing()  # without phases, nobody falls back to an older one
             if not may_ask:
                 self.recorder.note(ended or Why.PAUSED, deployment)
                 continue
             return self._ask(deployment)
-        return self._nothing()
+        return self.nothing()
 
     def _counts(self, deployment: Deployment) -> bool:
         assert self.seen.device_class is not None
@@ -176,7 +155,7 @@ class _Choice:
     def _follow_up(self, deployment: Deployment, current: Commanded, ended: Why | None) -> Decision:
         if ended is not None:
             self.recorder.note(ended, deployment)
-            return self._called_off(current, even_installed=deployment.recall_reason is not None)
+            return self.called_off(current, even_installed=deployment.recall_reason is not None)
         if self.outcome is Outcome.WITHDRAWN:
             return self._again_after_withdrawal(deployment, current)
         retry = self._retry(deployment, current)
@@ -184,14 +163,14 @@ class _Choice:
             return retry
         if self.outcome is Outcome.ASKED and (why := self._why_withdrawn(deployment, current)):
             self.recorder.note(why, deployment)
-            return self._withdrawn(current)
+            return self.withdrawn(current)
         if self.outcome is Outcome.FAILED and _is_held_back(deployment) and not current.is_cancel:
             self.recorder.note(Why.FAILED, deployment)
-            return Decision(self._cancel(current))  # it would run again when its agent starts
+            return Decision(self.cancel(current))  # it would run again when its agent starts
         if current.is_cancel:
-            return self._given_up(current, deployment)
+            return self.given_up(current, deployment)
         if self._is_stuck_and_cancelled(deployment, current):
-            return Decision(self._cancel(current))
+            return Decision(self.cancel(current))
         if current.issue != deployment.issue and self._needs_new_signature():
             return Decision(replace(current, issue=deployment.issue))
         self.recorder.note(_WHY[self.outcome or Outcome.ASKED], deployment)
@@ -201,7 +180,7 @@ class _Choice:
         heard_at = max(self.record.heard_at, self.record.connection_at)
         if heard_at <= current.withdrawn_at:
             self.recorder.note(Why.WITHDRAWN, deployment)
-            return _LEAVE
+            return LEAVE
         held = self._outside_window(deployment)
         if held is not None:
             return held
@@ -283,52 +262,14 @@ class _Choice:
         known = evidence_of(self.record)
         return known is not None and Erc.SIGNING_KEY_DISABLED in known.extended_result_codes
 
-    # what becomes of a command that nothing wants
-
-    def _called_off(self, current: Commanded, *, even_installed: bool = False) -> Decision:
-        """Take back what is no longer wanted of a device that has not succeeded."""
-        if current.is_cancel:
-            return self._given_up(current, None)
-        is_left = self.outcome in (Outcome.CANCELED, *_INSTALLED)
-        return _LEAVE if is_left and not even_installed else Decision(self._cancel(current))
-
-    def _nothing(self) -> Decision:
-        """Nobody asks: what the device was asked before may still have to be taken back."""
-        current = self.record.commanded
-        if current is None:
-            return _LEAVE
-        if current.is_cancel:
-            return self._given_up(current, None)
-        if self.outcome is Outcome.FAILED:
-            return Decision(self._cancel(current))
-        known = {item.workflow_id for item in self.ordered}
-        is_orphan = current.workflow_id not in known or current.home != self.home
-        return self._withdrawn(current) if self.outcome is Outcome.ASKED and is_orphan else _LEAVE
-
-    def _cancel(self, current: Commanded) -> Commanded:
-        return replace(current, is_cancel=True, canceled_at=self.now)
-
-    def _withdrawn(self, current: Commanded) -> Decision:
-        return Decision(replace(self._cancel(current), withdrawn_at=self.now))
-
-    def _given_up(self, current: Commanded, deployment: Deployment | None) -> Decision:
-        """A device that was told to stop: wait for its last word, but not for ever."""
-        if not is_cancelling(self.record):
-            return _LEAVE
-        ends_at = later(current.canceled_at or current.stamp, CANCEL_DEADLINE)
-        self.recorder.note(Why.CANCELING, deployment, ends_at)
-        if ends_at <= self.now:
-            return Decision(replace(current, is_given_up=True))
-        return Decision(look_at=ends_at)
-
     # asking a device for something new
 
     def _ask(self, deployment: Deployment) -> Decision:
         if self._has_gone_further(deployment):
-            return self._nothing()
+            return self.nothing()
         held = self._outside_window(deployment)
         if held is not None:
-            left = self._nothing()
+            left = self.nothing()
             return left if left.command is not None else held
         busy = self._busy()
         if busy is not None:
@@ -375,12 +316,12 @@ class _Choice:
         if is_working(self.record):
             self.recorder.note(Why.WORKS_ON_ANOTHER, None)
             if not current.is_cancel:
-                return Decision(self._cancel(current))
-            waiting = self._given_up(current, None)
+                return Decision(self.cancel(current))
+            waiting = self.given_up(current, None)
             return waiting if waiting.command is None else None
         if self._holds_old_steps():
             self.recorder.note(Why.AGENT_HOLDS_FAILED_UPDATE, None)
-            return _LEAVE if current.is_cancel else Decision(self._cancel(current))
+            return LEAVE if current.is_cancel else Decision(self.cancel(current))
         return None
 
     def _holds_old_steps(self) -> bool:
@@ -424,7 +365,6 @@ class _Choice:
         return Decision(deployment=deployment, look_at=opening)
 
 
-_INSTALLED = (Outcome.SUCCEEDED, Outcome.HAD, Outcome.REVERTED)
 _WHY = {
     Outcome.ASKED: Why.ASKED,
     Outcome.STARTED: Why.IN_PROGRESS,

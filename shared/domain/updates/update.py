@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -134,7 +135,10 @@ def prepare(
     """
     files = tuple(_file(source.update_id, entry, verdicts) for entry in source.files)
     ids = {file.filename: file.file_id for file in files}
-    references = {child.update_id: _reference_file(source.update_id, child) for child in children}
+    taken = {file.filename.casefold() for file in _with_related(files)}
+    references = {
+        child.update_id: _reference_file(source.update_id, child, taken) for child in children
+    }
     generated = list(references.values())
     entries = {file.file_id: _manifest_file(file) for file in files}
     entries |= {item.file_id: _generated_entry(item) for item in generated}
@@ -151,7 +155,8 @@ def prepare(
     full = _manifest(source, steps, entries).to_json()
     manifest = full
     if len(full.encode()) > MAX_TWIN_STRING_BYTES:
-        document = _generated(source.update_id, "manifest.json", detached_document(full).encode())
+        name = _free_name("manifest", taken)
+        document = _generated(source.update_id, name, detached_document(full).encode())
         generated.append(document)
         manifest = _manifest(
             source, (), {document.file_id: _generated_entry(document)}, document.file_id
@@ -233,12 +238,21 @@ def _manifest(
     )
 
 
-def _reference_file(parent: UpdateId, child: Update) -> GeneratedFile:
-    name = ".".join(
+def _free_name(stem: str, taken: set[str]) -> str:
+    """A name that no other file of the update bears, in whatever case: they share a folder."""
+    numbered = (f"{stem}-{number}.json" for number in itertools.count(1))
+    names = itertools.chain([f"{stem}.json"], numbered)
+    name = next(name for name in names if name.casefold() not in taken)
+    taken.add(name.casefold())
+    return name
+
+
+def _reference_file(parent: UpdateId, child: Update, taken: set[str]) -> GeneratedFile:
+    stem = ".".join(
         (child.update_id.provider, child.update_id.name, child.update_id.version, "updatemanifest")
     )
     text = child.detached_manifest or child.manifest
-    return _generated(parent, f"{name}.json", detached_document(text).encode())
+    return _generated(parent, _free_name(stem, taken), detached_document(text).encode())
 
 
 def _generated(update_id: UpdateId, filename: str, content: bytes) -> GeneratedFile:

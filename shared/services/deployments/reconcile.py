@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from itertools import batched
 from typing import Any
 
@@ -21,7 +22,7 @@ from shared.domain.fleet.asking import given
 from shared.domain.fleet.command import Commanded
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device import DeviceRecord, view
-from shared.domain.fleet.reconcile import desired_command
+from shared.domain.fleet.reconcile import LINK_LIFE, desired_command
 from shared.domain.fleet.reconcile_decision import Decision
 from shared.domain.rollouts.ledger import Booking
 from shared.domain.rollouts.selection import place_of, rank_ranges
@@ -75,6 +76,7 @@ class Reconcile:
     rollups: RollupScheduler
     clock: Clock
     announcer: Announcer = field(default_factory=Announcer)
+    link_life: timedelta = LINK_LIFE
 
     async def run(self, order: messages.Reconcile) -> None:
         """Reconcile the devices that a message names, or its group, in one bucket."""
@@ -183,7 +185,7 @@ class Reconcile:
     async def _offer(self, run: BucketPass, row: Stored[DeviceRecord]) -> _Offer:
         group = view(row.value).group_id
         known = await run.of_group(group)
-        decision = desired_command(row.value, known, self.clock.now())
+        decision = desired_command(row.value, known, self.clock.now(), link_life=self.link_life)
         seed = decision.deployment.seed if decision.deployment is not None else ""
         place = place_of(row.value.device_id, seed) if seed else 0
         return _Offer(row, group, decision, place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -248,6 +248,20 @@ class Imports:
                 name = source.manifest.removesuffix(IMPORT_MANIFEST_SUFFIX) + IMPORT_STATUS_SUFFIX
                 status = json.dumps(_drop_status(operation), indent=1).encode()
                 await self.blobs.write("imports", name, status)
+
+    async def refuse_drop(self, name: str, instances: Iterable[str]) -> None:
+        """Say beside a dropped manifest that its folder names no instance: guessing would give it
+        to the wrong one.
+        """
+        folders = ", ".join(f"{instance}/" for instance in instances)
+        message = f"Drop it into a folder of an instance: {folders[:200]}."
+        log.warning("refused the dropped manifest %s: its folder names no instance", name)
+        status = {
+            "status": OperationStatus.FAILED,
+            "error": {"code": "InstanceNotNamed", "message": message},
+        }
+        beside = name.removesuffix(IMPORT_MANIFEST_SUFFIX) + IMPORT_STATUS_SUFFIX
+        await self.blobs.write("imports", beside, json.dumps(status, indent=1).encode())
 
     async def is_replaced(self, source: ImportSource) -> bool:
         """Whether a dropped manifest was dropped again since."""

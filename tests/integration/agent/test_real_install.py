@@ -17,6 +17,7 @@ from odu_agent import Agent, AgentConfig
 from odu_agent.contract.manifest import ManifestStep
 from odu_agent.delta import HANDLER_ID as DELTA
 
+from tests.integration.agent.test_agent_on_hub import _command, _write_config
 from tests.integration.handlers.apt_repository import Repository, Root
 from tests.integration.iothub.conftest import DEVICE_KEY, Hub
 from tests.unit.agent.content_server import ContentServer, serving
@@ -124,6 +125,28 @@ async def test_agent_installs_packages_and_says_which_one_is_broken(
     assert result["extendedResultCodes"].startswith("30200200,")
     assert "toaster: " in result["resultDetails"]
     assert "exit status 3" in result["resultDetails"]
+    assert root.states() == {"toaster": ("1.0", "installed")}
+
+
+async def test_installing_half_installs_packages_without_any_help_of_the_network_half(
+    device: Device, tmp_path: Path
+) -> None:
+    (tmp_path / "repository").mkdir()
+    repository = Repository(tmp_path / "repository")
+    repository.add("toaster", "1.0")
+    repository.add("toaster", "1.1", scripts={"postinst": "exit 3"})
+    root = Root.make(tmp_path / "root", repository)
+    changes = {"installerSocket": "run/installer.sock", "simulator": False}
+    changes |= {"root": str(root.folder), "hooksFolder": "hooks.d"}
+    path = _write_config(device.hub, device.name, tmp_path, **changes)
+
+    async with _command("installer", path), _command("run", path):
+        await device.desire(device.update("1.0", "microsoft/apt:1", _apt("1.0")))
+        await device.until_installed("1.0")
+        await device.desire(device.update("1.1", "microsoft/apt:1", _apt("1.1")))
+        report = await device.until(lambda agent: agent.get("state") == 255)
+
+    assert "exit status 3" in report["lastInstallResult"]["resultDetails"]
     assert root.states() == {"toaster": ("1.0", "installed")}
 
 

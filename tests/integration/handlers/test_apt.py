@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from odu_agent.apt.failure import PackageErrors
 from odu_agent.contract.codes import Erc
 from odu_agent.handlers import StepContext, StepResult
 from odu_agent.handlers.apt import AptHandler, create
@@ -285,6 +286,23 @@ def test_apt_goes_on_after_a_power_cut_in_the_middle_of_dpkg(device: Device, scr
     assert device.run(step).result_code == 700
     assert device.root.states()["toaster"] == ("2.0", "installed")
     assert not _audit(device)
+
+
+@pytest.mark.parametrize(
+    ("line", "package", "reason"),
+    [
+        ("pmerror:toaster:50.0:it burns\n", "toaster", "it burns"),
+        ("pmerror:toaster:amd64:50.0:it burns: badly", "toaster:amd64", "it burns: badly"),
+        ("pmerror:/var/cache/toaster_1.0_all.deb:0:no space", "toaster", "no space"),
+    ],
+)
+def test_package_errors_are_read_from_apts_status(line: str, package: str, reason: str) -> None:
+    errors = PackageErrors()
+
+    errors("pmstatus:toaster:10.0:Installing")
+    errors(line)
+
+    assert errors.by_package == {package: reason}
 
 
 def test_apt_says_so_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from odu_agent.handlers import StepContext, StepResult
 from odu_agent.handlers.image import ImageHandler
 from odu_agent.handlers.registry import HandlerRegistry
 from odu_agent.images.boot import DEFAULT, TRIAL, GrubBootControl
+from odu_agent.images.device import slot_of_command_line
 from odu_agent.images.judge import run_trial
 
 from tests.unit.agent.fixtures import config
@@ -204,6 +205,22 @@ def test_trial_command_leaves_an_image_that_does_not_reach_the_hub(tmp_path: Pat
     assert result.details == "the hub was not reached, within 0.5 s"
 
 
+def test_trial_command_looks_where_the_installing_half_remembers(device: Device) -> None:
+    halves = replace(
+        device.config,
+        installer_socket=device.folder / "socket",
+        installer_folder=device.config.data_folder,
+        data_folder=device.folder / "network",
+    )
+    step = device.step("rootfs.img", _image("2"), "2")
+    _install(device.handler("opendu/image:1"), step)
+    device.start()
+
+    assert run_trial(halves) == 0
+
+    assert device.boot.get(DEFAULT) == "B"
+
+
 def test_trial_command_has_nothing_to_do_in_a_committed_image(device: Device) -> None:
     assert run_trial(device.config) == 0
     assert run_trial(replace(device.config, handler_settings={})) == 0
@@ -243,3 +260,51 @@ def _new_boot(device: Device) -> None:
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert boot_id in text
     file.write_text(text.replace(boot_id, "another"))
+
+
+def test_raw_image_that_is_damaged_is_refused_with_nothing_started(device: Device) -> None:
+    handler = device.handler("opendu/image:1")
+    step = device.step("rootfs.img", gzip.compress(_image("2"))[:-100], "2", compression="zlib")
+
+    with pytest.raises(ManifestError) as refused:
+        _install(handler, step)
+
+    assert refused.value.erc == Erc.IMAGE_ARCHIVE
+    assert device.boot.get(TRIAL) == ""
+
+
+@pytest.mark.parametrize(
+    ("properties", "criteria", "words"),
+    [
+        ({"compression": "lzop"}, "2", "'lzop' is not zlib, xz or zstd"),
+        ({}, "", "needs installedCriteria"),
+    ],
+)
+def test_raw_image_step_that_is_malformed_is_refused(
+    device: Device, properties: dict[str, str], criteria: str, words: str
+) -> None:
+    step = device.step("rootfs.img", _image("2"), criteria, **properties)
+
+    with pytest.raises(ManifestError, match=words) as refused:
+        device.handler("opendu/image:1").download(step)
+    assert refused.value.erc == Erc.IMAGE_DESCRIPTION
+
+
+def test_image_that_was_cancelled_does_not_start(device: Device) -> None:
+    handler = device.handler("opendu/image:1")
+    step = device.step("rootfs.img", _image("2"), "2")
+    _install(handler, step)
+
+    assert handler.cancel(step).result_code == 800
+
+    assert device.boot.get(TRIAL) == ""
+    assert device.start() == "1"
+
+
+@pytest.mark.parametrize(
+    ("command_line", "slot"), [("ro odu.slot=B quiet", "B"), ("odu.slot=A", "A"), ("ro quiet", "")]
+)
+def test_running_slot_is_told_by_the_kernels_command_line(command_line: str, slot: str) -> None:
+    found = slot_of_command_line(command_line)
+
+    assert (found or "") == slot

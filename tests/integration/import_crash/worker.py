@@ -30,7 +30,7 @@ from shared.adapters.table_holders import TableHolders
 from shared.adapters.table_operations import TableOperations
 from shared.adapters.table_updates import TableUpdates
 from shared.adapters.table_verdicts import TableVerdicts
-from shared.container import Services
+from shared.container.services import Services
 from shared.domain.errors import DeviceUpdateError
 from shared.domain.scanning.scan import Knowledge, Verdict
 from shared.domain.updates.source_url import SourcePolicy

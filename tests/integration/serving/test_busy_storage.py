@@ -18,8 +18,8 @@ from aiohttp import web
 from functions import api as api_module
 from functions.api import Api, Call
 from shared import messages
-from shared.container import Services
 from shared.container.adapters import Adapters
+from shared.container.services import Services
 from shared.domain.access import Action
 from shared.domain.updates.update_id import UpdateId
 from shared.settings import read_settings
@@ -137,4 +137,4 @@ async def ask(handler: Any) -> func.HttpResponse:
         params={"api-version": "2022-10-01"},
         body=b"",
     )
-    return await api_module._serve(made.routes[0], handler, request)
+    return await api_module.serve(made.routes[0], handler, request)

@@ -34,9 +34,9 @@ class ContentServer:
             return await self.faults[name].pop(0)(request, self.contents.get(name, b""))
         if name not in self.contents:
             return web.Response(status=404)
-        return self._serve(request, self.contents[name], self.etags.get(name, '"one"'))
+        return self.serve(request, self.contents[name], self.etags.get(name, '"one"'))
 
-    def _serve(self, request: web.Request, content: bytes, etag: str) -> web.Response:
+    def serve(self, request: web.Request, content: bytes, etag: str) -> web.Response:
         wanted = request.headers.get("Range")
         if wanted is None or request.headers.get("If-Range") != etag:
             return web.Response(body=content, headers={"ETag": etag})

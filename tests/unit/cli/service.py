@@ -92,7 +92,7 @@ class Service:
     def asked_for(self, method: str, path: str) -> list[Received]:
         return [one for one in self.requests if (one.method, one.path) == (method, path)]
 
-    async def _serve(self, request: web.Request) -> web.Response:
+    async def serve(self, request: web.Request) -> web.Response:
         path = request.path.removeprefix(PREFIX)
         query = {name: value for name, value in request.query.items() if name != "api-version"}
         text = await request.text()

@@ -58,7 +58,7 @@ def test_refusal_names_every_role_that_would_do(action: Action) -> None:
     [
         (["DeviceUpdateReader/factory"], True),
         (["DeviceUpdateReader/other"], False),
-        (["DeviceUpdateReader/"], True),
+        (["DeviceUpdateReader/"], False),
         (["DeviceUpdateReader/factory/x"], False),
         (["deviceupdatereader"], False),
         (["Unknown", "DeviceUpdateReader"], True),
@@ -78,3 +78,13 @@ def test_roles_add_up() -> None:
         "updates/delete",
         "management/read",
     }
+
+
+def test_a_refused_token_is_told_which_instance_it_is_for() -> None:
+    roles = ["DeviceUpdateAdministrator/second", "DeviceUpdateReader/third"]
+
+    with pytest.raises(Forbidden, match=r"The token's roles are for instance second, third\.$"):
+        authorize(roles, "first", Action.UPDATES_READ)
+    with pytest.raises(Forbidden) as unscoped:
+        authorize(["DeviceUpdateReader"], "first", Action.UPDATES_WRITE)
+    assert "The token's roles" not in unscoped.value.message

@@ -274,6 +274,13 @@ def test_deployment_id_passes_when_legal(identity: str) -> None:
         "<a>",
         "a^",
         "a\n",
+        "a\x85",
+        "a\u2028b",
+        "a\u202eb",
+        "a\u200bb",
+        "a\ue000",
+        ".",
+        "..",
         "x" * 74,
     ],
 )

@@ -213,3 +213,17 @@ def test_parent_carries_the_whole_manifest_of_a_child_whose_own_is_detached() ->
     carried = parse_detached(ready.generated[0].content.decode())
     assert carried == child.detached_manifest
     assert parse_update_manifest(carried).files.keys() <= ready.content.keys()
+
+
+def test_generated_child_manifest_never_bears_the_name_of_a_publishers_file() -> None:
+    taken = "ACME.sensor.1.0.updatemanifest.json"
+    parent = a_parent()
+    parent["files"].append(a_file(taken))
+    parent["instructions"]["steps"][0]["files"].append(taken)
+
+    ready = prepared(parent, [published(a_child())])
+
+    names = [name.casefold() for name in ready.file_names.values()]
+    assert len(set(names)) == len(names)
+    (generated,) = (item for item in ready.generated if "updatemanifest" in item.filename)
+    assert generated.filename == "acme.sensor.1.0.updatemanifest-1.json"

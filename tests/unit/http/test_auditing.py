@@ -67,7 +67,7 @@ async def ask(
         params={"api-version": "2022-10-01"},
         body=json.dumps(body).encode() if body is not None else b"",
     )
-    return await api_module._serve(route, handler, request), path
+    return await api_module.serve(route, handler, request), path
 
 
 async def refuses(call: Call) -> Any:

@@ -47,7 +47,7 @@ async def test_the_caller_learns_what_they_may_do_where(
         "GET", "https://host/deviceUpdate/me", params={"api-version": "2022-10-01"}, body=b""
     )
 
-    answer = await api_module._serve(api.routes[0], api.handlers["get_me"], request)
+    answer = await api_module.serve(api.routes[0], api.handlers["get_me"], request)
 
     assert json.loads(answer.get_body()) == {
         "objectId": "alice-id",

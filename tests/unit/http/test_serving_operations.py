@@ -61,7 +61,7 @@ def serve(handler: Any, path: str = "things", **declared: Any) -> Any:
     (route,) = made.routes
 
     async def run(req: func.HttpRequest) -> func.HttpResponse:
-        return await api_module._serve(route, handler, req)
+        return await api_module.serve(route, handler, req)
 
     return run
 
@@ -228,3 +228,18 @@ def test_only_what_may_pass_says_when_to_come_back(
     wait = getattr(error, "retry_after", None)
     if is_passing and wait:
         assert int(headers_of(error)["Retry-After"]) >= wait
+
+
+@pytest.mark.parametrize("name", ["$filter", "$top", "$orderby"])
+async def test_an_odata_option_is_refused_not_ignored(app: Any, name: str) -> None:
+    asked = func.HttpRequest(
+        "GET",
+        "https://host/deviceUpdate/local/things",
+        params={"api-version": "2022-10-01", name: "x"},
+        body=b"",
+    )
+
+    answer = await serve(works)(asked)
+
+    assert answer.status_code == HTTPStatus.BAD_REQUEST
+    assert json.loads(answer.get_body())["error"]["target"] == name

@@ -138,3 +138,16 @@ async def test_failure_of_one_manifest_among_several_points_at_its_item() -> Non
 
     assert failure.target == "/1"
     assert {each.target for each in failure.details} == {"/compatibility", "/description"}
+
+
+async def test_failed_import_names_its_update() -> None:
+    world = World()
+    identity = await of_an_update_that_exists(world)
+    await world.settle()
+
+    failed = await world.operation(identity)
+
+    assert failed.status is OperationStatus.FAILED
+    assert failed.update_id is not None
+    assert failed.failure is not None
+    assert str(failed.update_id) in failed.failure.message

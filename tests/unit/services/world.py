@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from shared import messages
-from shared.container import Services
+from shared.container.services import Services
 from shared.domain.errors import DeviceUpdateError
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device import TwinChange, bucket_of
