@@ -11,7 +11,7 @@ from shared.domain.errors import ConcurrentUpdate, InvalidInput, NotFound
 from shared.domain.events.catalog import deployment_canceled
 from shared.domain.fleet import deployment as rules
 from shared.domain.fleet.compliance import state_counts
-from shared.domain.fleet.deployment import Deployment, Issue
+from shared.domain.fleet.deployment import Deployment, SignatureGeneration
 from shared.domain.fleet.deployment_edit import (
     Actor,
     DeploymentRequest,
@@ -27,7 +27,7 @@ from shared.services.announce import Announcer
 from shared.services.deployments.admission import ROLLBACK_UPDATE, Admission, classes_of
 from shared.services.deployments.fan_out import FanOuts
 from shared.services.deployments.transitions import Transitions
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import retry_on_conflict
 
 type Condition = Callable[[Deployment | None], None]
 """What a caller wants to hold of the deployment that is there; raises PreconditionFailed."""
@@ -93,7 +93,7 @@ class Deploy:
                 return await self._add(instance, request, actor)
             return await self._edit(instance, stored, request, actor)
 
-        deployment = await until_uncontended(cycle)
+        deployment = await retry_on_conflict(cycle)
         await self.fan_outs.enqueue(instance, deployment)
         return deployment
 
@@ -132,7 +132,7 @@ class Deploy:
             starts_at=request.starts_at,
             created_at=actor.now,
             rollback_policy=request.rollback_policy,
-            issue=Issue(update.signature_edition),
+            issue=SignatureGeneration(update.signature_edition),
             rollout=request.rollout,
             progress=new_progress(request.rollout, actor, needs_approval=needs_approval),
             author=actor.object_id,
@@ -233,7 +233,7 @@ class Deploy:
             else:
                 await self._forget(instance, changed)
 
-        await until_uncontended(cycle)
+        await retry_on_conflict(cycle)
 
     async def _forget(self, instance: str, deployment: Deployment) -> None:
         group, deployment_id = deployment.group_id, deployment.deployment_id
@@ -282,6 +282,6 @@ class Deploy:
             await self.transitions.save(instance, changed, stored.etag, [made])
             return changed
 
-        changed = await until_uncontended(cycle)
+        changed = await retry_on_conflict(cycle)
         await self.fan_outs.enqueue(instance, changed)
         return changed

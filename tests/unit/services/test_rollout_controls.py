@@ -9,7 +9,7 @@ import pytest
 
 from shared.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.domain.fleet.deployment import Deployment, RollbackPolicy
-from shared.domain.fleet.device import Commanded
+from shared.domain.fleet.device import DeviceCommand
 from shared.domain.rollouts.progress import Status
 from shared.domain.rollouts.specification import Rollout
 from shared.domain.rollouts.transition import Step
@@ -209,6 +209,6 @@ def _wire(update_id: UpdateId) -> str:
     return json.dumps(update_id.to_wire())
 
 
-def _commanded(known: Any) -> Commanded:
+def _commanded(known: Any) -> DeviceCommand:
     assert known.commanded is not None
     return known.commanded  # type: ignore[no-any-return]
