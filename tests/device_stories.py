@@ -272,7 +272,7 @@ def _wish(kind: str, before: Sequence[DeviceCommand]) -> DeviceCommand | None:
     if len(keys) == MOST_WORKFLOWS:
         return None
     if before and kind == "retry":
-        return replace(before[-1], retry_timestamp=f"t{len(keys)}")
+        return replace(before[-1], retry_timestamp=f"2024-06-01T00:00:{len(keys):02}+00:00")
     update = V1 if len(keys) == 2 else V2
     return a_command(f"w{len(keys) + 1}", update_id=update, class_id="asked")
 
