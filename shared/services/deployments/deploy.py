@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from shared import messages
-from shared.domain.errors import ConcurrentUpdate, InvalidInput, NotFound
+from shared.domain.errors import ConcurrentUpdate, Conflict, InvalidInput, NotFound
 from shared.domain.events.catalog import deployment_canceled
 from shared.domain.fleet import deployment as rules
 from shared.domain.fleet.compliance import state_counts
@@ -20,6 +20,7 @@ from shared.domain.fleet.deployment_edit import (
     new_progress,
     transition,
 )
+from shared.domain.fleet.rollout_figures import figures_by_class
 from shared.domain.limits import Limits
 from shared.domain.rollouts.transition import SERVICE, Step
 from shared.ports import Clock, Deployments, Fleet, KnownClass, Stored, Updates
@@ -215,8 +216,28 @@ class Deploy:
         """Forget a deployment. Devices that work on it or have it are left as they are; it is taken
         back from those that have failed, because they would try it again by themselves, and from
         those that have not begun.
+
+        Raises:
+            NotFound: There is none.
+            Conflict: `DeploymentActive`: devices run it by a roll-out that has not ended.
         """
-        await self._forget(instance, (await self._stored(instance, group, deployment_id)).value)
+        known = (await self._stored(instance, group, deployment_id)).value
+        await self._check_idle(instance, known)
+        await self._forget(instance, known)
+
+    async def _check_idle(self, instance: str, known: Deployment) -> None:
+        """Refuse to forget what a roll-out needs to count its devices by."""
+        if known.progress is None or known.progress.status.is_final or known.recall_reason:
+            return
+        rollup = (await self.fleet.rollups(instance, known.group_id)).get(known.group_id)
+        figures = figures_by_class(known, rollup.counts, rollup.as_of) if rollup else {}
+        running = sum(each.open for labels in figures.values() for each in labels.values())
+        if running:
+            raise Conflict(
+                f"{running} devices run '{known.deployment_id}'; abort it first, or wait for them.",
+                code="DeploymentActive",
+                target="deploymentId",
+            )
 
     async def delete_for_class(
         self, instance: str, group: str, class_id: str, deployment_id: str
