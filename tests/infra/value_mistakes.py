@@ -309,7 +309,7 @@ HOOK_MISTAKES: tuple[tuple[Change, str], ...] = (
         "secret.ps1 does not make a key of 32 bytes",
     ),
     (
-        Change("hooks/secret.sh", "rand -base64 32", "rand -base64 16"),
+        Change("hooks/secret.sh", "head -c 32", "head -c 16"),
         "secret.sh does not make a key of 32 bytes",
     ),
     (
