@@ -51,6 +51,8 @@ NEEDED = {
     ("app", "Monitoring Metrics Publisher", "appi-"),
     # the route to Event Hubs
     ("hub", "Azure Event Hubs Data Sender", "evh-/twins"),
+    # the same in a private network
+    ("hub's system identity", "Azure Event Hubs Data Sender", "evh-/twins"),
     # dead letters
     ("events", "Storage Blob Data Contributor", "content/deadletter"),
 }
