@@ -20,8 +20,10 @@ from shared.topology import (
 )
 from tests.infra import program
 from tests.infra.blob_use import roles_on_containers
+from tests.infra.facts import facts_broken
 from tests.infra.flex import FORBIDDEN_SETTINGS, FORBIDDEN_SITE_CONFIG
 from tests.infra.roles import CUSTOMERS_NEEDED, NEEDED, OPERATOR_NEEDED, ROLES
+from tests.infra.rules import rules_broken
 from tests.infra.site import STORAGE, Site
 from tests.infra.subscriptions import subscriptions
 from tests.infra.values import SECRET_MARK
@@ -50,6 +52,8 @@ def disagreements(site: Site) -> list[str]:
         _scanned,
         _console,
         _secrets,
+        facts_broken,
+        rules_broken,
     )
     return [text for check in checks for text in check(site)]
 
