@@ -32,7 +32,7 @@ from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_updates import TableUpdates
 from shared.contract.twin import startup_report
 from shared.domain.fleet.counters import total
-from shared.domain.fleet.deployment import Commanded
+from shared.domain.fleet.deployment import DeviceCommand
 from shared.domain.fleet.device import (
     BUCKETS,
     DeviceRecord,
@@ -212,7 +212,7 @@ class _Storage:
             async with limit:
                 device_class = view(records[0]).device_class
                 assert device_class is not None
-                await self._fleet.note(self._instance, group, bucket, device_class)
+                await self._fleet.ensure_known(self._instance, group, bucket, device_class)
                 writes = [DeviceWrite(None, record) for record in records]
                 await self._devices.commit(self._instance, bucket, writes)
 
@@ -226,7 +226,7 @@ class _Storage:
         rollup = Rollup(total(counts), self._clock.now())
         await self._fleet.save_rollup(self._instance, group, rollup)
 
-    async def fanned_out(self, group: str, deployment_id: str) -> Commanded:
+    async def fanned_out(self, group: str, deployment_id: str) -> DeviceCommand:
         """Wait until a deployment has gone out; what a device of the group is asked by it."""
         queue = self._accounts.queues.get_queue_client("reconcile")
         while True:
@@ -262,7 +262,7 @@ class _Storage:
         return found
 
 
-def _device(device_id: str, group: str, commanded: Commanded | None = None) -> DeviceRecord:
+def _device(device_id: str, group: str, commanded: DeviceCommand | None = None) -> DeviceRecord:
     reported = startup_report("contoso", "toaster")
     content = kept_content({"tags": {"ADUGroup": group}, "properties": {"reported": reported}})
     change = TwinChange(device_id, None, 1, content, is_whole=True, at=_REPORTED_AT)

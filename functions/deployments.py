@@ -94,7 +94,7 @@ async def get_deployment(call: Call) -> models.Deployment:
     _GROUP + _ONE,
     Action.MANAGEMENT_DELETE,
     status=HTTPStatus.NO_CONTENT,
-    statuses=(HTTPStatus.NOT_FOUND,),
+    statuses=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
 async def delete_deployment(call: Call) -> None:
     """Forget a deployment."""

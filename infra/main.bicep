@@ -88,6 +88,7 @@ param optionalSettings object = {}
 
 var suffix = uniqueString(subscription().id, environmentName, location)
 var tags = { 'azd-env-name': environmentName }
+var consoleOrigin = 'https://func-${suffix}.azurewebsites.net'
 var audience = createApplication ? application!.outputs.clientId : applicationClientId
 
 var stores = loadJsonContent('stores.json')
@@ -117,7 +118,7 @@ module identity 'modules/identity.bicep' = {
 module application 'modules/application.bicep' = if (createApplication) {
   name: 'application'
   scope: group
-  params: { environmentName: environmentName }
+  params: { environmentName: environmentName, consoleRedirect: '${consoleOrigin}/console/' }
 }
 
 module network 'modules/network.bicep' = if (privateNetwork) {
@@ -170,6 +171,7 @@ module content 'modules/storage.bicep' = {
   scope: group
   params: {
     name: 'content${suffix}'
+    uploadOrigins: [consoleOrigin]
     location: location
     tags: tags
     sku: storageSku

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from shared.contract.codes import AgentState
 from shared.domain.errors import ConcurrentUpdate
 from shared.domain.fleet.counters import Counts, History, contribution, history_contribution, total
-from shared.domain.fleet.deployment import Commanded
+from shared.domain.fleet.deployment import DeviceCommand
 from shared.domain.fleet.device import DeviceRecord, TwinChange, bucket_of, device_key, view
 from shared.domain.fleet.device_history import Installation
 from shared.domain.fleet.registers import section
@@ -34,20 +34,14 @@ from shared.services.announce import Announcer
 from shared.services.devices.device_write import device_write
 from shared.services.devices.observe import ObserveDevices
 from shared.services.pacing import Pacer
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import retry_on_conflict
 from shared.services.rollup_scheduler import RollupScheduler
 from shared.services.updates.best_updates import BestUpdates
-from tests.memory import (
-    Crash,
-    Faults,
-    FixedClock,
-    MemoryHub,
-    MemoryQueues,
-    MemoryUpdates,
-    Twin,
-    _Wrapped,
-    merge_patch,
-)
+from tests.fakes.clock import FixedClock
+from tests.fakes.faults import Crash, Faults, _Wrapped
+from tests.fakes.hub import MemoryHub, Twin, merge_patch
+from tests.fakes.storage import MemoryQueues
+from tests.fakes.updates import MemoryUpdates
 from tests.unit.domain.builders import (
     V1,
     V2,
@@ -109,7 +103,7 @@ class Asked:
     """The operator asks every device for this, its `number`th wish."""
 
     number: int
-    commanded: Commanded
+    commanded: DeviceCommand
 
 
 type Event = TwinChange | Deleted | Connection | Reread
@@ -187,7 +181,7 @@ def stories(draw: st.DrawFn, *, with_deletions: bool = True, most: int = 14) -> 
     names = draw(st.permutations(NAMES))[:count]
     scene = [move for move in draw(st.sampled_from(_SCENES)) if with_deletions or move != "delete"]
     others = st.lists(st.sampled_from([*moves, "wish", "wish"]), max_size=most - len(scene))
-    asked_in_life: dict[tuple[str, str | None], list[Commanded]] = {name: [] for name in NAMES}
+    asked_in_life: dict[tuple[str, str | None], list[DeviceCommand]] = {name: [] for name in NAMES}
     for move in [*scene, *draw(others)]:
         _step(draw, story, move, names[:1] if move in scene else names, asked_in_life)
     return story
@@ -198,7 +192,7 @@ def _step(
     story: Story,
     move: str,
     names: Sequence[tuple[str, str | None]],
-    asked_in_life: dict[tuple[str, str | None], list[Commanded]],
+    asked_in_life: dict[tuple[str, str | None], list[DeviceCommand]],
 ) -> None:
     second = len(story.hub)
     twins = deepcopy(story.hub[-1])
@@ -233,7 +227,7 @@ def _create(
     story: Story,
     twins: dict[tuple[str, str | None], Twin],
     name: tuple[str, str | None],
-    asked_in_life: dict[tuple[str, str | None], list[Commanded]],
+    asked_in_life: dict[tuple[str, str | None], list[DeviceCommand]],
 ) -> None:
     wishes = [each.commanded for _, each in story.asked]
     tags = draw(st.sampled_from([{}, {"ADUGroup": "hall"}]))
@@ -248,7 +242,7 @@ def _event(
     name: tuple[str, str | None],
     twin: Twin,
     second: int,
-    asked: Sequence[Commanded],
+    asked: Sequence[DeviceCommand],
 ) -> Event | None:
     """What a device or its operator does to a twin, and how the hub tells it."""
     at = at_second(second)
@@ -271,19 +265,19 @@ def _event(
             return _changed(name, twin, _report(draw, move, asked), group, at)
 
 
-def _wish(kind: str, before: Sequence[Commanded]) -> Commanded | None:
+def _wish(kind: str, before: Sequence[DeviceCommand]) -> DeviceCommand | None:
     keys = {(item.workflow_id, item.retry_timestamp) for item in before}
     if before and kind == "cancel":
         return replace(before[-1], is_cancel=True)
     if len(keys) == MOST_WORKFLOWS:
         return None
     if before and kind == "retry":
-        return replace(before[-1], retry_timestamp=f"t{len(keys)}")
+        return replace(before[-1], retry_timestamp=f"2024-06-01T00:00:{len(keys):02}+00:00")
     update = V1 if len(keys) == 2 else V2
     return a_command(f"w{len(keys) + 1}", update_id=update, class_id="asked")
 
 
-def _report(draw: st.DrawFn, move: str, asked: Sequence[Commanded]) -> dict[str, Any]:
+def _report(draw: st.DrawFn, move: str, asked: Sequence[DeviceCommand]) -> dict[str, Any]:
     if move == "start" or not asked:
         return started(draw(st.sampled_from(["kiosk", "gate"])))
     _, _, kind = move.partition(" ")
@@ -577,7 +571,7 @@ class Service:
                     break
                 self._granted[key] += 1
 
-    async def _grant(self, key: str, commanded: Commanded) -> bool:
+    async def _grant(self, key: str, commanded: DeviceCommand) -> bool:
         devices = self.processes[0]
 
         async def cycle() -> bool:
@@ -592,7 +586,7 @@ class Service:
 
         while True:
             try:
-                return await until_uncontended(cycle)
+                return await retry_on_conflict(cycle)
             except ConcurrentUpdate:
                 continue
 

@@ -150,6 +150,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     TOKEN_TENANT: tenant().tenantId
     SIGNING_VAULT_URL: vaultUri
     SOURCE_URL_KEY: '@Microsoft.KeyVault(SecretUri=${sourceUrlSecretUri})'
+    CONSOLE_CLIENT_ID: audience
     PUBLIC_URL: 'https://${app.properties.defaultHostName}'
   })
 }

@@ -5,6 +5,9 @@ extension microsoftGraphV1
 @description('Name of the deployment.')
 param environmentName string
 
+@description('Where people are sent back to once they have signed in to the console.')
+param consoleRedirect string
+
 var facts = loadJsonContent('../application.json')
 
 resource application 'Microsoft.Graph/applications@v1.0' = {
@@ -28,6 +31,7 @@ resource application 'Microsoft.Graph/applications@v1.0' = {
       { appId: facts.azureCli, delegatedPermissionIds: [facts.userScope] }
     ]
   }
+  spa: { redirectUris: [consoleRedirect] }
   appRoles: [for role in facts.roles: {
     id: role.id
     value: role.value

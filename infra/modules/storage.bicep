@@ -35,6 +35,9 @@ param expiry array = []
 @description('Containers whose blobs nobody can change or delete for some days after their creation: { container, days }.')
 param immutable array = []
 
+@description('Web pages that may upload blobs.')
+param uploadOrigins array = []
+
 @description('Roles on the whole account: { principalId, principalType, roleId }.')
 param accountGrants array
 
@@ -70,6 +73,15 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' = {
   properties: {
     deleteRetentionPolicy: { enabled: true, days: softDeleteDays }
     containerDeleteRetentionPolicy: { enabled: true, days: softDeleteDays }
+    cors: {
+      corsRules: [for origin in uploadOrigins: {
+        allowedOrigins: [origin]
+        allowedMethods: ['PUT']
+        allowedHeaders: ['*']
+        exposedHeaders: ['x-ms-request-id']
+        maxAgeInSeconds: 3600
+      }]
+    }
   }
 }
 

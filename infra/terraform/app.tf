@@ -112,6 +112,7 @@ resource "azapi_resource_action" "settings" {
       TOKEN_TENANT      = local.tenant
       SIGNING_VAULT_URL = azurerm_key_vault.vault.vault_uri
       SOURCE_URL_KEY    = "@Microsoft.KeyVault(SecretUri=${azurerm_key_vault.vault.vault_uri}secrets/source-url-key)"
+      CONSOLE_CLIENT_ID = local.audience
       PUBLIC_URL        = "https://${azapi_resource.app.output.properties.defaultHostName}"
     })
   }

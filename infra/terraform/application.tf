@@ -1,7 +1,8 @@
 # The application that callers of the API ask tokens for, with its six roles.
 
 locals {
-  application = jsondecode(file("${path.module}/../application.json"))
+  application    = jsondecode(file("${path.module}/../application.json"))
+  console_origin = "https://func-${local.suffix}.azurewebsites.net"
 }
 
 resource "azuread_application" "application" {
@@ -21,6 +22,10 @@ resource "azuread_application" "application" {
       admin_consent_description  = "Use Open Device Update in the name of the user, with the roles of the user."
       enabled                    = true
     }
+  }
+
+  single_page_application {
+    redirect_uris = ["${local.console_origin}/console/"]
   }
 
   dynamic "app_role" {

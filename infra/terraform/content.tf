@@ -48,6 +48,13 @@ resource "azurerm_storage_account" "content" {
     container_delete_retention_policy {
       days = var.soft_delete_days
     }
+    cors_rule {
+      allowed_origins    = [local.console_origin]
+      allowed_methods    = ["PUT"]
+      allowed_headers    = ["*"]
+      exposed_headers    = ["x-ms-request-id"]
+      max_age_in_seconds = 3600
+    }
   }
 }
 

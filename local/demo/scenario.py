@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.demo.publisher import UpdatePackage, build
+from local.demo.rollouts import GROUP, Rollouts
 from local.demo.screen import Screen
 from local.fleet.device import SimulatedDevice
 from local.fleet.fleet import Fleet
@@ -20,12 +21,13 @@ from odu_cli.blob_drop import drop, read_status
 from odu_cli.deployment_bars import Counts, DeploymentBars
 from odu_cli.file_server import FileServer
 from odu_cli.rest import RestError
+from odu_cli.rollouts.watching import summary
 
 GROUPS = ("pilot", "north", "south")
 MODELS = ("toaster", "fridge")
 _QUICK = {"delaySeconds": {"download": 0.2, "install": 0.6, "apply": 0.3}}
 _SLOW = {"delaySeconds": {"install": 30.0}}
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 120.0
 _POLL_SECONDS = 0.25
 _WRONG_HASH = "80300001"
 """Extended result code of a manifest whose text is not the one that was signed."""
@@ -80,6 +82,13 @@ class Scenario:
         await self.check("roll-out of 1.1 to the pilot group", lambda: self._pilot(second))
         await self.check("a tampered manifest is refused by the device", self._tampered)
         await self.check("a deployment is cancelled", lambda: self._cancelled(second))
+        rollouts = Rollouts(self.rest, self.fleet, self.screen)
+        bad, good = build("1.2"), build("1.3")
+        await self.check(
+            "a bad version is stopped at its canary", lambda: self._stopped(rollouts, bad)
+        )
+        await self.check("a good one goes through its phases", lambda: self._phased(rollouts, good))
+        await self.check("a device is explained", lambda: self._explained(rollouts, good))
         await self.check("compliance adds up", self._compliance)
 
     async def check(self, name: str, work: Callable[[], Awaitable[str]]) -> None:
@@ -205,6 +214,29 @@ class Scenario:
                 f"management/groups/{group}/deviceClassSubgroups/{one['deviceClassId']}"
                 f"/deployments/{identity}:cancel",
             )
+
+    async def _stopped(self, rollouts: Rollouts, package: UpdatePackage) -> str:
+        await self._import(package)
+        reason, spared = await rollouts.bad(package)
+        if not reason or not spared:
+            raise UnexpectedEnd(f"it was not stopped: {reason or spared}")
+        return f"{reason} {spared}"
+
+    async def _phased(self, rollouts: Rollouts, package: UpdatePackage) -> str:
+        await self._import(package)
+        state = await rollouts.good(package)
+        succeeded = sum(phase["succeeded"] for phase in state["phases"])
+        expected = sum(device.group == GROUP for device in self.fleet.devices)
+        if state["status"] != "Completed" or succeeded != expected:
+            raise UnexpectedEnd(summary(state))
+        phases = ", ".join(f"{each['name']} {each['asked']}" for each in state["phases"])
+        return f"{succeeded} devices succeeded: {phases}"
+
+    async def _explained(self, rollouts: Rollouts, package: UpdatePackage) -> str:
+        found = await rollouts.explained(package)
+        if found["verdict"] != "Has":
+            raise UnexpectedEnd(str(found["reasons"]))
+        return str(next(each for each in found["reasons"] if each["decides"])["message"])
 
     async def _compliance(self) -> str:
         rows = [

@@ -48,7 +48,7 @@ from shared.domain.fleet.counters import (
     contribution,
     difference,
     net,
-    taken_up,
+    resumed_workflow,
 )
 from shared.domain.fleet.device import DeviceRecord
 from shared.domain.fleet.device_history import Installation
@@ -155,7 +155,11 @@ class TableDevices:
         workflows = {
             write.after.key: workflow_id
             for write in writes
-            if (workflow_id := taken_up(write.before.value if write.before else None, write.after))
+            if (
+                workflow_id := resumed_workflow(
+                    write.before.value if write.before else None, write.after
+                )
+            )
             and may_have_past(write.before.value if write.before else None, workflow_id)
         }
         rows = await asyncio.gather(

@@ -47,7 +47,9 @@ class TableFleet:
     clock: Clock
     _noted: set[tuple[str, ...]] = field(default_factory=set, init=False)
 
-    async def note(self, instance: str, group: str, bucket: int, device_class: DeviceClass) -> bool:
+    async def ensure_known(
+        self, instance: str, group: str, bucket: int, device_class: DeviceClass
+    ) -> bool:
         """See the port."""
         place = (instance, group, f"{bucket:02x}", device_class.class_id)
         if place in self._noted:

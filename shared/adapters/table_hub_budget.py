@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from shared.adapters.table import Table, etag_of, key
 from shared.domain.errors import ConcurrentUpdate
 from shared.ports import Clock
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import retry_on_conflict
 
 _ROW = "hub"
 
@@ -36,4 +36,4 @@ class TableHubBudget:
                 raise ConcurrentUpdate("Another fan-out was the first.")
             return (begins - now).total_seconds()
 
-        return await until_uncontended(cycle)
+        return await retry_on_conflict(cycle)

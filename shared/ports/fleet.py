@@ -50,7 +50,9 @@ class LastRollup:
 class Fleet(Protocol):
     """Groups, classes and the buckets that a group has devices in; all derived from devices."""
 
-    async def note(self, instance: str, group: str, bucket: int, device_class: DeviceClass) -> bool:
+    async def ensure_known(
+        self, instance: str, group: str, bucket: int, device_class: DeviceClass
+    ) -> bool:
         """Make group, class and bucket known before a device of theirs is written; True if new."""
         ...
 

@@ -12,7 +12,7 @@ ATTEMPTS = 6
 _FIRST_WAIT_SECONDS = 0.02
 
 
-class Turns:
+class KeyedLocks:
     """One writer at a time at each place, as far as this process goes.
 
     Writers of one process would take each other's attempts away; those of others still may.
@@ -21,12 +21,12 @@ class Turns:
     def __init__(self) -> None:
         self._locks: dict[Hashable, asyncio.Lock] = {}
 
-    def at(self, *place: Hashable) -> asyncio.Lock:
-        """The turn at a place, to be held while it is read and written."""
+    def lock(self, *place: Hashable) -> asyncio.Lock:
+        """The lock of a place, to be held while it is read and written."""
         return self._locks.setdefault(place, asyncio.Lock())
 
 
-async def until_uncontended[T](cycle: Callable[[], Awaitable[T]]) -> T:
+async def retry_on_conflict[T](cycle: Callable[[], Awaitable[T]]) -> T:
     """Run the cycle again, from its read on, while another writer gets in between.
 
     Raises:

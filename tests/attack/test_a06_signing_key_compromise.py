@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from azure.storage.blob import BlobClient
 
-from local.cli import keys
 from local.rest import Rest
 from local.stack.running import Stack, start
+from odu_cli.main import main as odu
 from shared.adapters.table import unpack
 from shared.contract.codes import Erc
 from shared.domain.updates.keyring import KEYRING, Keyring, SignatureRecord
@@ -44,7 +44,7 @@ async def keyed(key_stack: Stack, sources: Sources, tmp_path: Path) -> AsyncIter
 
 async def odu_keys(product: Product, *arguments: str) -> None:
     """Run `./odu keys` on the stack."""
-    code = await asyncio.to_thread(keys.main, [*arguments, "--state", product.stack.state])
+    code = await asyncio.to_thread(odu, ["keys", *arguments, "--state", product.stack.state])
     assert code == 0
 
 

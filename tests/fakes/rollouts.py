@@ -30,7 +30,9 @@ from shared.domain.rollouts.specification import Rollout
 from shared.domain.rollouts.transition import Transition
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Stored
-from tests.memory import FixedClock, MemoryQueues, Message, Twin
+from tests.fakes.clock import FixedClock
+from tests.fakes.hub import Twin
+from tests.fakes.storage import MemoryQueues, Message
 from tests.unit.services.world import INSTANCE, World
 
 START = "2026-03-02T08:00:00.000000+00:00"

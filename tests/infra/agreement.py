@@ -20,8 +20,10 @@ from shared.topology import (
 )
 from tests.infra import program
 from tests.infra.blob_use import roles_on_containers
+from tests.infra.facts import facts_broken
 from tests.infra.flex import FORBIDDEN_SETTINGS, FORBIDDEN_SITE_CONFIG
 from tests.infra.roles import CUSTOMERS_NEEDED, NEEDED, OPERATOR_NEEDED, ROLES
+from tests.infra.rules import rules_broken
 from tests.infra.site import STORAGE, Site
 from tests.infra.subscriptions import subscriptions
 from tests.infra.values import SECRET_MARK
@@ -48,7 +50,10 @@ def disagreements(site: Site) -> list[str]:
         _grants,
         _names,
         _scanned,
+        _console,
         _secrets,
+        facts_broken,
+        rules_broken,
     )
     return [text for check in checks for text in check(site)]
 
@@ -195,6 +200,25 @@ def _scanned(site: Site) -> Iterator[str]:
             yield f"Defender scans: {container}"
         if "quarantine" in left_out:
             yield "Defender does not scan quarantine"
+
+
+def _console(site: Site) -> Iterator[str]:
+    """People sign in to the console and upload from it at the address that the app has."""
+    app = site.one("Microsoft.Web/sites").name
+    origin = f"https://{app}.azurewebsites.net"
+    for application in site.of("Microsoft.Graph/applications"):
+        redirects = set(application.body.get("spa", {}).get("redirectUris", []))
+        yield from difference("redirect", {f"{origin}/console/"}, redirects)
+    if site.settings.get("CONSOLE_CLIENT_ID") != site.settings.get("TOKEN_AUDIENCE"):
+        yield "the console signs in as another application than the API is"
+    allowed = {
+        (rule_origin, method)
+        for service in site.of(f"{STORAGE}/blobServices")
+        for rule in service.properties.get("cors", {}).get("corsRules", [])
+        for rule_origin in rule["allowedOrigins"]
+        for method in rule["allowedMethods"]
+    }
+    yield from difference("upload", {(origin, "PUT")}, allowed)
 
 
 def _secrets(site: Site) -> Iterator[str]:

@@ -25,6 +25,20 @@ MISTAKES: tuple[Mistake, ...] = (
         "CUSTOMER_TOPIC_ENDPOINT is not that of the topic",
     ),
     Mistake(
+        "sign-in that leads elsewhere",
+        "main.bicep",
+        "'${consoleOrigin}/console/'",
+        "'${consoleOrigin}/'",
+        "redirect missing",
+    ),
+    Mistake(
+        "uploads from nowhere",
+        "main.bicep",
+        "    uploadOrigins: [consoleOrigin]\n",
+        "",
+        "upload missing",
+    ),
+    Mistake(
         "missing setting",
         "modules/app.bicep",
         "    TOKEN_TENANT: tenant().tenantId\n",

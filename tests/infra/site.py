@@ -34,6 +34,11 @@ class Site:
         return self.deployed.shown
 
     @property
+    def is_private(self) -> bool:
+        """Whether state, keys and twin changes are in a private network."""
+        return bool(self.of("Microsoft.Network/virtualNetworks"))
+
+    @property
     def settings(self) -> dict[str, str]:
         """The settings of the app."""
         found = self.one("Microsoft.Web/sites/config")

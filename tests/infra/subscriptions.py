@@ -16,6 +16,11 @@ _TOPICS = {
     "storage": "evgs-content-",
     "defender": "evgt-scan-",
 }
+_BLOB_KEY = "systemKeys.blobs_extension"
+"""The key that the webhook of blob triggers asks for.
+
+https://learn.microsoft.com/azure/azure-functions/functions-event-grid-blob-trigger
+"""
 _SCHEMAS = {"CloudEvent": "CloudEventSchemaV1_0", "EventGridEvent": "EventGridSchema"}
 SUBSCRIPTION_TYPES = (
     "Microsoft.EventGrid/topics/eventSubscriptions",
@@ -77,7 +82,10 @@ def _destination(site: Site, wanted: EventSubscription) -> tuple[str, str]:
         return "AzureFunction", f"{site.app.id}/functions/{wanted.function}"
     host = f"https://{site.app.id}.properties.defaultHostName"
     name = f"Host.Functions.{wanted.function}"
-    return "WebHook", f"{host}/runtime/webhooks/blobs?functionName={name}&code={SECRET_MARK}"
+    return (
+        "WebHook",
+        f"{host}/runtime/webhooks/blobs?functionName={name}&code={SECRET_MARK}.{_BLOB_KEY}",
+    )
 
 
 def _end(destination: Mapping[str, Any]) -> str:

@@ -24,13 +24,9 @@ class Later(str):
 
 
 class Secret(Later):
-    """A key or another secret."""
+    """A key or another secret; a member of it is one too, and its text says which."""
 
     __slots__ = ()
-
-    def member(self, name: str) -> Later:
-        """A member of a secret is one too."""
-        return self
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -122,9 +122,7 @@ export function Search() {
           }}
           onKeyDown={onKey}
         />
-        <kbd className={css.key}>
-          /
-        </kbd>
+        <kbd className={css.key}>/</kbd>
       </div>
       <div
         id="search-hits"

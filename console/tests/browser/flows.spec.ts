@@ -41,7 +41,7 @@ test('files become an update: hashed, described, checked, uploaded, imported, re
   const send = page.getByRole('button', { name: 'Upload and import' });
   await expect(send).toHaveAttribute('aria-disabled', 'true');
   await page.getByLabel('Provider').fill('fabrikam');
-  await page.getByLabel('Name', { exact: true }).fill('kettle');
+  await page.getByRole('textbox', { name: /^Name/ }).fill('kettle');
   await page.getByLabel('Version').fill('1');
   await expect(
     page

@@ -42,6 +42,8 @@ async function expectAllowed(
 
 test('somebody without a role is told so', async ({ page, signIn }) => {
   await signIn('none');
+  await page.waitForURL(/\/console\/[^/#?]+/);
+  await settled(page);
   await page.goto(page.url().replace(/\/console\/.*/, '/console/'));
   await expect(page.getByText('You have no role here')).toBeVisible();
 });

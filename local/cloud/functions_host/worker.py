@@ -27,30 +27,30 @@ from local.cloud.functions_host.errors import StartError
 _own_invocation: ContextVar[str | None] = ContextVar("host_invocation", default=None)
 
 
-class _Bag:
+class _ProtoStub:
     """A protobuf message as far as indexing needs one: the keyword arguments it was made with."""
 
     def __init__(self, **fields: Any) -> None:
         self.__dict__.update(fields)
 
 
-class _StatusResult(_Bag):
+class _StatusResult(_ProtoStub):
     Failure, Success, Cancelled = 0, 1, 2
 
 
-class _BindingInfo(_Bag):
+class _BindingInfo(_ProtoStub):
     undefined, out, inout = 0, 1, 2
 
 
 _PROTOS = SimpleNamespace(
     BindingInfo=_BindingInfo,
     StatusResult=_StatusResult,
-    WorkerInitResponse=_Bag,
-    WorkerMetadata=_Bag,
-    FunctionMetadataResponse=_Bag,
-    RpcFunctionMetadata=_Bag,
-    RpcRetryOptions=_Bag,
-    RpcException=_Bag,
+    WorkerInitResponse=_ProtoStub,
+    WorkerMetadata=_ProtoStub,
+    FunctionMetadataResponse=_ProtoStub,
+    RpcFunctionMetadata=_ProtoStub,
+    RpcRetryOptions=_ProtoStub,
+    RpcException=_ProtoStub,
 )
 
 

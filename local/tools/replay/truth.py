@@ -17,8 +17,8 @@ from shared.domain.fleet.counters import (
     contribution,
     history_contribution,
     moved_on,
-    standing,
-    taken_up,
+    outcome_in,
+    resumed_workflow,
     total,
 )
 from shared.domain.fleet.deployment import Deployment
@@ -107,7 +107,7 @@ class Truth:
 
     def _become(self, key: str, after: DeviceRecord) -> None:
         before = self.records.get(key)
-        left, taken = moved_on(before, after), taken_up(before, after)
+        left, taken = moved_on(before, after), resumed_workflow(before, after)
         past = self.histories.setdefault(key, {})
         if left is not None:
             past[left.workflow_id] = left
@@ -119,7 +119,7 @@ class Truth:
         past = self.histories[record.key]
         for workflow_id, item in past.items():
             if item.state is not DeviceState.SUCCEEDED:
-                past[workflow_id] = standing(record, item.commanded)
+                past[workflow_id] = outcome_in(record, item.commanded)
 
     def _reconcile(self, key: str) -> None:
         record = self.records[key]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from shared.domain.fleet.command import Answered, Commanded, PastAsk, past_name, precedence_of
+from shared.domain.fleet.command import Answered, DeviceCommand, PastAsk, past_name, precedence_of
 from shared.domain.fleet.device import DeviceRecord, evidence_of, is_cancelling, outcome_of
 from shared.domain.instant import later
 from shared.domain.rollouts.figures import Outcome
@@ -20,7 +20,7 @@ CANCEL_DEADLINE = timedelta(days=1)
 _KEPT = 8
 
 
-def given(record: DeviceRecord, command: Commanded, now: str) -> DeviceRecord:
+def given(record: DeviceRecord, command: DeviceCommand, now: str) -> DeviceRecord:
     """The device with a command that its twin has yet to be given.
 
     Args:

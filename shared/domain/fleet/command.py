@@ -16,7 +16,7 @@ _WORKFLOW_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Issue:
+class SignatureGeneration:
     """Which signature devices are handed, by edition of the keyring.
 
     `workflow` is the edition since which devices see a new workflow, because they refuse what was
@@ -28,7 +28,7 @@ class Issue:
 
 
 @dataclass(frozen=True, slots=True)
-class Commanded:
+class DeviceCommand:
     """What a device was last asked to do, and as member of which group and class.
 
     `file_ids` are those whose links may stand in the twin. `retry_count` is how often it was asked
@@ -48,7 +48,7 @@ class Commanded:
     class_id: str
     update_id: UpdateId
     file_ids: tuple[str, ...] = ()
-    issue: Issue = Issue()
+    issue: SignatureGeneration = SignatureGeneration()
     retry_count: int = 0
     precedence: Times = ("", "", "")
     at: str = ""
@@ -116,6 +116,6 @@ def past_name(workflow_id: str) -> str:
     return workflow_id[-_WORKFLOW_DIGITS:]
 
 
-def precedence_of(command: Commanded) -> Precedence:
+def precedence_of(command: DeviceCommand) -> Precedence:
     """The precedence of the deployment that a device was asked for."""
     return (command.is_own, command.priority, *command.precedence)

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from shared.domain.fleet.command import Commanded
+from shared.domain.fleet.command import DeviceCommand
 from shared.domain.fleet.device import (
     DeviceRecord,
     DeviceState,
@@ -79,7 +79,7 @@ class History:
 
     device_id: str
     module_id: str | None
-    commanded: Commanded
+    commanded: DeviceCommand
     state: DeviceState
     result_code: int | None
     extended_result_codes: tuple[int, ...]
@@ -176,10 +176,10 @@ def moved_on(old: DeviceRecord | None, new: DeviceRecord) -> History | None:
     if new.commanded is not None and new.commanded.workflow_id == old.commanded.workflow_id:
         return None
     # a device that was told to stop is not waited for any more
-    return standing(old, replace(old.commanded, is_given_up=old.commanded.is_cancel))
+    return outcome_in(old, replace(old.commanded, is_given_up=old.commanded.is_cancel))
 
 
-def standing(record: DeviceRecord, commanded: Commanded) -> History:
+def outcome_in(record: DeviceRecord, commanded: DeviceCommand) -> History:
     """How a device stands in a deployment that it was once commanded for, by all it has reported
     about it.
     """
@@ -207,7 +207,7 @@ def standing(record: DeviceRecord, commanded: Commanded) -> History:
     )
 
 
-def taken_up(old: DeviceRecord | None, new: DeviceRecord) -> str | None:
+def resumed_workflow(old: DeviceRecord | None, new: DeviceRecord) -> str | None:
     """The workflow that a change makes a device run: its history row there must go, if any."""
     known = old.commanded.workflow_id if old is not None and old.commanded else None
     asked = new.commanded.workflow_id if new.commanded else None
@@ -268,14 +268,14 @@ def total(rows: Iterable[Counts]) -> dict[CounterKey, dict[Cell, int]]:
     return {key: dict(cells) for key, cells in sums.items()}
 
 
-def _phase_cell(record: DeviceRecord, commanded: Commanded) -> Cell:
+def _phase_cell(record: DeviceRecord, commanded: DeviceCommand) -> Cell:
     outcome = outcome_of(record)
     assert outcome is not None
     until = _slot(record, commanded)
     return phase_cell(commanded.label, outcome, commanded.workflow_id, until)
 
 
-def _slot(record: DeviceRecord, commanded: Commanded) -> int:
+def _slot(record: DeviceRecord, commanded: DeviceCommand) -> int:
     """The end of the slot of the last report about the ask, or of the ask itself."""
     known = evidence_of(record)
     at = known.at if known is not None and known.at else commanded.stamp

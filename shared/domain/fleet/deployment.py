@@ -16,9 +16,9 @@ from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import Conflict, InvalidInput
 from shared.domain.fleet.command import (
     DEFAULT_PRIORITY,
-    Commanded,
-    Issue,
+    DeviceCommand,
     Precedence,
+    SignatureGeneration,
     Times,
 )
 from shared.domain.fleet.device_class import DeviceClass, is_compatible
@@ -26,7 +26,7 @@ from shared.domain.rollouts.progress import Progress, Status
 from shared.domain.rollouts.specification import Rollout
 from shared.domain.updates.update_id import UpdateId
 
-__all__ = ["Commanded", "Issue"]
+__all__ = ["DeviceCommand", "SignatureGeneration"]
 
 MAX_DEPLOYMENT_ID = 73
 _DEPLOYMENT_ID = re.compile(r'[^&^\[\]{}|<>/\\"A-Z\x00-\x20\x7f#?]+')
@@ -101,7 +101,7 @@ class Deployment:
     is_rollback: bool = False
     is_fanned_out: bool = False
     recall_reason: str | None = None
-    issue: Issue = field(default_factory=Issue)
+    issue: SignatureGeneration = field(default_factory=SignatureGeneration)
     is_started: bool = False
     is_finished: bool = False
     events: tuple[DomainEvent, ...] = ()
@@ -309,7 +309,7 @@ def renewed(deployment: Deployment, edition: int, revoked_edition: int) -> Deplo
             before has to be asked for again as a new workflow.
     """
     is_refused = deployment.issue.edition < revoked_edition
-    issue = Issue(edition, edition if is_refused else deployment.issue.workflow)
+    issue = SignatureGeneration(edition, edition if is_refused else deployment.issue.workflow)
     return replace(deployment, issue=issue, is_fanned_out=False, fan_out_until="")
 
 

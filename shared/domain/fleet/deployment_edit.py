@@ -104,7 +104,9 @@ def edit(
 
 
 def _has_begun(item: Deployment, now: str) -> bool:
-    return item.starts_at <= now and (item.progress is None or item.progress.phase >= 0)
+    progress = item.progress
+    waits = progress is not None and not progress.opened and bool(progress.unapproved_since)
+    return item.starts_at <= now and not waits
 
 
 def _rollout(item: Deployment, asked: Rollout | None, *, has_begun: bool) -> Rollout | None:

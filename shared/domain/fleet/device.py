@@ -17,7 +17,7 @@ from shared.contract.twin import (
     parse_agent_report,
     parse_installed_update_id,
 )
-from shared.domain.fleet.command import Answered, Commanded, PastAsk
+from shared.domain.fleet.command import Answered, DeviceCommand, PastAsk
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device_class import DeviceClass, device_class_of
 from shared.domain.fleet.evidence import (
@@ -77,7 +77,7 @@ class DeviceRecord:
     module_id: str | None = None
     registers: Registers = field(default_factory=dict)
     evidence: tuple[Evidence, ...] = ()
-    commanded: Commanded | None = None
+    commanded: DeviceCommand | None = None
     is_connected: bool = False
     connection_sequence: str = ""
     connection_at: str = ""

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.domain.fleet.counters import History, standing
+from shared.domain.fleet.counters import History, outcome_in
 from shared.domain.fleet.device import DeviceRecord, DeviceState, installed_update
 from shared.domain.updates.update_id import UpdateId
 
@@ -43,7 +43,7 @@ class Installation:
 
 def present_installation(record: DeviceRecord) -> Installation | None:
     """What the device was last asked for, and how it stands."""
-    return of_history(standing(record, record.commanded)) if record.commanded else None
+    return of_history(outcome_in(record, record.commanded)) if record.commanded else None
 
 
 def of_history(past: History) -> Installation:

@@ -35,12 +35,12 @@ def failure_of(codes: Sequence[int]) -> DeviceFailure:
     Args:
         codes: The extended result codes, that of the whole update first.
     """
-    return _explained(_telling(codes))
+    return _explained(_primary_code(codes))
 
 
 def counted_as(codes: Sequence[int]) -> str:
     """The code that such a failure is counted under: what a device may report is without bounds."""
-    return format_erc(counted_erc(_telling(codes)))
+    return format_erc(counted_erc(_primary_code(codes)))
 
 
 def failure_counted_as(code: str) -> DeviceFailure:
@@ -50,11 +50,11 @@ def failure_counted_as(code: str) -> DeviceFailure:
 
 def is_download_failure(codes: Sequence[int]) -> bool:
     """Whether a device has failed while it downloaded, before it changed anything."""
-    code = _telling(codes)
+    code = _primary_code(codes)
     return code >> 28 in _DOWNLOADERS or code in _DOWNLOADS or code >> 20 == _FILE_HASH
 
 
-def _telling(codes: Sequence[int]) -> int:
+def _primary_code(codes: Sequence[int]) -> int:
     return next((code for code in codes if code not in _INFORMATIONAL), 0)
 
 

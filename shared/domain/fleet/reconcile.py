@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from shared.contract.codes import Erc
 from shared.domain.fleet.asking import answered_by
-from shared.domain.fleet.command import Commanded, past_name
+from shared.domain.fleet.command import DeviceCommand, past_name
 from shared.domain.fleet.deployment import Deployment, precedence, rollback_for, times
 from shared.domain.fleet.device import (
     DeviceRecord,
@@ -152,7 +152,9 @@ class _Choice(TakingBack):
 
     # what becomes of a device that runs what decides
 
-    def _follow_up(self, deployment: Deployment, current: Commanded, ended: Why | None) -> Decision:
+    def _follow_up(
+        self, deployment: Deployment, current: DeviceCommand, ended: Why | None
+    ) -> Decision:
         if ended is not None:
             self.recorder.note(ended, deployment)
             return self.called_off(current, even_installed=deployment.recall_reason is not None)
@@ -176,7 +178,7 @@ class _Choice(TakingBack):
         self.recorder.note(_WHY[self.outcome or Outcome.ASKED], deployment)
         return Decision(look_at=self._deadline(deployment, current))
 
-    def _again_after_withdrawal(self, deployment: Deployment, current: Commanded) -> Decision:
+    def _again_after_withdrawal(self, deployment: Deployment, current: DeviceCommand) -> Decision:
         heard_at = max(self.record.heard_at, self.record.connection_at)
         if heard_at <= current.withdrawn_at:
             self.recorder.note(Why.WITHDRAWN, deployment)
@@ -187,7 +189,7 @@ class _Choice(TakingBack):
         self.recorder.note(Why.DUE, deployment)
         return Decision(self._renewed(deployment, current), deployment)
 
-    def _retry(self, deployment: Deployment, current: Commanded) -> Decision | None:
+    def _retry(self, deployment: Deployment, current: DeviceCommand) -> Decision | None:
         """Ask once more after a failure, where an operator wants that since."""
         ordered = order_of(self.record.orders, OrderKind.RETRY, deployment.workflow_id)
         wanted = max(
@@ -210,7 +212,7 @@ class _Choice(TakingBack):
         again = replace(again, retry_count=current.retry_count + 1)
         return Decision(again, deployment)
 
-    def _renewed(self, deployment: Deployment, current: Commanded) -> Commanded:
+    def _renewed(self, deployment: Deployment, current: DeviceCommand) -> DeviceCommand:
         """The command as a new workflow of the device: a fresh agent that saw only the cancel holds
         the old id, and one that failed in download keeps the old links.
         """
@@ -224,7 +226,7 @@ class _Choice(TakingBack):
             is_given_up=False,
         )
 
-    def _why_withdrawn(self, deployment: Deployment, current: Commanded) -> Why | None:
+    def _why_withdrawn(self, deployment: Deployment, current: DeviceCommand) -> Why | None:
         """Why a command of which the device has given no sign is taken back; None to leave it."""
         if current.home != self.home:
             return Why.WITHDRAWN
@@ -241,7 +243,7 @@ class _Choice(TakingBack):
             return Why.WINDOW_CLOSED
         return None
 
-    def _is_stuck_and_cancelled(self, deployment: Deployment, current: Commanded) -> bool:
+    def _is_stuck_and_cancelled(self, deployment: Deployment, current: DeviceCommand) -> bool:
         if deployment.rollout is None or self.outcome is not Outcome.STARTED or current.is_cancel:
             return False
         deadlines, known = deployment.rollout.deadlines, evidence_of(self.record)
@@ -251,7 +253,7 @@ class _Choice(TakingBack):
             and later(known.at, deadlines.until_stuck) <= self.now
         )
 
-    def _deadline(self, deployment: Deployment, current: Commanded) -> str:
+    def _deadline(self, deployment: Deployment, current: DeviceCommand) -> str:
         if deployment.rollout is None or self.outcome is not Outcome.ASKED:
             return ""
         return later(current.stamp, deployment.rollout.deadlines.until_silent)
@@ -283,13 +285,13 @@ class _Choice(TakingBack):
         self.recorder.note(Why.DUE, deployment)
         return Decision(self._command(deployment), deployment, is_member)
 
-    def _command(self, deployment: Deployment) -> Commanded:
+    def _command(self, deployment: Deployment) -> DeviceCommand:
         label, minutes = "", 0
         if deployment.rollout is not None and deployment.progress is not None:
             progress = deployment.progress
             label = LATE if progress.covered_at else str(progress.phase)
             minutes = slot_minutes(deployment.rollout.deadlines)
-        return Commanded(
+        return DeviceCommand(
             workflow_id=deployment.workflow_id,
             retry_timestamp=None,
             is_cancel=False,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from shared.domain.fleet.command import Commanded
+from shared.domain.fleet.command import DeviceCommand
 from shared.domain.fleet.deployment import Deployment
 
 
@@ -65,7 +65,7 @@ class Decision:
     answer.
     """
 
-    command: Commanded | None = None
+    command: DeviceCommand | None = None
     deployment: Deployment | None = None
     is_member: bool = False
     look_at: str = ""

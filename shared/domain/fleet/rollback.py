@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 
-from shared.domain.fleet.deployment import MAX_DEPLOYMENT_ID, Deployment, Issue
+from shared.domain.fleet.deployment import MAX_DEPLOYMENT_ID, Deployment, SignatureGeneration
 from shared.domain.updates.update import Update
 
 _CLASS_DIGITS, _WORKFLOW_DIGITS = 12, 8
@@ -29,7 +29,7 @@ def rollback_of(deployment: Deployment, class_id: str, update: Update, now: str)
         created_at=now,
         only_class_id=class_id,
         is_rollback=True,
-        issue=Issue(update.signature_edition),
+        issue=SignatureGeneration(update.signature_edition),
         undoes=deployment.workflow_id,
         undone_priority=deployment.priority,
     )

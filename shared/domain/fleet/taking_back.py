@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from shared.domain.fleet.asking import CANCEL_DEADLINE
-from shared.domain.fleet.command import Commanded
+from shared.domain.fleet.command import DeviceCommand
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device import DeviceRecord, DeviceView, is_cancelling, outcome_of
 from shared.domain.fleet.reconcile_decision import Decision, Recorder, Why
@@ -39,7 +39,7 @@ class TakingBack:
         """Where the device is at home: its tag group and class."""
         return self.seen.group_id, self.class_id
 
-    def called_off(self, current: Commanded, *, even_installed: bool = False) -> Decision:
+    def called_off(self, current: DeviceCommand, *, even_installed: bool = False) -> Decision:
         """Take back what is no longer wanted of a device that has not succeeded."""
         if current.is_cancel:
             return self.given_up(current, None)
@@ -59,15 +59,15 @@ class TakingBack:
         is_orphan = current.workflow_id not in known or current.home != self.home
         return self.withdrawn(current) if self.outcome is Outcome.ASKED and is_orphan else LEAVE
 
-    def cancel(self, current: Commanded) -> Commanded:
+    def cancel(self, current: DeviceCommand) -> DeviceCommand:
         """The command, as one to stop."""
         return replace(current, is_cancel=True, canceled_at=self.now)
 
-    def withdrawn(self, current: Commanded) -> Decision:
+    def withdrawn(self, current: DeviceCommand) -> Decision:
         """Take back a command of which the device has given no sign."""
         return Decision(replace(self.cancel(current), withdrawn_at=self.now))
 
-    def given_up(self, current: Commanded, deployment: Deployment | None) -> Decision:
+    def given_up(self, current: DeviceCommand, deployment: Deployment | None) -> Decision:
         """A device that was told to stop: wait for its last word, but not for ever."""
         if not is_cancelling(self.record):
             return LEAVE

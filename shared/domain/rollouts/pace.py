@@ -69,7 +69,8 @@ def grants(
         _members_left(rollout, progress),
     ]
     most = min((bound for bound in bounds if bound is not None), default=0)
-    least = min(CHUNK, (rollout.maximum_in_flight or UNBOUNDED) // 4, sum(due.values()))
+    members = bounds[1] if bounds[1] is not None else UNBOUNDED
+    least = min(CHUNK, (rollout.maximum_in_flight or UNBOUNDED) // 4, sum(due.values()), members)
     if most < 1 or (most < least and waited < _SAVED_UP):
         return None
     return _handed_out(rollout, progress, ledgers, due, most, now)

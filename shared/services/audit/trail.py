@@ -25,7 +25,7 @@ from shared.domain.audit import (
 )
 from shared.domain.errors import DeviceUpdateError
 from shared.ports import AuditLog, Clock, Stored
-from shared.services.retrying import Turns, until_uncontended
+from shared.services.retrying import KeyedLocks, retry_on_conflict
 
 SUCCEEDED = "Succeeded"
 _UNFINISHED_MINUTES = 15
@@ -51,7 +51,7 @@ class AuditTrail:
     entries: AuditLog
     clock: Clock
     _heads: dict[str, Stored[Head]] = field(default_factory=dict)
-    _turns: Turns = field(default_factory=Turns)
+    _locks: KeyedLocks = field(default_factory=KeyedLocks)
 
     @asynccontextmanager
     async def change(self, instance: str, change: Change) -> AsyncIterator[Outcome]:
@@ -115,8 +115,8 @@ class AuditTrail:
             self._heads[instance] = Stored(head_after(entry), etag)
             return entry
 
-        async with self._turns.at(instance):
-            await until_uncontended(cycle)
+        async with self._locks.lock(instance):
+            await retry_on_conflict(cycle)
 
 
 def automatic(identity: str, action: str, target: str, now: str, **facts: Any) -> Change:

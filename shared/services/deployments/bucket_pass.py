@@ -14,7 +14,7 @@ from shared.domain.rollouts.ledger import Booking, Ledger, asks_of, ledger_of, p
 from shared.domain.rollouts.pace import allowance
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Deployments, Passes
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import retry_on_conflict
 
 _LOOK_AGAIN_SECONDS = 5.0
 """How old the deployments may be that a pass decides by: so long it goes on after a pause."""
@@ -130,7 +130,7 @@ class BucketPass:
                 await self.passes.save_ledger(self.instance, self.bucket, group, cells, ledger.etag)
 
         if phases:
-            await until_uncontended(cycle)
+            await retry_on_conflict(cycle)
 
     async def write_down_left(self) -> set[str]:
         """Write down single devices that were left; the groups that they were left in."""
@@ -146,7 +146,7 @@ class BucketPass:
                     cells = postponed(cells, workflow_id, here.due, here.next_at)
                 await self.passes.save_ledger(self.instance, self.bucket, group, cells, ledger.etag)
 
-            await until_uncontended(cycle)
+            await retry_on_conflict(cycle)
         return groups
 
     @staticmethod

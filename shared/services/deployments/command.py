@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.contract.twin import cancel_command, deployment_command, desired_patch
 from shared.domain.errors import NotFound
-from shared.domain.fleet.deployment import Commanded
+from shared.domain.fleet.deployment import DeviceCommand
 from shared.domain.updates.update import Update
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Blobs, Updates
@@ -25,10 +25,10 @@ class Commands:
     async def desired(
         self,
         instance: str,
-        command: Commanded,
-        previous: Commanded | None,
+        command: DeviceCommand,
+        previous: DeviceCommand | None,
         cache: dict[UpdateId, Mapping[str, Any]],
-    ) -> tuple[Mapping[str, Any], Commanded]:
+    ) -> tuple[Mapping[str, Any], DeviceCommand]:
         """The patch of the desired properties for a command, and the command with the ids of the
         files whose links stand in the twin once it is patched.
 

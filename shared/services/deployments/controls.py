@@ -17,7 +17,7 @@ from shared.services.announce import Announcer
 from shared.services.deployments.fan_out import FanOuts
 from shared.services.deployments.rollback import Rollbacks
 from shared.services.deployments.transitions import Transitions
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import retry_on_conflict
 
 type Place = tuple[str, str, str]
 """Instance, group and deployment id."""
@@ -120,7 +120,7 @@ class RolloutControls:
             await transitions.save(instance, changed, stored.etag, [made])
             return changed, True
 
-        changed, is_changed = await until_uncontended(cycle)
+        changed, is_changed = await retry_on_conflict(cycle)
         if is_changed and not changed.is_fanned_out:
             await self.fan_outs.enqueue(instance, changed)
         return changed

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from shared import messages
-from shared.domain.errors import ConcurrentUpdate, InvalidInput, NotFound
+from shared.domain.errors import ConcurrentUpdate, Conflict, InvalidInput, NotFound
 from shared.domain.events.catalog import deployment_canceled
 from shared.domain.fleet import deployment as rules
-from shared.domain.fleet.deployment import Deployment, Issue
+from shared.domain.fleet.deployment import Deployment, SignatureGeneration
 from shared.domain.fleet.deployment_edit import (
     Actor,
     DeploymentRequest,
@@ -19,6 +19,7 @@ from shared.domain.fleet.deployment_edit import (
     new_progress,
     transition,
 )
+from shared.domain.fleet.rollout_figures import figures_by_class
 from shared.domain.limits import Limits
 from shared.domain.rollouts.transition import SERVICE, Step
 from shared.ports import Clock, Deployments, Fleet, KnownClass, Stored, Updates
@@ -26,7 +27,7 @@ from shared.services.announce import Announcer
 from shared.services.deployments.admission import ROLLBACK_UPDATE, Admission, classes_of
 from shared.services.deployments.fan_out import FanOuts
 from shared.services.deployments.transitions import Transitions
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import retry_on_conflict
 
 type Condition = Callable[[Deployment | None], None]
 """What a caller wants to hold of the deployment that is there; raises PreconditionFailed."""
@@ -92,7 +93,7 @@ class Deploy:
                 return await self._add(instance, request, actor)
             return await self._edit(instance, stored, request, actor)
 
-        deployment = await until_uncontended(cycle)
+        deployment = await retry_on_conflict(cycle)
         await self.fan_outs.enqueue(instance, deployment)
         return deployment
 
@@ -131,7 +132,7 @@ class Deploy:
             starts_at=request.starts_at,
             created_at=actor.now,
             rollback_policy=request.rollback_policy,
-            issue=Issue(update.signature_edition),
+            issue=SignatureGeneration(update.signature_edition),
             rollout=request.rollout,
             progress=new_progress(request.rollout, actor, needs_approval=needs_approval),
             author=actor.object_id,
@@ -211,8 +212,28 @@ class Deploy:
         """Forget a deployment. Devices that work on it or have it are left as they are; it is taken
         back from those that have failed, because they would try it again by themselves, and from
         those that have not begun.
+
+        Raises:
+            NotFound: There is none.
+            Conflict: `DeploymentActive`: devices run it by a roll-out that has not ended.
         """
-        await self._forget(instance, (await self._stored(instance, group, deployment_id)).value)
+        known = (await self._stored(instance, group, deployment_id)).value
+        await self._check_idle(instance, known)
+        await self._forget(instance, known)
+
+    async def _check_idle(self, instance: str, known: Deployment) -> None:
+        """Refuse to forget what a roll-out needs to count its devices by."""
+        if known.progress is None or known.progress.status.is_final or known.recall_reason:
+            return
+        rollup = (await self.fleet.rollups(instance, known.group_id)).get(known.group_id)
+        figures = figures_by_class(known, rollup.counts, rollup.as_of) if rollup else {}
+        running = sum(each.open for labels in figures.values() for each in labels.values())
+        if running:
+            raise Conflict(
+                f"{running} devices run '{known.deployment_id}'; abort it first, or wait for them.",
+                code="DeploymentActive",
+                target="deploymentId",
+            )
 
     async def delete_for_class(
         self, instance: str, group: str, class_id: str, deployment_id: str
@@ -229,7 +250,7 @@ class Deploy:
             else:
                 await self._forget(instance, changed)
 
-        await until_uncontended(cycle)
+        await retry_on_conflict(cycle)
 
     async def _forget(self, instance: str, deployment: Deployment) -> None:
         group, deployment_id = deployment.group_id, deployment.deployment_id
@@ -278,6 +299,6 @@ class Deploy:
             await self.transitions.save(instance, changed, stored.etag, [made])
             return changed
 
-        changed = await until_uncontended(cycle)
+        changed = await retry_on_conflict(cycle)
         await self.fan_outs.enqueue(instance, changed)
         return changed

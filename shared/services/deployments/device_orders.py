@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shared import messages
 from shared.domain.errors import NotFound
 from shared.domain.fleet import device_orders as rules
-from shared.domain.fleet.deployment import Deployment, Issue, check_deployment_id
+from shared.domain.fleet.deployment import Deployment, SignatureGeneration, check_deployment_id
 from shared.domain.fleet.device import DeviceRecord, bucket_of, device_key, view
 from shared.domain.fleet.orders import EVERYTHING, Order, OrderKind
 from shared.domain.updates.update_id import UpdateId
@@ -16,7 +16,7 @@ from shared.ports import Clock, Deployments, Devices, Queues
 from shared.services.announce import Announcer
 from shared.services.deployments.admission import Admission
 from shared.services.devices.device_write import device_write
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import retry_on_conflict
 
 type Device = tuple[str, str, str | None]
 """Instance, device id and module id."""
@@ -71,7 +71,7 @@ class DeviceOrders:
             workflow_id=self.clock.fresh_id(),
             starts_at=request.starts_at,
             created_at=now,
-            issue=Issue(update.signature_edition),
+            issue=SignatureGeneration(update.signature_edition),
             author=by,
             is_own=True,
         )
@@ -158,7 +158,7 @@ class DeviceOrders:
                 await self.devices.commit(instance, bucket, [write])
             return after, write is not None
 
-        changed, is_changed = await until_uncontended(cycle)
+        changed, is_changed = await retry_on_conflict(cycle)
         if is_changed:
             await self.queues.put(
                 messages.Reconcile(instance=instance, bucket=bucket, devices=[key])

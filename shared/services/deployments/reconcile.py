@@ -19,7 +19,7 @@ from typing import Any
 from shared import messages
 from shared.domain.errors import DependencyFailed, NotFound
 from shared.domain.fleet.asking import given
-from shared.domain.fleet.command import Commanded
+from shared.domain.fleet.command import DeviceCommand
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device import DeviceRecord, view
 from shared.domain.fleet.reconcile import LINK_LIFE, desired_command
@@ -32,7 +32,7 @@ from shared.services.deployments.bucket_pass import BucketPass
 from shared.services.deployments.command import Commands
 from shared.services.devices.device_write import device_write
 from shared.services.pacing import Pacer
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import retry_on_conflict
 from shared.services.rollup_scheduler import RollupScheduler
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class _Claim:
 
     row: Stored[DeviceRecord]
     patch: Mapping[str, Any]
-    command: Commanded
+    command: DeviceCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ class Reconcile:
             known = await self.devices.load(run.instance, run.bucket, keys)
             return await self._claim(run, list(known.values()))
 
-        claims = await until_uncontended(cycle)
+        claims = await retry_on_conflict(cycle)
         results = await asyncio.gather(
             *(self._patch(run.instance, claim) for claim in claims), return_exceptions=True
         )
@@ -191,7 +191,7 @@ class Reconcile:
         return _Offer(row, group, decision, place)
 
     async def _again(
-        self, run: BucketPass, row: Stored[DeviceRecord], command: Commanded
+        self, run: BucketPass, row: Stored[DeviceRecord], command: DeviceCommand
     ) -> list[_Claim]:
         """A device whose twin may not have got what its row says."""
         made = await self._made(run, row.value, command)
@@ -216,7 +216,7 @@ class Reconcile:
     ) -> list[_Claim]:
         now = self.clock.now()
         writes: list[DeviceWrite] = []
-        patches: dict[str, tuple[Mapping[str, Any], Commanded]] = {}
+        patches: dict[str, tuple[Mapping[str, Any], DeviceCommand]] = {}
         for offer, booking in granted:
             record, command = offer.row.value, offer.decision.command
             assert command is not None
@@ -241,8 +241,8 @@ class Reconcile:
         ]
 
     async def _made(
-        self, run: BucketPass, record: DeviceRecord, command: Commanded
-    ) -> tuple[Mapping[str, Any], Commanded] | None:
+        self, run: BucketPass, record: DeviceRecord, command: DeviceCommand
+    ) -> tuple[Mapping[str, Any], DeviceCommand] | None:
         """The patch of a command; None where its update is gone.
 
         An update can be deleted once no active deployment needs it; an older deployment that comes
@@ -294,7 +294,7 @@ class Reconcile:
             if writes:
                 await self.devices.commit(run.instance, run.bucket, writes)
 
-        await until_uncontended(cycle)
+        await retry_on_conflict(cycle)
 
 
 def _open_phases(deployments: Iterable[Deployment]) -> dict[str, int]:
@@ -312,19 +312,19 @@ def _ranks(deployment: Deployment | None) -> tuple[tuple[int, int], ...] | None:
     return rank_ranges(deployment.rollout.phases, deployment.seed, deployment.progress.phase)
 
 
-def _all_files(record: DeviceRecord, command: Commanded) -> tuple[str, ...]:
+def _all_files(record: DeviceRecord, command: DeviceCommand) -> tuple[str, ...]:
     """Files whose links may stand in the twin until it is known to be patched."""
     before = record.commanded.file_ids if record.commanded is not None else ()
     return tuple(dict.fromkeys((*before, *command.file_ids)))
 
 
-def _as_written(record: DeviceRecord, command: Commanded) -> Commanded:
+def _as_written(record: DeviceRecord, command: DeviceCommand) -> DeviceCommand:
     """What the row is to say once the twin is patched."""
     assert record.commanded is not None
     return replace(record.commanded, file_ids=command.file_ids)
 
 
-def _confirmed(record: DeviceRecord, command: Commanded) -> DeviceRecord | None:
+def _confirmed(record: DeviceRecord, command: DeviceCommand) -> DeviceRecord | None:
     """The row of a device whose twin was patched; None if it was asked for something else since."""
     asked = record.commanded
     if asked is None or not record.is_pending:

@@ -34,7 +34,7 @@ from shared.domain.fleet.twin_content import LOGS
 from shared.domain.operation import OperationStatus
 from shared.ports import Blobs, Clock, Devices, Hub, LogCollections, Page, Queues, Stored
 from shared.services.pacing import Pacer
-from shared.services.retrying import raise_first, until_uncontended
+from shared.services.retrying import raise_first, retry_on_conflict
 
 type Change = Callable[[LogCollection], LogCollection]
 
@@ -234,7 +234,7 @@ class CollectLogs:
             if changed != stored.value:
                 await self.collections.save(instance, changed, stored.etag)
 
-        await until_uncontended(cycle)
+        await retry_on_conflict(cycle)
 
     async def _enqueue(self, instance: str, collection_id: str) -> None:
         await self.queues.put(messages.CollectLogs(instance=instance, collection=collection_id))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from shared import messages
 from shared.domain.errors import InvalidInput
-from shared.domain.fleet.counters import standing
+from shared.domain.fleet.counters import outcome_in
 from shared.domain.fleet.device import (
     DeviceRecord,
     DeviceState,
@@ -26,7 +26,7 @@ from shared.services.announce import Announcer
 from shared.services.devices.device_write import device_write
 from shared.services.devices.refusals import Refusals
 from shared.services.pacing import Pacer
-from shared.services.retrying import Turns, until_uncontended
+from shared.services.retrying import KeyedLocks, retry_on_conflict
 from shared.services.rollup_scheduler import RollupScheduler
 from shared.services.updates.best_updates import BestUpdates
 
@@ -52,7 +52,7 @@ class ObserveDevices:
     announcer: Announcer = field(default_factory=Announcer)
     reads: Pacer = field(default_factory=lambda: Pacer(20.0))
     refusals: Refusals | None = None
-    turns: Turns = field(default_factory=Turns)
+    locks: KeyedLocks = field(default_factory=KeyedLocks)
 
     async def twin_changes(
         self,
@@ -173,8 +173,8 @@ class ObserveDevices:
             write = device_write(self.announcer, instance, before, after)
             return await self._committed(instance, bucket, [write] if write else [])
 
-        async with self.turns.at(instance, bucket):
-            writes = await until_uncontended(cycle)
+        async with self.locks.lock(instance, bucket):
+            writes = await retry_on_conflict(cycle)
         await self._announce(instance, bucket, writes, [key])
 
     async def _fold(
@@ -196,8 +196,8 @@ class ObserveDevices:
                 writes |= await self._writes(instance, rest, known, fresh, seeds)
             return await self._committed(instance, bucket, list(writes.values()))
 
-        async with self.turns.at(instance, bucket):
-            return await until_uncontended(cycle)
+        async with self.locks.lock(instance, bucket):
+            return await retry_on_conflict(cycle)
 
     async def _writes(
         self,
@@ -276,7 +276,7 @@ class ObserveDevices:
             for seen in (write.becomes for write in writes)
             if seen.device_class is not None
         }.values():
-            if await self.fleet.note(instance, group, bucket, device_class):
+            if await self.fleet.ensure_known(instance, group, bucket, device_class):
                 await self.best_updates.refresh(instance, device_class)
 
     async def _announce(
@@ -317,7 +317,7 @@ class ObserveDevices:
             past = await self.devices.past(instance, bucket, workflow_id, after.key)
             if past is None:
                 continue
-            revised = standing(after, past.value.commanded)
+            revised = outcome_in(after, past.value.commanded)
             is_taken_back = past.value.state is _SUCCEEDED and revised.state is not _SUCCEEDED
             if revised != past.value and not is_taken_back:
                 found.append(Revision(past, revised))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from shared.domain.errors import DeviceUpdateError
 from shared.domain.refused_events import Refusal
 from shared.ports import Clock, RefusalCounts
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import retry_on_conflict
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Refusals:
         if not counts:
             return
         try:
-            await until_uncontended(lambda: self.store.add(counts, self.clock.now()))
+            await retry_on_conflict(lambda: self.store.add(counts, self.clock.now()))
         except DeviceUpdateError as error:
             self._waiting.update(counts)
             log.warning("refused events are not counted yet: %s", error.message)

@@ -18,13 +18,13 @@ _HEARTBEAT_SECONDS = 30.0
 log = logging.getLogger(__name__)
 
 
-class TakenOver(DeviceUpdateError):
+class Superseded(DeviceUpdateError):
     """A newer delivery goes on with this work, or it has ended meanwhile."""
 
-    default_code = "TakenOver"
+    default_code = "Superseded"
 
 
-class Try:
+class ImportAttempt:
     """Writes the operation of an import as long as no newer try has begun."""
 
     def __init__(
@@ -45,13 +45,13 @@ class Try:
         """Change the operation; the new one.
 
         Raises:
-            TakenOver: It is no longer for this try to do.
+            Superseded: It is no longer for this try to do.
         """
         now = self._clock.now()
         return await self._write(lambda: replace(self.operation, changed_at=now, **changes))
 
     async def replace(self, operation: Operation) -> Operation:
-        """Write the operation as given. Raises TakenOver, too."""
+        """Write the operation as given. Raises Superseded, too."""
         return await self._write(lambda: operation)
 
     async def _write(self, change: Callable[[], Operation]) -> Operation:
@@ -71,7 +71,7 @@ class Try:
         mine = self.operation
         stored = await self._operations.get(self.instance, mine.operation_id)
         if stored is None or stored.value.is_finished or stored.value.turn != mine.turn:
-            raise TakenOver("A newer delivery goes on with this import.")
+            raise Superseded("A newer delivery goes on with this import.")
         self._stored = Stored(mine, stored.etag)
 
     @asynccontextmanager
@@ -89,7 +89,7 @@ class Try:
             await asyncio.sleep(_HEARTBEAT_SECONDS)
             try:
                 await self.save()
-            except TakenOver:
+            except Superseded:
                 return  # the work itself finds out when it writes next
             except DeviceUpdateError as error:
                 log.warning("import %s: %s", self.operation.operation_id, error.message)

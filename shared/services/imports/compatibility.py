@@ -16,7 +16,7 @@ from shared.domain.limits import Limits, exceeded
 from shared.domain.updates.update_id import Family, UpdateId
 from shared.ports import Holders, Updates
 from shared.services.paging import every
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import retry_on_conflict
 
 type Compatibility = Sequence[Mapping[str, str]]
 
@@ -64,7 +64,7 @@ class Families:
                 instance, properties, (*others, family), stored.etag if stored else None
             )
 
-        await until_uncontended(cycle)
+        await retry_on_conflict(cycle)
 
     async def _has_any(self, instance: str, family: Family, properties: Mapping[str, str]) -> bool:
         """Whether an update of a family has a set of device properties."""

@@ -21,9 +21,9 @@ from shared.domain.updates.import_item import ImportItem, match_files
 from shared.domain.updates.import_manifest import ImportManifest, RelatedFile, parse_import_manifest
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Blobs, Clock, Fetcher, Operations, Queues, Sealer, Updates
-from shared.services.imports.attempt import TakenOver, Try
+from shared.services.imports.attempt import ImportAttempt, Superseded
 from shared.services.imports.compatibility import Families
-from shared.services.imports.file_fetch import FileFetch, FileJob, unfetched
+from shared.services.imports.file_fetch import FileFetch, FileJob, wrap_fetch_error
 from shared.services.imports.operation import Imports
 from shared.services.imports.progress import Progress
 from shared.topology import SCAN_REQUEST, quarantine_prefix
@@ -85,7 +85,7 @@ class ImportFetch:
         """
         await self.imports.work(instance, identity, Stage.FETCH, self._run)
 
-    async def _run(self, attempt: Try) -> None:
+    async def _run(self, attempt: ImportAttempt) -> None:
         instance, operation = attempt.instance, attempt.operation
         try:
             jobs = await self._plan(attempt)
@@ -102,11 +102,11 @@ class ImportFetch:
             json.dumps([_scan_entry(job) for job in jobs]).encode(),
         )
 
-    async def _plan(self, attempt: Try) -> list[FileJob]:
+    async def _plan(self, attempt: ImportAttempt) -> list[FileJob]:
         instance, operation = attempt.instance, attempt.operation
         manifests = []
         for index, source in enumerate(operation.sources):
-            with _said_of(index, operation):
+            with _error_target(index, operation):
                 manifests.append(await self._manifest(instance, operation, index, source))
         if operation.update_id != manifests[0].update_id:  # so that a failure names its update
             operation = await attempt.save(update_id=manifests[0].update_id)
@@ -126,7 +126,7 @@ class ImportFetch:
         )
         jobs: list[FileJob] = []
         for index, (source, manifest) in enumerate(zip(operation.sources, manifests, strict=True)):
-            with _said_of(index, operation):
+            with _error_target(index, operation):
                 absent = await self._absent_children(instance, manifest, manifests)
                 addresses = await self._addresses(source, manifest, absent)
                 jobs += _jobs(instance, operation, index, manifest, addresses)
@@ -150,7 +150,9 @@ class ImportFetch:
                 self.sealer.unseal(source.manifest), max_bytes=MAX_MANIFEST_BYTES
             )
         except DeviceUpdateError as error:
-            raise unfetched(error, "CannotProcessImportManifest", "CannotDownload") from error
+            raise wrap_fetch_error(
+                error, "CannotProcessImportManifest", "CannotDownload"
+            ) from error
         if source.manifest_size_bytes not in (None, len(content)):
             raise _cannot_process(
                 "SizeMismatch",
@@ -233,7 +235,7 @@ class ImportFetch:
             InvalidInput: The request does not fit the manifest, or lacks a child of it.
         """
         if source.kind == "drop":
-            names = _beside(source.manifest, manifest)
+            names = _sibling_blobs(source.manifest, manifest)
             missing = [
                 filename
                 for filename, name in names.items()
@@ -259,7 +261,7 @@ class ImportFetch:
             ),
         )
 
-    async def _wait(self, attempt: Try, error: IncompleteDrop) -> None:
+    async def _wait(self, attempt: ImportAttempt, error: IncompleteDrop) -> None:
         """Look again later; say beside the manifest what is missing.
 
         Raises:
@@ -288,15 +290,15 @@ class ImportFetch:
                 await self.files.run(job, progress)
 
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_kept(fetch(job))) for job in jobs]
+            tasks = [group.create_task(_capture_error(fetch(job))) for job in jobs]
         await progress.end()
         errors = [error for task in tasks if (error := task.result()) is not None]
         if errors:
-            raise next((error for error in errors if isinstance(error, TakenOver)), errors[0])
+            raise next((error for error in errors if isinstance(error, Superseded)), errors[0])
 
 
 @contextmanager
-def _said_of(index: int, operation: Operation) -> Iterator[None]:
+def _error_target(index: int, operation: Operation) -> Iterator[None]:
     """Have errors point at the item of the request, where it has several."""
     try:
         yield
@@ -306,7 +308,7 @@ def _said_of(index: int, operation: Operation) -> Iterator[None]:
         raise
 
 
-async def _kept(work: Awaitable[None]) -> DeviceUpdateError | None:
+async def _capture_error(work: Awaitable[None]) -> DeviceUpdateError | None:
     """The domain error of a file, so that the others are fetched to their end all the same."""
     try:
         await work
@@ -315,7 +317,7 @@ async def _kept(work: Awaitable[None]) -> DeviceUpdateError | None:
     return None
 
 
-def _beside(manifest_name: str, manifest: ImportManifest) -> dict[str, str]:
+def _sibling_blobs(manifest_name: str, manifest: ImportManifest) -> dict[str, str]:
     """The blob of each file of a dropped manifest."""
     folder = manifest_name.rpartition("/")[0]
     return {

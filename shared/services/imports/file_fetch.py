@@ -19,7 +19,7 @@ from shared.domain.errors import DeviceUpdateError, InvalidInput, NotFound
 from shared.domain.operation import ImportSource
 from shared.domain.updates.import_manifest import FileEntry, RelatedFile
 from shared.ports import Blobs, BlobSink, Fetcher, Sealer, Staged
-from shared.services.imports.attempt import TakenOver
+from shared.services.imports.attempt import Superseded
 from shared.services.imports.progress import Progress
 
 _SOURCE_CHANGED = "SourceChanged"
@@ -72,7 +72,7 @@ class FileFetch:
         if staged is None or not _is_part(staged, job.entry):
             return False
         try:
-            await self._bring(job, staged, progress)
+            await self._transfer(job, staged, progress)
         except DeviceUpdateError as error:
             if error.code not in (_SOURCE_CHANGED, _WRONG_FILE):
                 raise
@@ -82,7 +82,7 @@ class FileFetch:
 
     async def _begin(self, job: FileJob, progress: Progress) -> None:
         copied = await (self._copy_drop(job) if job.source.kind == "drop" else self._copy_own(job))
-        await self._bring(job, copied, progress)
+        await self._transfer(job, copied, progress)
 
     async def _copy_drop(self, job: FileJob) -> Staged:
         known = await self.blobs.metadata("imports", job.address)
@@ -109,7 +109,7 @@ class FileFetch:
         await self.blobs.stage_copy(url, etag, "quarantine", job.name)
         return Staged(job.entry.size_bytes, etag, ())
 
-    async def _bring(self, job: FileJob, staged: Staged | None, progress: Progress) -> None:
+    async def _transfer(self, job: FileJob, staged: Staged | None, progress: Progress) -> None:
         """Read what is staged, fetch the rest, and finish the blob if the whole is right."""
         size, digest = 0, hashlib.sha256()
         sink = self.blobs.open_write("quarantine", job.name, staged)
@@ -179,12 +179,12 @@ def _wrong_file(inner_code: str, what: str, entry: FileEntry | RelatedFile) -> I
 
 
 def _as_documented(error: DeviceUpdateError, filename: str) -> DeviceUpdateError:
-    if isinstance(error, TakenOver) or error.code == _WRONG_FILE:
+    if isinstance(error, Superseded) or error.code == _WRONG_FILE:
         return error
-    return unfetched(error, _WRONG_FILE, "ContentFileCannotDownload", filename)
+    return wrap_fetch_error(error, _WRONG_FILE, "ContentFileCannotDownload", filename)
 
 
-def unfetched(
+def wrap_fetch_error(
     error: DeviceUpdateError, code: str, inner_code: str, target: str | None = None
 ) -> DeviceUpdateError:
     """A fetch error as the API documents it; as retryable as it was."""

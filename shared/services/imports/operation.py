@@ -20,7 +20,7 @@ from shared.domain.updates.update_id import UpdateId
 from shared.ports import Blobs, Clock, Operations, Queues, Sealer, Stored
 from shared.services.announce import Announcer
 from shared.services.audit.trail import AuditTrail
-from shared.services.imports.attempt import TakenOver, Try
+from shared.services.imports.attempt import ImportAttempt, Superseded
 from shared.services.operations import MAX_ATTEMPTS, given_up, operation_id
 from shared.topology import IMPORT_MANIFEST_SUFFIX, IMPORT_STATUS_SUFFIX, quarantine_prefix
 
@@ -87,7 +87,7 @@ class Imports:
     async def start_from_drop(self, instance: str, name: str, etag: str, created_at: str) -> str:
         """Begin the import of a manifest dropped at `name`; once for each ETag."""
         unique = hashlib.sha256(f"{instance}\n{name}\n{etag}".encode()).hexdigest()[:32]
-        source = ImportSource("drop", name, None, None, None, {}, _bare(etag) or None)
+        source = ImportSource("drop", name, None, None, None, {}, _unquoted_etag(etag) or None)
         identity = operation_id(created_at, unique)
         change = Change(
             request_id=identity,
@@ -139,10 +139,10 @@ class Imports:
         instance: str,
         identity: str,
         stage: Stage,
-        run: Callable[[Try], Awaitable[None]],
+        run: Callable[[ImportAttempt], Awaitable[None]],
         undo: Callable[[str, Operation], Awaitable[None]] | None = None,
     ) -> None:
-        """Try a stage of an import: that it is at, or the one before has just asked for.
+        """ImportAttempt a stage of an import: that it is at, or the one before has just asked for.
 
         A failure that may pass is noted and raised, so that the message is delivered again; any
         other, or the last of so many, ends the import once `undo` has taken back what the stage
@@ -158,10 +158,10 @@ class Imports:
             await self.fail(instance, identity, given_up(stored.value))
             return
         etag = await self.operations.save(instance, operation, stored.etag)
-        attempt = Try(self.operations, self.clock, instance, Stored(operation, etag))
+        attempt = ImportAttempt(self.operations, self.clock, instance, Stored(operation, etag))
         try:
             await run(attempt)
-        except TakenOver as error:
+        except Superseded as error:
             log.info("import %s: %s", identity, error.message)
         except DeviceUpdateError as error:
             if not await self._note(attempt, error):
@@ -172,15 +172,15 @@ class Imports:
                 await undo(instance, operation)
             await self.fail(instance, identity, error)
 
-    async def _note(self, attempt: Try, error: DeviceUpdateError) -> bool:
+    async def _note(self, attempt: ImportAttempt, error: DeviceUpdateError) -> bool:
         """Write down why a try failed; False if a newer one has taken over."""
         try:
             await attempt.save(last_error=Failure.of(error))
-        except TakenOver:
+        except Superseded:
             return False
         return True
 
-    async def succeed(self, attempt: Try, published: Sequence[UpdateId]) -> None:
+    async def succeed(self, attempt: ImportAttempt, published: Sequence[UpdateId]) -> None:
         """End an import well, named by its first update, and forget its quarantined content."""
         ended = attempt.operation.succeeded(published[0], self.clock.now())
         if self.announcer.is_on:
@@ -268,7 +268,7 @@ class Imports:
         if source.etag is None:
             return False
         known = await self.blobs.metadata("imports", source.manifest)
-        return known is not None and _bare(known["etag"]) != source.etag
+        return known is not None and _unquoted_etag(known["etag"]) != source.etag
 
 
 def _standing(operation: Operation) -> str:
@@ -289,6 +289,6 @@ def _drop_status(operation: Operation) -> dict[str, object]:
     }
 
 
-def _bare(etag: str) -> str:
+def _unquoted_etag(etag: str) -> str:
     """An ETag as it is compared: events and headers differ in the quotes."""
     return etag.strip('"')

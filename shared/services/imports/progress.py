@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from shared.services.imports.attempt import Try
+from shared.services.imports.attempt import ImportAttempt
 
 _SECONDS_BETWEEN_WRITES = 1.0
 
@@ -15,7 +15,7 @@ class Progress:
     A file that has to be begun anew takes nothing back: the sum waits until it is reached again.
     """
 
-    def __init__(self, attempt: Try) -> None:
+    def __init__(self, attempt: ImportAttempt) -> None:
         self._try = attempt
         self._reached: dict[str, int] = {}
         self._due_at = time.monotonic() + _SECONDS_BETWEEN_WRITES

@@ -22,7 +22,7 @@ from shared.domain.updates.import_manifest import (
 from shared.domain.updates.update import PreparedUpdate, Update, hex_of, prepare
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Blobs, Clock, Operations, Updates
-from shared.services.imports.attempt import Try
+from shared.services.imports.attempt import ImportAttempt
 from shared.services.imports.compatibility import Families
 from shared.services.imports.operation import Imports
 from shared.services.imports.scan import VERDICTS, refusal
@@ -51,7 +51,7 @@ class ImportPublish:
         """Publish every update of the import, children first. Running again changes nothing."""
         await self.imports.work(instance, identity, Stage.PUBLISH, self._run, self._withdraw)
 
-    async def _run(self, attempt: Try) -> None:
+    async def _run(self, attempt: ImportAttempt) -> None:
         async with attempt.kept_alive():
             published = await self._publish_all(attempt.instance, attempt.operation)
         await self.imports.succeed(attempt, published)

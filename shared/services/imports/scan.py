@@ -17,7 +17,7 @@ from shared.domain.errors import DependencyFailed, InvalidInput, NotFound
 from shared.domain.operation import Stage
 from shared.domain.scanning.scan import Knowledge, Verdict, worst
 from shared.ports import Blobs, Clock, Operations, Queues, Sample
-from shared.services.imports.attempt import Try
+from shared.services.imports.attempt import ImportAttempt
 from shared.services.imports.operation import Imports
 from shared.services.imports.progress import Progress
 from shared.services.scanning.engines import Judged, Scanning
@@ -64,7 +64,7 @@ class ImportScan:
         """
         await self.imports.work(instance, identity, Stage.SCAN, self._run)
 
-    async def _run(self, attempt: Try) -> None:
+    async def _run(self, attempt: ImportAttempt) -> None:
         prefix = quarantine_prefix(attempt.instance, attempt.operation.operation_id)
         request = await self.blobs.read("quarantine", prefix + SCAN_REQUEST)
         if request is None:
@@ -94,7 +94,9 @@ class ImportScan:
             )
         )
 
-    async def _wait(self, attempt: Try, awaited: Sequence[str], files_scanned: int) -> None:
+    async def _wait(
+        self, attempt: ImportAttempt, awaited: Sequence[str], files_scanned: int
+    ) -> None:
         """Look again later for the verdicts of an engine that tells them in its own time.
 
         Raises:

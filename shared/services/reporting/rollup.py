@@ -15,7 +15,7 @@ from shared.services.deployments.completions import Completions
 from shared.services.deployments.evaluator import Evaluator, GroupSums
 from shared.services.deployments.pending import PendingDevices
 from shared.services.deployments.rollback import Rollbacks
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import retry_on_conflict
 from shared.services.rollup_scheduler import RollupScheduler
 
 _PARALLEL_READS = 16
@@ -80,4 +80,4 @@ class RollUp:
             await self.rollups.request(instance, group)  # one transition may follow another
         # stored last: what is stored ends the work of the messages that asked for it
         rollup = Rollup(kept, as_of, len(buckets))
-        await until_uncontended(lambda: self.fleet.save_rollup(instance, group, rollup))
+        await retry_on_conflict(lambda: self.fleet.save_rollup(instance, group, rollup))

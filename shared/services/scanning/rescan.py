@@ -21,7 +21,7 @@ from shared.domain.scanning.scan import Knowledge, Verdict, worst
 from shared.domain.updates.update import Update, UpdateFile, hex_of
 from shared.ports import Blobs, Clock, Operations, Queues, Sample, Stored, Updates
 from shared.services.operations import operation_id
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import retry_on_conflict
 from shared.services.scanning.engines import Scanning
 from shared.services.updates.recall import RecallUpdates
 
@@ -202,7 +202,7 @@ class Rescan:
             if files != stored.value.files:
                 await self._save(instance, stored, files)
 
-        await until_uncontended(cycle)
+        await retry_on_conflict(cycle)
 
     async def _save(
         self, instance: str, stored: Stored[Update], files: tuple[UpdateFile, ...]

@@ -29,7 +29,7 @@ from shared.ports import (
 )
 from shared.services.operations import MAX_ATTEMPTS, given_up, operation_id
 from shared.services.paging import every
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import retry_on_conflict
 from shared.services.updates.best_updates import BestUpdates
 from shared.services.updates.references import parents_of, released
 
@@ -139,7 +139,7 @@ class DeleteUpdate:
                 await self.updates.save(instance, marked, stored.etag)
             return marked
 
-        return await until_uncontended(cycle)
+        return await retry_on_conflict(cycle)
 
     async def _check(self, instance: str, update: Update) -> None:
         """Raises Conflict where something needs the update."""

@@ -20,7 +20,7 @@ from shared.domain.updates.update_id import UpdateId
 from shared.ports import Clock, Deployments, Queues, Stored, Updates
 from shared.services.announce import Announcer
 from shared.services.audit.trail import AuditTrail, automatic
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import retry_on_conflict
 from shared.services.updates.best_updates import BestUpdates
 from shared.services.updates.references import parents_of
 
@@ -126,7 +126,7 @@ class RecallUpdates:
             log.warning("update %s of %s is recalled: %s", update_id, instance, order.reason)
             return Stored(recalled, etag), True
 
-        return await until_uncontended(cycle)
+        return await retry_on_conflict(cycle)
 
     async def _stop(self, instance: str, deployment: Deployment, reason: str) -> None:
         """Cancel a deployment for every class, present or to come."""
@@ -142,7 +142,7 @@ class RecallUpdates:
                 return True
             return not stored.value.is_fanned_out
 
-        if await until_uncontended(cycle):
+        if await retry_on_conflict(cycle):
             await self.queues.put(
                 messages.FanOut(instance=instance, group=group, deployment=identity)
             )

@@ -12,7 +12,7 @@ from shared.domain.errors import NotFound
 from shared.domain.updates.update import Update
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Updates
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import retry_on_conflict
 
 
 async def referred(updates: Updates, instance: str, child: UpdateId, parent: UpdateId) -> Update:
@@ -34,7 +34,7 @@ async def referred(updates: Updates, instance: str, child: UpdateId, parent: Upd
         await updates.save(instance, named, stored.etag)
         return named
 
-    return await until_uncontended(cycle)
+    return await retry_on_conflict(cycle)
 
 
 async def released(updates: Updates, instance: str, child: UpdateId, parent: UpdateId) -> None:
@@ -47,7 +47,7 @@ async def released(updates: Updates, instance: str, child: UpdateId, parent: Upd
         others = tuple(name for name in stored.value.referenced_by if name != parent)
         await updates.save(instance, replace(stored.value, referenced_by=others), stored.etag)
 
-    await until_uncontended(cycle)
+    await retry_on_conflict(cycle)
 
 
 async def parents_of(updates: Updates, instance: str, child: Update) -> list[UpdateId]:

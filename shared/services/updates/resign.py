@@ -15,7 +15,7 @@ from shared import messages
 from shared.domain.fleet.deployment import Deployment, is_active, renewed
 from shared.domain.updates.keyring import Keyring
 from shared.ports import Clock, Deployments, Fleet, Queues, Updates
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import retry_on_conflict
 from shared.services.updates.signing import Signing
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Resign:
             await self.deployments.save(instance, changed, stored.etag)
             return True
 
-        if await until_uncontended(cycle):
+        if await retry_on_conflict(cycle):
             log.info("deployment %s hands out signatures of edition %d", identity, keyring.edition)
             await self.queues.put(
                 messages.FanOut(instance=instance, group=group, deployment=identity)

@@ -11,7 +11,7 @@ from shared.domain.errors import DependencyFailed
 from shared.domain.updates.keyring import KEYRING, Keyring, SignatureRecord
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Blobs, Clock, Signer, Updates
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import retry_on_conflict
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ class Signing:
             await self.updates.save(instance, renewed, stored.etag)
             return True
 
-        return await until_uncontended(cycle)
+        return await retry_on_conflict(cycle)
 
 
 def _check(manifest: str, signature: str, keyring: Keyring) -> None:

@@ -1,4 +1,4 @@
-"""Turns what Terraform's resources say into the resources that the resource manager gets."""
+"""KeyedLocks what Terraform's resources say into the resources that the resource manager gets."""
 
 from __future__ import annotations
 

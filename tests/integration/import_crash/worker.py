@@ -43,7 +43,7 @@ from shared.services.imports.scan import ImportScan
 from shared.services.maintenance.sweep import Sweep
 from shared.settings import InstanceSettings
 from shared.topology import IMPORT_MANIFEST_SUFFIX, SCAN_REQUEST
-from tests.memory import MemorySealer, MemorySigning
+from tests.fakes.updates import MemorySealer, MemorySigning
 from tests.settings import the_settings
 
 BLOCK_BYTES = 1 << 16

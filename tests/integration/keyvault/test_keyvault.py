@@ -22,6 +22,9 @@ from shared.domain.errors import DependencyFailed
 from shared.domain.updates.keyring import KEYRING, Keyring
 from shared.services.updates.signing import Signing
 from tests.certificates import Certificates, make_certificates
+from tests.fakes.clock import FixedClock
+from tests.fakes.storage import MemoryBlobs
+from tests.fakes.updates import MemoryUpdates
 from tests.integration.keyvault.vault import (
     SCOPE,
     TOKEN,
@@ -31,7 +34,6 @@ from tests.integration.keyvault.vault import (
     Vault,
     serving,
 )
-from tests.memory import FixedClock, MemoryBlobs, MemoryUpdates
 from tests.signing import OPERATOR, roots, verify
 
 if TYPE_CHECKING:

@@ -35,17 +35,11 @@ from shared.settings import Connection
 from shared.topology import CONTAINERS, QUEUES, TABLES
 from shared.topology import Table as TableName
 from tests.azurite import start_azurite
-from tests.memory import (
-    FixedClock,
-    MemoryDeployments,
-    MemoryDevices,
-    MemoryFleet,
-    MemoryHolders,
-    MemoryOperations,
-    MemoryRecounts,
-    MemoryRefusals,
-    MemoryUpdates,
-)
+from tests.fakes.clock import FixedClock
+from tests.fakes.devices import MemoryDevices
+from tests.fakes.fleet import MemoryDeployments, MemoryFleet
+from tests.fakes.records import MemoryRecounts, MemoryRefusals
+from tests.fakes.updates import MemoryHolders, MemoryOperations, MemoryUpdates
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from shared.domain.errors import ConcurrentUpdate
 from shared.services.audit.proof import AuditProof
 from shared.services.audit.trail import AuditTrail
 from tests.fakes.audit import MemoryAudit
-from tests.memory import FixedClock, MemoryBlobs
+from tests.fakes.clock import FixedClock
+from tests.fakes.storage import MemoryBlobs
 from tests.unit.services.test_audit import a_change
 
 if TYPE_CHECKING:

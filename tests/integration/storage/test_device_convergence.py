@@ -22,7 +22,8 @@ from tests.device_stories import (
     stories,
     tellings,
 )
-from tests.memory import FixedClock, MemoryFleet
+from tests.fakes.clock import FixedClock
+from tests.fakes.fleet import MemoryFleet
 from tests.unit.domain.builders import a_change, at_second, busy, started, succeeded
 from tests.unit.services.test_convergence import a_service, a_story
 

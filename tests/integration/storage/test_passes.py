@@ -18,8 +18,9 @@ from shared.domain.fleet.asking import given
 from shared.domain.rollouts.ledger import Booking, asks_of, ledger_of, passed, postponed
 from shared.domain.rollouts.selection import PLACES, rank_of
 from shared.ports import Devices, DeviceWrite, DueQuery, Passes, Rollup, Stored
+from tests.fakes.clock import FixedClock
+from tests.fakes.devices import MemoryDevices
 from tests.integration.storage.conftest import tables_of
-from tests.memory import FixedClock, MemoryDevices
 from tests.unit.domain.builders import (
     LONG_AGO,
     V2,

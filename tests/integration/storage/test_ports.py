@@ -15,10 +15,10 @@ from shared.domain.fleet.counters import (
     contribution,
     history_contribution,
     moved_on,
-    standing,
+    outcome_in,
     total,
 )
-from shared.domain.fleet.deployment import Commanded, cancel
+from shared.domain.fleet.deployment import DeviceCommand, cancel
 from shared.domain.fleet.device import DeviceRecord, DeviceState, fold, fold_connection, view
 from shared.domain.fleet.device_class import make_device_class
 from shared.domain.fleet.device_history import Installation
@@ -154,7 +154,7 @@ async def assert_exact(
     assert shown == total(expected)
 
 
-def a_device(number: int, group: str = "", commanded: Commanded | None = None) -> DeviceRecord:
+def a_device(number: int, group: str = "", commanded: DeviceCommand | None = None) -> DeviceRecord:
     device = f"device/{number:03d}"
     return a_record(a_change(2, started(), device_id=device, group=group), commanded=commanded)
 
@@ -230,7 +230,7 @@ async def test_history_is_revised_with_its_counters(ports: Ports, instance: str)
     past = await ports.devices.past(instance, 5, "w1", record.key)
     assert past is not None
     late = fold(moved, a_change(9, succeeded(), device_id=record.device_id))
-    revision = Revision(past, standing(late, a_command("w1")))
+    revision = Revision(past, outcome_in(late, a_command("w1")))
     writes = [DeviceWrite(rows[record.key], late, revisions=(revision,))]
 
     await ports.devices.commit(instance, 5, writes)
@@ -606,10 +606,10 @@ async def test_deployments_of_a_group_stay_apart(ports: Ports, instance: str, gr
 
 
 async def test_fleet_remembers_groups_classes_and_buckets(ports: Ports, instance: str) -> None:
-    assert await ports.fleet.note(instance, "lobby", 3, KIOSK)
-    assert not await ports.fleet.note(instance, "lobby", 3, KIOSK)
-    assert not await ports.fleet.note(instance, "lobby", 255, KIOSK)
-    assert await ports.fleet.note(instance, "a/b", 3, GATE)
+    assert await ports.fleet.ensure_known(instance, "lobby", 3, KIOSK)
+    assert not await ports.fleet.ensure_known(instance, "lobby", 3, KIOSK)
+    assert not await ports.fleet.ensure_known(instance, "lobby", 255, KIOSK)
+    assert await ports.fleet.ensure_known(instance, "a/b", 3, GATE)
 
     assert list(await ports.fleet.buckets(instance, "lobby")) == [3, 255]
     assert list(await ports.fleet.buckets(instance, "none")) == []
@@ -621,7 +621,7 @@ async def test_fleet_remembers_groups_classes_and_buckets(ports: Ports, instance
 
 
 async def test_best_update_of_a_class_is_kept_and_taken_back(ports: Ports, instance: str) -> None:
-    await ports.fleet.note(instance, "lobby", 3, KIOSK)
+    await ports.fleet.ensure_known(instance, "lobby", 3, KIOSK)
 
     for best in (V2, V1, None):
         await ports.fleet.set_best_update(instance, KIOSK.class_id, best)
@@ -643,7 +643,7 @@ async def test_rollup_is_kept_unless_it_is_older(ports: Ports, instance: str) ->
 
 
 async def test_deleted_class_comes_back_only_with_devices(ports: Ports, instance: str) -> None:
-    await ports.fleet.note(instance, "lobby", 3, KIOSK)
+    await ports.fleet.ensure_known(instance, "lobby", 3, KIOSK)
     await ports.fleet.rename_class(instance, KIOSK.class_id, "Kiosks")
     (known,) = await ports.fleet.classes(instance)
     assert known.friendly_name == "Kiosks"
@@ -660,7 +660,7 @@ async def test_deleted_class_comes_back_only_with_devices(ports: Ports, instance
 
 
 async def test_deleted_group_comes_back_only_with_devices(ports: Ports, instance: str) -> None:
-    await ports.fleet.note(instance, "lobby", 3, KIOSK)
+    await ports.fleet.ensure_known(instance, "lobby", 3, KIOSK)
     await ports.fleet.save_rollup(instance, "lobby", Rollup({}, "t"))
 
     await ports.fleet.delete_group(instance, "lobby")
@@ -673,7 +673,7 @@ async def test_deleted_group_comes_back_only_with_devices(ports: Ports, instance
 
 
 async def test_deleted_subgroup_comes_back_only_with_devices(ports: Ports, instance: str) -> None:
-    await ports.fleet.note(instance, "lobby", 3, KIOSK)
+    await ports.fleet.ensure_known(instance, "lobby", 3, KIOSK)
 
     await ports.fleet.delete_subgroup(instance, "lobby", KIOSK.class_id)
 

@@ -25,7 +25,7 @@ from shared.services.reporting.installed import InstalledUpdates
 from shared.services.reporting.report import Reports
 from shared.services.reporting.trends import TrendRecords
 from shared.settings import Connection
-from tests.memory import FixedClock
+from tests.fakes.clock import FixedClock
 from tests.unit.domain.builders import V1, V2, a_deployment
 from tests.unit.services.test_deployments import an_update
 
@@ -65,7 +65,7 @@ class Counted:
         await self.updates.add(instance, an_update(V2))
         for number in range(GROUPS):
             group, share = f"group-{number}", devices // GROUPS
-            await self.fleet.note(instance, group, 0, KIOSK)
+            await self.fleet.ensure_known(instance, group, 0, KIOSK)
             cells = {
                 TOTAL: share,
                 failing_cell("30101001"): share // 10,

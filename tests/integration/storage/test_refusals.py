@@ -10,7 +10,7 @@ from shared.domain.errors import InvalidInput
 from shared.domain.fleet.device import DeviceRecord
 from shared.domain.refused_events import Refusal
 from shared.ports import DeviceWrite
-from shared.services.retrying import until_uncontended
+from shared.services.retrying import retry_on_conflict
 from tests.integration.storage.conftest import Ports
 from tests.unit.domain.builders import a_change, a_record, started
 
@@ -20,7 +20,7 @@ async def test_counts_add_up_among_processes(ports: Ports, instance: str) -> Non
 
     await asyncio.gather(
         *(
-            until_uncontended(
+            retry_on_conflict(
                 lambda: ports.refusals.add({Refusal.FOREIGN: 2, Refusal.MALFORMED: 1}, "t1")
             )
             for _ in range(3)

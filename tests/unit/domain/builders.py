@@ -8,7 +8,7 @@ from typing import Any
 from shared.contract.codes import Action, AgentState
 from shared.contract.manifest import ManifestUpdateId
 from shared.contract.twin import result_report, startup_report, workflow_member
-from shared.domain.fleet.deployment import Commanded, Deployment
+from shared.domain.fleet.deployment import Deployment, DeviceCommand
 from shared.domain.fleet.device import (
     DeviceRecord,
     TwinChange,
@@ -96,9 +96,9 @@ def a_command(
     is_cancel: bool = False,
     group_id: str = "$default",
     class_id: str = "class",
-) -> Commanded:
+) -> DeviceCommand:
     """What a device was asked."""
-    return Commanded(
+    return DeviceCommand(
         workflow_id=workflow_id,
         retry_timestamp=retry_timestamp,
         is_cancel=is_cancel,
@@ -109,7 +109,7 @@ def a_command(
     )
 
 
-def a_record(*changes: TwinChange, commanded: Commanded | None = None) -> DeviceRecord:
+def a_record(*changes: TwinChange, commanded: DeviceCommand | None = None) -> DeviceRecord:
     """A device after some changes."""
     first = changes[0] if changes else a_change(1)
     record = DeviceRecord(first.device_id, first.module_id, commanded=commanded)
@@ -132,6 +132,8 @@ def a_deployment(workflow_id: str = "w1", **changes: Any) -> Deployment:
     return Deployment(**{**given, **changes})
 
 
-def wanted(record: DeviceRecord, deployments: Iterable[Deployment], now: str) -> Commanded | None:
+def wanted(
+    record: DeviceRecord, deployments: Iterable[Deployment], now: str
+) -> DeviceCommand | None:
     """What the device's twin should be given now."""
     return desired_command(record, by_precedence(deployments), now).command

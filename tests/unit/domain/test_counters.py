@@ -24,7 +24,7 @@ from shared.domain.fleet.counters import (
     history_contribution,
     moved_on,
     net,
-    taken_up,
+    resumed_workflow,
     total,
 )
 from shared.domain.fleet.device import (
@@ -62,7 +62,7 @@ class Ledger:
     def write(self, after: DeviceRecord) -> None:
         before = self.devices.get(after.key)
         moved = moved_on(before, after)
-        gone = self.history.pop((taken_up(before, after) or "", after.key), None)
+        gone = self.history.pop((resumed_workflow(before, after) or "", after.key), None)
         was = contribution(before) if before else {}
         change = difference(was, contribution(after), moved, gone)
         for place, cells in change.items():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.domain.errors import Conflict, InvalidInput
 from shared.domain.fleet.asking import given as given_command
-from shared.domain.fleet.command import Commanded
+from shared.domain.fleet.command import DeviceCommand
 from shared.domain.fleet.deployment import (
     Deployment,
     DeploymentState,
@@ -43,7 +43,7 @@ GATE = make_device_class("", {"manufacturer": "acme", "model": "gate"})
 NOW = at_second(100)
 
 
-def a_kiosk_command(workflow_id: str = "w1") -> Commanded:
+def a_kiosk_command(workflow_id: str = "w1") -> DeviceCommand:
     return a_command(workflow_id, class_id=kiosk_id())
 
 

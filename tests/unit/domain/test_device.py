@@ -27,7 +27,7 @@ from shared.domain.fleet.device import (
 )
 from shared.domain.fleet.twin_content import kept_content
 from shared.domain.updates.update_id import UpdateId
-from tests.memory import merge_patch
+from tests.fakes.hub import merge_patch
 from tests.unit.domain.builders import (
     V1,
     V2,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.fleet.counters import standing
+from shared.domain.fleet.counters import outcome_in
 from shared.domain.fleet.device import (
     DeviceRecord,
     DeviceState,
@@ -142,7 +142,7 @@ def test_device_that_refused_without_a_name_has_failed_once_its_twin_was_read() 
     evidence = evidence_of(known)
     assert evidence is not None
     assert evidence.extended_result_codes[0] == 0xA0200004
-    assert standing(known, a_command("w1")).state is DeviceState.SUCCEEDED
+    assert outcome_in(known, a_command("w1")).state is DeviceState.SUCCEEDED
 
 
 def test_late_failure_of_the_workflow_before_is_not_one_of_the_next() -> None:

@@ -23,7 +23,7 @@ from shared.http.route import Route
 from shared.services.audit.trail import AuditTrail
 from shared.services.throttle import Throttle
 from tests.fakes.audit import MemoryAudit
-from tests.memory import FixedClock
+from tests.fakes.clock import FixedClock
 
 CHANGES_NOTHING = {"plan_deployment", "validate_import_manifest"}
 """Operations that are no GET and yet change nothing."""

@@ -22,7 +22,8 @@ from shared.ports import Stored
 from shared.services.audit.proof import AuditProof, Proof
 from shared.services.audit.trail import AuditTrail, automatic
 from tests.fakes.audit import MemoryAudit
-from tests.memory import FixedClock, MemoryBlobs
+from tests.fakes.clock import FixedClock
+from tests.fakes.storage import MemoryBlobs
 from tests.unit.domain.builders import V1, a_deployment
 from tests.unit.services.test_deployments import an_update
 from tests.unit.services.world import INSTANCE as WORLD
@@ -430,7 +431,7 @@ async def test_a_rollback_stands_in_the_log_once_though_it_is_looked_at_often() 
     deployment = a_deployment(rollback_policy=policy)
     await world.updates.add(WORLD, an_update(V1))
     await world.deployments.add(WORLD, deployment)
-    await world.fleet.note(WORLD, "$default", 0, KIOSK)
+    await world.fleet.ensure_known(WORLD, "$default", 0, KIOSK)
     failed = deployment_cell(deployment.workflow_id, DeviceState.FAILED)
     counts = {("$default", KIOSK.class_id): {TOTAL: 2, failed: 1}}
     rollbacks = world.rollup.rollbacks

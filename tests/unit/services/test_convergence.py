@@ -23,7 +23,10 @@ from tests.device_stories import (
     stories,
     tellings,
 )
-from tests.memory import FixedClock, MemoryDevices, MemoryFleet, Twin
+from tests.fakes.clock import FixedClock
+from tests.fakes.devices import MemoryDevices
+from tests.fakes.fleet import MemoryFleet
+from tests.fakes.hub import Twin
 from tests.unit.domain.builders import a_change, at_second, busy, failed, started, succeeded
 
 WORKERS = 3

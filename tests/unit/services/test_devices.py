@@ -11,7 +11,9 @@ from shared.domain.fleet.counters import Counts, contribution, history_contribut
 from shared.domain.fleet.device import DeviceRecord, DeviceState, bucket_of, view
 from shared.ports import DeviceWrite
 from shared.services.rollup_scheduler import RollupScheduler
-from tests.memory import FixedClock, MemoryQueues, Twin
+from tests.fakes.clock import FixedClock
+from tests.fakes.hub import Twin
+from tests.fakes.storage import MemoryQueues
 from tests.unit.domain.builders import (
     V2,
     a_change,

@@ -7,7 +7,7 @@ import pytest
 from shared.domain.errors import DependencyFailed
 from shared.domain.fleet.device import DeviceRecord, bucket_of, device_key, view
 from shared.domain.operation import OperationStatus, Stage
-from tests.memory import Twin
+from tests.fakes.hub import Twin
 from tests.unit.domain.builders import a_change, started
 from tests.unit.services.world import INSTANCE, World
 

@@ -8,7 +8,7 @@ import pytest
 
 from shared.domain.errors import Conflict, DependencyFailed, DeviceUpdateError
 from shared.domain.operation import OperationStatus, Stage
-from shared.services.imports.attempt import Try
+from shared.services.imports.attempt import ImportAttempt
 from shared.services.operations import MAX_ATTEMPTS
 from shared.topology import quarantine_prefix
 from tests.unit.services.test_imports import (
@@ -170,7 +170,7 @@ async def test_older_try_leaves_the_import_to_the_newer_one() -> None:
     world = World()
     identity = await of_one(world)
 
-    async def older(attempt: Try) -> None:
+    async def older(attempt: ImportAttempt) -> None:
         await world.fetch.run(INSTANCE, identity)
         raise Conflict("The older try must not end the import.")
 
@@ -184,7 +184,7 @@ async def test_try_goes_on_when_only_its_own_request_was_repeated() -> None:
     world = World()
     identity = await of_one(world)
 
-    async def repeated(attempt: Try) -> None:
+    async def repeated(attempt: ImportAttempt) -> None:
         stored = await world.operations.get(INSTANCE, identity)
         assert stored is not None
         await world.operations.save(INSTANCE, stored.value, stored.etag)

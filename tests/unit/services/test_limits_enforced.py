@@ -14,17 +14,10 @@ from shared.services.deployments.deploy import Deploy
 from shared.services.deployments.fan_out import FanOuts
 from shared.services.imports.operation import Imports
 from tests.fakes.audit import MemoryAudit
-from tests.memory import (
-    FixedClock,
-    MemoryBlobs,
-    MemoryDeployments,
-    MemoryFleet,
-    MemoryHubBudget,
-    MemoryOperations,
-    MemoryQueues,
-    MemorySealer,
-    MemoryUpdates,
-)
+from tests.fakes.clock import FixedClock
+from tests.fakes.fleet import MemoryDeployments, MemoryFleet, MemoryHubBudget
+from tests.fakes.storage import MemoryBlobs, MemoryQueues
+from tests.fakes.updates import MemoryOperations, MemorySealer, MemoryUpdates
 from tests.unit.domain.builders import a_deployment
 
 ITEM = ImportItem(

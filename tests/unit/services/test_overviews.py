@@ -32,9 +32,9 @@ from shared.services.reporting.deployment_overview import (
 from shared.services.reporting.installed import InstalledUpdates
 from shared.services.reporting.search import Search
 from shared.services.reporting.trends import TrendRecords
+from tests.fakes.records import MemoryRecounts
 from tests.fakes.trends import MemoryTrends
 from tests.integration.storage.test_ports import an_operation
-from tests.memory import MemoryRecounts
 from tests.unit.domain.builders import V1, V2, a_deployment
 from tests.unit.services.test_deployments import an_update
 from tests.unit.services.world import INSTANCE, World
@@ -47,7 +47,7 @@ async def a_world(**groups: dict[str, int]) -> World:
     """Groups with the cells of their one class."""
     world = World()
     for group, cells in groups.items():
-        await world.fleet.note(INSTANCE, group, 0, KIOSK)
+        await world.fleet.ensure_known(INSTANCE, group, 0, KIOSK)
         counts = {(group, KIOSK.class_id): cells}
         await world.fleet.save_rollup(INSTANCE, group, Rollup(counts, world.clock.now()))
     return world

@@ -26,7 +26,9 @@ from tests.device_stories import (
     stories,
     tellings,
 )
-from tests.memory import FixedClock, MemoryDeployments, MemoryRecounts
+from tests.fakes.clock import FixedClock
+from tests.fakes.fleet import MemoryDeployments
+from tests.fakes.records import MemoryRecounts
 from tests.unit.domain.builders import a_deployment, at_second
 from tests.unit.services.test_convergence import WORKERS, a_service
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.domain.fleet.device import bucket_of
 from shared.services.devices.relay import HubEvent, TwinRelay, read_chunk, read_twin_change
-from tests.memory import MemoryEvents
+from tests.fakes.hub import MemoryEvents
 from tests.unit.domain.builders import started
 
 BILLED_BYTES = 64 * 1024

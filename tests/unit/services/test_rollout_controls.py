@@ -9,7 +9,7 @@ import pytest
 
 from shared.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.domain.fleet.deployment import Deployment, RollbackPolicy
-from shared.domain.fleet.device import Commanded
+from shared.domain.fleet.device import DeviceCommand
 from shared.domain.rollouts.progress import Status
 from shared.domain.rollouts.specification import Rollout
 from shared.domain.rollouts.transition import Step
@@ -136,6 +136,19 @@ async def test_an_abort_without_a_way_back_is_refused_when_one_is_wanted() -> No
     assert await status_of(world) is not Status.ABORTED
 
 
+async def test_a_roll_out_that_devices_run_is_not_deleted_before_it_is_aborted() -> None:
+    world = await a_world()
+    await roll_out(world, a_rollout())
+
+    with pytest.raises(Conflict) as refused:
+        await world.deploy.delete(*ROLL)
+    assert refused.value.code == "DeploymentActive"
+
+    await controls_of(world).abort(ROLL, "ben", "", rollback=False)
+    await world.deploy.delete(*ROLL)
+    assert await world.deployments.of_instance(INSTANCE) == []
+
+
 async def test_an_action_on_what_does_not_exist_is_refused() -> None:
     world = await a_world()
 
@@ -209,6 +222,6 @@ def _wire(update_id: UpdateId) -> str:
     return json.dumps(update_id.to_wire())
 
 
-def _commanded(known: Any) -> Commanded:
+def _commanded(known: Any) -> DeviceCommand:
     assert known.commanded is not None
     return known.commanded  # type: ignore[no-any-return]

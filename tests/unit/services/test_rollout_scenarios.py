@@ -22,8 +22,9 @@ from shared.domain.rollouts.specification import (
     Rollout,
     Select,
 )
+from tests.fakes.faults import Crash
 from tests.fakes.rollouts import Device, Fleet
-from tests.memory import Crash, Message
+from tests.fakes.storage import Message
 from tests.settings import INSTANCE
 from tests.unit.domain.builders import V1, V2
 from tests.unit.services.test_deployments import an_update

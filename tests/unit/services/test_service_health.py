@@ -13,7 +13,7 @@ from shared.domain.event_lag import EventLag
 from shared.services.maintenance.event_lag import LagMeter
 from shared.services.maintenance.service_health import ServiceHealth
 from shared.topology import QUEUES
-from tests.memory import FixedClock
+from tests.fakes.clock import FixedClock
 
 
 class Dependencies:

@@ -20,34 +20,23 @@ from shared.domain.updates.update_id import UpdateId
 from shared.settings import Settings
 from shared.topology import SCAN_REQUEST
 from tests.fakes.audit import MemoryAudit
+from tests.fakes.clock import FixedClock
+from tests.fakes.devices import MemoryDevices
+from tests.fakes.faults import Crash, Faults
+from tests.fakes.fetching import MemoryFetcher
+from tests.fakes.fleet import MemoryDeployments, MemoryFleet, MemoryHubBudget
+from tests.fakes.hub import MemoryCustomerTopic, MemoryEvents, MemoryHub, Twin, merge_patch
+from tests.fakes.records import MemoryLogCollections, MemoryRecounts, MemoryRefusals
+from tests.fakes.scanning import MemoryScanner
+from tests.fakes.storage import MemoryBlobs, MemoryQueues, Message
 from tests.fakes.trends import MemoryTrends
-from tests.memory import (
-    Crash,
-    Faults,
-    FixedClock,
-    MemoryBlobs,
-    MemoryCustomerTopic,
-    MemoryDeployments,
-    MemoryDevices,
-    MemoryEvents,
-    MemoryFetcher,
-    MemoryFleet,
+from tests.fakes.updates import (
     MemoryHolders,
-    MemoryHub,
-    MemoryHubBudget,
-    MemoryLogCollections,
     MemoryOperations,
-    MemoryQueues,
-    MemoryRecounts,
-    MemoryRefusals,
-    MemoryScanner,
     MemorySealer,
     MemorySigning,
     MemoryUpdates,
     MemoryVerdicts,
-    Message,
-    Twin,
-    merge_patch,
 )
 from tests.settings import INSTANCE, the_settings
 from tests.unit.imports.builders import a_manifest

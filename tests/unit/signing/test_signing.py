@@ -19,7 +19,7 @@ from shared.domain.fleet.counters import deployment_cell
 from shared.domain.fleet.device import DeviceState
 from shared.domain.updates.keyring import KEYRING, Keyring, SignatureRecord
 from shared.domain.updates.update import Update
-from tests.memory import MemoryUpdates
+from tests.fakes.updates import MemoryUpdates
 from tests.signing import (
     KeySigner,
     a_keyring,

@@ -18,6 +18,7 @@ import { type Column, Table } from '../../design/table';
 import { Foreign, Time } from '../../design/text';
 import { count, day, visible } from '../../text/format';
 import css from './operations.module.css';
+import { Health, KeysAndScanners, PoisonMessages, Queues } from './Service';
 import { text } from './text';
 
 const SHOWN_DAYS = 8;
@@ -29,6 +30,10 @@ export function Operations() {
       <Grid>
         <Connections instance={instance} />
         <Events instance={instance} />
+        <Health />
+        <Queues />
+        <PoisonMessages />
+        <KeysAndScanners />
         <DeviceOperations instance={instance} />
       </Grid>
     </Page>

@@ -1,0 +1,356 @@
+"""Device rows with their counters in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import (
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from copy import copy
+
+import msgspec
+
+from shared.domain.domain_event import DomainEvent
+from shared.domain.errors import (
+    ConcurrentUpdate,
+    InvalidInput,
+)
+from shared.domain.fleet.asking import may_have_past
+from shared.domain.fleet.counters import (
+    Cell,
+    CounterKey,
+    Counts,
+    History,
+    apply,
+    contribution,
+    difference,
+    history_contribution,
+    net,
+    resumed_workflow,
+)
+from shared.domain.fleet.device import (
+    DeviceRecord,
+    DeviceState,
+    view,
+)
+from shared.domain.fleet.device_history import Installation
+from shared.domain.fleet.health import health_of
+from shared.domain.rollouts.ledger import LEDGER, has_room, with_booking
+from shared.domain.rollouts.selection import rank_of
+from shared.ports import (
+    Correction,
+    DeviceQuery,
+    DeviceWrite,
+    DueQuery,
+    Page,
+    Stored,
+)
+from tests.fakes.rows import BucketRows, page_after, row_key
+
+LARGEST_ROW = 450_000
+
+
+class MemoryDevices:
+    def __init__(self, page_size: int = 100) -> None:
+        self.rows = BucketRows[tuple[str, int, str], DeviceRecord]()
+        self._history = BucketRows[tuple[str, int, str, str], History]()
+        self.counts_rows = BucketRows[tuple[str, int, CounterKey], Mapping[Cell, int]]()
+        self._events: dict[tuple[str, int, str], DomainEvent] = {}
+        self._past: dict[tuple[str, int, str, str], Installation] = {}
+        self._memory: dict[tuple[str, int, str], Stored[DeviceRecord]] = {}
+        self._page_size = page_size
+
+    def of_another_process(self) -> MemoryDevices:
+        """The same rows as another process sees them, which remembers others."""
+        other = copy(self)
+        other._memory = {}
+        return other
+
+    def remembered(
+        self, instance: str, bucket: int, keys: Iterable[str]
+    ) -> Mapping[str, Stored[DeviceRecord]]:
+        found = {key: self._memory.get((instance, bucket, key)) for key in keys}
+        return {key: row for key, row in found.items() if row is not None}
+
+    async def load(
+        self, instance: str, bucket: int, keys: Sequence[str]
+    ) -> Mapping[str, Stored[DeviceRecord]]:
+        await asyncio.sleep(0)
+        found = {key: self.rows.get((instance, bucket, key)) for key in keys}
+        known = {key: row for key, row in found.items() if row is not None}
+        self._memory |= {(instance, bucket, key): row for key, row in known.items()}
+        return known
+
+    async def commit(
+        self, instance: str, bucket: int, writes: Sequence[DeviceWrite]
+    ) -> Mapping[str, Stored[DeviceRecord]]:
+        await asyncio.sleep(0)
+        for write in writes:
+            if len(msgspec.json.encode(write.after)) > LARGEST_ROW:
+                raise InvalidInput("The row is too large.", target=write.after.key)
+        places = [(instance, bucket, write.after.key) for write in writes]
+        try:
+            for place, write in zip(places, writes, strict=True):
+                self.rows.check(place, write.before.etag if write.before else None)
+                self._check_revisions(place, write)
+            self._check_room(instance, bucket, writes)
+        except ConcurrentUpdate:
+            for place in places:
+                self._memory.pop(place, None)
+            raise
+        for place, write in zip(places, writes, strict=True):
+            self._write(instance, bucket, write)
+            self._memory[place] = self.rows.put(place, write.after)
+        return {place[2]: self._memory[place] for place in places}
+
+    def _check_room(self, instance: str, bucket: int, writes: Sequence[DeviceWrite]) -> None:
+        changes = net(with_booking(write.booking, {}) for write in writes)
+        after = {
+            place: apply(self._cells((instance, bucket, place)), cells)
+            for place, cells in changes.items()
+        }
+        if not has_room((write.booking for write in writes), after):
+            raise ConcurrentUpdate("The roll-out has no room here any more.")
+
+    def _cells(self, place: tuple[str, int, CounterKey]) -> Mapping[Cell, int]:
+        known = self.counts_rows.get(place)
+        return known.value if known else {}
+
+    def _write(self, instance: str, bucket: int, write: DeviceWrite) -> None:
+        before, after = write.before.value if write.before else None, write.after
+        workflow_id = resumed_workflow(before, after) or ""
+        gone = self._history.delete((instance, bucket, workflow_id, after.key))
+        assert gone is None or may_have_past(before, workflow_id), "a history would be overlooked"
+        was = contribution(before) if before else {}
+        revised = [(item.before.value, item.after) for item in write.revisions]
+        gone_value = gone.value if gone else None
+        changes = difference(was, contribution(after), write.history, gone_value, revised)
+        for place, cells in with_booking(write.booking, changes).items():
+            row = (instance, bucket, place)
+            known = self.counts_rows.get(row)
+            self.counts_rows.put(row, apply(known.value if known else {}, cells))
+        made = [*([write.history] if write.history else []), *(new for _, new in revised)]
+        for item in made:
+            self._history.put((instance, bucket, item.workflow_id, after.key), item)
+        for past in write.installations:
+            self._past[instance, bucket, after.key, past.position] = past
+        for event in write.events:
+            self._events[instance, bucket, event.identity] = event
+
+    def _check_revisions(self, place: tuple[str, int, str], write: DeviceWrite) -> None:
+        for item in write.revisions:
+            known = self._history.get((*place[:2], item.before.value.workflow_id, place[2]))
+            if known is None or known.value != item.before.value:
+                raise ConcurrentUpdate("The history changed meanwhile.")
+
+    async def of_bucket(
+        self, instance: str, bucket: int, *, group: str | None = None, token: str | None = None
+    ) -> Page[Stored[DeviceRecord]]:
+        await asyncio.sleep(0)
+        found = [
+            (place[2], row)
+            for place, row in sorted(self.rows.near(instance, bucket), key=row_key)
+            if place[:2] == (instance, bucket)
+            and (group is None or _listed_group(row.value) == group)
+        ]
+        return page_after(found, token, self._page_size)
+
+    async def find(
+        self, instance: str, bucket: int, query: DeviceQuery, *, after: str, size: int
+    ) -> Sequence[Stored[DeviceRecord]]:
+        await asyncio.sleep(0)
+        found = [
+            row
+            for place, row in sorted(self.rows.near(instance, bucket), key=row_key)
+            if place[:2] == (instance, bucket) and place[2] > after and _meets(row.value, query)
+        ]
+        return found[:size]
+
+    async def modules(
+        self, instance: str, bucket: int, device_id: str
+    ) -> Sequence[Stored[DeviceRecord]]:
+        await asyncio.sleep(0)
+        return [
+            row
+            for place, row in self.rows.items()
+            if place[:2] == (instance, bucket) and place[2].startswith(device_id + "/")
+        ]
+
+    async def history(
+        self,
+        instance: str,
+        bucket: int,
+        workflow_id: str,
+        *,
+        after: str = "",
+        size: int | None = None,
+    ) -> Sequence[History]:
+        await asyncio.sleep(0)
+        wanted = (instance, bucket, workflow_id)
+        found = [
+            item.value
+            for place, item in sorted(self._history.near(instance, bucket), key=row_key)
+            if place[:3] == wanted and place[3] > after
+        ]
+        return found[:size]
+
+    async def past(
+        self, instance: str, bucket: int, workflow_id: str, device: str
+    ) -> Stored[History] | None:
+        await asyncio.sleep(0)
+        return self._history.get((instance, bucket, workflow_id, device))
+
+    async def installations(
+        self, instance: str, bucket: int, device: str, *, after: str = "", size: int
+    ) -> Sequence[Installation]:
+        await asyncio.sleep(0)
+        rows = sorted(self._past.items(), key=row_key)
+        wanted = (instance, bucket, device)
+        return [item for place, item in rows if place[:3] == wanted and place[3] > after][:size]
+
+    async def events(self, instance: str, bucket: int, size: int) -> Sequence[DomainEvent]:
+        await asyncio.sleep(0)
+        rows = sorted(self._events.items(), key=row_key)
+        return [item for place, item in rows if place[:2] == (instance, bucket)][:size]
+
+    async def forget_events(
+        self, instance: str, bucket: int, events: Sequence[DomainEvent]
+    ) -> None:
+        await asyncio.sleep(0)
+        places = [(instance, bucket, item.identity) for item in events]
+        if any(place not in self._events for place in places):
+            raise ConcurrentUpdate("A row is gone.")
+        for place in places:
+            del self._events[place]
+
+    async def counts(self, instance: str, bucket: int, group: str) -> Counts:
+        await asyncio.sleep(0)
+        return {
+            place: row.value
+            for (owner, number, place), row in self.counts_rows.near(instance, bucket)
+            if (owner, number, place[0]) == (instance, bucket, group) and place[1] != LEDGER
+        }
+
+    async def due(
+        self, instance: str, bucket: int, query: DueQuery, *, token: str | None = None
+    ) -> Page[Stored[DeviceRecord]]:
+        await asyncio.sleep(0)
+        found = [
+            (place[2], row)
+            for place, row in sorted(self.rows.near(instance, bucket), key=row_key)
+            if place[:2] == (instance, bucket)
+            and _listed_group(row.value) == query.group
+            and (row.value.is_pending or _is_due(row.value, query))
+        ]
+        return page_after(found, token, self._page_size)
+
+    async def ledger(self, instance: str, bucket: int, group: str) -> Stored[Mapping[Cell, int]]:
+        await asyncio.sleep(0)
+        return self.counts_rows.get((instance, bucket, (group, LEDGER))) or Stored({}, "")
+
+    async def save_ledger(
+        self, instance: str, bucket: int, group: str, cells: Mapping[Cell, int], etag: str
+    ) -> None:
+        await asyncio.sleep(0)
+        place = (instance, bucket, (group, LEDGER))
+        self.counts_rows.check(place, etag or None)
+        self.counts_rows.put(place, cells)
+
+    async def tally(
+        self, instance: str, bucket: int, group: str
+    ) -> tuple[Counts, Mapping[Cell, int]]:
+        ledger = self._cells((instance, bucket, (group, LEDGER)))
+        return await self.counts(instance, bucket, group), ledger
+
+    async def histories(
+        self, instance: str, bucket: int, *, token: str | None = None
+    ) -> Page[Stored[History]]:
+        await asyncio.sleep(0)
+        rows = sorted(self._history.near(instance, bucket), key=row_key)
+        found = [
+            ("\n".join(place[2:]), item) for place, item in rows if place[:2] == (instance, bucket)
+        ]
+        return page_after(found, token, self._page_size)
+
+    async def counter_rows(
+        self, instance: str, bucket: int
+    ) -> Mapping[CounterKey, Stored[Mapping[Cell, int]]]:
+        await asyncio.sleep(0)
+        rows = self.counts_rows.near(instance, bucket)
+        return {
+            place[2]: row
+            for place, row in rows
+            if place[:2] == (instance, bucket) and place[2][1] != LEDGER
+        }
+
+    async def correct(self, instance: str, bucket: int, corrections: Sequence[Correction]) -> None:
+        await asyncio.sleep(0)
+        for item in corrections:
+            etag = item.found.etag if item.found else None
+            self.counts_rows.check((instance, bucket, item.place), etag)
+        for item in corrections:
+            self._set_counts((instance, bucket, item.place), item.counted)
+
+    async def forget(
+        self, instance: str, bucket: int, histories: Sequence[Stored[History]]
+    ) -> None:
+        await asyncio.sleep(0)
+        rows = [
+            ((instance, bucket, row.value.workflow_id, row.value.key), row) for row in histories
+        ]
+        for place, row in rows:
+            self._history.check(place, row.etag)
+        for place, row in rows:
+            self._history.delete(place)
+            for key, cells in history_contribution(row.value).items():
+                known = self.counts_rows.get((instance, bucket, key))
+                less = {cell: -count for cell, count in cells.items()}
+                left = apply(known.value if known else {}, less)
+                self._set_counts((instance, bucket, key), left)
+
+    async def drop(
+        self, instance: str, bucket: int, devices: Sequence[Stored[DeviceRecord]]
+    ) -> None:
+        await asyncio.sleep(0)
+        for row in devices:
+            self.rows.check((instance, bucket, row.value.key), row.etag)
+        for row in devices:
+            self.rows.delete((instance, bucket, row.value.key))
+
+    def _set_counts(self, place: tuple[str, int, CounterKey], cells: Mapping[Cell, int]) -> None:
+        if cells:
+            self.counts_rows.put(place, cells)
+        else:
+            self.counts_rows.delete(place)
+
+
+def _meets(record: DeviceRecord, query: DeviceQuery) -> bool:
+    seen, commanded = view(record), record.commanded
+    columns = {
+        "group": seen.group_id if seen.device_class else "",
+        "class_id": seen.device_class.class_id if seen.device_class else "",
+        "deployment_id": commanded.deployment_id if commanded else "",
+        "state": seen.state or "",
+        "health": health.state if (health := health_of(record, seen)) else "",
+    }
+    asked = {name: getattr(query, name) for name in columns}
+    if not record.device_id.startswith(query.device_id or ""):
+        return False
+    if not any(value is not None for value in asked.values()):
+        return seen.device_class is not None
+    return all(value in (None, columns[name]) for name, value in asked.items())
+
+
+def _is_due(record: DeviceRecord, query: DueQuery) -> bool:
+    rank, seen = rank_of(record.device_id), view(record)
+    if record.commanded is not None and record.commanded.workflow_id == query.workflow_id:
+        return query.asked and seen.state is not DeviceState.SUCCEEDED
+    is_within = query.ranks is None or any(first <= rank < end for first, end in query.ranks)
+    return query.unasked and is_within
+
+
+def _listed_group(record: DeviceRecord) -> str | None:
+    seen = view(record)
+    return seen.group_id if seen.device_class else None
