@@ -1,16 +1,8 @@
 /** The list of the keys of the console, and the switch that turns them off (WCAG 2.1.4). */
 
-import {
-  Button,
-  Dialog,
-  DialogActions,
-  DialogBody,
-  DialogContent,
-  DialogSurface,
-  DialogTitle,
-  Switch,
-} from '@fluentui/react-components';
+import { Button, Switch } from '@fluentui/react-components';
 import { useState } from 'react';
+import { Modal } from '../design/modal';
 import { words } from '../text/words';
 import { areKeysOn, switchKeys } from './keys';
 import css from './keys.module.css';
@@ -36,35 +28,29 @@ export function KeyList({ onClose }: { onClose: () => void }) {
     ['Esc', text.close],
   ];
   return (
-    <Dialog open onOpenChange={onClose}>
-      <DialogSurface>
-        <DialogBody>
-          <DialogTitle>{text.title}</DialogTitle>
-          <DialogContent>
-            <dl className={css.list}>
-              {rows.map(([keys, what]) => (
-                <div key={keys}>
-                  <dt>
-                    <kbd>{keys}</kbd>
-                  </dt>
-                  <dd>{what}</dd>
-                </div>
-              ))}
-            </dl>
-            <Switch
-              label={text.on}
-              checked={isOn}
-              onChange={(_, { checked }) => {
-                switchKeys(checked);
-                setOn(checked);
-              }}
-            />
-          </DialogContent>
-          <DialogActions>
-            <Button onClick={onClose}>{words.actions.close}</Button>
-          </DialogActions>
-        </DialogBody>
-      </DialogSurface>
-    </Dialog>
+    <Modal
+      title={text.title}
+      onClose={onClose}
+      actions={<Button onClick={onClose}>{words.actions.close}</Button>}
+    >
+      <dl className={css.list}>
+        {rows.map(([keys, what]) => (
+          <div key={keys}>
+            <dt>
+              <kbd>{keys}</kbd>
+            </dt>
+            <dd>{what}</dd>
+          </div>
+        ))}
+      </dl>
+      <Switch
+        label={text.on}
+        checked={isOn}
+        onChange={(_, { checked }) => {
+          switchKeys(checked);
+          setOn(checked);
+        }}
+      />
+    </Modal>
   );
 }

@@ -24,7 +24,7 @@ export function useKeys(instance: string, openList: () => void): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (!areKeysOn() || event.ctrlKey || event.metaKey || event.altKey) return;
-      if ((event.target as HTMLElement).closest('input, textarea, select, [role=dialog]')) return;
+      if ((event.target as HTMLElement).closest('input, textarea, select, dialog')) return;
       const page = PAGES[event.key as keyof typeof PAGES];
       if (page && Date.now() - goAt.current < CHORD_MS) {
         goAt.current = 0;

@@ -1,19 +1,10 @@
 /** A question before something that cannot simply be taken back. */
 
-import {
-  Button,
-  Dialog,
-  DialogActions,
-  DialogBody,
-  DialogContent,
-  DialogSurface,
-  DialogTitle,
-  Field,
-  Input,
-} from '@fluentui/react-components';
+import { Button, Field, Input } from '@fluentui/react-components';
 import { type ReactNode, useState } from 'react';
 import { words } from '../text/words';
 import { Problem } from './card';
+import { Modal } from './modal';
 
 export function Confirm({
   title,
@@ -39,31 +30,25 @@ export function Confirm({
   const [text, setText] = useState('');
   const isReady = !typed || text === typed;
   return (
-    <Dialog open onOpenChange={(_, { open }) => !open && onClose()}>
-      <DialogSurface>
-        <DialogBody>
-          <DialogTitle>{title}</DialogTitle>
-          <DialogContent>
-            {children}
-            {typed && (
-              <Field label={`Type ${typed} to go on`}>
-                <Input
-                  value={text}
-                  onChange={(_, data) => setText(data.value)}
-                  autoComplete="off"
-                />
-              </Field>
-            )}
-            {error ? <Problem error={error} /> : null}
-          </DialogContent>
-          <DialogActions>
-            <Button onClick={onClose}>{words.actions.keep}</Button>
-            <Button appearance="primary" disabled={!isReady || isBusy} onClick={onConfirm}>
-              {verb}
-            </Button>
-          </DialogActions>
-        </DialogBody>
-      </DialogSurface>
-    </Dialog>
+    <Modal
+      title={title}
+      onClose={onClose}
+      actions={
+        <>
+          <Button onClick={onClose}>{words.actions.keep}</Button>
+          <Button appearance="primary" disabled={!isReady || isBusy} onClick={onConfirm}>
+            {verb}
+          </Button>
+        </>
+      }
+    >
+      {children}
+      {typed && (
+        <Field label={`Type ${typed} to go on`}>
+          <Input value={text} onChange={(_, data) => setText(data.value)} autoComplete="off" />
+        </Field>
+      )}
+      {error ? <Problem error={error} /> : null}
+    </Modal>
   );
 }

@@ -11,6 +11,10 @@ from shared.contract.twin import AGENT, DEVICE_UPDATE, DIAGNOSTIC_INFORMATION, S
 from shared.domain.fleet.twin_section import changed_at, member
 
 GROUP_TAG = "ADUGroup"
+TIME_ZONE = "timeZone"
+"""A tag, and what a device reports about itself: the IANA name of its time zone."""
+_TAGS = (GROUP_TAG, TIME_ZONE)
+_INFORMATION = "deviceInformation"
 LOGS = "logs"
 """What a twin change says of uploads of logs."""
 ACKNOWLEDGED = "acknowledged"
@@ -19,16 +23,20 @@ _RETRY_TIMESTAMP, _RESULT = "retryTimestamp", "lastInstallResult"
 
 
 def kept_content(twin: Mapping[str, Any]) -> dict[str, Any]:
-    """What the service keeps of a twin: the group tag, the agent's reported section and the result
-    of an upload of logs. The acknowledgement of an upload may hold a secret and is not among it.
+    """What the service keeps of a twin: the group tag, the time zone, the agent's reported section
+    and the result of an upload of logs. The acknowledgement of an upload may hold a secret and is
+    not among it.
     """
     content: dict[str, Any] = {}
     tags = twin.get("tags")
-    if isinstance(tags, Mapping) and GROUP_TAG in tags:
-        content["tags"] = {GROUP_TAG: tags[GROUP_TAG]}
+    if isinstance(tags, Mapping) and (kept := {key: tags[key] for key in _TAGS if key in tags}):
+        content["tags"] = kept
     elif tags is None and "tags" in twin:
         content["tags"] = None
     reported, is_removed = _below(twin, "properties", "reported")
+    information, _ = _below(reported, _INFORMATION)
+    if TIME_ZONE in information:
+        content["information"] = {TIME_ZONE: information[TIME_ZONE]}
     component, is_component_removed = _below(reported, DEVICE_UPDATE)
     if is_removed or is_component_removed:
         content["agent"] = None

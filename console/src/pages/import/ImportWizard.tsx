@@ -255,23 +255,29 @@ function Send({
   const queries = useQueryClient();
   const [progress, setProgress] = useState<Progress | null>(null);
   const stop = useRef<AbortController | null>(null);
+  const isSending = useRef(false);
   const send = useMutation({
     mutationFn: () => {
       stop.current = new AbortController();
+      isSending.current = true;
       const { signal } = stop.current;
       return uploadAndImport(instance, files, manifest, friendlyName, setProgress, signal);
     },
     onSuccess: (operation) => {
+      isSending.current = false;
       sessionStorage.removeItem(KEY);
       queries.invalidateQueries({ queryKey: [instance, 'imports'] });
       navigate({ to: '/$instance/imports/$operation', params: { instance, operation } });
     },
-    onError: () => setProgress(null),
+    onError: () => {
+      isSending.current = false;
+      setProgress(null);
+    },
   });
   useEffect(() => () => stop.current?.abort(), []);
   useBlocker({
-    shouldBlockFn: () => send.isPending && !window.confirm(wizard.leave),
-    enableBeforeUnload: () => send.isPending,
+    shouldBlockFn: () => isSending.current && !window.confirm(wizard.leave),
+    enableBeforeUnload: () => isSending.current,
   });
   return (
     <div className={css.send}>
