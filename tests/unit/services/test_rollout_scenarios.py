@@ -207,6 +207,25 @@ async def test_07_offline_twins_do_not_install_during_a_failure_pause_but_after_
         assert fleet.simulated[f"d{number}"].ran == [f"{deployment.workflow_id}.0.1"]
 
 
+async def test_withdrawn_device_that_is_heard_without_room_is_asked_once_there_is() -> None:
+    fleet = await a_fleet(3)
+    away = fleet.simulated["d0"]
+    away.is_online = False
+    deployment = await fleet.roll_out(everybody(maximum_in_flight=3), V2)
+    await fleet.run(minutes=5)
+    await fleet.operate(lambda *args: pause(*args, withdraw=True), "wait")
+    await fleet.run(minutes=5)
+    await fleet.operate(resume, {})
+    await fleet.run(minutes=5)
+    assert (await fleet.figures()).withdrawn == 1
+
+    await fleet.go_online(away)
+    await fleet.run(minutes=30)
+
+    assert away.ran == [f"{deployment.workflow_id}.0.1"]
+    assert await status(fleet) == (Status.COMPLETED, 0)
+
+
 async def test_08_rule_does_not_trip_on_a_handful_but_on_a_covered_canary_of_three() -> None:
     fleet = await a_fleet(20)
     bad = iter(["fails", "fails", "succeeds"])
