@@ -10,6 +10,7 @@ import pytest
 
 from shared import messages
 from shared.domain.fleet.deployment import Deployment, RollbackPolicy
+from shared.domain.fleet.device import bucket_of
 from shared.domain.fleet.rollout_controls import abort, advance, pause, resume
 from shared.domain.rollouts.progress import ReasonCode, Status
 from shared.domain.rollouts.selection import place_of
@@ -99,7 +100,7 @@ async def test_02_advance_twice_and_by_the_evaluator_at_once_opens_a_phase_once(
     assert (await fleet.steps()).count("PhaseOpened") == 2
 
 
-@pytest.mark.parametrize("step", range(1, 60, 4))
+@pytest.mark.parametrize("step", range(1, 60, 2))
 async def test_03_death_between_claim_and_patch_never_exceeds_the_cap(step: int) -> None:
     fleet = await a_fleet(60, works=300.0)
     deployment = await fleet.roll_out(everybody(maximum_in_flight=5), V2)
@@ -207,17 +208,23 @@ async def test_07_offline_twins_do_not_install_during_a_failure_pause_but_after_
         assert fleet.simulated[f"d{number}"].ran == [f"{deployment.workflow_id}.0.1"]
 
 
-async def test_withdrawn_device_that_is_heard_without_room_is_asked_once_there_is() -> None:
-    fleet = await a_fleet(3)
+async def a_withdrawn_device(fleet: Fleet, **more: Any) -> tuple[Device, Deployment]:
+    """A device that was away while its command was withdrawn, in a roll-out that goes on."""
     away = fleet.simulated["d0"]
     away.is_online = False
-    deployment = await fleet.roll_out(everybody(maximum_in_flight=3), V2)
+    deployment = await fleet.roll_out(everybody(**more), V2)
     await fleet.run(minutes=5)
     await fleet.operate(lambda *args: pause(*args, withdraw=True), "wait")
     await fleet.run(minutes=5)
     await fleet.operate(resume, {})
     await fleet.run(minutes=5)
     assert (await fleet.figures()).withdrawn == 1
+    return away, deployment
+
+
+async def test_withdrawn_device_that_is_heard_without_room_is_asked_once_there_is() -> None:
+    fleet = await a_fleet(3)
+    away, deployment = await a_withdrawn_device(fleet, maximum_in_flight=3)
 
     away.begins_after = 600.0  # what it reports later is not what has it asked
     await fleet.go_online(away)
@@ -227,6 +234,21 @@ async def test_withdrawn_device_that_is_heard_without_room_is_asked_once_there_i
 
     assert away.ran == [f"{deployment.workflow_id}.0.1"]
     assert await status(fleet) == (Status.COMPLETED, 0)
+
+
+async def test_withdrawn_device_whose_sign_of_life_was_lost_is_found_by_the_recount() -> None:
+    fleet = await a_fleet(3)
+    away, deployment = await a_withdrawn_device(fleet)
+
+    fleet.queues.lose = lambda message: message.queue == "reconcile"
+    await fleet.go_online(away)
+    await fleet.run(minutes=5)
+    fleet.queues.lose = lambda _: False
+    assert not away.ran
+    await fleet.recount.bucket(INSTANCE, bucket_of("d0"))
+    await fleet.run(minutes=5)
+
+    assert away.ran == [f"{deployment.workflow_id}.0.1"]
 
 
 async def test_08_rule_does_not_trip_on_a_handful_but_on_a_covered_canary_of_three() -> None:
