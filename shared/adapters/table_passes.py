@@ -41,9 +41,7 @@ class TablePasses:
         if query.unasked and not query.asked:
             states = {"failed": DeviceState.FAILED, "canceled": DeviceState.CANCELED}
             parameters |= {name: state.value for name, state in states.items()}
-            parts.append(
-                "workflow eq @workflow and ( state eq @failed or state eq @canceled )"
-            )
+            parts.append("workflow eq @workflow and ( state eq @failed or state eq @canceled )")
         if query.unasked and query.ranks != ():
             unasked = "not ( workflow eq @workflow )"
             if query.ranks is not None:

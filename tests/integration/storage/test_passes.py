@@ -91,9 +91,7 @@ async def test_pass_finds_devices_by_what_they_were_asked_and_by_rank(
     assert await found(passes, instance, only_pending) == {pending}
     lower = {name for name in NAMES if rank_of(name) < HALF}
     ranked = replace(unasked, ranks=((0, HALF),))
-    assert await found(passes, instance, ranked) == (
-        (lower - {asked, had}) | {withdrawn, pending}
-    )
+    assert await found(passes, instance, ranked) == ((lower - {asked, had}) | {withdrawn, pending})
     nobody_new = replace(unasked, ranks=())
     assert await found(passes, instance, nobody_new) == {withdrawn, pending}
     assert await found(passes, instance, replace(unasked, group="lobby")) == set()

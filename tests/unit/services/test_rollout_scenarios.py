@@ -10,8 +10,9 @@ import pytest
 
 from shared import messages
 from shared.domain.fleet.deployment import Deployment, RollbackPolicy
-from shared.domain.fleet.device import bucket_of
+from shared.domain.fleet.device import TwinChange, bucket_of
 from shared.domain.fleet.rollout_controls import abort, advance, pause, resume
+from shared.domain.fleet.twin_content import kept_content
 from shared.domain.rollouts.progress import ReasonCode, Status
 from shared.domain.rollouts.selection import place_of
 from shared.domain.rollouts.specification import (
@@ -22,6 +23,7 @@ from shared.domain.rollouts.specification import (
     Rate,
     Rollout,
     Select,
+    Window,
 )
 from tests.fakes.faults import Crash
 from tests.fakes.rollouts import Device, Fleet
@@ -284,6 +286,31 @@ async def test_09_class_that_fails_wholly_trips_and_a_single_failure_of_two_does
     await other.run(minutes=10)
 
     assert (await status(other))[0] is Status.COMPLETED
+
+
+async def test_10_windows_are_read_in_the_zone_that_a_device_reports_or_is_tagged_with() -> None:
+    fleet = await a_fleet(3)
+    tokyo = {"timeZone": "Asia/Tokyo"}
+    await fleet.report(fleet.simulated["d0"], {"deviceInformation": tokyo})
+    window = Window(cron="0 18 * * *", duration="PT2H", zone="device")
+    await fleet.roll_out(everybody(windows=(window,)), V2)
+    await fleet.run(minutes=70)
+    assert [device.installed for device in fleet.simulated.values()] == [V2, None, None]
+
+    tag = TwinChange(
+        device_id="d1",
+        module_id=None,
+        version=9,
+        content=kept_content({"tags": tokyo}),
+        is_whole=False,
+        at=fleet.clock.now(),
+    )
+    await fleet.observe.twin_changes(INSTANCE, bucket_of("d1"), [tag])
+    await fleet.run(minutes=5)
+
+    assert [device.installed for device in fleet.simulated.values()] == [V2, V2, None]
+    await fleet.run(hours=10)  # in UTC it opens at 18:00
+    assert fleet.simulated["d2"].installed == V2
 
 
 async def test_11_newer_roll_out_takes_only_what_it_reaches_and_gives_nothing_back() -> None:
