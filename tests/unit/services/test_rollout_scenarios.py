@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -25,8 +26,9 @@ from shared.domain.rollouts.specification import (
     Select,
     Window,
 )
+from shared.domain.updates.update import Recall
 from tests.fakes.faults import Crash
-from tests.fakes.rollouts import Device, Fleet
+from tests.fakes.rollouts import START, Device, Fleet
 from tests.fakes.storage import Message
 from tests.settings import INSTANCE
 from tests.unit.domain.builders import V1, V2
@@ -363,6 +365,28 @@ async def test_12_rollback_takes_back_only_devices_that_got_the_bad_update() -> 
     taken = {name for name, item in fleet.simulated.items() if rollback.workflow_id in item.ran}
     assert taken == reached
     assert all(device.installed == V1 for device in fleet.simulated.values())
+
+
+async def test_rollback_to_a_recalled_update_leaves_the_roll_out_paused_and_says_so() -> None:
+    fleet = await a_fleet(60, ends=lambda _: "fails")
+    policy = RollbackPolicy(V1, failed_percentage=100, failed_count=1000)
+    rule = FailureRule(minimum_sample=1, action="Rollback")
+    await fleet.roll_out(by_percent(20, 100, failure=rule), V2, rollback_policy=policy)
+    stored = await fleet.updates.get(INSTANCE, V1)
+    assert stored is not None
+    await fleet.updates.save(
+        INSTANCE, replace(stored.value, recall=Recall("bricks", START)), stored.etag
+    )
+
+    await fleet.run(minutes=30)
+
+    progress = await fleet.progress()
+    assert progress.status is Status.PAUSED
+    assert progress.reason is not None
+    assert progress.reason.code is ReasonCode.ROLLBACK_TARGET_UNUSABLE
+    assert "recalled: bricks" in progress.reason.message
+    assert (await fleet.steps()).count("Paused") == 2  # by the rule, then for want of a way back
+    assert len(await fleet.deployments.of_group(INSTANCE, "$default")) == 1
 
 
 async def test_15_queries_that_would_send_devices_to_and_fro_do_not() -> None:
