@@ -21,6 +21,7 @@ import msgspec
 
 from functions import auditing
 from functions.call import Call, Reply, parts_of
+from functions.update_names import name_updates
 from shared.container import container
 from shared.domain.access import Action, authorize
 from shared.domain.errors import (
@@ -138,6 +139,7 @@ async def serve(route: Route, handler: Handler, request: func.HttpRequest) -> fu
         else:
             result = await handler(call)
         reply = result if isinstance(result, Reply) else Reply(result)
+        await name_updates(call, reply.body)
         return _answer(call, reply)
     except DeviceUpdateError as error:
         return problem(error, request_id)

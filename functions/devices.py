@@ -120,7 +120,7 @@ async def list_health_of_devices(call: Call) -> models.Page[models.DeviceHealth]
     return call.page([wire.device_health(item.record, item.health) for item in page.items], page)
 
 
-_KIND: Any = models.ImportType
+_BODY: Any = models.ImportType | models.ImportDevicesInput
 
 
 @api.operation(
@@ -128,12 +128,13 @@ _KIND: Any = models.ImportType
     "management/devices:import",
     Action.MANAGEMENT_WRITE,
     status=HTTPStatus.ACCEPTED,
-    body=models.ImportType,
+    body=_BODY,
     is_long_running=True,
 )
 async def import_devices(call: Call) -> Reply[None]:
     """Start to read devices, modules or all again from the hub; one that runs answers for it."""
-    kind = call.body(_KIND)
+    given = call.body(_BODY)
+    kind = given.import_type if isinstance(given, models.ImportDevicesInput) else given
     identity = await call.app.devices.registry_sync.start(
         call.instance, kind, call.app.ports.clock.fresh_id()
     )

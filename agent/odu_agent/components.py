@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .contract.codes import Erc
+from .contract.compatibility import unmet
 from .contract.manifest import ManifestError
 from .contract.strictjson import loads_object
 from .handlers import Component, HandlerEnvironment
@@ -111,7 +112,7 @@ def _choose(name: str) -> EntryPoint | None:
 
 def _matches(component: Component, properties: Mapping[str, str]) -> bool:
     known = {**(component.properties or {}), **{name: getattr(component, name) for name in _NAMES}}
-    return all(known.get(name) == value for name, value in properties.items())
+    return not unmet(properties, known)
 
 
 def _component(entry: Any) -> Component:

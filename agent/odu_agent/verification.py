@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from .contract.codes import Erc
+from .contract.compatibility import unmet
 from .contract.manifest import ManifestError, UpdateManifest, parse_update_manifest
 from .contract.rootkeys import (
     RootKeyError,
@@ -39,7 +40,6 @@ logger = logging.getLogger(__name__)
 
 _DATE_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|\+00:00)")
 _MAXIMUM_PACKAGE_BYTES = 1024 * 1024
-_OLD_NAMES = {"deviceManufacturer": "manufacturer", "deviceModel": "model"}
 
 
 class VerificationError(Exception):
@@ -136,10 +136,7 @@ def check_compatibility(
         VerificationError: No set matches.
     """
     for wanted in compatibility:
-        if wanted and all(
-            device_properties.get(_OLD_NAMES.get(name, name)) == value
-            for name, value in wanted.items()
-        ):
+        if wanted and not unmet(wanted, device_properties):
             return
     raise VerificationError(Erc.NOT_COMPATIBLE, "the update is not meant for this device")
 

@@ -48,13 +48,14 @@ class ManifestFile:
     """A file of the update, or a related file (a delta, say) of one.
 
     `hashes` maps an algorithm's name to the standard base64 of the digest; a device checks the
-    first. `related_files` maps file ids and matters only with a `download_handler`.
+    first. `properties` are for the handlers, any JSON. `related_files` maps file ids and matters
+    only with a `download_handler`.
     """
 
     file_name: str
     size_in_bytes: int
     hashes: Mapping[str, str]
-    properties: Mapping[str, str] | None = None
+    properties: Mapping[str, Any] | None = None
     arguments: str | None = None
     download_handler: str | None = None
     related_files: Mapping[str, ManifestFile] = field(default_factory=dict)
@@ -285,12 +286,11 @@ def _file(file_id: str, value: Any) -> ManifestFile:
         raise _malformed(f"file {file_id} needs fileName and sizeInBytes")
     handler = _member(value, "downloadHandler", dict, {})
     related = _member(value, "relatedFiles", dict, {}) if handler else {}
-    properties = value.get("properties")
     return ManifestFile(
         file_name=name,
         size_in_bytes=size,
         hashes=_texts(value.get("hashes") or {}, f"hashes of {file_id}"),
-        properties=None if properties is None else _texts(properties, f"properties of {file_id}"),
+        properties=_member(value, "properties", dict, {}) if "properties" in value else None,
         arguments=_optional_text(value, "arguments"),
         download_handler=_optional_text(handler, "id"),
         related_files={key: _related_file(key, entry) for key, entry in related.items()},

@@ -25,6 +25,11 @@ def instant(text: str, target: str | None = None) -> str:
         ) from error
 
 
+def with_offset(text: str) -> str:
+    """An ISO 8601 date and time as it is, but never without an offset: it is UTC then."""
+    return text if datetime.fromisoformat(text).tzinfo is not None else f"{text}Z"
+
+
 def seconds_between(start: str, end: str) -> float:
     """How long it is from one instant to another."""
     return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()

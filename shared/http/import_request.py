@@ -30,6 +30,7 @@ def parse_import_request(body: object) -> tuple[ImportItem, ...]:
     Raises:
         InvalidInput: Every violation is in `details`, with a JSON pointer as `target`.
     """
+    body = _with_file_names(body)
     violations = schema_violations(_request_schema, body)
     if isinstance(body, list):
         violations += _repeated_files(body)
@@ -42,6 +43,24 @@ def parse_import_request(body: object) -> tuple[ImportItem, ...]:
         )
     assert isinstance(body, list)
     return tuple(_item(item) for item in body)
+
+
+def _with_file_names(body: object) -> object:
+    """The body with every `fileName`, as samples of the managed service spell it, as `filename`."""
+    if not isinstance(body, list):
+        return body
+    return [
+        {**item, "files": [_with_file_name(file) for file in item["files"]]}
+        if isinstance(item, dict) and isinstance(item.get("files"), list)
+        else item
+        for item in body
+    ]
+
+
+def _with_file_name(file: object) -> object:
+    if isinstance(file, dict) and "filename" not in file and "fileName" in file:
+        return {**file, "filename": file["fileName"]}
+    return file
 
 
 def _item(item: dict[str, Any]) -> ImportItem:
@@ -91,7 +110,7 @@ def _request_schema() -> dict[str, Any]:
         "required": ["importManifest"],
         "properties": {
             "importManifest": manifest,
-            "friendlyName": {"type": "string", "minLength": 1, "maxLength": 512},
+            "friendlyName": {"type": ["string", "null"], "minLength": 1, "maxLength": 512},
             "files": {"type": ["array", "null"], "maxItems": MAX_FILES_PER_ITEM, "items": file},
         },
     }

@@ -95,7 +95,7 @@ class DeltaFiles:
     def _source(self, delta: ManifestFile) -> Path:
         properties = delta.properties or {}
         digest, algorithm = properties.get(_SOURCE_HASH), properties.get(_SOURCE_ALGORITHM)
-        if not digest or (algorithm or "").lower() != ALGORITHM:
+        if not isinstance(digest, str) or not digest or str(algorithm).lower() != ALGORITHM:
             raise DeltaError(Erc.DELTA_HASH_PROPERTIES_MISSING, "it does not name its source")
         source = self.sources.find(digest)
         if source is None:

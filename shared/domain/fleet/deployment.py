@@ -276,28 +276,22 @@ def recalled(deployment: Deployment, reason: str) -> Deployment:
     return replace(deployment, recall_reason=reason, is_fanned_out=False, fan_out_until="")
 
 
-def retry(deployment: Deployment, class_id: str, failed: int, now: str) -> Deployment:
-    """The deployment, tried again on the devices of one class where it failed.
+def retry(deployment: Deployment, class_id: str, now: str) -> Deployment:
+    """The deployment, tried again on the devices of one class where it failed, or fails on its way
+    now; where it has failed nowhere, only the wish is noted.
 
     Args:
         deployment: The deployment.
         class_id: The class.
-        failed: How many devices of the class it has failed on.
         now: ISO 8601, UTC.
 
     Raises:
-        Conflict: It is cancelled for the class, or has failed on none of its devices.
+        Conflict: It is cancelled for the class.
     """
     if deployment.subgroup(class_id).is_canceled:
         raise Conflict(
             f"Deployment '{deployment.deployment_id}' is cancelled for this device class; "
             "create a new deployment instead.",
-            target="deploymentId",
-        )
-    if not failed:
-        raise Conflict(
-            f"Deployment '{deployment.deployment_id}' has failed on no device of this class; "
-            "there is nothing to try again.",
             target="deploymentId",
         )
     return _with_subgroup(

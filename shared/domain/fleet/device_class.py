@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from shared.contract.compatibility import unmet
+
 DEFAULT_PROPERTY_NAMES = "manufacturer,model"
 MAX_PROPERTIES = 5
 MAX_NAME_LENGTH = 32
@@ -79,8 +81,4 @@ def is_compatible(
     """Whether any compatibility set of an update fits a class: all its pairs are among the
     class's.
     """
-    return any(
-        all(properties.get(name) == value for name, value in wanted.items())
-        for wanted in compatibility
-        if wanted
-    )
+    return any(not unmet(wanted, properties) for wanted in compatibility if wanted)

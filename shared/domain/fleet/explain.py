@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from shared.contract.compatibility import unmet, value_of
 from shared.domain.fleet.deployment import precedence
 from shared.domain.fleet.device import evidence_of, installed_update, outcome_of, view
 from shared.domain.fleet.device_class import is_compatible
@@ -185,12 +186,10 @@ def _compatible(update: Update, properties: Mapping[str, str]) -> Because | None
     if is_compatible(update.compatibility, properties):
         return None
 
-    def misses(entry: Mapping[str, str]) -> list[str]:
-        return [name for name, value in entry.items() if properties.get(name) != value]
-
-    nearest = min(update.compatibility, key=lambda entry: len(misses(entry)))
-    name = misses(nearest)[0] if misses(nearest) else next(iter(nearest))
-    return _because("NotCompatible", property=name, wants=nearest[name], has=properties.get(name))
+    nearest = min(update.compatibility, key=lambda entry: len(unmet(entry, properties)))
+    name = (unmet(nearest, properties) or list(nearest))[0]
+    has = value_of(name, properties)
+    return _because("NotCompatible", property=name, wants=nearest[name], has=has)
 
 
 def _not_deployed(facts: Facts, record: DeviceRecord) -> Because:

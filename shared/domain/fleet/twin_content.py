@@ -18,7 +18,7 @@ from shared.domain.fleet.twin_section import changed_at, member
 
 GROUP_TAG = "ADUGroup"
 TIME_ZONE = "timeZone"
-"""Name of the zone of a device, as a tag and in what it reports about itself."""
+"""A tag, and what a device reports about itself: the IANA name of its time zone."""
 INFORMATION = "information"
 """What a twin change says of the device itself."""
 LOGS = "logs"

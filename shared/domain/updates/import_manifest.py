@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from shared.contract.strictjson import NotStrictJson, loads_strict
 from shared.domain.errors import InvalidInput
+from shared.domain.instant import with_offset
 from shared.domain.updates.import_manifest_checks import cross_check
 from shared.domain.updates.import_manifest_schema import import_manifest_schema
 from shared.domain.updates.schema_check import MAX_VIOLATIONS, schema_violations, violation
@@ -35,7 +36,7 @@ class RelatedFile:
     size_bytes: int
     sha256: str
     hashes: Mapping[str, str]
-    properties: Mapping[str, str]
+    properties: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ def _manifest(document: dict[str, Any]) -> ImportManifest:
         steps=tuple(_step(step) for step in document["instructions"]["steps"]),
         files=tuple(_file(file) for file in document.get("files") or ()),
         manifest_version=_VERSIONS[document["manifestVersion"]],
-        created_date_time=document["createdDateTime"],
+        created_date_time=with_offset(document["createdDateTime"]),
         document=document,
     )
 

@@ -52,7 +52,7 @@ def _step() -> dict[str, Any]:
 
 
 def _file() -> dict[str, Any]:
-    related = _payload(_properties(key_length=64, value_length=256, most=5))
+    related = _payload(_properties(64, {"format": "property"}, 5))
     handler = {"type": "string", "format": "handler"}
     file = _payload({"type": "object"})
     file["properties"] |= {
@@ -88,15 +88,15 @@ def hashes_schema() -> dict[str, Any]:
 
 
 def _compatibility() -> dict[str, Any]:
-    return {**_properties(key_length=32, value_length=64, most=5), "minProperties": 1}
+    return {**_properties(32, _text(64), 5), "minProperties": 1}
 
 
-def _properties(*, key_length: int, value_length: int, most: int) -> dict[str, Any]:
+def _properties(key_length: int, value: dict[str, Any], most: int) -> dict[str, Any]:
     return {
         "type": "object",
         "maxProperties": most,
         "propertyNames": {"minLength": 1, "maxLength": key_length},
-        "additionalProperties": _text(value_length),
+        "additionalProperties": value,
     }
 
 

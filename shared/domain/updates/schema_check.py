@@ -14,6 +14,7 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from shared.contract.strictjson import dumps_compact
 from shared.domain.errors import InvalidInput
 from shared.domain.updates.file_name import file_name_violation
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_VIOLATIONS = 100
 """Most violations that one answer lists."""
+MAX_PROPERTY = 256
+"""Longest value of a property: a text, or any other JSON as text."""
 
 _HANDLER = re.compile(r"[^\s/]+/[^\s:]+:[0-9]{1,5}")
 _DATE_TIME = re.compile(
@@ -99,13 +102,20 @@ def _date_time_violation(value: str) -> str | None:
     return None
 
 
+def _property_violation(value: object) -> str | None:
+    text = value if isinstance(value, str) else dumps_compact(value)
+    return None if len(text) <= MAX_PROPERTY else f"must have at most {MAX_PROPERTY} characters"
+
+
 FORMATS: Mapping[str, Callable[[str], str | None]] = {
     "file-name": file_name_violation,
     "sha256": sha256_violation,
     "handler": _handler_violation,
     "created": _date_time_violation,
 }
-"""What each `format` word of our schemas means: the reason of a refusal, or None."""
+"""What each `format` word of our schemas means for a text: the reason of a refusal, or None."""
+VALUE_FORMATS: Mapping[str, Callable[[object], str | None]] = {"property": _property_violation}
+"""The same for values of any type."""
 
 
 @cache
@@ -115,13 +125,19 @@ def _validator(schema: Callable[[], dict[str, Any]]) -> Draft7Validator:
 
     checker = FormatChecker(formats=())
     for name, rule in FORMATS.items():
-        checker.checks(name, raises=ValueError)(_raising(rule))
+        checker.checks(name, raises=ValueError)(_raising(_of_texts(rule)))
+    for name, each in VALUE_FORMATS.items():
+        checker.checks(name, raises=ValueError)(_raising(each))
     return Draft7Validator(schema(), format_checker=checker)
 
 
-def _raising(rule: Callable[[str], str | None]) -> Callable[[object], bool]:
+def _of_texts(rule: Callable[[str], str | None]) -> Callable[[object], str | None]:
+    return lambda value: rule(value) if isinstance(value, str) else None
+
+
+def _raising(rule: Callable[[object], str | None]) -> Callable[[object], bool]:
     def check(value: object) -> bool:
-        reason = rule(value) if isinstance(value, str) else None
+        reason = rule(value)
         if reason:
             raise ValueError(reason)
         return True

@@ -27,6 +27,12 @@ class Model(msgspec.Struct, rename="camel", omit_defaults=True):
     """Base of all: camelCase outside, absent members left out."""
 
 
+class ImportDevicesInput(Model):
+    """The same as the managed service's command line sends it."""
+
+    import_type: ImportType
+
+
 class InnerError(Model):
     """A more specific cause of an error."""
 

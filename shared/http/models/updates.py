@@ -69,7 +69,7 @@ class UpdateFileBase(Model):
     scan_result: str | None = None
     scan_details: str | None = None
     scan_verdicts: list[ScanVerdict] | None = None
-    properties: dict[str, str] | None = None
+    properties: dict[str, Any] | None = None
 
 
 class DownloadHandler(Model):

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from shared.domain.operation import Failure
-from shared.domain.updates.update import Update
 from shared.domain.updates.update_id import UpdateId
 from shared.http import models
 from shared.ports import Stored
@@ -56,13 +55,9 @@ def update_id(item: UpdateId) -> models.UpdateId:
     return models.UpdateId(provider=item.provider, name=item.name, version=item.version)
 
 
-def update_info(item: UpdateId, update: Update | None = None) -> models.UpdateInfo:
-    """An update as others refer to it."""
-    return models.UpdateInfo(
-        update_id=update_id(item),
-        description=update.description if update else None,
-        friendly_name=update.friendly_name if update else None,
-    )
+def update_info(item: UpdateId) -> models.UpdateInfo:
+    """An update as others refer to it; `name_updates` completes it when it is answered."""
+    return models.UpdateInfo(update_id=update_id(item))
 
 
 def update_path(instance: str, item: UpdateId, api_version: str) -> str:

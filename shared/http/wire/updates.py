@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from shared.domain.instant import with_offset
 from shared.domain.operation import Operation
 from shared.domain.scanning.scan import Verdict, worst
 from shared.domain.updates.update import Update, UpdateFile
@@ -37,7 +38,7 @@ def update(stored: Stored[Update]) -> models.Update:
         scan_result=_scan_result([each for file in item.files for each in file.verdicts]),
         manifest_version=item.manifest_version,
         imported_date_time=item.imported_at,
-        created_date_time=item.created_at,
+        created_date_time=with_offset(item.created_at),
         etag=etag(stored),
         recall=(
             models.UpdateRecall(reason=item.recall.reason, recalled_date_time=item.recall.at)

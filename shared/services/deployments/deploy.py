@@ -10,7 +10,6 @@ from shared import messages
 from shared.domain.errors import ConcurrentUpdate, Conflict, InvalidInput, NotFound
 from shared.domain.events.catalog import deployment_canceled
 from shared.domain.fleet import deployment as rules
-from shared.domain.fleet.compliance import state_counts
 from shared.domain.fleet.deployment import Deployment, SignatureGeneration
 from shared.domain.fleet.deployment_edit import (
     Actor,
@@ -199,15 +198,12 @@ class Deploy:
 
         Raises:
             NotFound: There is no such deployment.
-            Conflict: It is cancelled for the class, or has failed on none of its devices.
+            Conflict: It is cancelled for the class.
         """
         actor = Actor(author, self.clock.now())
-        rollup = (await self.fleet.rollups(instance, group)).get(group)
-        cells = rollup.counts.get((group, class_id), {}) if rollup else {}
 
         def change(item: Deployment) -> Deployment:
-            failed = state_counts(cells, item.workflow_id).failed
-            return rules.retry(item, class_id, failed, actor.now)
+            return rules.retry(item, class_id, actor.now)
 
         place = (instance, group, deployment_id)
         return await self._change(place, change, actor, Step.CLASS_RETRIED, class_id)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from shared.contract.compatibility import in_new_names
 from shared.domain.errors import LimitExceeded
 from shared.domain.limits import Limits, exceeded
 from shared.domain.updates.update_id import Family, UpdateId
@@ -34,9 +35,10 @@ class Families:
         Raises:
             LimitExceeded: Other families hold one of them.
         """
-        for update_id, compatibility in wanted.items():
+        named = {each: _in_new_names(sets) for each, sets in wanted.items()}
+        for update_id, compatibility in named.items():
             for at, properties in enumerate(compatibility):
-                coming = {each.family for each in wanted if properties in wanted[each]}
+                coming = {each.family for each in named if properties in named[each]}
                 try:
                     await self._hold(instance, update_id.family, properties, coming)
                 except LimitExceeded as error:
@@ -72,7 +74,7 @@ class Families:
             )
         )
         async for stored in known:
-            if properties in stored.value.compatibility:
+            if properties in _in_new_names(stored.value.compatibility):
                 return True
         return False
 
@@ -91,3 +93,7 @@ class Families:
         return LimitExceeded(
             reason, code="UpdateLimitExceeded", inner=LimitExceeded(reason, code=inner)
         )
+
+
+def _in_new_names(compatibility: Compatibility) -> list[dict[str, str]]:
+    return [in_new_names(properties) for properties in compatibility]

@@ -203,7 +203,7 @@ def test_retry_is_wanted_only_of_devices_that_failed(
     changes = [a_change(at, report) for at, report in enumerate(reports_made, 3)]
     record = a_record(a_change(2, started()), *changes, commanded=a_kiosk_command())
 
-    command = wanted(record, [retry(a_deployment(), kiosk_id(), 1, NOW)], NOW)
+    command = wanted(record, [retry(a_deployment(), kiosk_id(), NOW)], NOW)
 
     assert (command is not None) is is_asked
     if command is not None:
@@ -222,12 +222,10 @@ def test_cancellation_of_one_class_leaves_the_others() -> None:
 
 def test_retry_is_refused_when_the_class_is_cancelled() -> None:
     with pytest.raises(Conflict) as refused:
-        retry(cancel(a_deployment(), "c"), "c", 1, NOW)
+        retry(cancel(a_deployment(), "c"), "c", NOW)
 
     assert refused.value.target == "deploymentId"
-    assert (
-        retry(cancel(a_deployment(), "c"), "other", 1, NOW).subgroup("other").retry_timestamp == NOW
-    )
+    assert retry(cancel(a_deployment(), "c"), "other", NOW).subgroup("other").retry_timestamp == NOW
 
 
 def test_state_is_superseded_active_or_cancelled() -> None:

@@ -122,3 +122,16 @@ def test_match_files_lists_what_is_missing_and_what_is_not_needed() -> None:
         ("FileNotNeeded", "V1-v2.diff"),
     ]
     assert "CANARY" not in str([refused.value, *refused.value.details])
+
+
+def test_file_name_is_read_in_both_spellings() -> None:
+    url = "https://acme.example/apply.sh"
+    (item,) = parse_import_request([a_request_item(files=[{"fileName": "apply.sh", "url": url}])])
+
+    assert item.files == (("apply.sh", url),)
+
+
+def test_friendly_name_may_be_null() -> None:
+    (item,) = parse_import_request([a_request_item(friendlyName=None)])
+
+    assert item.friendly_name is None

@@ -398,17 +398,17 @@ async def test_a_deployment_to_many_devices_needs_phases_where_somebody_must_app
     assert (refused.value.code, refused.value.target) == ("ApprovalRequired", "/rollout")
 
 
-async def test_retry_is_refused_where_no_device_has_failed() -> None:
+async def test_retry_where_no_device_has_failed_is_noted_and_asks_nobody() -> None:
     world = await a_world("d1")
     await deploy(world)
-    before = await world.deployment("roll-1")
+    world.hub.patches.clear()
 
-    with pytest.raises(Conflict, match="failed on no device") as refused:
-        await world.deploy.retry(INSTANCE, "$default", KIOSK, "roll-1")
+    retried = await world.deploy.retry(INSTANCE, "$default", KIOSK, "roll-1")
+    await world.drain()
 
-    assert refused.value.target == "deploymentId"
-    assert await world.deployment("roll-1") == before
-    assert world.queues.messages == []
+    assert retried.subgroup(KIOSK).retry_timestamp is not None
+    assert world.hub.patches == []
+    assert (await status(world)).counts.in_progress == 1
 
 
 async def test_retry_of_a_cancelled_deployment_is_refused() -> None:
