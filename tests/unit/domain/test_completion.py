@@ -106,10 +106,15 @@ def test_deployment_that_is_cancelled_for_every_class_never_finishes() -> None:
 
 
 def test_deployment_that_is_cancelled_for_one_class_finishes_with_the_others() -> None:
-    partly = cancel(a_deployment(), KIOSK.class_id)
-    counts = of(cells(2, canceled=2), cells(1, succeeded=1))
+    canceled, succeeded = cells(2, canceled=2), cells(1, succeeded=1)
 
-    assert ended(counts, deployment=partly) == {"SUCCEEDED": 1, "CANCELED": 2}
+    for gone, counts in ((KIOSK, of(canceled, succeeded)), (RED, of(succeeded, canceled))):
+        partly = cancel(a_deployment(), gone.class_id)
+        assert ended(counts, deployment=partly) == {"SUCCEEDED": 1, "CANCELED": 2}
+
+
+def test_deployment_that_was_taken_over_before_it_asked_anybody_never_finishes() -> None:
+    assert ended(of(cells(3)), a_deployment("w2", starts_at=at_second(50))) is None
 
 
 def test_devices_that_are_being_cancelled_are_waited_for() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.domain.fleet.counters import TOTAL, deployment_cell
 from shared.domain.fleet.deployment import Deployment, RollbackPolicy
 from shared.domain.fleet.deployment_edit import DeploymentRequest
+from shared.domain.fleet.device import DeviceState
 from tests.unit.domain.builders import V1, V2, a_change, failed, started, succeeded
 from tests.unit.services.test_deployments import KIOSK, a_request, a_world, deploy, desired
 from tests.unit.services.world import INSTANCE, World
@@ -140,3 +142,14 @@ async def test_a_newer_deployment_is_not_undone_with_the_older_one() -> None:
     await fail(world, workflow_id, *DEVICES)
 
     assert await rollbacks(world) == []
+
+
+async def test_devices_that_were_not_asked_yet_count_among_all() -> None:
+    world, workflow_id = await begun()
+    cells = {deployment_cell(workflow_id, DeviceState.FAILED): 2}
+    check = world.services.deployments.rollbacks.check
+
+    await check(INSTANCE, "$default", {("$default", KIOSK): {**cells, TOTAL: 5}})
+    assert await rollbacks(world) == []
+    await check(INSTANCE, "$default", {("$default", KIOSK): {**cells, TOTAL: 4}})
+    assert len(await rollbacks(world)) == 1
