@@ -150,7 +150,8 @@ def _quoted(text: str) -> list[str]:
 
 @cache
 def program_texts() -> frozenset[str]:
-    """Every text of the program that may come into a log, f-strings with `*` for their values."""
+    """Every text of the program that may come into a log; f-strings with 429, the one value in
+    them that an alert waits for."""
     trees = (
         ast.parse(path.read_text(encoding="utf-8"))
         for folder in ("functions", "shared")

@@ -211,6 +211,12 @@ def test_hooks_find_their_variables_among_the_outputs_of_both_languages() -> Non
     assert needed <= {name.upper() for name in terraform.deployed.outputs}
 
 
+def test_provider_of_the_apps_subnet_is_registered_in_both_ways() -> None:
+    """No deployment registers it by itself, for no resource of a template is of it."""
+    assert any("az provider register --namespace Microsoft.App " in text for text in _commands())
+    assert '"Microsoft.App",' in Files().read("terraform/main.tf")
+
+
 def test_page_counts_the_runs_of_the_timers() -> None:
     runs = sum(_runs_a_day(item) for item in program.named("timerTrigger", "schedule"))
 
