@@ -17,6 +17,8 @@ from local.cloud.iothub import limits
 from local.cloud.iothub.errors import HubError, invalid, precondition_failed
 from local.cloud.iothub.job_records import read_condition
 from local.cloud.iothub.limits import Meter
+from local.cloud.iothub.query import parse_query
+from local.cloud.iothub.query_run import count_rows
 from local.cloud.iothub.records import Key, scan, twin_view
 from local.cloud.iothub.registry import check_key, matches
 from local.cloud.iothub.twin import new_twin, patch_twin
@@ -52,6 +54,11 @@ class Configuration(msgspec.Struct, frozen=True, rename="camel"):
     etag: str = ""
     created_time_utc: str = ""
     last_updated_time_utc: str = ""
+
+    @property
+    def metric_queries(self) -> dict[str, str]:
+        """The queries whose numbers of rows are the configuration's own metrics, by name."""
+        return dict((self.metrics or {}).get("queries") or {})
 
     @property
     def settings(self) -> Json:
@@ -113,8 +120,8 @@ class Configurations:
             tx.after_commit(self._changed.set)
             return saved
 
-        view: Json = msgspec.to_builtins(await self._hub.store.write(write))
-        return view
+        await self._hub.store.write(write)
+        return await self.get(name)
 
     async def delete(self, name: str, if_match: str | None) -> None:
         """Delete a configuration; its settings go with the next look at the devices.
@@ -212,6 +219,11 @@ def _parse(name: str, body: object) -> Configuration:
     content = given.content
     if bool(content.device_content) is bool(content.module_content):
         raise invalid("content must have either deviceContent or moduleContent.")
+    queries = (given.metrics or {}).get("queries") or {}
+    if not isinstance(queries, dict) or not all(isinstance(each, str) for each in queries.values()):
+        raise invalid("metrics.queries must be an object of queries.")
+    for query in queries.values():
+        parse_query(query)
     patch_twin(new_twin(""), {"properties": {"desired": given.settings}}, "")
     _, modules = read_condition(given.target_condition)
     if modules is not bool(content.module_content):
@@ -262,7 +274,21 @@ def _view(db: sqlite3.Connection, configuration: Configuration) -> Json:
     applied = counts.get("Applied", 0)
     results = {"appliedCount": applied, "targetedCount": applied + counts.get("Targeted", 0)}
     view: Json = msgspec.to_builtins(configuration)
-    return view | {"systemMetrics": {"results": results, "queries": {}}}
+    queries = configuration.metric_queries
+    source = "devices.modules" if configuration.content.module_content else "devices"
+    where = f"configurations.[[{configuration.id}]].status"
+    select = " ".join(("SELECT deviceId FROM", source, "WHERE", where))
+    system = {
+        "appliedCount": f"{select} = 'Applied'",
+        "targetedCount": f"{select} IN ['Applied', 'Targeted']",
+    }
+    return view | {
+        "metrics": {
+            "results": {name: count_rows(db, text) for name, text in queries.items()},
+            "queries": queries,
+        },
+        "systemMetrics": {"results": results, "queries": system},
+    }
 
 
 def _steps(db: sqlite3.Connection) -> list[_Step]:

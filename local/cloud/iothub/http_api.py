@@ -9,6 +9,7 @@ import asyncio
 import logging
 import sqlite3
 import uuid
+from codecs import BOM_UTF8
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -65,7 +66,7 @@ class Call:
         try:
             async with asyncio.timeout(_BODY_TIME):
                 body = await self.request.read()
-            return msgspec.json.decode(body)
+            return msgspec.json.decode(body.removeprefix(BOM_UTF8))
         except web.HTTPRequestEntityTooLarge as error:
             raise HubError(413, "RequestTooLarge", "The body is too large.") from error
         except (msgspec.DecodeError, RecursionError) as error:

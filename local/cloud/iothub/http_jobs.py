@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from local.cloud.iothub.jobs import JobRunner
 
+_PYTHON_SDK = "iothubgatewayserviceapis/"
+_COMMAND_LINE = "IoTPlatformCliExtension"
+
 
 def routes(jobs: JobRunner) -> tuple[Route, ...]:
     """Return the operations on scheduled jobs."""
@@ -29,7 +32,9 @@ def routes(jobs: JobRunner) -> tuple[Route, ...]:
     async def find(call: Call) -> web.Response:
         query = call.request.query
         items = await jobs.find(query.get("jobType", ""), query.get("jobStatus", ""))
-        return answer({"type": "jobResponse", "items": items})
+        if _wants_object(call.request.headers.get("User-Agent", "")):
+            return answer({"type": "jobResponse", "items": items})
+        return answer(items, headers={"x-ms-item-type": "JobResponse"})
 
     right = Right.SERVICE_CONNECT
     return (
@@ -44,3 +49,10 @@ def routes(jobs: JobRunner) -> tuple[Route, ...]:
             meter=Meter.JOBS,
         ),
     )
+
+
+def _wants_object(user_agent: str) -> bool:
+    """Whether a client reads found jobs from an object, as the Python SDK does; others, Azure's
+    command line with its own build of that SDK among them, read an array.
+    """
+    return _PYTHON_SDK in user_agent and _COMMAND_LINE not in user_agent

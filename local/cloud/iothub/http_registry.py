@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from local.cloud.iothub.store import Transaction
     from local.cloud.iothub.twin import Json
 
+_CONDITIONAL = "ifmatchetag"
 _DEVICE = "/devices/{id}"
 _MODULE = "/devices/{id}/modules/{mid}"
 
@@ -88,10 +89,11 @@ async def _bulk(call: Call) -> web.Response:
 
 def _bulk_change(tx: Transaction, hub: Hub, item: Json) -> None:
     key = check_key(str(item.get("id", "")), str(item.get("moduleId") or ""))
-    mode = item.get("importMode") or "create"
-    conditional = str(mode).endswith("IfMatchETag")
+    mode = str(item.get("importMode") or "create")
+    lower = mode.casefold()  # clients write the modes in different cases
+    conditional = lower.endswith(_CONDITIONAL)
     etag = str(item.get("eTag") or "") if conditional else "*"
-    match str(mode).removesuffix("IfMatchETag"):
+    match lower.removesuffix(_CONDITIONAL):
         case "create":
             hub.registry.create(tx, key, item)
             if item.get("tags") or item.get("properties"):
@@ -100,7 +102,7 @@ def _bulk_change(tx: Transaction, hub: Hub, item: Json) -> None:
             hub.registry.update(tx, key, item, etag)
         case "delete":
             hub.registry.delete(tx, key, etag)
-        case "updateTwin":
+        case "updatetwin":
             twin_etag = str(item.get("twinETag") or "") if conditional else "*"
             hub.twins.patch(tx, key, item, twin_etag)
         case _:
@@ -172,6 +174,13 @@ ROUTES = (
     Route(
         method="GET",
         path="/devices",
+        handler=_list_devices,
+        right=Right.REGISTRY_READ,
+        meter=Meter.REGISTRY,
+    ),
+    Route(  # as the command line of Azure asks
+        method="GET",
+        path="/devices/",
         handler=_list_devices,
         right=Right.REGISTRY_READ,
         meter=Meter.REGISTRY,

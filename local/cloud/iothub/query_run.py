@@ -66,6 +66,20 @@ def run_query(
     return _page(query, items, position if more else None, after)
 
 
+def count_rows(connection: sqlite3.Connection, text: str) -> int:
+    """How many results a query has.
+
+    Raises:
+        HubError: 400, the query is malformed.
+    """
+    count, continuation = 0, None
+    while True:
+        page = run_query(connection, text, limits.QUERY_PAGE, continuation)
+        count, continuation = count + len(page.items), page.continuation
+        if continuation is None:
+            return count
+
+
 def select_keys(
     connection: sqlite3.Connection, condition: Expression, *, modules: bool = False
 ) -> list[Key]:

@@ -2,7 +2,8 @@
 
 The update is marked first. From then on nobody can deploy it or refer to it, and whoever did so a
 moment earlier is found by the checks that follow. Its row goes last: it says what else there is to
-remove.
+remove. Children that were imported with it go first, if they cannot be deployed and nothing else
+refers to them.
 """
 
 from __future__ import annotations
@@ -119,11 +120,22 @@ class DeleteUpdate:
             await self._mark(instance, update_id, made_by, is_being_deleted=False)
             raise
         await self.best_updates.published(instance, update)
-        for child in update.references:
+        for child in dict.fromkeys(update.references):
             await released(self.updates, instance, child, update_id)
+            await self._delete_part(instance, child, made_by)
         await self._delete_content(instance, update)
         await self.updates.delete(instance, update_id)
         log.info("update %s of %s deleted", update_id, instance)
+
+    async def _delete_part(self, instance: str, child: UpdateId, made_by: str) -> None:
+        """Delete a child that came with its parent and can only be a part of others, if of none."""
+        stored = await self.updates.get(instance, child)
+        if stored is None or stored.value.is_deployable or stored.value.operation_id != made_by:
+            return
+        try:
+            await self._delete(instance, child, made_by)
+        except Conflict as error:
+            log.info("child %s of a deleted update stays: %s", child, error.message)
 
     async def _mark(
         self, instance: str, update_id: UpdateId, made_by: str, *, is_being_deleted: bool

@@ -87,6 +87,90 @@ async def test_update_that_another_refers_to_stays() -> None:
     assert contents(world) == set()
 
 
+async def a_family(world: World, *, is_deployable: bool = False) -> None:
+    """One import of a parent and its child."""
+    files = {"own.bin": OWN}
+    child = a_source_manifest(files, updateId=FIRST.to_wire(), isDeployable=is_deployable)
+    steps = [{"type": "reference", "updateId": FIRST.to_wire()}]
+    parent = a_source_manifest(
+        {},
+        updateId=PARENT.to_wire(),
+        compatibility=[{"model": "bundle"}],
+        instructions={"steps": steps},
+    )
+    del parent["files"]
+    offers = [offer(world, parent, {}), offer(world, child, files)]
+    await world.imports.start(INSTANCE, offers, "trace")
+    await world.drain()
+    assert set(await world.published()) == {FIRST, PARENT}
+
+
+async def test_deleting_a_parent_takes_the_children_that_were_imported_with_it() -> None:
+    world = World()
+    await a_family(world)
+
+    await world.delete_update.start(INSTANCE, PARENT, "trace")
+    await world.drain()
+
+    assert await world.published() == []
+    assert contents(world) == set()
+
+
+async def test_deleting_a_parent_leaves_a_child_that_can_be_deployed() -> None:
+    world = World()
+    await a_family(world, is_deployable=True)
+
+    await world.delete_update.start(INSTANCE, PARENT, "trace")
+    await world.drain()
+
+    assert await world.published() == [FIRST]
+    assert OWN in contents(world)
+
+
+async def test_deleting_a_parent_leaves_a_child_that_another_refers_to() -> None:
+    world = World()
+    await a_family(world)
+    other = UpdateId("acme", "bundle", "2.0")
+    document = a_source_manifest(
+        {},
+        updateId=other.to_wire(),
+        compatibility=[{"model": "bundle"}],
+        instructions={"steps": [{"type": "reference", "updateId": FIRST.to_wire()}]},
+    )
+    del document["files"]
+    await world.imports.start(INSTANCE, [offer(world, document, {})], "trace")
+    await world.drain()
+
+    identity = await world.delete_update.start(INSTANCE, PARENT, "trace")
+    await world.drain()
+
+    assert (await world.operation(identity)).status is OperationStatus.SUCCEEDED
+    assert set(await world.published()) == {FIRST, other}
+    assert OWN in contents(world)
+    kept = await world.updates.get(INSTANCE, FIRST)
+    assert kept is not None
+    assert not kept.value.is_being_deleted
+
+
+async def test_deletion_of_a_family_is_complete_after_a_crash_at_any_port_call() -> None:
+    quiet = World()
+    await a_family(quiet)
+    before = quiet.faults.calls
+    await quiet.delete_update.start(INSTANCE, PARENT, "trace")
+    begun = quiet.faults.calls - before
+    await quiet.drain()
+
+    for call in range(begun + 1, quiet.faults.calls - before + 1):
+        world = World()
+        await a_family(world)
+        world.faults.crash_at(call)
+        await world.delete_update.start(INSTANCE, PARENT, "trace")
+        await world.settle()
+
+        assert await world.published() == [], call
+        assert contents(world) == set(), call
+
+
 async def test_update_deployed_while_its_deletion_waits_stays() -> None:
     world = World()
     await publish(world, FIRST, {"own.bin": OWN})
