@@ -10,8 +10,8 @@ param environmentName string
 @description('Region of every resource.')
 param location string
 
-@description('Object id of the person or group that holds the key ceremony; gets the data roles that it needs. Empty: nobody does.')
-param operatorPrincipalId string = ''
+@description('Object id of the person or group that holds the key ceremony; gets the data roles that it needs; the word nobody if nobody is to.')
+param operatorPrincipalId string
 
 @allowed(['User', 'Group', 'ServicePrincipal'])
 @description('What the operator is.')
@@ -31,6 +31,18 @@ param hubSku string = 'S1'
 @description('Units of the IoT hub.')
 param hubUnits int = 1
 
+@description('Whether the hub sends twin changes as its own system identity, which a private stream asks for. That identity gets its role in the first deployment, so set it in the second.')
+param hubSystemIdentity bool = false
+
+@description('Routes of the hub beside those of the service: name, source, condition, endpointNames.')
+param additionalRoutes array = []
+
+@description('Event hubs that such routes lead to: name, endpointUri, entityPath. The identity of the hub needs a role on them first.')
+param additionalEndpoints array = []
+
+@description('Further instances of Device Update, each with a hub of its own: id, iotHub, hubName, diagnosticsContainer.')
+param additionalInstances array = []
+
 @description('Whether the hub refuses shared access keys of services. Device Provisioning Service links to a hub by such a key: set false to use it.')
 param hubDisableLocalAuth bool = true
 
@@ -38,6 +50,16 @@ param hubDisableLocalAuth bool = true
 @maxValue(32)
 @description('Partitions of the stream of twin changes; cannot be changed later in the Standard tier.')
 param twinPartitions int = 4
+
+@minValue(1)
+@maxValue(40)
+@description('Throughput units of that stream at least. One carries 1,000 twin changes a second.')
+param twinThroughputUnits int = 1
+
+@minValue(1)
+@maxValue(40)
+@description('Throughput units that the stream may grow to by itself; it does not shrink by itself.')
+param twinMaximumThroughputUnits int = 4
 
 @allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GZRS'])
 @description('Redundancy of both storage accounts.')
@@ -64,12 +86,19 @@ param alwaysReadyImports int = 0
 @description('Whether the state account, the key vault and the stream of twin changes are reached over a private network only. Content stays public: devices download it by signed links.')
 param privateNetwork bool = false
 
-@description('Whether Microsoft Defender scans what is uploaded to quarantine, beside the scanner of the service. Billed by the gigabyte.')
-param defenderScan bool = false
+@description('Subnets of the private network beside its two: name, addressPrefix within 10.60.0.0/24.')
+param additionalSubnets array = []
+
+@allowed(['leave', 'on', 'off'])
+@description('Whether Microsoft Defender scans what is uploaded to quarantine, beside the scanner of the service; billed by the gigabyte. What has been on is turned off by off, leave changes nothing.')
+param defenderScan string = 'leave'
 
 @minValue(10)
 @description('Most gigabytes that Defender scans a month.')
 param defenderGigabytes int = 100
+
+@description('Name of the system topic of the content account, where it has one already: a plan of Defender for the subscription makes one, and there is one at most.')
+param contentSystemTopic string = ''
 
 @description('Whether there is a topic on which the service tells the systems of its customers what has happened.')
 param customerEvents bool = false
@@ -77,11 +106,9 @@ param customerEvents bool = false
 @description('Address that alerts are mailed to. Empty: alerts are raised and mailed to nobody.')
 param alertMail string = ''
 
-@description('Whether to register the application in Microsoft Entra. Needs the right to write applications; without it, give applicationClientId.')
-param createApplication bool = true
-
-@description('Client id of the registered application, where this deployment does not register it.')
-param applicationClientId string = ''
+@maxLength(36)
+@description('Client id of the registered application that callers ask tokens for. The word register: this deployment registers it in Microsoft Entra, which needs the right to write applications.')
+param applicationClientId string
 
 @description('Optional settings of the app, such as HUB_COMMANDS_PER_SECOND or LIMIT_FILE_BYTES.')
 param optionalSettings object = {}
@@ -89,6 +116,8 @@ param optionalSettings object = {}
 var suffix = uniqueString(subscription().id, environmentName, location)
 var tags = { 'azd-env-name': environmentName }
 var consoleOrigin = 'https://func-${suffix}.azurewebsites.net'
+var createApplication = applicationClientId == 'register'
+var operatorId = operatorPrincipalId == 'nobody' ? '' : operatorPrincipalId
 var audience = createApplication ? application!.outputs.clientId : applicationClientId
 
 var stores = loadJsonContent('stores.json')
@@ -139,7 +168,7 @@ module network 'modules/network.bicep' = if (privateNetwork) {
 module subnets 'modules/subnets.bicep' = if (privateNetwork) {
   name: 'subnets'
   scope: group
-  params: { suffix: suffix, location: location, tags: tags }
+  params: { suffix: suffix, location: location, tags: tags, additionalSubnets: additionalSubnets }
 }
 
 module state 'modules/storage.bicep' = {
@@ -160,8 +189,8 @@ module state 'modules/storage.bicep' = {
       { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.queueDataContributor }
       { principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.tableDataContributor }
     ]
-    queueGrants: empty(operatorPrincipalId) ? [] : [
-      { queue: 'resign', principalId: operatorPrincipalId, principalType: operatorPrincipalType, roleId: roles.queueDataMessageSender }
+    queueGrants: empty(operatorId) ? [] : [
+      { queue: 'resign', principalId: operatorId, principalType: operatorPrincipalType, roleId: roles.queueDataMessageSender }
     ]
   }
 }
@@ -195,10 +224,10 @@ module content 'modules/storage.bicep' = {
       { container: 'rules', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
       { container: 'manifests', principalId: identity.outputs.appPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataReader }
       { container: 'deadletter', principalId: identity.outputs.eventsPrincipalId, principalType: 'ServicePrincipal', roleId: roles.blobDataContributor }
-    ], empty(operatorPrincipalId) ? [] : [
-      { container: 'manifests', principalId: operatorPrincipalId, principalType: operatorPrincipalType, roleId: roles.blobDataContributor }
-      { container: 'rules', principalId: operatorPrincipalId, principalType: operatorPrincipalType, roleId: roles.blobDataContributor }
-      { container: 'imports', principalId: operatorPrincipalId, principalType: operatorPrincipalType, roleId: roles.blobDataContributor }
+    ], empty(operatorId) ? [] : [
+      { container: 'manifests', principalId: operatorId, principalType: operatorPrincipalType, roleId: roles.blobDataContributor }
+      { container: 'rules', principalId: operatorId, principalType: operatorPrincipalType, roleId: roles.blobDataContributor }
+      { container: 'imports', principalId: operatorId, principalType: operatorPrincipalType, roleId: roles.blobDataContributor }
     ])
   }
 }
@@ -211,6 +240,8 @@ module eventhubs 'modules/eventhubs.bicep' = {
     location: location
     tags: tags
     partitions: twinPartitions
+    throughputUnits: twinThroughputUnits
+    maximumThroughputUnits: twinMaximumThroughputUnits
     isPublic: !privateNetwork
     senderPrincipalId: identity.outputs.hubPrincipalId
     receiverPrincipalId: identity.outputs.appPrincipalId
@@ -228,6 +259,10 @@ module hub 'modules/hub.bicep' = {
     units: hubUnits
     disableLocalAuth: hubDisableLocalAuth
     identityId: identity.outputs.hubId
+    useSystemIdentity: hubSystemIdentity
+    additionalRoutes: additionalRoutes
+    additionalEndpoints: additionalEndpoints
+    eventHubsName: eventhubs.outputs.namespaceName
     eventHubsHost: eventhubs.outputs.host
     twinsEventHub: eventhubs.outputs.twinsName
     appPrincipalId: identity.outputs.appPrincipalId
@@ -244,6 +279,7 @@ module eventgrid 'modules/eventgrid.bicep' = {
     identityId: identity.outputs.eventsId
     hubId: hub.outputs.id
     contentAccountId: content.outputs.id
+    contentTopicName: empty(contentSystemTopic) ? 'evgs-content-${suffix}' : contentSystemTopic
     appPrincipalId: identity.outputs.appPrincipalId
   }
 }
@@ -268,7 +304,7 @@ module keyvault 'modules/keyvault.bicep' = {
     tags: tags
     isPublic: !privateNetwork
     appPrincipalId: identity.outputs.appPrincipalId
-    operatorPrincipalId: operatorPrincipalId
+    operatorPrincipalId: operatorId
     operatorPrincipalType: operatorPrincipalType
   }
 }
@@ -293,17 +329,19 @@ module alerts 'modules/alerts.bicep' = {
     tags: tags
     mail: alertMail
     workspaceId: monitoring.outputs.workspaceId
-    topicId: eventgrid.outputs.topicId
+    vaultName: keyvault.outputs.name
+    topics: concat(eventgrid.outputs.watched, customerEvents ? customers!.outputs.watched : [])
     eventHubsName: eventhubs.outputs.namespaceName
     hubName: hub.outputs.name
   }
 }
 
-module defender 'modules/defender.bicep' = if (defenderScan) {
+module defender 'modules/defender.bicep' = if (defenderScan != 'leave') {
   name: 'defender'
   scope: group
   params: {
     accountName: content.outputs.name
+    isOn: defenderScan == 'on'
     topicId: eventgrid.outputs.scanTopicId
     gigabytes: defenderGigabytes
   }
@@ -333,13 +371,15 @@ module app 'modules/app.bicep' = {
     sourceUrlSecretUri: keyvault.outputs.sourceUrlSecretUri
     insightsConnection: monitoring.outputs.connection
     instanceId: instanceId
+    additionalInstances: additionalInstances
     hubName: hub.outputs.name
     hubHost: hub.outputs.host
     audience: audience
-    optionalSettings: defenderScan ? union({ SCAN_ENGINES: 'yara-x,defender' }, optionalSettings) : optionalSettings
+    optionalSettings: defenderScan == 'on' ? union({ SCAN_ENGINES: 'yara-x,defender' }, optionalSettings) : optionalSettings
   }
 }
 
+output AZURE_SUBSCRIPTION_ID string = subscription().subscriptionId
 output AZURE_RESOURCE_GROUP string = group.name
 output AZURE_FUNCTION_NAME string = app.outputs.name
 output API_URL string = app.outputs.url

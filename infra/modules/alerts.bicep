@@ -15,8 +15,11 @@ param mail string
 @description('Resource id of the Log Analytics workspace.')
 param workspaceId string
 
-@description('Resource id of the topic of the service.')
-param topicId string
+@description('Topics of Event Grid: { name, id, namespace }; namespace is that of their metrics.')
+param topics array
+
+@description('Name of the key vault.')
+param vaultName string
 
 @description('Name of the Event Hubs namespace.')
 param eventHubsName string
@@ -45,6 +48,22 @@ resource namespace 'Microsoft.EventHub/namespaces@2024-01-01' existing = {
 
 resource hub 'Microsoft.Devices/IotHubs@2023-06-30' existing = {
   name: hubName
+}
+
+resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
+  name: vaultName
+}
+
+// who used the signing key, and when
+resource vaultLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'audit'
+  scope: vault
+  properties: {
+    workspaceId: workspaceId
+    logs: [
+      { category: 'AuditEvent', enabled: true }
+    ]
+  }
 }
 
 resource streamMetrics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
@@ -99,34 +118,15 @@ resource byLog 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for item i
   }
 }]
 
-resource deadLetters 'Microsoft.Insights/metricAlerts@2018-03-01' = {
-  name: 'odu-dead-letters-${suffix}'
-  location: 'global'
-  tags: tags
-  properties: {
-    description: 'Event Grid gave up on twin changes; they lie in the container deadletter.'
-    severity: 1
-    enabled: true
-    scopes: [topicId]
-    evaluationFrequency: 'PT5M'
-    windowSize: 'PT15M'
-    criteria: {
-      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
-      allOf: [
-        {
-          criterionType: 'StaticThresholdCriterion'
-          name: 'dead-letters'
-          metricNamespace: 'Microsoft.EventGrid/topics'
-          metricName: 'DeadLetteredCount'
-          operator: 'GreaterThan'
-          threshold: 0
-          timeAggregation: 'Total'
-        }
-      ]
-    }
+module topicAlerts 'topic-alerts.bicep' = [for topic in topics: {
+  name: 'alerts-${topic.name}'
+  params: {
+    suffix: suffix
+    tags: tags
+    topic: topic
     actions: empty(mail) ? [] : [{ actionGroupId: people.id }]
   }
-}
+}]
 
 resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
   name: guid(workspaceId, 'open-device-update')

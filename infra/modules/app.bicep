@@ -57,6 +57,9 @@ param sourceUrlSecretUri string
 @description('Which Application Insights component takes the telemetry.')
 param insightsConnection string
 
+@description('Further instances: { id, iotHub, hubName, diagnosticsContainer }.')
+param additionalInstances array
+
 @description('Id of the instance of Device Update.')
 param instanceId string
 
@@ -143,7 +146,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
     EVENTS_TOPIC_ENDPOINT: topicEndpoint
     CUSTOMER_TOPIC_ENDPOINT: customerTopicEndpoint
-    INSTANCES: string([{ hubName: hubName, id: instanceId, iotHub: hubHost }])
+    INSTANCES: string(concat([{ hubName: hubName, id: instanceId, iotHub: hubHost }], additionalInstances))
     TOKEN_ISSUER: '${login}${tenant().tenantId}/v2.0'
     TOKEN_JWKS_URI: '${login}${tenant().tenantId}/discovery/v2.0/keys'
     TOKEN_AUDIENCE: audience

@@ -36,5 +36,8 @@ resource publish 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
+output watched array = [
+  { name: 'customers', id: topic.id, namespace: 'Microsoft.EventGrid/topics' }
+]
 output endpoint string = topic.properties.endpoint
 output name string = topic.name

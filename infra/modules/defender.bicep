@@ -9,6 +9,9 @@ param topicId string
 @description('Most gigabytes scanned a month.')
 param gigabytes int
 
+@description('Whether it scans.')
+param isOn bool
+
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: accountName
 }
@@ -17,11 +20,11 @@ resource scan 'Microsoft.Security/defenderForStorageSettings@2025-06-01' = {
   name: 'current'
   scope: account
   properties: {
-    isEnabled: true
+    isEnabled: isOn
     overrideSubscriptionLevelSettings: true
     malwareScanning: {
       onUpload: {
-        isEnabled: true
+        isEnabled: isOn
         capGBPerMonth: gigabytes
         filters: { excludeBlobsWithPrefix: ['imports/', 'content/', 'manifests/', 'rules/', 'deadletter/', 'diagnostics/', 'audit/', 'uploads/'] }
       }

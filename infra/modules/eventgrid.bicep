@@ -18,6 +18,9 @@ param hubId string
 @description('Resource id of the content account.')
 param contentAccountId string
 
+@description('Name of the system topic of the content account.')
+param contentTopicName string
+
 @description('Identity of the app: it publishes to the topic.')
 param appPrincipalId string
 
@@ -59,7 +62,7 @@ resource hubTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
 }
 
 resource contentTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
-  name: 'evgs-content-${suffix}'
+  name: contentTopicName
   location: location
   tags: tags
   identity: { type: 'UserAssigned', userAssignedIdentities: { '${identityId}': {} } }
@@ -76,8 +79,13 @@ resource publish 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-output topicId string = topic.id
 output topicName string = topic.name
+output watched array = [
+  { name: 'service', id: topic.id, namespace: 'Microsoft.EventGrid/topics' }
+  { name: 'scan', id: scanTopic.id, namespace: 'Microsoft.EventGrid/topics' }
+  { name: 'hub', id: hubTopic.id, namespace: 'Microsoft.EventGrid/systemTopics' }
+  { name: 'content', id: contentTopic.id, namespace: 'Microsoft.EventGrid/systemTopics' }
+]
 output scanTopicId string = scanTopic.id
 output scanTopicName string = scanTopic.name
 output topicEndpoint string = topic.properties.endpoint

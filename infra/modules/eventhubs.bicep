@@ -15,6 +15,12 @@ param partitions int
 @description('Whether it can be reached from the internet.')
 param isPublic bool
 
+@description('Throughput units at least.')
+param throughputUnits int
+
+@description('Throughput units that it may grow to.')
+param maximumThroughputUnits int
+
 @description('Who sends: the identity of the hub.')
 param senderPrincipalId string
 
@@ -28,9 +34,11 @@ resource namespace 'Microsoft.EventHub/namespaces@2024-01-01' = {
   name: 'evh-${suffix}'
   location: location
   tags: tags
-  sku: { name: 'Standard', tier: 'Standard', capacity: 1 }
+  sku: { name: 'Standard', tier: 'Standard', capacity: throughputUnits }
   properties: {
     disableLocalAuth: true
+    isAutoInflateEnabled: maximumThroughputUnits > throughputUnits
+    maximumThroughputUnits: maximumThroughputUnits > throughputUnits ? maximumThroughputUnits : 0
     minimumTlsVersion: '1.2'
     publicNetworkAccess: isPublic ? 'Enabled' : 'Disabled'
   }

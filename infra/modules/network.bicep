@@ -38,11 +38,12 @@ resource zone 'Microsoft.Network/privateDnsZones@2024-06-01' = [for link in link
   tags: tags
 }]
 
+// a name that is not here, for another account of the same kind, is looked up in public
 resource zoneLink 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [for (link, index) in links: {
   parent: zone[index]
   name: 'network'
   location: 'global'
-  properties: { registrationEnabled: false, virtualNetwork: { id: networkId } }
+  properties: { registrationEnabled: false, resolutionPolicy: 'NxDomainRedirect', virtualNetwork: { id: networkId } }
 }]
 
 resource endpoint 'Microsoft.Network/privateEndpoints@2024-05-01' = [for link in links: {

@@ -9,13 +9,18 @@ param location string
 @description('Tags.')
 param tags object
 
+@description('More subnets: { name, addressPrefix }.')
+param additionalSubnets array
+
+var furtherSubnets = [for item in additionalSubnets: { name: item.name, properties: { addressPrefix: item.addressPrefix } }]
+
 resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
   name: 'vnet-${suffix}'
   location: location
   tags: tags
   properties: {
     addressSpace: { addressPrefixes: ['10.60.0.0/24'] }
-    subnets: [
+    subnets: concat([
       {
         name: 'app'
         properties: {
@@ -26,7 +31,7 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
         }
       }
       { name: 'endpoints', properties: { addressPrefix: '10.60.0.64/26' } }
-    ]
+    ], furtherSubnets)
   }
 }
 

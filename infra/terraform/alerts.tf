@@ -2,6 +2,18 @@
 
 locals {
   queries = { for item in jsondecode(file("${path.module}/../alerts.json")) : item.name => item }
+  topics = merge({
+    service                          = { id = azapi_resource.topic.id, namespace = "Microsoft.EventGrid/topics" }
+    scan                             = { id = azapi_resource.scan_topic.id, namespace = "Microsoft.EventGrid/topics" }
+    hub                              = { id = azurerm_eventgrid_system_topic.hub.id, namespace = "Microsoft.EventGrid/systemTopics" }
+    content                          = { id = azurerm_eventgrid_system_topic.content.id, namespace = "Microsoft.EventGrid/systemTopics" }
+    }, { for name, id in { customers = one(azapi_resource.customers[*].id) } : name => {
+      id                             = id, namespace = "Microsoft.EventGrid/topics"
+  } if var.customer_events })
+  topic_metrics = { for item in jsondecode(file("${path.module}/../topic-alerts.json")) : item.name => item }
+  topic_alerts = { for pair in setproduct(keys(local.topic_metrics), keys(local.topics)) : "${pair[0]}-${pair[1]}" => {
+    metric = local.topic_metrics[pair[0]], topic = local.topics[pair[1]]
+  } }
 }
 
 resource "azurerm_monitor_action_group" "people" {
@@ -39,6 +51,17 @@ resource "azurerm_monitor_diagnostic_setting" "hub" {
   }
 }
 
+# who used the signing key, and when
+resource "azurerm_monitor_diagnostic_setting" "vault" {
+  name                       = "audit"
+  target_resource_id         = azurerm_key_vault.vault.id
+  log_analytics_workspace_id = azurerm_log_analytics_workspace.workspace.id
+
+  enabled_log {
+    category = "AuditEvent"
+  }
+}
+
 resource "azurerm_monitor_scheduled_query_rules_alert_v2" "by_log" {
   for_each = local.queries
 
@@ -72,21 +95,23 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "by_log" {
   }
 }
 
-resource "azurerm_monitor_metric_alert" "dead_letters" {
-  name                = "odu-dead-letters-${local.suffix}"
+resource "azurerm_monitor_metric_alert" "topic" {
+  for_each = local.topic_alerts
+
+  name                = "odu-${each.key}-${local.suffix}"
   resource_group_name = azurerm_resource_group.group.name
-  description         = "Event Grid gave up on twin changes; they lie in the container deadletter."
-  severity            = 1
+  description         = each.value.metric.text
+  severity            = each.value.metric.severity
   enabled             = true
-  scopes              = [azapi_resource.topic.id]
+  scopes              = [each.value.topic.id]
   frequency           = "PT5M"
   window_size         = "PT15M"
 
   criteria {
-    metric_namespace = "Microsoft.EventGrid/topics"
-    metric_name      = "DeadLetteredCount"
+    metric_namespace = each.value.topic.namespace
+    metric_name      = each.value.metric.metric
     operator         = "GreaterThan"
-    threshold        = 0
+    threshold        = each.value.metric.threshold
     aggregation      = "Total"
   }
 

@@ -77,7 +77,7 @@ resource "azapi_resource_action" "settings" {
   method      = "PUT"
 
   body = {
-    properties = merge(var.defender_scan ? { SCAN_ENGINES = "yara-x,defender" } : {}, var.optional_settings, {
+    properties = merge(var.defender_scan == "on" ? { SCAN_ENGINES = "yara-x,defender" } : {}, var.optional_settings, {
       AzureWebJobsStorage__blobServiceUri       = local.state.primary_blob_endpoint
       AzureWebJobsStorage__queueServiceUri      = local.state.primary_queue_endpoint
       AzureWebJobsStorage__tableServiceUri      = local.state.primary_table_endpoint
@@ -99,13 +99,13 @@ resource "azapi_resource_action" "settings" {
       APPLICATIONINSIGHTS_AUTHENTICATION_STRING = "ClientId=${local.client_id};Authorization=AAD"
       EVENTS_TOPIC_ENDPOINT                     = azapi_resource.topic.output.properties.endpoint
       CUSTOMER_TOPIC_ENDPOINT                   = var.customer_events ? azapi_resource.customers[0].output.properties.endpoint : ""
-      INSTANCES = jsonencode([
+      INSTANCES = jsonencode(concat([
         {
           hubName = azurerm_iothub.hub.name
           id      = var.instance_id
           iotHub  = azurerm_iothub.hub.hostname
         }
-      ])
+      ], var.additional_instances))
       TOKEN_ISSUER      = "${local.login}/v2.0"
       TOKEN_JWKS_URI    = "${local.login}/discovery/v2.0/keys"
       TOKEN_AUDIENCE    = local.audience

@@ -6,7 +6,7 @@ locals {
 }
 
 resource "azuread_application" "application" {
-  count = var.create_application ? 1 : 0
+  count = local.create_application ? 1 : 0
 
   display_name     = "Open Device Update (${var.environment_name})"
   sign_in_audience = "AzureADMyOrg"
@@ -44,7 +44,7 @@ resource "azuread_application" "application" {
 
 # so that people can use ./odu after az login
 resource "azuread_application_pre_authorized" "azure_cli" {
-  count = var.create_application ? 1 : 0
+  count = local.create_application ? 1 : 0
 
   application_id       = azuread_application.application[0].id
   authorized_client_id = local.application.azureCli
@@ -52,7 +52,7 @@ resource "azuread_application_pre_authorized" "azure_cli" {
 }
 
 resource "azuread_service_principal" "application" {
-  count = var.create_application ? 1 : 0
+  count = local.create_application ? 1 : 0
 
   client_id                    = azuread_application.application[0].client_id
   app_role_assignment_required = true

@@ -123,10 +123,10 @@ resource "azurerm_role_assignment" "dead_letters" {
 }
 
 resource "azurerm_role_assignment" "operator_container" {
-  for_each = toset(var.operator_principal_id == "" ? [] : ["imports", "manifests", "rules"])
+  for_each = toset(local.operator_id == "" ? [] : ["imports", "manifests", "rules"])
 
   scope                = azurerm_storage_container.content[each.key].id
   role_definition_name = "Storage Blob Data Contributor"
-  principal_id         = var.operator_principal_id
+  principal_id         = local.operator_id
   principal_type       = var.operator_principal_type
 }

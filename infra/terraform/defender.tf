@@ -2,7 +2,7 @@
 # events, people by blob index tags. azurerm has no filters for it.
 
 resource "azapi_resource_action" "defender" {
-  count = var.defender_scan ? 1 : 0
+  count = var.defender_scan == "leave" ? 0 : 1
 
   type        = "Microsoft.Security/defenderForStorageSettings@2025-06-01"
   resource_id = "${azurerm_storage_account.content.id}/providers/Microsoft.Security/defenderForStorageSettings/current"
@@ -10,11 +10,11 @@ resource "azapi_resource_action" "defender" {
 
   body = {
     properties = {
-      isEnabled                         = true
+      isEnabled                         = var.defender_scan == "on"
       overrideSubscriptionLevelSettings = true
       malwareScanning = {
         onUpload = {
-          isEnabled     = true
+          isEnabled     = var.defender_scan == "on"
           capGBPerMonth = var.defender_gigabytes
           filters = {
             excludeBlobsWithPrefix = [for container in local.stores.content.containers : "${container}/" if container != "quarantine"]

@@ -60,7 +60,7 @@ resource "azurerm_eventgrid_system_topic" "hub" {
 }
 
 resource "azurerm_eventgrid_system_topic" "content" {
-  name                = "evgs-content-${local.suffix}"
+  name                = var.content_system_topic == "" ? "evgs-content-${local.suffix}" : var.content_system_topic
   resource_group_name = azurerm_resource_group.group.name
   location            = var.location
   source_resource_id  = azurerm_storage_account.content.id

@@ -10,7 +10,9 @@ resource "azurerm_eventhub_namespace" "twins" {
   resource_group_name           = azurerm_resource_group.group.name
   location                      = var.location
   sku                           = "Standard"
-  capacity                      = 1
+  capacity                      = var.twin_throughput_units
+  auto_inflate_enabled          = var.twin_maximum_throughput_units > var.twin_throughput_units
+  maximum_throughput_units      = var.twin_maximum_throughput_units > var.twin_throughput_units ? var.twin_maximum_throughput_units : 0
   local_authentication_enabled  = false
   minimum_tls_version           = "1.2"
   public_network_access_enabled = !var.private_network

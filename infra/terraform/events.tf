@@ -104,6 +104,7 @@ resource "azapi_resource" "to_function" {
   depends_on = [azapi_resource_action.settings, azurerm_role_assignment.dead_letters]
 }
 
+# the host answers the validation of a webhook once it has started
 resource "azapi_resource" "to_blob_trigger" {
   for_each = { for name, item in local.to_blob_triggers : name => item if var.code_deployed }
 
@@ -134,6 +135,10 @@ resource "azapi_resource" "to_blob_trigger" {
         }
       }
     }
+  }
+
+  retry = {
+    error_message_regex = ["Webhook validation handshake failed", "Destination endpoint not found"]
   }
 
   depends_on = [azapi_resource_action.settings, azurerm_role_assignment.dead_letters]

@@ -1,5 +1,9 @@
 # The IoT hub; it routes twin changes and deletions to Event Hubs with its identity, and everything else to its own endpoint.
 
+locals {
+  sender = var.hub_system_identity ? null : azurerm_user_assigned_identity.hub.id
+}
+
 resource "azurerm_iothub" "hub" {
   name                          = "iot-${local.suffix}"
   resource_group_name           = azurerm_resource_group.group.name
@@ -14,7 +18,7 @@ resource "azurerm_iothub" "hub" {
   }
 
   identity {
-    type         = "UserAssigned"
+    type         = "SystemAssigned, UserAssigned"
     identity_ids = [azurerm_user_assigned_identity.hub.id]
   }
 
@@ -22,15 +26,29 @@ resource "azurerm_iothub" "hub" {
     name                = "twins"
     type                = "AzureIotHub.EventHub"
     authentication_type = "identityBased"
-    identity_id         = azurerm_user_assigned_identity.hub.id
+    identity_id         = local.sender
     endpoint_uri        = "sb://${local.event_hubs_host}"
     entity_path         = azurerm_eventhub.twins.name
   }
 
+  dynamic "endpoint" {
+    for_each = var.additional_endpoints
+
+    content {
+      name                = endpoint.value.name
+      type                = "AzureIotHub.EventHub"
+      authentication_type = "identityBased"
+      identity_id         = local.sender
+      endpoint_uri        = endpoint.value.endpointUri
+      entity_path         = endpoint.value.entityPath
+    }
+  }
+
+  # our own writes to desired properties are no news; a body that cannot be read is sent on
   route {
     name           = "twin-changes"
     source         = "TwinChangeEvents"
-    condition      = "true"
+    condition      = "NOT IS_OBJECT($body.properties.desired) OR IS_OBJECT($body.properties.reported) OR IS_OBJECT($body.tags)"
     endpoint_names = ["twins"]
     enabled        = true
   }
@@ -42,6 +60,18 @@ resource "azurerm_iothub" "hub" {
     condition      = "opType = 'deleteModuleIdentity' OR opType = 'deleteDeviceIdentity'"
     endpoint_names = ["twins"]
     enabled        = true
+  }
+
+  dynamic "route" {
+    for_each = var.additional_routes
+
+    content {
+      name           = route.value.name
+      source         = route.value.source
+      condition      = route.value.condition
+      endpoint_names = route.value.endpointNames
+      enabled        = true
+    }
   }
 
   fallback_route {
@@ -59,5 +89,12 @@ resource "azurerm_role_assignment" "app_twins" {
   scope                = azurerm_iothub.hub.id
   role_definition_name = "IoT Hub Twin Contributor"
   principal_id         = azurerm_user_assigned_identity.app.principal_id
+  principal_type       = "ServicePrincipal"
+}
+
+resource "azurerm_role_assignment" "hub_system_sends" {
+  scope                = azurerm_eventhub.twins.id
+  role_definition_name = "Azure Event Hubs Data Sender"
+  principal_id         = azurerm_iothub.hub.identity[0].principal_id
   principal_type       = "ServicePrincipal"
 }

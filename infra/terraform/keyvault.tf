@@ -62,10 +62,10 @@ resource "azurerm_role_assignment" "app_secret" {
 }
 
 resource "azurerm_role_assignment" "operator_vault" {
-  for_each = toset(var.operator_principal_id == "" ? [] : ["Key Vault Crypto Officer", "Key Vault Secrets Officer"])
+  for_each = toset(local.operator_id == "" ? [] : ["Key Vault Crypto Officer", "Key Vault Secrets Officer"])
 
   scope                = azurerm_key_vault.vault.id
   role_definition_name = each.key
-  principal_id         = var.operator_principal_id
+  principal_id         = local.operator_id
   principal_type       = var.operator_principal_type
 }

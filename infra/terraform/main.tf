@@ -59,10 +59,12 @@ provider "azuread" {}
 data "azurerm_client_config" "current" {}
 
 locals {
-  suffix   = provider::azapi::unique_string(["/subscriptions/${var.subscription_id}", var.environment_name, var.location])
-  stores   = jsondecode(file("${path.module}/../stores.json"))
-  tenant   = data.azurerm_client_config.current.tenant_id
-  audience = var.create_application ? one(azuread_application.application[*].client_id) : var.application_client_id
+  suffix             = provider::azapi::unique_string(["/subscriptions/${var.subscription_id}", var.environment_name, var.location])
+  stores             = jsondecode(file("${path.module}/../stores.json"))
+  tenant             = data.azurerm_client_config.current.tenant_id
+  operator_id        = var.operator_principal_id == "nobody" ? "" : var.operator_principal_id
+  create_application = var.application_client_id == "register"
+  audience           = local.create_application ? one(azuread_application.application[*].client_id) : var.application_client_id
 }
 
 resource "azurerm_resource_group" "group" {

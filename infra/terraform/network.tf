@@ -37,6 +37,15 @@ resource "azurerm_virtual_network" "network" {
     name             = "endpoints"
     address_prefixes = ["10.60.0.64/26"]
   }
+
+  dynamic "subnet" {
+    for_each = var.additional_subnets
+
+    content {
+      name             = subnet.value.name
+      address_prefixes = [subnet.value.addressPrefix]
+    }
+  }
 }
 
 resource "azurerm_private_dns_zone" "zone" {
@@ -53,6 +62,9 @@ resource "azurerm_private_dns_zone_virtual_network_link" "zone" {
   private_dns_zone_id  = azurerm_private_dns_zone.zone[each.key].id
   virtual_network_id   = azurerm_virtual_network.network[0].id
   registration_enabled = false
+
+  # a name that is not here, for another account of the same kind, is looked up in public
+  resolution_policy = "NxDomainRedirect"
 }
 
 resource "azurerm_private_endpoint" "endpoint" {

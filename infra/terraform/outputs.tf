@@ -1,5 +1,10 @@
 # What the hooks, the key ceremony and ./odu ask for, under the names that main.bicep gives it.
 
+output "azure_subscription_id" {
+  description = "Id of the subscription."
+  value       = data.azurerm_client_config.current.subscription_id
+}
+
 output "azure_resource_group" {
   description = "Resource group."
   value       = azurerm_resource_group.group.name

@@ -69,10 +69,10 @@ resource "azurerm_role_assignment" "app_state" {
 }
 
 resource "azurerm_role_assignment" "operator_resign" {
-  count = var.operator_principal_id == "" ? 0 : 1
+  count = local.operator_id == "" ? 0 : 1
 
   scope                = azurerm_storage_queue.state["resign"].id
   role_definition_name = "Storage Queue Data Message Sender"
-  principal_id         = var.operator_principal_id
+  principal_id         = local.operator_id
   principal_type       = var.operator_principal_type
 }

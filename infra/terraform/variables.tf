@@ -25,9 +25,13 @@ variable "code_deployed" {
 }
 
 variable "operator_principal_id" {
-  description = "Object id of the person or group that holds the key ceremony; gets the data roles that it needs. Empty: nobody does."
+  description = "Object id of the person or group that holds the key ceremony; gets the data roles that it needs; the word nobody if nobody is to."
   type        = string
-  default     = ""
+
+  validation {
+    condition     = var.operator_principal_id == "nobody" || length(var.operator_principal_id) == 36
+    error_message = "An object id, or nobody."
+  }
 }
 
 variable "operator_principal_type" {
@@ -75,6 +79,39 @@ variable "hub_units" {
   }
 }
 
+variable "hub_system_identity" {
+  description = "Whether the hub sends twin changes as its own system identity, which a private stream asks for. That identity gets its role in the first deployment, so set it in the second."
+  type        = bool
+  default     = false
+}
+
+variable "additional_routes" {
+  description = "Routes of the hub beside those of the service: name, source, condition, endpointNames."
+  type = list(object({
+    name          = string
+    source        = string
+    condition     = string
+    endpointNames = list(string)
+  }))
+  default = []
+}
+
+variable "additional_endpoints" {
+  description = "Event hubs that such routes lead to: name, endpointUri, entityPath. The identity of the hub needs a role on them first."
+  type = list(object({
+    name        = string
+    endpointUri = string
+    entityPath  = string
+  }))
+  default = []
+}
+
+variable "additional_instances" {
+  description = "Further instances of Device Update, each with a hub of its own: id, iotHub, hubName, diagnosticsContainer."
+  type        = list(map(string))
+  default     = []
+}
+
 variable "hub_disable_local_auth" {
   description = "Whether the hub refuses shared access keys of services. Device Provisioning Service links to a hub by such a key: set false to use it."
   type        = bool
@@ -89,6 +126,28 @@ variable "twin_partitions" {
   validation {
     condition     = var.twin_partitions >= 1 && var.twin_partitions <= 32
     error_message = "From 1 to 32."
+  }
+}
+
+variable "twin_throughput_units" {
+  description = "Throughput units of that stream at least. One carries 1,000 twin changes a second."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.twin_throughput_units >= 1 && var.twin_throughput_units <= 40
+    error_message = "From 1 to 40."
+  }
+}
+
+variable "twin_maximum_throughput_units" {
+  description = "Throughput units that the stream may grow to by itself; it does not shrink by itself."
+  type        = number
+  default     = 4
+
+  validation {
+    condition     = var.twin_maximum_throughput_units >= 1 && var.twin_maximum_throughput_units <= 40
+    error_message = "From 1 to 40."
   }
 }
 
@@ -153,10 +212,24 @@ variable "private_network" {
   default     = false
 }
 
+variable "additional_subnets" {
+  description = "Subnets of the private network beside its two: name, addressPrefix within 10.60.0.0/24."
+  type = list(object({
+    name          = string
+    addressPrefix = string
+  }))
+  default = []
+}
+
 variable "defender_scan" {
-  description = "Whether Microsoft Defender scans what is uploaded to quarantine, beside the scanner of the service. Billed by the gigabyte."
-  type        = bool
-  default     = false
+  description = "Whether Microsoft Defender scans what is uploaded to quarantine, beside the scanner of the service; billed by the gigabyte. What has been on is turned off by off, leave changes nothing."
+  type        = string
+  default     = "leave"
+
+  validation {
+    condition     = contains(["leave", "on", "off"], var.defender_scan)
+    error_message = "leave, on or off."
+  }
 }
 
 variable "defender_gigabytes" {
@@ -168,6 +241,12 @@ variable "defender_gigabytes" {
     condition     = var.defender_gigabytes >= 10
     error_message = "10 or more."
   }
+}
+
+variable "content_system_topic" {
+  description = "Name of the system topic of the content account, where it has one already: a plan of Defender for the subscription makes one, and there is one at most."
+  type        = string
+  default     = ""
 }
 
 variable "customer_events" {
@@ -182,16 +261,14 @@ variable "alert_mail" {
   default     = ""
 }
 
-variable "create_application" {
-  description = "Whether to register the application in Microsoft Entra. Needs the right to write applications; without it, give application_client_id."
-  type        = bool
-  default     = true
-}
-
 variable "application_client_id" {
-  description = "Client id of the registered application, where this deployment does not register it."
+  description = "Client id of the registered application that callers ask tokens for. The word register: this deployment registers it in Microsoft Entra, which needs the right to write applications."
   type        = string
-  default     = ""
+
+  validation {
+    condition     = var.application_client_id == "register" || length(var.application_client_id) == 36
+    error_message = "A client id, or register."
+  }
 }
 
 variable "optional_settings" {

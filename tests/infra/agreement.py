@@ -150,10 +150,9 @@ def _stream(site: Site) -> Iterator[str]:
             end = ends.get(name, {})
             leads_to = (end.get("endpointUri"), end.get("entityPath"))
             yield from difference("end of route", {(f"sb://{host}", stream.name)}, {leads_to})
-            if end.get("authenticationType") != "identityBased" or (
-                end["identity"]["userAssignedIdentity"]
-                not in hub.body["identity"]["userAssignedIdentities"]
-            ):
+            known = {*hub.body["identity"]["userAssignedIdentities"], "system"}
+            sender = (end.get("identity") or {}).get("userAssignedIdentity", "system")
+            if end.get("authenticationType") != "identityBased" or sender not in known:
                 yield f"route to {name} is not sent with the hub's identity"
 
 

@@ -51,6 +51,8 @@ NEEDED = {
     ("app", "Monitoring Metrics Publisher", "appi-"),
     # the route to Event Hubs
     ("hub", "Azure Event Hubs Data Sender", "evh-/twins"),
+    # the same in a private network
+    ("hub's system identity", "Azure Event Hubs Data Sender", "evh-/twins"),
     # dead letters
     ("events", "Storage Blob Data Contributor", "content/deadletter"),
 }
@@ -65,7 +67,7 @@ OPERATOR_NEEDED = {
     ("operator", "Key Vault Crypto Officer", "kv-"),
     ("operator", "Storage Blob Data Contributor", "content/manifests"),
     ("operator", "Storage Queue Data Message Sender", "state/resign"),
-    # hooks/secret.sh
+    # a new version of the secret that seals the URLs of sources
     ("operator", "Key Vault Secrets Officer", "kv-"),
     # YARA rules in the place of the shipped ones
     ("operator", "Storage Blob Data Contributor", "content/rules"),

@@ -180,7 +180,7 @@ def hooks_broken(files: Files) -> Iterator[str]:
             if not re.search(wanted, azure):
                 yield f"azd does not run {hook}.{ending} in {stage}"
     # https://cryptography.io/en/latest/fernet/: 32 bytes in URL-safe base64
-    if "openssl rand -base64 32 " not in files.read("hooks/secret.sh"):
+    if "head -c 32 /dev/urandom | base64 " not in files.read("hooks/secret.sh"):
         yield "secret.sh does not make a key of 32 bytes"
     if "[byte[]]::new(32)" not in files.read("hooks/secret.ps1"):
         yield "secret.ps1 does not make a key of 32 bytes"

@@ -81,6 +81,8 @@ class Site:
 
 
 def _who(principal: str) -> str:
+    if principal.endswith(f"/iot-{SUFFIX}.identity.principalId"):
+        return "hub's system identity"
     if principal == OPERATOR:
         return "operator"
     found = re.search(rf"/id-(\w+)-{SUFFIX}\.properties\.principalId$", principal)

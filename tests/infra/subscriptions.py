@@ -13,7 +13,6 @@ from tests.infra.values import SECRET_MARK, Resource
 _TOPICS = {
     "topic": "evgt-",
     "iothub": "evgs-hub-",
-    "storage": "evgs-content-",
     "defender": "evgt-scan-",
 }
 _BLOB_KEY = "systemKeys.blobs_extension"
@@ -56,7 +55,7 @@ def _facts(
     topic = found.parent.name if found.parent else ""
     return {
         "trigger": (kind, trigger.kind),
-        "topic": (f"{_TOPICS[wanted.source]}{SUFFIX}", topic),
+        "topic": (_topic(site, wanted.source), topic),
         "destination": (
             _destination(site, wanted),
             (destination["endpointType"], _end(destination)),
@@ -75,6 +74,18 @@ def _facts(
         ),
         "is one event a delivery": (1, destination["properties"]["maxEventsPerBatch"]),
     }
+
+
+def _topic(site: Site, source: str) -> str:
+    """The name of a topic; that of the content account may be another's, who was there first."""
+    if source in _TOPICS:
+        return f"{_TOPICS[source]}{SUFFIX}"
+    [found] = [
+        topic.name
+        for topic in site.of("Microsoft.EventGrid/systemTopics")
+        if topic.properties["topicType"] == "Microsoft.Storage.StorageAccounts"
+    ]
+    return found
 
 
 def _destination(site: Site, wanted: EventSubscription) -> tuple[str, str]:

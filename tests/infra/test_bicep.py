@@ -121,7 +121,7 @@ def test_parameters_of_azd_are_those_of_the_template() -> None:
     given = content["parameters"].keys()
     known = declarations(parse(Files().read(MAIN)), "parameter")
 
-    assert given <= known.keys()
+    assert list(given) == list(known)
     with pytest.raises(TemplateError, match="not given"):
         deploy(MAIN, {})
 

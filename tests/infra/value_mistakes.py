@@ -33,8 +33,8 @@ VALUE_MISTAKES: tuple[ValueMistake, ...] = (
     ValueMistake(
         "metric that does not exist",
         "has no DeadLetterCount",
-        Change("modules/alerts.bicep", "'DeadLetteredCount'", "'DeadLetterCount'"),
-        Change("terraform/alerts.tf", '"DeadLetteredCount"', '"DeadLetterCount"'),
+        Change("topic-alerts.json", "DeadLetteredCount", "DeadLetterCount"),
+        Change("topic-alerts.json", "DeadLetteredCount", "DeadLetterCount"),
     ),
     _both(
         "metric of a query that does not exist",
@@ -138,9 +138,9 @@ VALUE_MISTAKES: tuple[ValueMistake, ...] = (
         "Defender tells another topic",
         "Defender publishes to",
         Change(
-            "main.bicep",
-            "topicId: eventgrid.outputs.scanTopicId",
-            "topicId: eventgrid.outputs.topicId",
+            "modules/eventgrid.bicep",
+            "scanTopicId string = scanTopic.id",
+            "scanTopicId string = topic.id",
         ),
         Change("terraform/defender.tf", "azapi_resource.scan_topic.id", "azapi_resource.topic.id"),
     ),
@@ -309,7 +309,7 @@ HOOK_MISTAKES: tuple[tuple[Change, str], ...] = (
         "secret.ps1 does not make a key of 32 bytes",
     ),
     (
-        Change("hooks/secret.sh", "rand -base64 32", "rand -base64 16"),
+        Change("hooks/secret.sh", "head -c 32", "head -c 16"),
         "secret.sh does not make a key of 32 bytes",
     ),
     (

@@ -41,6 +41,7 @@ def test_source_url_is_taken_apart_once() -> None:
         "acme.example/file",
         "//acme.example/file",
         "http://acme.example/f?sig=CANARY",
+        "http://acme.example:443/f",
         "ftp://acme.example/f",
         "file:///etc/passwd",
         "gopher://acme.example/",

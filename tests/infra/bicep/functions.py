@@ -34,7 +34,10 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "environment": _environment,
     "guid": _guid,
     "string": lambda value: json.dumps(value, separators=(",", ":")),
-    "subscription": lambda: {"id": Later("subscription.id")},
+    "subscription": lambda: {
+        "id": Later("subscription.id"),
+        "subscriptionId": Later("subscription.id"),
+    },
     "subscriptionResourceId": lambda kind, name: f"/{kind}/{name}",
     "tenant": lambda: {"tenantId": Later("tenant.id")},
     "union": _union,

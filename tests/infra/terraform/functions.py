@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -42,6 +43,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "merge": _merge,
     "one": _one,
     "provider::azapi::unique_string": lambda _: SUFFIX,
+    "setproduct": lambda *parts: [list(items) for items in itertools.product(*parts)],
     "setsubtract": lambda items, others: [item for item in items if item not in others],
     "toset": _set,
     "trimprefix": lambda value, prefix: value.removeprefix(prefix),

@@ -49,6 +49,8 @@ class _Instance:
     def member(self, name: str) -> Any:
         if name in ("id", "output"):
             return Later(self.id)
+        if name == "identity":
+            return [{"principal_id": Later(f"{self.id}.identity.principalId")}]
         attributes = kinds()[self.kind].attributes
         if name in attributes:
             return Later(f"{self.id}.{attributes[name]}")

@@ -143,3 +143,23 @@ def test_older_version_is_refused_and_an_equal_one_taken() -> None:
     with pytest.raises(VerificationError) as caught:
         check_not_older("one", "1.10")
     assert caught.value.erc == Erc.UPDATE_ID_INVALID
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        "rootkeys-disabled-signing-key.unsigned.json",
+        "rootkeys-testpair.valid.json",
+        "rootkeys-testpair.tampered.json",
+    ],
+)
+def test_verifier_takes_over_no_package_that_its_roots_did_not_sign(
+    tmp_path: Path, package: str
+) -> None:
+    verifier = _verifier(tmp_path)
+    before = verifier.roots.package
+
+    with pytest.raises(VerificationError):
+        verifier.take_over((vectors.VECTORS / package).read_bytes())
+
+    assert verifier.roots.package == before

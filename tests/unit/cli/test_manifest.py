@@ -320,3 +320,9 @@ def test_init_adds_nothing_for_a_handler_of_ones_own(tmp_path: Path) -> None:
     ended = run("manifest", "init", *paths, *ID, *COMPAT, "--handler", "acme/flash:1", "--json")
 
     assert "handlerProperties" not in ended.document["manifest"]["instructions"]["steps"][0]
+
+
+def test_validate_takes_a_manifest_with_a_byte_order_mark() -> None:
+    cases = Path(__file__).parents[2] / "data" / "cases"
+
+    assert run("manifest", "validate", str(cases / "bom.importmanifest.json")).code == 0

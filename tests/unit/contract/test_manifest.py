@@ -194,3 +194,13 @@ def test_manifests_of_the_second_half_are_read() -> None:
     assert [step.handler for step in one_file.steps] == ["microsoft/foo:1"]
     assert [file.size_in_bytes for file in one_file.files.values()] == [5]
     assert refused.value.erc == Erc.MANIFEST_VERSION_UNSUPPORTED
+
+
+@pytest.mark.parametrize("steps", [5, "one", {}, None, [], True, 1.5])
+def test_steps_that_are_no_list_of_steps_are_malformed(steps: Any) -> None:
+    document = {**_members(), "instructions": {"steps": steps}}
+
+    with pytest.raises(ManifestError) as refused:
+        parse_update_manifest(json.dumps(document))
+
+    assert refused.value.erc == Erc.MANIFEST_MALFORMED

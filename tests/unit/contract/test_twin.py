@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -209,3 +210,8 @@ def test_parse_agent_report_reads_the_number_of_older_agents() -> None:
     assert parse_agent_report(section) == AgentReport(
         state=255, result_code=0, extended_result_codes=(0xFFFFFFFF,)
     )
+
+
+@pytest.mark.parametrize("state", ["0", "255", "", True, False, None, 4.5, [], {}])
+def test_state_that_is_no_whole_number_is_none(state: Any) -> None:
+    assert parse_agent_report({"state": state}).state is None

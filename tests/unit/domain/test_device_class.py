@@ -85,3 +85,29 @@ def test_update_fits_when_all_pairs_of_one_set_are_those_of_the_class(
     expected = any(wanted and wanted.items() <= properties.items() for wanted in compatibility)
 
     assert is_compatible(compatibility, properties) is bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("model", "properties", "class_id"),
+    [
+        (
+            "",
+            {"manufacturer": "contoso", "model": "toaster"},
+            "4c8395be441c3421dcc115566836c9cfecbe9891",
+        ),
+        (
+            "dtmi:azure:iot:deviceUpdateContractModel;3",
+            {"model": "toaster", "manufacturer": "contoso"},
+            "bd3d6d0a25e3d84a260be23ea1b67cb347c3af67",
+        ),
+        (
+            "",
+            {"manufacturer": "Müller", "model": "Öfen"},
+            "a589605388d23e48e74d4bf2cf2f252d048ef9c3",
+        ),
+    ],
+)
+def test_class_ids_are_the_same_in_every_release(
+    model: str, properties: dict[str, str], class_id: str
+) -> None:
+    assert make_device_class(model, properties).class_id == class_id

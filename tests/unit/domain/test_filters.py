@@ -144,6 +144,7 @@ def test_each_operation_takes_its_forms() -> None:
         (filters.is_running_of, "status eq 'Running'", "must be: status eq 'NotStarted'"),
         (filters.is_running_of, "status eq 'Running' and status eq 'NotStarted'", "must be"),
         (filters.is_running_of, "status eq 'Running' or status eq 'Running'", "must be"),
+        (filters.is_running_of, "kind eq 'Running' or kind eq 'NotStarted'", "must be"),
         (filters.device_filter, "deploymentStatus eq 'Failed'", "without 'groupId'"),
         (filters.device_filter, "groupId eq 'g' and deviceClassId eq 'c'", "either"),
         (filters.device_filter, "groupId eq 'g' or groupId eq 'h'", "takes no 'or'"),

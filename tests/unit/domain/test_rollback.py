@@ -29,3 +29,14 @@ def test_rollback_is_the_same_however_often_it_is_made() -> None:
 
     assert made[0] == made[1]
     assert made[0].undoes == deployment.workflow_id
+
+
+def test_rollbacks_of_two_classes_are_told_apart_by_devices_and_by_operators() -> None:
+    one, other = (
+        rollback_of(a_deployment(), class_id, an_update(), LONG_AGO)
+        for class_id in (CLASS, CLASS[::-1])
+    )
+
+    assert one.workflow_id != other.workflow_id
+    assert one.deployment_id != other.deployment_id
+    assert (one.only_class_id, other.only_class_id) == (CLASS, CLASS[::-1])

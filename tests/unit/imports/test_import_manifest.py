@@ -356,3 +356,14 @@ def test_manifest_of_any_shape_is_kept_whole_or_refused(field: str, value: objec
         kept, refused = json.loads(as_bytes(manifest.document)), 0
 
     assert (kept == document) is (refused == 0)
+
+
+@pytest.mark.parametrize("steps", [5, "one", {}, None, True, [5], ["one"], [None]])
+def test_steps_that_are_no_list_of_steps_are_refused(steps: Any) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse_import_manifest(as_bytes(a_manifest(instructions={"steps": steps})))
+
+    assert {detail.target for detail in refused.value.details} <= {
+        "/instructions/steps",
+        "/instructions/steps/0",
+    }

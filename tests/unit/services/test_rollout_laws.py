@@ -28,7 +28,7 @@ from tests.fakes.rollouts import Device, Fleet
 from tests.settings import INSTANCE
 from tests.unit.domain.builders import V1, V2
 
-RUNS = int(os.environ.get("ODU_ROLLOUT_RUNS", "25"))
+RUNS = int(os.environ.get("ODU_ROLLOUT_RUNS", "75"))
 _ENDS = ("succeeds", "fails", "hangs")
 
 
