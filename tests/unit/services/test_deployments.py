@@ -21,7 +21,6 @@ from shared.domain.rollouts.transition import Step
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Stored
 from tests.builders.deployments import (
-    _KIOSK,
     AT_ONCE,
     KIOSK,
     SOON,
@@ -45,8 +44,6 @@ from tests.unit.domain.builders import (
     succeeded,
 )
 from tests.unit.services.world import INSTANCE, World
-
-assert _KIOSK is not None
 
 
 async def test_deployment_reaches_the_twins_of_its_group() -> None:
