@@ -38,6 +38,10 @@ class TablePasses:
         condition, parameters = range_of(partition_of(instance, bucket), "d")
         parameters |= {"group": query.group, "workflow": query.workflow_id}
         parts = ["pending eq true"]
+        if query.unasked and not query.asked:
+            states = {"failed": DeviceState.FAILED, "canceled": DeviceState.CANCELED}
+            parameters |= {name: state.value for name, state in states.items()}
+            parts.append("workflow eq @workflow and ( state eq @failed or state eq @canceled )")
         if query.unasked and query.ranks != ():
             unasked = "not ( workflow eq @workflow )"
             if query.ranks is not None:

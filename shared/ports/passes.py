@@ -14,8 +14,9 @@ from shared.ports.common import Page, Stored
 @dataclass(frozen=True, slots=True)
 class DueQuery:
     """Which devices of a group a pass for one deployment looks at, beside those whose twin may
-    differ from their row: those that were not asked to run it (`unasked`), those that were and have
-    not succeeded (`asked`).
+    differ from their row: those that may be due (`unasked`), for they were not asked to run it or
+    have ended without success, so that it may be asked again; and all that were asked and have not
+    succeeded (`asked`).
 
     `ranks` are the ranks that the unasked are among (`rollouts.selection`), None for all. Rows that
     say nothing of workflow or rank, as earlier releases wrote them, are taken in.

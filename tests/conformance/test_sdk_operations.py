@@ -288,8 +288,8 @@ async def test_writes_succeed_and_conflict_over_the_life_of_a_group(
     update, where = package.update_id, tuple(package.update_id.values())
     first, second = unique("d"), unique("d")
 
-    def conflict(operation: str, *arguments: Any) -> Any:
-        return _conflict(client, operation, *arguments)
+    def conflict(operation: str, *arguments: Any, code: str = "Conflict") -> Any:
+        return _conflict(client, operation, *arguments, code=code)
 
     for one in (package, other):
         assert await client.finish("begin_import_update", [product.sources.offer(one)]) is None
@@ -314,7 +314,7 @@ async def test_writes_succeed_and_conflict_over_the_life_of_a_group(
         made = await client.call("create_or_update_deployment", group, first, body)
         assert made == await client.call("create_or_update_deployment", group, first, body)
         elsewhere = {**body, "update": {"updateId": other.update_id}}
-        await conflict("create_or_update_deployment", group, first, elsewhere)
+        await conflict("create_or_update_deployment", group, first, elsewhere, code="Immutable")
         await product.until_counts(group, first, failed=1)
         fleet.simulate(device, {})
         assert (await client.call("retry_deployment", *subgroup, first))["isRetried"]
@@ -350,7 +350,7 @@ async def test_writes_succeed_and_conflict_over_the_life_of_a_group(
         await client.call("get_update", *where)
 
 
-async def _conflict(client: Sdk, operation: str, *arguments: Any) -> None:
+async def _conflict(client: Sdk, operation: str, *arguments: Any, code: str) -> None:
     with pytest.raises(ResourceExistsError) as raised:
         await client.call(operation, *arguments)
-    assert refusal(raised) == (409, "Conflict"), operation
+    assert refusal(raised) == (409, code), operation

@@ -346,7 +346,9 @@ def _meets(record: DeviceRecord, query: DeviceQuery) -> bool:
 def _is_due(record: DeviceRecord, query: DueQuery) -> bool:
     rank, seen = rank_of(record.device_id), view(record)
     if record.commanded is not None and record.commanded.workflow_id == query.workflow_id:
-        return query.asked and seen.state is not DeviceState.SUCCEEDED
+        has_ended = seen.state in (DeviceState.FAILED, DeviceState.CANCELED)
+        is_open = seen.state is DeviceState.IN_PROGRESS
+        return (query.asked and (has_ended or is_open)) or (query.unasked and has_ended)
     is_within = query.ranks is None or any(first <= rank < end for first, end in query.ranks)
     return query.unasked and is_within
 

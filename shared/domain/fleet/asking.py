@@ -83,10 +83,20 @@ def may_have_past(record: DeviceRecord | None, workflow_id: str) -> bool:
 
 def is_overdue(record: DeviceRecord, now: str) -> bool:
     """Whether a device should have been looked at by now: its twin may not have got what its row
-    says, or it was told to stop and has been waited for long enough.
+    says, it was told to stop and has been waited for long enough, or it was heard after its command
+    was withdrawn.
     """
     current = record.commanded
     if current is None:
         return False
     is_late = later(current.canceled_at or current.stamp, CANCEL_DEADLINE) <= now
-    return record.is_pending or (is_cancelling(record) and is_late)
+    is_stopping_late = is_cancelling(record) and is_late
+    return record.is_pending or is_stopping_late or is_heard_since_withdrawal(record)
+
+
+def is_heard_since_withdrawal(record: DeviceRecord) -> bool:
+    """Whether the device has shown that it lives after its command was withdrawn."""
+    current = record.commanded
+    if current is None or outcome_of(record) is not Outcome.WITHDRAWN:
+        return False
+    return max(record.heard_at, record.connection_at) > current.withdrawn_at

@@ -33,7 +33,7 @@ from shared.domain.fleet.evidence import (
 )
 from shared.domain.fleet.orders import Order
 from shared.domain.fleet.registers import Registers, merge, section
-from shared.domain.fleet.twin_content import ACKNOWLEDGED, GROUP_TAG, LOGS
+from shared.domain.fleet.twin_content import ACKNOWLEDGED, GROUP_TAG, INFORMATION, LOGS
 from shared.domain.rollouts.figures import Outcome
 from shared.domain.updates.update_id import UpdateId
 
@@ -161,10 +161,10 @@ def _started_at(change: TwinChange) -> str:
 
 
 def _heard_at(change: TwinChange) -> str:
-    """When the device itself spoke: a change of the tag alone is an operator's."""
+    """When the device itself spoke: a change of tags alone is an operator's."""
     if change.is_whole:
         return change.heard_at
-    return change.at if change.content.keys() & {"agent", LOGS} else ""
+    return change.at if change.content.keys() & {"agent", INFORMATION, LOGS} else ""
 
 
 def fold_connection(

@@ -24,7 +24,7 @@ def ordered(record: DeviceRecord, order: Order) -> DeviceRecord:
     round.
 
     Raises:
-        Conflict: A retry of what has not failed on the device.
+        Conflict: A retry of what has neither failed on the device nor was cancelled for it.
         LimitExceeded: It has as many exclusions as it may have.
     """
     if order.kind is OrderKind.RETRY:
@@ -110,6 +110,8 @@ def is_excluded_from_everything(record: DeviceRecord) -> bool:
 
 
 def _check_retry(record: DeviceRecord, order: Order) -> None:
+    if order_of(record.orders, OrderKind.CANCEL, order.workflow_id) is not None:
+        return  # undoes the cancel, whether the device has been asked yet or not
     commanded = record.commanded
     is_last = commanded is not None and commanded.workflow_id == order.workflow_id
     if not is_last or outcome_of(record) not in (Outcome.FAILED, Outcome.CANCELED):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from shared.contract.codes import Erc
-from shared.domain.fleet.asking import answered_by
+from shared.domain.fleet.asking import answered_by, is_heard_since_withdrawal
 from shared.domain.fleet.command import DeviceCommand, past_name
 from shared.domain.fleet.deployment import Deployment, precedence, rollback_for, times
 from shared.domain.fleet.device import (
@@ -179,8 +179,7 @@ class _Choice(TakingBack):
         return Decision(look_at=self._deadline(deployment, current))
 
     def _again_after_withdrawal(self, deployment: Deployment, current: DeviceCommand) -> Decision:
-        heard_at = max(self.record.heard_at, self.record.connection_at)
-        if heard_at <= current.withdrawn_at:
+        if not is_heard_since_withdrawal(self.record):
             self.recorder.note(Why.WITHDRAWN, deployment)
             return LEAVE
         held = self._outside_window(deployment)

@@ -7,36 +7,46 @@ from typing import Any
 
 from shared.contract.codes import Action
 from shared.contract.diagnostics import OPERATION_ID, RESULT_CODE, parse_log_report
-from shared.contract.twin import AGENT, DEVICE_UPDATE, DIAGNOSTIC_INFORMATION, SERVICE
+from shared.contract.twin import (
+    AGENT,
+    DEVICE_INFORMATION,
+    DEVICE_UPDATE,
+    DIAGNOSTIC_INFORMATION,
+    SERVICE,
+)
 from shared.domain.fleet.twin_section import changed_at, member
 
 GROUP_TAG = "ADUGroup"
 TIME_ZONE = "timeZone"
 """A tag, and what a device reports about itself: the IANA name of its time zone."""
-_TAGS = (GROUP_TAG, TIME_ZONE)
-_INFORMATION = "deviceInformation"
+INFORMATION = "information"
+"""What a twin change says of the device itself."""
 LOGS = "logs"
 """What a twin change says of uploads of logs."""
 ACKNOWLEDGED = "acknowledged"
 """What a twin change says where a device has acknowledged that a command was taken back."""
 _RETRY_TIMESTAMP, _RESULT = "retryTimestamp", "lastInstallResult"
+_LONGEST_ZONE = 64
+"""Characters; the longest name of a zone has half of them."""
 
 
 def kept_content(twin: Mapping[str, Any]) -> dict[str, Any]:
-    """What the service keeps of a twin: the group tag, the time zone, the agent's reported section
-    and the result of an upload of logs. The acknowledgement of an upload may hold a secret and is
-    not among it.
+    """What the service keeps of a twin: the tags of the group and the time zone, the agent's
+    reported section, the time zone that the device reports and the result of an upload of logs. The
+    acknowledgement of an upload may hold a secret and is not among it.
     """
     content: dict[str, Any] = {}
     tags = twin.get("tags")
-    if isinstance(tags, Mapping) and (kept := {key: tags[key] for key in _TAGS if key in tags}):
+    if isinstance(tags, Mapping) and (kept := _kept_tags(tags)):
         content["tags"] = kept
     elif tags is None and "tags" in twin:
         content["tags"] = None
     reported, is_removed = _below(twin, "properties", "reported")
-    information, _ = _below(reported, _INFORMATION)
-    if TIME_ZONE in information:
-        content["information"] = {TIME_ZONE: information[TIME_ZONE]}
+    information, is_information_removed = _below(reported, DEVICE_INFORMATION)
+    if is_information_removed:
+        content[INFORMATION] = None
+    elif TIME_ZONE in information:
+        content[INFORMATION] = {TIME_ZONE: _zone(information[TIME_ZONE])}
     component, is_component_removed = _below(reported, DEVICE_UPDATE)
     if is_removed or is_component_removed:
         content["agent"] = None
@@ -47,6 +57,16 @@ def kept_content(twin: Mapping[str, Any]) -> dict[str, Any]:
     if (logs := _log_report(reported)) is not None:
         content[LOGS] = logs
     return content
+
+
+def _kept_tags(tags: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {GROUP_TAG: tags[GROUP_TAG]} if GROUP_TAG in tags else {}
+    return {**kept, TIME_ZONE: _zone(tags[TIME_ZONE])} if TIME_ZONE in tags else kept
+
+
+def _zone(value: object) -> str | None:
+    """A zone as it may be kept: what cannot be the name of one counts as none."""
+    return value if isinstance(value, str) and 0 < len(value) <= _LONGEST_ZONE else None
 
 
 def _acknowledges_cancel(component: Mapping[str, Any]) -> bool:

@@ -7,10 +7,11 @@ from datetime import datetime
 
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device import DeviceRecord
+from shared.domain.fleet.twin_content import INFORMATION, TIME_ZONE
 from shared.domain.rollouts.windows import Opening, next_ask, opening_at, openings
 
 NEVER = "9999-12-31T23:59:59.999999+00:00"
-_ZONES = ("tags.timeZone", "information.timeZone")
+_ZONES = (f"tags.{TIME_ZONE}", f"{INFORMATION}.{TIME_ZONE}")
 """The device's time zone: as an operator has tagged it, else as it says itself."""
 
 

@@ -77,6 +77,8 @@ class RolloutControls:
                 )
             return rules.abort(item, actor, reason)
 
+        if rollback:
+            await self._check_way_back(place)
         changed = await self._done(place, by, action)
         rollup = await self._rollup(place) if rollback else None
         if rollup is not None:
@@ -124,6 +126,12 @@ class RolloutControls:
         if is_changed and not changed.is_fanned_out:
             await self.fan_outs.enqueue(instance, changed)
         return changed
+
+    async def _check_way_back(self, place: Place) -> None:
+        """Refuse to end what is to be taken back to an update that is gone or was recalled."""
+        stored = await self.deployments.get(*place)
+        if stored is not None and stored.value.rollback_policy is not None:
+            await self.rollbacks.target(place[0], stored.value.rollback_policy)
 
     async def _rollup(self, place: Place) -> Rollup | None:
         instance, group, _ = place

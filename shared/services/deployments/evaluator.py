@@ -12,16 +12,17 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from shared import messages
-from shared.domain.errors import ConcurrentUpdate
+from shared.domain.errors import ConcurrentUpdate, Conflict
 from shared.domain.fleet.counters import Counts
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.rollout_figures import figures_by_class
 from shared.domain.fleet.supersession import recalled, rolled_back_since, superseded_by
 from shared.domain.instant import later
-from shared.domain.rollouts.evaluation import Change, Sums, evaluate, tripped_class
+from shared.domain.rollouts.evaluation import Change, Sums, evaluate, paused, tripped_class
 from shared.domain.rollouts.figures import has_commands_to_take_back
 from shared.domain.rollouts.ledger import Ledger, ledger_of
 from shared.domain.rollouts.pace import grants, is_spent, needs_pass
+from shared.domain.rollouts.progress import Hold, Reason, ReasonCode
 from shared.domain.rollouts.transition import SERVICE, Transition
 from shared.domain.rollouts.windows import may_be_closed
 from shared.ports import Clock, Deployments, Fleet, Queues, Stored
@@ -111,7 +112,8 @@ class Evaluator:
         if change is not None:
             await self._write(instance, stored, change, now)
             return True
-        await self._roll_back(instance, item, others, found)
+        if await self._roll_back(instance, stored, others, found, now):
+            return True
         granted = grants(rollout, progress, ledgers, found.total.open, now)
         if granted is not None:
             grown = replace(item, progress=granted.progress)
@@ -147,20 +149,48 @@ class Evaluator:
             await self.fan_outs.enqueue(instance, moved)
 
     async def _roll_back(
-        self, instance: str, item: Deployment, others: Sequence[Deployment], sums: Sums
-    ) -> None:
-        """Start the rollbacks that the failure rule asked for; they end the roll-out."""
+        self,
+        instance: str,
+        stored: Stored[Deployment],
+        others: Sequence[Deployment],
+        sums: Sums,
+        now: str,
+    ) -> bool:
+        """Start the rollbacks that the failure rule asked for; they end the roll-out. Whether it
+        stays paused because there is nothing to go back to, which is written down.
+        """
+        item = stored.value
         if item.rollout is None or item.progress is None or item.rollback_policy is None:
-            return
+            return False
         class_id = tripped_class(item.rollout, item.progress, sums)
         if class_id is None:
-            return
-        for each in [class_id] if class_id else list(sums.by_class):
-            known = any(
-                other.undoes == item.workflow_id and other.only_class_id == each for other in others
-            )
-            if not known:
-                await self.rollbacks.start(instance, item, each)
+            return False
+        known = {other.only_class_id for other in others if other.undoes == item.workflow_id}
+        missing = [
+            each for each in ([class_id] if class_id else sums.by_class) if each not in known
+        ]
+        if not missing:
+            return False
+        try:
+            await self.rollbacks.target(instance, item.rollback_policy)
+        except Conflict as error:
+            return await self._cannot_go_back(instance, stored, error.message, sums, now)
+        for each in missing:
+            await self.rollbacks.start(instance, item, each)
+        return False
+
+    async def _cannot_go_back(
+        self, instance: str, stored: Stored[Deployment], why: str, sums: Sums, now: str
+    ) -> bool:
+        progress = stored.value.progress
+        assert progress is not None
+        before, code = progress.reason, ReasonCode.ROLLBACK_TARGET_UNUSABLE
+        if before is not None and before.code is code:
+            return False
+        message = f"{before.message} {why}" if before is not None else why
+        change = paused(progress, Reason(code=code, message=message), sums, now, hold=Hold.WITHDRAW)
+        await self._write(instance, stored, change, now)
+        return True
 
     async def _send_again(
         self,

@@ -6,10 +6,17 @@ import logging
 from dataclasses import dataclass
 
 from shared import messages
+from shared.domain.errors import Conflict
 from shared.domain.fleet.compliance import state_counts
 from shared.domain.fleet.counters import TOTAL, Counts
-from shared.domain.fleet.deployment import Deployment, DeploymentState, state_for
+from shared.domain.fleet.deployment import (
+    Deployment,
+    DeploymentState,
+    RollbackPolicy,
+    state_for,
+)
 from shared.domain.fleet.rollback import rollback_of
+from shared.domain.updates.update import Update
 from shared.ports import Clock, Deployments, Fleet, KnownClass, Queues, Updates
 from shared.services.audit.trail import AuditTrail, automatic
 
@@ -57,25 +64,30 @@ class Rollbacks:
         total = cells.get(TOTAL, 0) if deployment.rollout is None else found.commanded
         return policy.is_due(found.failed, total)
 
+    async def target(self, instance: str, policy: RollbackPolicy) -> Update:
+        """The update to go back to. Raises Conflict, `RollbackTargetUnusable`, if none can."""
+        stored = await self.updates.get(instance, policy.update_id)
+        if stored is None or stored.value.is_being_deleted:
+            why = "was deleted"
+        elif stored.value.recall is not None:
+            why = f"was recalled: {stored.value.recall.reason}"
+        else:
+            return stored.value
+        raise Conflict(
+            f"No device can go back to update '{policy.update_id}': it {why}",
+            code="RollbackTargetUnusable",
+            target="/rollbackPolicy/update/updateId",
+        )
+
     async def start(self, instance: str, deployment: Deployment, class_id: str) -> None:
         """Send the devices of a class that were asked back; starting it again changes nothing."""
         assert deployment.rollback_policy is not None
-        stored = await self.updates.get(instance, deployment.rollback_policy.update_id)
-        if stored is None:
-            log.error(
-                "deployment %s should be rolled back, but update %s is gone",
-                deployment.deployment_id,
-                deployment.rollback_policy.update_id,
-            )
+        try:
+            target = await self.target(instance, deployment.rollback_policy)
+        except Conflict as error:
+            log.warning("%s should be rolled back. %s", deployment.deployment_id, error.message)
             return
-        if stored.value.recall is not None:
-            log.error(
-                "deployment %s should be rolled back, but update %s was recalled",
-                deployment.deployment_id,
-                stored.value.update_id,
-            )
-            return
-        rollback = rollback_of(deployment, class_id, stored.value, self.clock.now())
+        rollback = rollback_of(deployment, class_id, target, self.clock.now())
         change = automatic(
             f"rollback-{deployment.workflow_id}-{class_id}",
             "roll_back_deployment",

@@ -64,11 +64,15 @@ async def test_pass_finds_devices_by_what_they_were_asked_and_by_rank(
 ) -> None:
     devices, passes = both
     rows = await added(devices, instance)
-    asked, had, pending, other = NAMES[:4]
-    for name, workflow in ((asked, "w1"), (had, "w1"), (pending, "w2"), (other, "w2")):
+    asked, had, pending, other, withdrawn = NAMES[:5]
+    workflows = {asked: "w1", had: "w1", pending: "w2", other: "w2", withdrawn: "w1"}
+    for name, workflow in workflows.items():
         before = cast("Stored[object]", rows[name])
         record = given(before.value, a_command(workflow), LONG_AGO)  # type: ignore[arg-type]
         record = replace(record, is_pending=name == pending)
+        if name == withdrawn:
+            command = replace(a_command("w1"), is_cancel=True, withdrawn_at=LONG_AGO)
+            record = replace(record, commanded=command)
         if name == had:
             record = a_record(
                 a_change(2, started(), device_id=name),
@@ -82,13 +86,14 @@ async def test_pass_finds_devices_by_what_they_were_asked_and_by_rank(
     assert await found(passes, instance, unasked) == everybody - {asked, had}
     assert await found(passes, instance, replace(unasked, asked=True)) == everybody - {had}
     only_asked = DueQuery("$default", "w1", unasked=False)
-    assert await found(passes, instance, only_asked) == {asked, pending}
+    assert await found(passes, instance, only_asked) == {asked, withdrawn, pending}
     only_pending = DueQuery("$default", "", unasked=False, asked=False)
     assert await found(passes, instance, only_pending) == {pending}
     lower = {name for name in NAMES if rank_of(name) < HALF}
     ranked = replace(unasked, ranks=((0, HALF),))
-    assert await found(passes, instance, ranked) == (lower - {asked, had}) | {pending}
-    assert await found(passes, instance, replace(unasked, ranks=())) == {pending}
+    assert await found(passes, instance, ranked) == ((lower - {asked, had}) | {withdrawn, pending})
+    nobody_new = replace(unasked, ranks=())
+    assert await found(passes, instance, nobody_new) == {withdrawn, pending}
     assert await found(passes, instance, replace(unasked, group="lobby")) == set()
 
 

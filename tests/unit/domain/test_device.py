@@ -440,6 +440,28 @@ def test_connection_follows_the_highest_sequence_number() -> None:
     assert (record.is_connected, late, later.is_connected) == (True, record, False)
 
 
+@pytest.mark.parametrize(
+    ("named", "kept"), [("Asia/Tokyo", "Asia/Tokyo"), (None, None), (7, None), ("x" * 65, None)]
+)
+def test_kept_content_has_the_time_zone_of_tags_and_of_reports(
+    named: object, kept: str | None
+) -> None:
+    information = {"timeZone": named, "osName": "Linux"}
+    twin = {
+        "tags": {"timeZone": named, "floor": 3},
+        "properties": {"reported": {"deviceInformation": information}},
+    }
+
+    zone = {"timeZone": kept}
+    assert kept_content(twin) == {"tags": zone, "information": zone}
+
+
+def test_device_information_that_is_removed_takes_the_time_zone_along() -> None:
+    twin = {"properties": {"reported": {"deviceInformation": None}}}
+
+    assert kept_content(twin) == {"information": None}
+
+
 def test_kept_content_is_only_the_group_tag_and_the_agent_section() -> None:
     twin = {
         "tags": {"ADUGroup": "lobby", "secret": 1},

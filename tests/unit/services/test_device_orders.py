@@ -15,7 +15,7 @@ from shared.domain.rollouts.specification import Rollout
 from shared.domain.updates.update_id import UpdateId
 from shared.services.deployments.device_orders import DeviceOrders, OwnRequest
 from shared.services.reporting.explain import Explanations
-from tests.unit.domain.builders import V1, V2, a_change, busy, failed, succeeded
+from tests.unit.domain.builders import V1, V2, a_change, a_record, busy, failed, succeeded
 from tests.unit.services.test_deployments import (
     AT_ONCE,
     SOON,
@@ -180,6 +180,27 @@ async def test_a_retry_asks_a_failed_device_again_and_no_other() -> None:
 
     assert (await record(world)).commanded.retry_count == 1
     assert (await record(world, "d2")).commanded.retry_count == 0
+    assert (await verdict(world))[0] is Verdict.IN_PROGRESS
+
+
+def test_a_retry_undoes_a_cancel_of_what_the_device_was_not_asked_yet() -> None:
+    cancel = Order(OrderKind.CANCEL, "w1", AT_ONCE)
+    retry = Order(OrderKind.RETRY, "w1", SOON)
+
+    record = ordered(ordered(a_record(), cancel), retry)
+
+    assert record.orders == (retry,)
+
+
+async def test_a_retry_has_a_cancelled_device_asked_again() -> None:
+    world = await a_world("d1")
+    await deploy(world)
+    await order(world, OrderKind.CANCEL)
+    assert desired(world)["workflow"]["action"] == 255
+
+    await order(world, OrderKind.RETRY)
+
+    assert desired(world)["workflow"]["action"] == 3
     assert (await verdict(world))[0] is Verdict.IN_PROGRESS
 
 

@@ -136,6 +136,18 @@ async def test_an_abort_without_a_way_back_is_refused_when_one_is_wanted() -> No
     assert await status_of(world) is not Status.ABORTED
 
 
+async def test_an_abort_is_refused_when_its_way_back_is_gone() -> None:
+    world = await a_world("d1")
+    await roll_out(world, a_rollout(), rollback_policy=RollbackPolicy(V1, 100, 100))
+    await world.updates.delete(INSTANCE, V1)
+
+    with pytest.raises(Conflict) as refused:
+        await controls_of(world).abort(ROLL, "ben", "", rollback=True)
+
+    assert refused.value.code == "RollbackTargetUnusable"
+    assert await status_of(world) is not Status.ABORTED
+
+
 async def test_a_roll_out_that_devices_run_is_not_deleted_before_it_is_aborted() -> None:
     world = await a_world()
     await roll_out(world, a_rollout())

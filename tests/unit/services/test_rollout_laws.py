@@ -28,7 +28,7 @@ from tests.unit.domain.builders import V1, V2
 from tests.unit.services.test_deployments import an_update
 from tests.unit.services.test_rollout_scenarios import ANY
 
-RUNS = int(os.environ.get("ODU_ROLLOUT_RUNS", "25"))
+RUNS = int(os.environ.get("ODU_ROLLOUT_RUNS", "75"))
 _ENDS = ("succeeds", "fails", "hangs")
 
 

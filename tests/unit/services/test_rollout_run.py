@@ -43,7 +43,7 @@ from tests.unit.domain.builders import V2
 from tests.unit.services.test_deployments import an_update
 from tests.unit.services.test_rollout_scenarios import ANY
 
-DEVICES = int(os.environ.get("ODU_ROLLOUT_DEVICES", "100"))
+DEVICES = int(os.environ.get("ODU_ROLLOUT_DEVICES", "300"))
 _CLASSES, _KILLS, _LAST, _RETURN = 12, 20, 3, 60
 _MESSAGE_REQUESTS = 3
 """Put, get and delete."""

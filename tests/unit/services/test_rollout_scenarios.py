@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 
 from shared import messages
 from shared.domain.fleet.deployment import Deployment, RollbackPolicy
+from shared.domain.fleet.device import TwinChange, bucket_of
 from shared.domain.fleet.rollout_controls import abort, advance, pause, resume
+from shared.domain.fleet.twin_content import kept_content
 from shared.domain.rollouts.progress import ReasonCode, Status
 from shared.domain.rollouts.selection import place_of
 from shared.domain.rollouts.specification import (
@@ -21,9 +24,11 @@ from shared.domain.rollouts.specification import (
     Rate,
     Rollout,
     Select,
+    Window,
 )
+from shared.domain.updates.update import Recall
 from tests.fakes.faults import Crash
-from tests.fakes.rollouts import Device, Fleet
+from tests.fakes.rollouts import START, Device, Fleet
 from tests.fakes.storage import Message
 from tests.settings import INSTANCE
 from tests.unit.domain.builders import V1, V2
@@ -99,7 +104,7 @@ async def test_02_advance_twice_and_by_the_evaluator_at_once_opens_a_phase_once(
     assert (await fleet.steps()).count("PhaseOpened") == 2
 
 
-@pytest.mark.parametrize("step", range(1, 60, 4))
+@pytest.mark.parametrize("step", range(1, 60, 2))
 async def test_03_death_between_claim_and_patch_never_exceeds_the_cap(step: int) -> None:
     fleet = await a_fleet(60, works=300.0)
     deployment = await fleet.roll_out(everybody(maximum_in_flight=5), V2)
@@ -207,6 +212,49 @@ async def test_07_offline_twins_do_not_install_during_a_failure_pause_but_after_
         assert fleet.simulated[f"d{number}"].ran == [f"{deployment.workflow_id}.0.1"]
 
 
+async def a_withdrawn_device(fleet: Fleet, **more: Any) -> tuple[Device, Deployment]:
+    """A device that was away while its command was withdrawn, in a roll-out that goes on."""
+    away = fleet.simulated["d0"]
+    away.is_online = False
+    deployment = await fleet.roll_out(everybody(**more), V2)
+    await fleet.run(minutes=5)
+    await fleet.operate(lambda *args: pause(*args, withdraw=True), "wait")
+    await fleet.run(minutes=5)
+    await fleet.operate(resume, {})
+    await fleet.run(minutes=5)
+    assert (await fleet.figures()).withdrawn == 1
+    return away, deployment
+
+
+async def test_withdrawn_device_that_is_heard_without_room_is_asked_once_there_is() -> None:
+    fleet = await a_fleet(3)
+    away, deployment = await a_withdrawn_device(fleet, maximum_in_flight=3)
+
+    away.begins_after = 600.0  # what it reports later is not what has it asked
+    await fleet.go_online(away)
+    await fleet.run(minutes=5)
+    assert (await fleet.figures()).withdrawn == 0
+    await fleet.run(minutes=30)
+
+    assert away.ran == [f"{deployment.workflow_id}.0.1"]
+    assert await status(fleet) == (Status.COMPLETED, 0)
+
+
+async def test_withdrawn_device_whose_sign_of_life_was_lost_is_found_by_the_recount() -> None:
+    fleet = await a_fleet(3)
+    away, deployment = await a_withdrawn_device(fleet)
+
+    fleet.queues.lose = lambda message: message.queue == "reconcile"
+    await fleet.go_online(away)
+    await fleet.run(minutes=5)
+    fleet.queues.lose = lambda _: False
+    assert not away.ran
+    await fleet.recount.bucket(INSTANCE, bucket_of("d0"))
+    await fleet.run(minutes=5)
+
+    assert away.ran == [f"{deployment.workflow_id}.0.1"]
+
+
 async def test_08_rule_does_not_trip_on_a_handful_but_on_a_covered_canary_of_three() -> None:
     fleet = await a_fleet(20)
     bad = iter(["fails", "fails", "succeeds"])
@@ -240,6 +288,31 @@ async def test_09_class_that_fails_wholly_trips_and_a_single_failure_of_two_does
     await other.run(minutes=10)
 
     assert (await status(other))[0] is Status.COMPLETED
+
+
+async def test_10_windows_are_read_in_the_zone_that_a_device_reports_or_is_tagged_with() -> None:
+    fleet = await a_fleet(3)
+    tokyo = {"timeZone": "Asia/Tokyo"}
+    await fleet.report(fleet.simulated["d0"], {"deviceInformation": tokyo})
+    window = Window(cron="0 18 * * *", duration="PT2H", zone="device")
+    await fleet.roll_out(everybody(windows=(window,)), V2)
+    await fleet.run(minutes=70)
+    assert [device.installed for device in fleet.simulated.values()] == [V2, None, None]
+
+    tag = TwinChange(
+        device_id="d1",
+        module_id=None,
+        version=9,
+        content=kept_content({"tags": tokyo}),
+        is_whole=False,
+        at=fleet.clock.now(),
+    )
+    await fleet.observe.twin_changes(INSTANCE, bucket_of("d1"), [tag])
+    await fleet.run(minutes=5)
+
+    assert [device.installed for device in fleet.simulated.values()] == [V2, V2, None]
+    await fleet.run(hours=10)  # in UTC it opens at 18:00
+    assert fleet.simulated["d2"].installed == V2
 
 
 async def test_11_newer_roll_out_takes_only_what_it_reaches_and_gives_nothing_back() -> None:
@@ -292,6 +365,28 @@ async def test_12_rollback_takes_back_only_devices_that_got_the_bad_update() -> 
     taken = {name for name, item in fleet.simulated.items() if rollback.workflow_id in item.ran}
     assert taken == reached
     assert all(device.installed == V1 for device in fleet.simulated.values())
+
+
+async def test_rollback_to_a_recalled_update_leaves_the_roll_out_paused_and_says_so() -> None:
+    fleet = await a_fleet(60, ends=lambda _: "fails")
+    policy = RollbackPolicy(V1, failed_percentage=100, failed_count=1000)
+    rule = FailureRule(minimum_sample=1, action="Rollback")
+    await fleet.roll_out(by_percent(20, 100, failure=rule), V2, rollback_policy=policy)
+    stored = await fleet.updates.get(INSTANCE, V1)
+    assert stored is not None
+    await fleet.updates.save(
+        INSTANCE, replace(stored.value, recall=Recall("bricks", START)), stored.etag
+    )
+
+    await fleet.run(minutes=30)
+
+    progress = await fleet.progress()
+    assert progress.status is Status.PAUSED
+    assert progress.reason is not None
+    assert progress.reason.code is ReasonCode.ROLLBACK_TARGET_UNUSABLE
+    assert "recalled: bricks" in progress.reason.message
+    assert (await fleet.steps()).count("Paused") == 2  # by the rule, then for want of a way back
+    assert len(await fleet.deployments.of_group(INSTANCE, "$default")) == 1
 
 
 async def test_15_queries_that_would_send_devices_to_and_fro_do_not() -> None:
