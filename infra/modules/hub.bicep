@@ -87,7 +87,7 @@ resource hub 'Microsoft.Devices/IotHubs@2023-06-30' = {
           name: 'twin-changes'
           source: 'TwinChangeEvents'
           // our own writes to desired properties are no news; a body that cannot be read is sent on
-          condition: 'NOT IS_OBJECT($body.properties.desired) OR IS_OBJECT($body.properties.reported) OR IS_OBJECT($body.tags)'
+          condition: 'NOT IS_OBJECT($body.properties.desired) OR IS_OBJECT($body.properties.reported) OR IS_OBJECT($body.tags) OR opType = \'replaceTwin\''
           endpointNames: ['twins']
           isEnabled: true
         }

@@ -48,7 +48,7 @@ resource "azurerm_iothub" "hub" {
   route {
     name           = "twin-changes"
     source         = "TwinChangeEvents"
-    condition      = "NOT IS_OBJECT($body.properties.desired) OR IS_OBJECT($body.properties.reported) OR IS_OBJECT($body.tags)"
+    condition      = "NOT IS_OBJECT($body.properties.desired) OR IS_OBJECT($body.properties.reported) OR IS_OBJECT($body.tags) OR opType = 'replaceTwin'"
     endpoint_names = ["twins"]
     enabled        = true
   }

@@ -60,7 +60,7 @@ def _sites(profile: str, **chosen: Any) -> tuple[Site, Site]:
         {"defenderScan": "off"},
         {"defenderScan": "leave"},
         {"contentSystemTopic": "made-by-defender"},
-        {"twinMaximumThroughputUnits": 1},
+        {"twinMaximumThroughputUnits": 40},
         {"optionalSettings": {"HUB_COMMANDS_PER_SECOND": "29"}},
     ],
     ids=str,
@@ -104,6 +104,15 @@ def test_stream_carries_what_the_hub_sends(units: int, needed: int) -> None:
 
     assert namespace.properties["isAutoInflateEnabled"] is True
     assert namespace.properties["maximumThroughputUnits"] >= needed
+
+
+def test_stream_of_a_fixed_size_does_not_grow() -> None:
+    bicep, terraform = _sites("prod", twinMaximumThroughputUnits=1)
+
+    assert differences(bicep, terraform) == []
+    properties = bicep.one("Microsoft.EventHub/namespaces").properties
+    assert properties["isAutoInflateEnabled"] is False
+    assert properties["maximumThroughputUnits"] == 0
 
 
 @pytest.mark.parametrize("name", ["operatorPrincipalId", "applicationClientId"])

@@ -32,6 +32,7 @@ _PROGRAMS = {
     "head",
     "infra/hooks/events.sh",
     "infra/hooks/secret.sh",
+    "python3",
     "rm",
     "terraform",
     "umask",

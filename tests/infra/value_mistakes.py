@@ -297,6 +297,36 @@ VALUE_MISTAKES: tuple[ValueMistake, ...] = (
             "retention_time_in_hours = 1",
         ),
     ),
+    ValueMistake(
+        "route that leaves reported changes out",
+        "the hub gets every change of a twin",
+        Change("modules/hub.bicep", "NOT IS_OBJECT($body.properties.desired)", "false"),
+        Change("terraform/hub.tf", "NOT IS_OBJECT($body.properties.desired)", "false"),
+    ),
+    ValueMistake(
+        "hub without a system identity",
+        "the hub has the system identity",
+        Change("modules/hub.bicep", "'SystemAssigned, UserAssigned'", "'UserAssigned'"),
+        Change("terraform/hub.tf", '"SystemAssigned, UserAssigned"', '"UserAssigned"'),
+    ),
+    ValueMistake(
+        "zones that hide other accounts",
+        "names of other accounts are still found",
+        Change("modules/network.bicep", "'NxDomainRedirect'", "'Default'"),
+        Change("terraform/network.tf", '"NxDomainRedirect"', '"Default"'),
+    ),
+    ValueMistake(
+        "log of the vault that does not exist",
+        "who uses the signing key is logged",
+        Change("modules/alerts.bicep", "'AuditEvent'", "'AuditEvents'"),
+        Change("terraform/alerts.tf", '"AuditEvent"', '"AuditEvents"'),
+    ),
+    ValueMistake(
+        "subnet that Flex Consumption cannot use",
+        "the app sends from a subnet that Flex Consumption may use",
+        Change("modules/subnets.bicep", "Microsoft.App/environments", "Microsoft.Web/serverFarms"),
+        Change("terraform/network.tf", "Microsoft.App/environments", "Microsoft.Web/serverFarms"),
+    ),
 )
 
 HOOK_MISTAKES: tuple[tuple[Change, str], ...] = (
