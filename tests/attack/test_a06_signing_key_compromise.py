@@ -17,7 +17,7 @@ from shared.adapters.table import unpack
 from shared.contract.codes import Erc
 from shared.domain.updates.keyring import KEYRING, Keyring, SignatureRecord
 from shared.domain.updates.update import Update
-from tests.attack.test_forged_commands import refusal
+from tests.builders.forged_commands import refusal
 from tests.packages import Package, make_package, unique
 from tests.product import Product
 from tests.waiting import eventually

@@ -12,7 +12,7 @@ from local.stack.keys import ROOT_KIDS
 from odu_cli.keys.roots import Roots
 from shared.contract.codes import Erc
 from shared.contract.signature import compose, signing_input
-from tests.attack.test_forged_commands import refusal, still_installed, updated_devices
+from tests.builders.forged_commands import refusal, still_installed, updated_devices
 from tests.packages import make_package, unique
 from tests.signing import private_key
 

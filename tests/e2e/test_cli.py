@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -17,58 +15,14 @@ import pytest
 from local.stack.running import import_path
 from odu_cli.exit_codes import ExitCode
 from shared.http import models
+from tests.builders.cli import done, odu, start, words
 from tests.packages import MANUFACTURER, make_package, unique
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.packages import Package
     from tests.product import Product
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.stdout)
-
-
-async def start(product: Product, *arguments: str, token: str = "") -> asyncio.subprocess.Process:
-    environment = {**import_path(), "ODU_TOKEN": token}
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-m",
-        "local.cli",
-        *arguments,
-        "--state",
-        product.stack.state,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-
-
-async def odu(product: Product, *arguments: str, token: str = "") -> Ended:
-    process = await start(product, *arguments, token=token)
-    stdout, stderr = await process.communicate()
-    return Ended(process.returncode or 0, stdout.decode(), stderr.decode())
-
-
-async def done(product: Product, *arguments: str) -> Any:
-    """The document of a command that must succeed."""
-    ended = await odu(product, *arguments, "--json")
-    assert ended.code == 0, ended
-    assert ended.stderr == ""
-    return ended.document
 
 
 def write(folder: Path, package: Package) -> str:
@@ -77,10 +31,6 @@ def write(folder: Path, package: Package) -> str:
     path = folder / "an.importmanifest.json"
     path.write_bytes(package.manifest)
     return str(path)
-
-
-def words(update_id: Mapping[str, str]) -> str:
-    return "/".join(update_id[part] for part in ("provider", "name", "version"))
 
 
 async def test_update_is_imported_listed_shown_and_deleted(

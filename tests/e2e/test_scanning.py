@@ -13,7 +13,7 @@ from odu_cli.rest import deployment_path
 from shared.adapters.scanning.rules import BUILT_IN, rule_sources
 from shared.services.scanning.rules import RULES, STATUS
 from shared.topology import EventType
-from tests.e2e.test_cli import done, odu, words
+from tests.builders.cli import done, odu, words
 from tests.packages import make_package, unique
 from tests.unit.scanning.archives import EVIL, a_deb, a_tar, a_zip, zstd
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 from odu_agent import Agent, AgentConfig
-from odu_agent.contract.encoding import b64url
 
+from tests.builders.agent_on_hub import _command, _connection_string, _write_config
 from tests.integration.agent.conftest import AGENT_FOLDER
 from tests.integration.iothub.conftest import DEVICE_KEY, Hub, eventually
 from tests.unit.agent.content_server import ContentServer, serving
-from tests.unit.agent.fixtures import QUICK, Update, config, root_keys
+from tests.unit.agent.fixtures import QUICK, Update, config
 
 
 @pytest.fixture
@@ -35,10 +35,6 @@ def _config(hub: Hub, device_id: str, folder: Path) -> AgentConfig:
         ca_file=hub.certificates.authority,
         proxy=("127.0.0.1", hub.server.port),
     )
-
-
-def _connection_string(device_id: str) -> str:
-    return f"HostName=localhost;DeviceId={device_id};SharedAccessKey={DEVICE_KEY}"
 
 
 @asynccontextmanager
@@ -204,49 +200,3 @@ async def _check(path: Path) -> tuple[int, str]:
         output, _ = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode is not None
     return process.returncode, output.decode()
-
-
-@asynccontextmanager
-async def _command(
-    command: str, path: Path, **options: Any
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run `odu-agent` in a process that does not outlive the block."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "odu_agent", command, "--config", str(path)),
-        env={"PYTHONPATH": str(AGENT_FOLDER), "PATH": ""},
-        **options,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-def _write_config(hub: Hub, device_id: str, folder: Path, **changes: Any) -> Path:
-    keys = {kid: {"n": b64url(key.n), "e": key.e} for kid, key in root_keys().items()}
-    (folder / "roots.json").write_text(json.dumps(keys))
-    members = {
-        "manufacturer": "Contoso",
-        "model": "Vacuum",
-        "rootKeysFile": "roots.json",
-        "caFile": str(hub.certificates.authority),
-        "proxy": f"127.0.0.1:{hub.server.port}",
-        "dataFolder": "data",
-        "installerDataFolder": "installer",
-        "simulator": True,
-        "agents": [
-            {
-                "manufacturer": "contoso",
-                "model": "vacuum",
-                "connectionSource": {
-                    "connectionType": "string",
-                    "connectionData": _connection_string(device_id),
-                },
-            }
-        ],
-    }
-    path = folder / "du-config.json"
-    path.write_text(json.dumps(members | changes))
-    return path

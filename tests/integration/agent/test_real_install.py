@@ -17,7 +17,7 @@ from odu_agent import Agent, AgentConfig
 from odu_agent.contract.manifest import ManifestStep
 from odu_agent.delta import HANDLER_ID as DELTA
 
-from tests.integration.agent.test_agent_on_hub import _command, _write_config
+from tests.builders.agent_on_hub import _command, _write_config
 from tests.integration.handlers.apt_repository import Repository, Root
 from tests.integration.iothub.conftest import DEVICE_KEY, Hub
 from tests.unit.agent.content_server import ContentServer, serving
@@ -226,7 +226,7 @@ async def test_agent_writes_images_and_makes_the_second_from_a_delta(
 
 
 def _with_delta(device: Device, first: bytes, second: bytes, folder: Path) -> tuple[Update, bytes]:
-    from tests.integration.handlers.test_delta import make_delta
+    from tests.builders.delta import make_delta
 
     delta = make_delta(folder, first, second)
     digest = file_of(first).hashes["sha256"]

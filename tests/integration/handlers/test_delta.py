@@ -21,6 +21,7 @@ from odu_agent.delta.sources import SourceCache, load_source_cache
 from odu_agent.fetching import Wanted
 from odu_agent.hashes import expected_digest, matches
 
+from tests.builders.delta import make_delta
 from tests.unit.agent.fixtures import config
 
 OLD = random.Random(1).randbytes(400_000)
@@ -29,16 +30,6 @@ NEW = OLD[:100_000] + b"a change" + OLD[100_000:]
 
 def _digest(content: bytes) -> str:
     return b64(hashlib.sha256(content).digest())
-
-
-def make_delta(folder: Path, old: bytes, new: bytes, *options: str) -> bytes:
-    """As `zstd -19 --long=27 --patch-from` makes it."""
-    (folder / "old").write_bytes(old)
-    (folder / "new").write_bytes(new)
-    command = ["zstd", "-q", "-f", "-3", "--long=27", *options]
-    command += [f"--patch-from={folder / 'old'}", str(folder / "new"), "-o", str(folder / "delta")]
-    subprocess.run(command, check=True, capture_output=True)
-    return (folder / "delta").read_bytes()
 
 
 @dataclass

@@ -14,10 +14,10 @@ from shared.adapters.scanning.scanner import ClamdScanner, YaraXScanner
 from shared.domain.scanning.scan import worst
 from shared.ports import Sample
 from shared.services.scanning.engines import Scanning
+from tests.builders.scanner import CLEAN, OWN_RULES, verdict_on
 from tests.clamd import LIMIT_BYTES, NAME, Daemon, start_clamd
 from tests.fakes.clock import FixedClock
 from tests.fakes.updates import MemoryVerdicts
-from tests.integration.scanning.test_scanner import CLEAN, OWN_RULES, verdict_on
 from tests.packages import sha256
 from tests.unit.scanning.archives import EICAR, EVIL, a_cpio, a_deb, a_tar, a_zip, zstd
 

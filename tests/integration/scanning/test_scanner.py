@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import gzip
-import hashlib
 import os
 import random
 import signal
@@ -15,35 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.adapters.scanning.limits import WalkLimits
-from shared.adapters.scanning.scanner import WorkerScanner, YaraXScanner
+from shared.adapters.scanning.scanner import YaraXScanner
 from shared.domain.errors import InvalidInput
 from shared.ports import Sample
+from tests.builders.scanner import CLEAN, OWN_RULES, verdict_on
 from tests.unit.scanning.archives import EICAR, EVIL, a_cpio, a_deb, a_tar, a_zip
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from shared.domain.scanning.scan import Verdict
-
-CLEAN = b"#!/bin/sh\necho hello\n"
-OWN_RULES = 'rule Own { strings: $a = "echo hello" condition: $a }'
-
-
-@pytest.fixture
-async def scanner(tmp_path: Path) -> AsyncIterator[YaraXScanner]:
-    scanner = YaraXScanner(spool_folder=tmp_path)
-    yield scanner
-    await scanner.close()
-
-
-async def verdict_on(
-    scanner: WorkerScanner, folder: Path, data: bytes, seconds: float = 60, **more: Any
-) -> Verdict:
-    path = folder / "update.bin"
-    await asyncio.to_thread(path.write_bytes, data)
-    sha256 = base64.b64encode(hashlib.sha256(data).digest()).decode()
-    stated = {"sha256": sha256, "size_bytes": len(data), "name": path.name, **more}
-    return await scanner.scan(Sample(path=path, **stated), deadline_seconds=seconds)
 
 
 async def begun(scanner: YaraXScanner, folder: Path) -> asyncio.Task[Verdict]:

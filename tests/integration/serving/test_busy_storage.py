@@ -24,7 +24,7 @@ from shared.domain.access import Action
 from shared.domain.updates.update_id import UpdateId
 from shared.settings import read_settings
 from tests.azurite import ACCOUNT, KEY
-from tests.unit.domain.test_settings import environment
+from tests.builders.settings import environment
 
 
 @dataclass(slots=True)

@@ -15,10 +15,10 @@ from shared.domain.audit import Actor, AuditQuery, Head, head_after, sealed
 from shared.domain.errors import ConcurrentUpdate
 from shared.services.audit.proof import AuditProof
 from shared.services.audit.trail import AuditTrail
+from tests.builders.audit import a_change
 from tests.fakes.audit import MemoryAudit
 from tests.fakes.clock import FixedClock
 from tests.fakes.storage import MemoryBlobs
-from tests.unit.services.test_audit import a_change
 
 if TYPE_CHECKING:
     from shared.adapters.blobs import AzureBlobs

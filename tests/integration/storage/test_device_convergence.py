@@ -13,6 +13,7 @@ from shared.adapters.table import Table
 from shared.adapters.table_counters import TableCounters
 from shared.adapters.table_devices import TableDevices
 from shared.ports import Devices
+from tests.builders.convergence import a_service, a_story
 from tests.device_stories import (
     Batch,
     Service,
@@ -25,7 +26,6 @@ from tests.device_stories import (
 from tests.fakes.clock import FixedClock
 from tests.fakes.fleet import MemoryFleet
 from tests.unit.domain.builders import a_change, at_second, busy, started, succeeded
-from tests.unit.services.test_convergence import a_service, a_story
 
 WORKERS = 2
 

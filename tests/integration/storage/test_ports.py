@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -22,14 +21,16 @@ from shared.domain.fleet.deployment import DeviceCommand, cancel
 from shared.domain.fleet.device import DeviceRecord, DeviceState, fold, fold_connection, view
 from shared.domain.fleet.device_class import make_device_class
 from shared.domain.fleet.device_history import Installation
-from shared.domain.operation import Failure, ImportSource, Operation, OperationStatus, Stage
+from shared.domain.operation import Failure, ImportSource, OperationStatus
 from shared.domain.rollouts.progress import Progress, Status
 from shared.domain.rollouts.specification import Phase, Rollout, Select
 from shared.domain.rollouts.transition import Step, Transition
 from shared.domain.scanning.scan import Verdict
 from shared.domain.updates.update import Update, UpdateFile
 from shared.domain.updates.update_id import Family, UpdateId
-from shared.ports import DeviceWrite, Page, Revision, Rollup, Stored
+from shared.ports import DeviceWrite, Revision, Rollup, Stored
+from tests.builders.deployments import an_update
+from tests.builders.ports import an_operation, every
 from tests.integration.storage.conftest import Ports, tables_of
 from tests.unit.domain.builders import (
     V1,
@@ -42,7 +43,6 @@ from tests.unit.domain.builders import (
     started,
     succeeded,
 )
-from tests.unit.services.test_deployments import an_update
 
 ODD = ["lobby", "$default", "a/b", "a.b", "a-b", "a~b", "é#?\\%", "x" * 200]
 KIOSK = make_device_class("", {"manufacturer": "acme", "model": "kiosk"})
@@ -59,19 +59,6 @@ def a_transition(at: str, step: Step) -> Transition:
         revision=2,
         figures={"asked": 3},
     )
-
-
-def an_operation(identity: str, **changes: Any) -> Operation:
-    given: dict[str, Any] = {
-        "operation_id": identity,
-        "kind": "import",
-        "status": OperationStatus.RUNNING,
-        "stage": Stage.FETCH,
-        "created_at": "t0",
-        "changed_at": "t1",
-        "trace_id": "trace",
-    }
-    return Operation(**{**given, **changes})
 
 
 def a_full_update() -> Update:
@@ -113,15 +100,6 @@ def a_full_update() -> Update:
         references=(V1,),
         referenced_by=(UpdateId("acme", "a", "1.0"),),
     )
-
-
-async def every[T](first: Page[T], following: Any) -> list[T]:
-    items, token = list(first.items), first.token
-    while token is not None:
-        page = await following(token)
-        items += page.items
-        token = page.token
-    return items
 
 
 async def write(

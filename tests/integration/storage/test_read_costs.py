@@ -25,9 +25,9 @@ from shared.services.reporting.installed import InstalledUpdates
 from shared.services.reporting.report import Reports
 from shared.services.reporting.trends import TrendRecords
 from shared.settings import Connection
+from tests.builders.deployments import an_update
 from tests.fakes.clock import FixedClock
 from tests.unit.domain.builders import V1, V2, a_deployment
-from tests.unit.services.test_deployments import an_update
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

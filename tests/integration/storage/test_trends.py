@@ -15,10 +15,10 @@ from shared.domain.fleet.compliance import Compliance, StateCounts
 from shared.domain.fleet.trend import Mark, ProgressPoint
 from shared.ports import Rollup
 from shared.services.operations import operation_id
+from tests.builders.deployments import an_update
+from tests.builders.ports import an_operation
 from tests.integration.storage.conftest import tables_of
-from tests.integration.storage.test_ports import an_operation
 from tests.unit.domain.builders import V1, V2, a_deployment
-from tests.unit.services.test_deployments import an_update
 
 if TYPE_CHECKING:
     from shared.adapters.storage import StorageAccounts

@@ -19,9 +19,9 @@ from shared.ports import Sample
 from shared.services.scanning.defender import DefenderResults, DefenderScanner
 from shared.services.scanning.harm import HarmfulContent
 from shared.services.scanning.rules import ACCEPTED, RULES, STATUS, ScanRules
+from tests.builders.ports import an_operation, every
 from tests.fakes.clock import FixedClock
 from tests.fakes.updates import MemoryVerdicts
-from tests.integration.storage.test_ports import an_operation, every
 from tests.packages import sha256
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -161,5 +162,19 @@ def test_verifier_takes_over_no_package_that_its_roots_did_not_sign(
 
     with pytest.raises(VerificationError):
         verifier.take_over((vectors.VECTORS / package).read_bytes())
+
+    assert verifier.roots.package == before
+
+
+def test_verifier_takes_over_no_newer_package_whose_signatures_are_of_an_older(
+    tmp_path: Path,
+) -> None:
+    verifier = _verifier(tmp_path)
+    before = verifier.roots.package
+    document = vectors.document("rootkeys-production.valid.json")
+    document["protected"]["version"] += 1
+
+    with pytest.raises(VerificationError):
+        verifier.take_over(json.dumps(document).encode())
 
     assert verifier.roots.package == before

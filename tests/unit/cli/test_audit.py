@@ -9,8 +9,8 @@ import pytest
 
 from odu_cli.exit_codes import ExitCode
 from shared.domain.audit import Head, head_after, sealed
+from tests.builders.audit import a_change
 from tests.unit.cli.service import PREFIX, Answer, Service
-from tests.unit.services.test_audit import a_change
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -27,6 +27,7 @@ from shared.domain.fleet.device import (
 )
 from shared.domain.fleet.twin_content import kept_content
 from shared.domain.updates.update_id import UpdateId
+from tests.builders.device import nameless
 from tests.fakes.hub import merge_patch
 from tests.unit.domain.builders import (
     V1,
@@ -104,13 +105,6 @@ def seen_whole(draw: st.DrawFn) -> tuple[list[TwinChange], list[TwinChange]]:
     ]
     story = sorted([*changes, *twins], key=lambda item: item.version)
     return story, draw(st.permutations(story))
-
-
-def nameless() -> dict[str, Any]:
-    """The failure that an agent reports which holds no workflow."""
-    report = failed()
-    del report["deviceUpdate"]["agent"]["workflow"]
-    return report
 
 
 @given(seen_whole(), st.sampled_from(["w1", "w4"]))

@@ -7,7 +7,7 @@ import pytest
 from shared.domain.errors import InvalidInput
 from shared.domain.limits import Budget, Limits
 from shared.settings import MAX_PAGE_SIZE, read_settings
-from tests.unit.domain.test_settings import environment
+from tests.builders.settings import environment
 
 
 def test_limits_have_defaults() -> None:

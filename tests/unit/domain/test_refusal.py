@@ -19,8 +19,8 @@ from shared.domain.fleet.device import (
 )
 from shared.domain.fleet.refusal import refused_command
 from shared.domain.fleet.twin_content import kept_content
+from tests.builders.device import nameless
 from tests.unit.domain.builders import a_change, a_command, a_record, failed, started, succeeded
-from tests.unit.domain.test_device import nameless
 
 GIVEN, LATER, EARLIER = (f"2024-05-01T10:00:{second}.5Z" for second in ("10", "12", "08"))
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from shared.domain.fleet.deployment import check_deployment_id
 from shared.domain.fleet.rollback import rollback_of
+from tests.builders.deployments import an_update
 from tests.unit.domain.builders import LONG_AGO, a_deployment
-from tests.unit.services.test_deployments import an_update
 
 CLASS = "0123456789abcdef"
 

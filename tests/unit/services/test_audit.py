@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.contract.audit_chain import Place, entry_hash
-from shared.domain.audit import Actor, AuditQuery, Change, Head, Origin, presentable
+from shared.domain.audit import Actor, AuditQuery, Change, Head, presentable
 from shared.domain.errors import Conflict, DependencyFailed
 from shared.domain.fleet.counters import TOTAL, deployment_cell
 from shared.domain.fleet.deployment import RollbackPolicy
@@ -21,29 +21,18 @@ from shared.domain.fleet.device_class import make_device_class
 from shared.ports import Stored
 from shared.services.audit.proof import AuditProof, Proof
 from shared.services.audit.trail import AuditTrail, automatic
+from tests.builders.audit import a_change
+from tests.builders.deployments import an_update
 from tests.fakes.audit import MemoryAudit
 from tests.fakes.clock import FixedClock
 from tests.fakes.storage import MemoryBlobs
 from tests.unit.domain.builders import V1, a_deployment
-from tests.unit.services.test_deployments import an_update
 from tests.unit.services.world import INSTANCE as WORLD
 from tests.unit.services.world import World
 
 INSTANCE = "factory"
 DAY = 86_400.0
 KIOSK = make_device_class("", {"manufacturer": "acme", "model": "kiosk"})
-
-
-def a_change(request_id: str, **given: Any) -> Change:
-    facts: dict[str, Any] = {
-        "request_id": request_id,
-        "origin": Origin.REST,
-        "actor": Actor("alice", roles=("DeviceUpdateAdministrator",)),
-        "action": "create_or_update_deployment",
-        "target": "management/groups/lobby/deployments/one",
-        "begun_at": "2024-05-01T12:00:00.000000+00:00",
-    }
-    return Change(**{**facts, **given})
 
 
 class Log:

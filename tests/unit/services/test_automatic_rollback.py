@@ -8,8 +8,8 @@ from shared.domain.fleet.counters import TOTAL, deployment_cell
 from shared.domain.fleet.deployment import Deployment, RollbackPolicy
 from shared.domain.fleet.deployment_edit import DeploymentRequest
 from shared.domain.fleet.device import DeviceState
+from tests.builders.deployments import KIOSK, a_request, a_world, deploy, desired
 from tests.unit.domain.builders import V1, V2, a_change, failed, started, succeeded
-from tests.unit.services.test_deployments import KIOSK, a_request, a_world, deploy, desired
 from tests.unit.services.world import INSTANCE, World
 
 DEVICES = ("d1", "d2", "d3", "d4")

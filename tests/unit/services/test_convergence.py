@@ -4,51 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.fleet.device import TwinChange, view
-from shared.ports import Devices
+from shared.domain.fleet.device import view
+from tests.builders.convergence import WORKERS, a_service, a_story
 from tests.device_stories import (
     Batch,
     Deleted,
     Service,
     Story,
-    StoryHub,
     Telling,
     no_waiting,
     stories,
     tellings,
 )
-from tests.fakes.clock import FixedClock
-from tests.fakes.devices import MemoryDevices
-from tests.fakes.fleet import MemoryFleet
 from tests.fakes.hub import Twin
 from tests.unit.domain.builders import a_change, at_second, busy, failed, started, succeeded
-
-WORKERS = 3
-
-
-def a_service(story: Story, pauses: Sequence[int] = (0,)) -> Service:
-    """A service in memory, over no rows."""
-    devices = MemoryDevices(page_size=2)
-
-    def restarted(process: Devices) -> Devices:
-        assert isinstance(process, MemoryDevices)
-        return process.of_another_process()
-
-    return Service(
-        instance="factory",
-        hub=StoryHub(story),
-        fleet=MemoryFleet(FixedClock()),
-        counters=devices,
-        processes=[devices.of_another_process() for _ in range(WORKERS)],
-        pauses=pauses,
-        restarted=restarted,
-    )
 
 
 async def converged(story: Story, telling: Telling) -> Service:
@@ -58,15 +32,6 @@ async def converged(story: Story, telling: Telling) -> Service:
     await told.tell(story, telling)
     assert await told.outcome(story) == await ordered.outcome(story)
     return told
-
-
-def a_story(*events: TwinChange | Deleted) -> Story:
-    """A story in which the hub has the last of what is told, from the beginning."""
-    twin = Twin(1, reported=started(), reported_at=at_second(1))
-    story = Story(hub=[{("d1", None): twin} for _ in range(len(events) + 1)])
-    story.told += enumerate(events, 1)
-    story.lives["d1", None] += 1
-    return story
 
 
 def test_every_telling_of_a_story_ends_the_same() -> None:

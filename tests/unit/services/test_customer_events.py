@@ -13,11 +13,11 @@ from shared.domain.errors import DependencyFailed, DependencyThrottled
 from shared.domain.events.catalog import update_recalled
 from shared.domain.fleet.device import DeviceState, TwinChange, deployment_state
 from shared.services.announce import Announcer
+from tests.builders.deployments import KIOSK, a_request, a_world, fan_out
+from tests.builders.devices import record
 from tests.fakes.faults import Crash
 from tests.fakes.storage import Message
 from tests.unit.domain.builders import V2, a_change, failed, started, succeeded
-from tests.unit.services.test_deployments import KIOSK, a_request, a_world, fan_out
-from tests.unit.services.test_devices import record
 from tests.unit.services.world import INSTANCE, World, a_source_manifest, offer
 
 _SWEEPS = 16

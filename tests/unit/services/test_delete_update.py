@@ -10,19 +10,13 @@ from shared.domain.operation import OperationStatus
 from shared.domain.updates.update_id import UpdateId
 from shared.services.operations import MAX_ATTEMPTS
 from shared.services.updates.deletion import DeleteUpdate
+from tests.builders.delete_update import publish
 from tests.unit.domain.builders import a_change, started
 from tests.unit.services.world import INSTANCE, World, a_source_manifest, offer
 
 FIRST, SECOND = UpdateId("acme", "kiosk", "1.0"), UpdateId("acme", "kiosk", "2.0")
 PARENT = UpdateId("acme", "bundle", "1.0")
 SHARED, OWN = b"in both", b"in the first alone"
-
-
-async def publish(world: World, update_id: UpdateId, files: dict[str, bytes]) -> None:
-    document = a_source_manifest(files, updateId=update_id.to_wire())
-    await world.imports.start(INSTANCE, [offer(world, document, files)], "trace")
-    await world.drain()
-    assert update_id in await world.published()
 
 
 async def publish_parent(world: World, child: UpdateId) -> None:

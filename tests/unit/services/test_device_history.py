@@ -6,9 +6,9 @@ from shared.domain.errors import NotFound
 from shared.domain.fleet.device import DeviceState
 from shared.domain.updates.update_id import UpdateId
 from shared.services.devices.history import DeviceHistory
+from tests.builders.deployments import a_request, a_world
+from tests.builders.late_reports import NEWER, workflow_of
 from tests.unit.domain.builders import V1, V2, a_change, succeeded
-from tests.unit.services.test_deployments import a_request, a_world
-from tests.unit.services.test_late_reports import NEWER, workflow_of
 from tests.unit.services.world import INSTANCE, World
 
 SIDELOADED = {"installedUpdateId": '{"provider":"acme","name":"kiosk","version":"1.5"}'}

@@ -15,16 +15,9 @@ from shared.domain.rollouts.specification import Rollout
 from shared.domain.updates.update_id import UpdateId
 from shared.services.deployments.device_orders import DeviceOrders, OwnRequest
 from shared.services.reporting.explain import Explanations
+from tests.builders.deployments import AT_ONCE, SOON, a_world, an_update, deploy, desired
+from tests.builders.devices import record
 from tests.unit.domain.builders import V1, V2, a_change, a_record, busy, failed, succeeded
-from tests.unit.services.test_deployments import (
-    AT_ONCE,
-    SOON,
-    a_world,
-    an_update,
-    deploy,
-    desired,
-    record,
-)
 from tests.unit.services.world import INSTANCE, World
 
 D1 = (INSTANCE, "d1", None)
@@ -244,7 +237,7 @@ async def test_a_row_keeps_so_many_orders_and_exclusions_longest() -> None:
 
 
 def _request(**changes: Any) -> Any:
-    from tests.unit.services.test_deployments import a_request
+    from tests.builders.deployments import a_request
 
     return a_request(**changes)
 

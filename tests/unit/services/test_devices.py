@@ -1,23 +1,20 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from typing import Any
 
 import pytest
 
 from shared.domain.errors import ConcurrentUpdate, DependencyFailed
-from shared.domain.fleet.counters import Counts, contribution, history_contribution, total
-from shared.domain.fleet.device import DeviceRecord, DeviceState, bucket_of, view
-from shared.ports import DeviceWrite
+from shared.domain.fleet.device import DeviceState, bucket_of, view
 from shared.services.rollup_scheduler import RollupScheduler
+from tests.builders.devices import BUCKET, command, counted, neighbours, record, recount
 from tests.fakes.clock import FixedClock
 from tests.fakes.hub import Twin
 from tests.fakes.storage import MemoryQueues
 from tests.unit.domain.builders import (
     V2,
     a_change,
-    a_command,
     at_second,
     busy,
     failed,
@@ -25,56 +22,6 @@ from tests.unit.domain.builders import (
     succeeded,
 )
 from tests.unit.services.world import INSTANCE, World
-
-BUCKET = bucket_of("d1")
-
-
-def neighbours(count: int) -> list[str]:
-    """Ids of devices that share the bucket of d1."""
-    names = (f"d{number}" for number in itertools.count(1))
-    return list(itertools.islice((name for name in names if bucket_of(name) == BUCKET), count))
-
-
-async def record(world: World, device_id: str = "d1") -> DeviceRecord:
-    rows = await world.devices.load(INSTANCE, bucket_of(device_id), [device_id])
-    return rows[device_id].value
-
-
-async def command(world: World, device_id: str = "d1", **options: Any) -> None:
-    rows = await world.devices.load(INSTANCE, bucket_of(device_id), [device_id])
-    before = rows[device_id]
-    after = DeviceRecord(
-        device_id,
-        registers=before.value.registers,
-        evidence=before.value.evidence,
-        commanded=a_command(**options),
-    )
-    await world.devices.commit(INSTANCE, bucket_of(device_id), [DeviceWrite(before, after)])
-
-
-async def recount(world: World) -> Counts:
-    rows: list[Counts] = []
-    for bucket in range(256):
-        page = await world.devices.of_bucket(INSTANCE, bucket)
-        rows += [contribution(row.value) for row in page.items]
-        for workflow_id in ("w1", "w2"):
-            moved = await world.devices.history(INSTANCE, bucket, workflow_id)
-            rows += [history_contribution(item) for item in moved]
-    return total(rows)
-
-
-async def counted(world: World, *groups: str) -> Counts:
-    rows = [
-        await world.devices.counts(INSTANCE, bucket, group)
-        for bucket in range(256)
-        for group in groups
-    ]
-    found = total(rows)
-    return {
-        place: kept
-        for place, cells in found.items()
-        if (kept := {cell: count for cell, count in cells.items() if count})
-    }
 
 
 async def test_device_is_known_with_group_class_and_counters_after_its_first_report() -> None:

@@ -12,9 +12,9 @@ from shared.domain.limits import Limits
 from shared.domain.operation import OperationStatus
 from shared.domain.updates.update_id import UpdateId
 from shared.services.imports.compatibility import Families
+from tests.builders.deployments import an_update
+from tests.builders.imports import OWN, begin, the_parent
 from tests.fakes.updates import MemoryHolders, MemoryUpdates
-from tests.unit.services.test_deployments import an_update
-from tests.unit.services.test_imports import OWN, begin, the_parent
 from tests.unit.services.world import INSTANCE, World, a_source_manifest
 
 KIOSK = {"manufacturer": "acme", "model": "kiosk"}

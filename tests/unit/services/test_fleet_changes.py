@@ -6,8 +6,8 @@ import pytest
 
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.fleet.deployment_edit import DeploymentRequest
+from tests.builders.delete_update import publish
 from tests.unit.domain.builders import V2, a_change, started
-from tests.unit.services.test_delete_update import publish
 from tests.unit.services.world import INSTANCE, World
 
 

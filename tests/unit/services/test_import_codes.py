@@ -9,7 +9,7 @@ import pytest
 
 from shared.domain.operation import Failure, OperationStatus
 from shared.domain.updates.import_manifest import MAX_MANIFEST_BYTES
-from tests.unit.services.test_imports import (
+from tests.builders.imports import (
     DROPPED,
     FAILURES,
     FILE,

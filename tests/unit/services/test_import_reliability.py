@@ -11,7 +11,7 @@ from shared.domain.operation import OperationStatus, Stage
 from shared.services.imports.attempt import ImportAttempt
 from shared.services.operations import MAX_ATTEMPTS
 from shared.topology import quarantine_prefix
-from tests.unit.services.test_imports import (
+from tests.builders.imports import (
     CHILD,
     MALWARE,
     OWN,

@@ -5,17 +5,12 @@ import pytest
 from shared.domain.domain_event import EventKind
 from shared.domain.fleet.counters import contribution, history_contribution, total
 from shared.domain.fleet.device import DeviceState, bucket_of, deployment_state
+from tests.builders.deployments import a_request, a_world
+from tests.builders.device import nameless
+from tests.builders.devices import counted, record
+from tests.builders.late_reports import NEWER, workflow_of
 from tests.unit.domain.builders import V2, a_change, busy, failed, succeeded
-from tests.unit.domain.test_device import nameless
-from tests.unit.services.test_deployments import a_request, a_world
-from tests.unit.services.test_devices import counted, record
 from tests.unit.services.world import INSTANCE, World
-
-NEWER = "2024-05-01T00:00:01.000000+00:00"
-
-
-async def workflow_of(world: World, deployment_id: str) -> str:
-    return (await world.deployment(deployment_id)).workflow_id
 
 
 async def a_device_that_moved_on() -> World:

@@ -32,11 +32,11 @@ from shared.services.reporting.deployment_overview import (
 from shared.services.reporting.installed import InstalledUpdates
 from shared.services.reporting.search import Search
 from shared.services.reporting.trends import TrendRecords
+from tests.builders.deployments import an_update
+from tests.builders.ports import an_operation
 from tests.fakes.records import MemoryRecounts
 from tests.fakes.trends import MemoryTrends
-from tests.integration.storage.test_ports import an_operation
 from tests.unit.domain.builders import V1, V2, a_deployment
-from tests.unit.services.test_deployments import an_update
 from tests.unit.services.world import INSTANCE, World
 
 KIOSK = make_device_class("", {"manufacturer": "acme", "model": "kiosk"})

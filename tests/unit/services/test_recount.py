@@ -6,8 +6,8 @@ from shared.domain.fleet.counters import moved_on
 from shared.domain.fleet.device import bucket_of
 from shared.domain.fleet.recount import Drift
 from shared.ports import DeviceWrite
+from tests.builders.devices import command, counted, recount
 from tests.unit.domain.builders import a_change, a_command, at_second, started
-from tests.unit.services.test_devices import command, counted, recount
 from tests.unit.services.world import INSTANCE, World
 
 BUCKET = bucket_of("d1")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from shared.services.devices.recount import Recount
 from shared.services.pacing import Pacer
 from shared.services.rollup_scheduler import RollupScheduler
+from tests.builders.convergence import WORKERS, a_service
 from tests.device_stories import (
     BUCKET,
     MOST_WORKFLOWS,
@@ -30,7 +31,6 @@ from tests.fakes.clock import FixedClock
 from tests.fakes.fleet import MemoryDeployments
 from tests.fakes.records import MemoryRecounts
 from tests.unit.domain.builders import a_deployment, at_second
-from tests.unit.services.test_convergence import WORKERS, a_service
 
 _CLUTTERED = "shared.domain.fleet.recount.MAX_TOMBSTONES"
 

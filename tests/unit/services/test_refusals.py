@@ -14,13 +14,13 @@ from shared.domain.refused_events import Refusal
 from shared.services.devices.refusals import Refusals
 from shared.services.devices.relay import Chunk, TwinRelay
 from shared.topology import EventType
+from tests.builders.devices import neighbours, record
+from tests.builders.relay import an_event
 from tests.fakes.clock import FixedClock
 from tests.fakes.devices import LARGEST_ROW
 from tests.fakes.hub import MemoryEvents
 from tests.fakes.records import MemoryRefusals
 from tests.unit.domain.builders import a_change, started
-from tests.unit.services.test_devices import neighbours, record
-from tests.unit.services.test_relay import an_event
 from tests.unit.services.world import INSTANCE, World
 
 SECRET = "the password is swordfish"

@@ -9,29 +9,11 @@ from hypothesis import strategies as st
 
 from shared.domain.fleet.device import bucket_of
 from shared.services.devices.relay import HubEvent, TwinRelay, read_chunk, read_twin_change
+from tests.builders.relay import an_event
 from tests.fakes.hub import MemoryEvents
 from tests.unit.domain.builders import started
 
 BILLED_BYTES = 64 * 1024
-WHEN = "2024-05-01T10:00:00.1234567Z"
-
-
-def an_event(
-    body: Any | None = None, *, version: int = 5, device_id: str = "d1", **properties: Any
-) -> HubEvent:
-    content = {"properties": {"reported": started()}} if body is None else body
-    document = {"version": version, **content} if isinstance(content, dict) else content
-    return HubEvent(
-        {
-            "iothub-message-schema": "twinChangeNotification",
-            "hubName": "hub",
-            "deviceId": device_id,
-            "operationTimestamp": WHEN,
-            "opType": "updateTwin",
-            **properties,
-        },
-        document if isinstance(document, bytes) else json.dumps(document).encode(),
-    )
 
 
 async def relayed(*events: HubEvent) -> list[Any]:

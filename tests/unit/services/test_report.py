@@ -7,8 +7,8 @@ from shared.domain.fleet.compliance import Compliance
 from shared.domain.fleet.queries import DeviceStateFilter, GroupOrdering
 from shared.services.devices.lists import DeviceLists
 from shared.services.reporting.group_lists import GroupLists
+from tests.builders.deployments import KIOSK, a_world, deploy, status
 from tests.unit.domain.builders import V1, V2, a_change, failed, started, succeeded
-from tests.unit.services.test_deployments import KIOSK, a_world, deploy, status
 from tests.unit.services.world import INSTANCE, World
 
 

@@ -10,8 +10,8 @@ from shared.domain.retention import LEAST_AUDIT_DAYS, Retention
 from shared.services.audit.proof import AuditProof
 from shared.services.maintenance.retention import RetentionRuns
 from shared.services.operations import operation_id
-from tests.integration.storage.test_ports import an_operation
-from tests.unit.services.test_audit import a_change
+from tests.builders.audit import a_change
+from tests.builders.ports import an_operation
 from tests.unit.services.world import INSTANCE, World
 
 DAY = 86_400.0

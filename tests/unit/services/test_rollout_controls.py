@@ -17,9 +17,9 @@ from shared.domain.updates.update_id import UpdateId
 from shared.services.deployments.controls import RolloutControls
 from shared.services.deployments.rollback import Rollbacks
 from shared.services.reporting.rollouts import RolloutReports
+from tests.builders.deployments import AT_ONCE, a_request, a_world, an_update, desired
+from tests.builders.devices import record
 from tests.unit.domain.builders import V1, V2, a_change, failed, started
-from tests.unit.services.test_deployments import AT_ONCE, a_request, a_world, an_update, desired
-from tests.unit.services.test_devices import record
 from tests.unit.services.world import INSTANCE, World
 
 ROLL = (INSTANCE, "$default", "roll-1")

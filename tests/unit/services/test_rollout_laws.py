@@ -22,11 +22,11 @@ from shared.domain.rollouts.ledger import asks_of
 from shared.domain.rollouts.progress import Hold, Progress
 from shared.domain.rollouts.selection import phase_of
 from shared.domain.rollouts.specification import FailureRule, Gate, Phase, Rollout, Select
+from tests.builders.deployments import an_update
+from tests.builders.rollout_scenarios import ANY
 from tests.fakes.rollouts import Device, Fleet
 from tests.settings import INSTANCE
 from tests.unit.domain.builders import V1, V2
-from tests.unit.services.test_deployments import an_update
-from tests.unit.services.test_rollout_scenarios import ANY
 
 RUNS = int(os.environ.get("ODU_ROLLOUT_RUNS", "75"))
 _ENDS = ("succeeds", "fails", "hangs")

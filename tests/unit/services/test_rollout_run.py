@@ -35,13 +35,13 @@ from shared.domain.rollouts.specification import (
     Rollout,
     Select,
 )
+from tests.builders.deployments import an_update
+from tests.builders.rollout_scenarios import ANY
 from tests.fakes.faults import Crash, Faults
 from tests.fakes.rollouts import Device, Fleet
 from tests.fakes.storage import Message
 from tests.settings import INSTANCE
 from tests.unit.domain.builders import V2
-from tests.unit.services.test_deployments import an_update
-from tests.unit.services.test_rollout_scenarios import ANY
 
 DEVICES = int(os.environ.get("ODU_ROLLOUT_DEVICES", "300"))
 _CLASSES, _KILLS, _LAST, _RETURN = 12, 20, 3, 60

@@ -27,14 +27,14 @@ from shared.domain.rollouts.specification import (
     Window,
 )
 from shared.domain.updates.update import Recall
+from tests.builders.deployments import an_update
+from tests.builders.rollout_scenarios import ANY
 from tests.fakes.faults import Crash
 from tests.fakes.rollouts import START, Device, Fleet
 from tests.fakes.storage import Message
 from tests.settings import INSTANCE
 from tests.unit.domain.builders import V1, V2
-from tests.unit.services.test_deployments import an_update
 
-ANY = ({"manufacturer": "acme"},)
 GATE = Gate(minimum_sample=1)
 
 

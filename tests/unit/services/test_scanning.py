@@ -18,9 +18,9 @@ from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
 from shared.services.scanning.defender import DefenderScanner
 from shared.settings import ScanSettings, Settings
+from tests.builders.deployments import AT_ONCE, desired
 from tests.fakes.scanning import CLEAN
 from tests.unit.domain.builders import a_change, started
-from tests.unit.services.test_deployments import AT_ONCE, desired
 from tests.unit.services.world import INSTANCE, World, a_source_manifest, offer, sha256
 
 SCRIPT = b"#!/bin/sh\necho done\n"

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from shared.domain.operation import Operation, OperationStatus, Stage
 from shared.services.operations import operation_id
 from shared.topology import SCAN_REQUEST, quarantine_prefix
+from tests.builders.deployments import a_world, an_update
 from tests.unit.domain.builders import a_change, a_deployment, started
-from tests.unit.services.test_deployments import a_world, an_update
 from tests.unit.services.world import INSTANCE, World
 
 

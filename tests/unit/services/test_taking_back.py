@@ -12,6 +12,8 @@ from shared.domain.errors import DependencyFailed
 from shared.domain.fleet import deployment as rules
 from shared.domain.fleet.deployment import RollbackPolicy
 from shared.domain.fleet.device import DeviceState, bucket_of, deployment_state
+from tests.builders.deployments import KIOSK, a_world, deploy, desired, status
+from tests.builders.devices import record
 from tests.unit.domain.builders import (
     V1,
     V2,
@@ -24,8 +26,6 @@ from tests.unit.domain.builders import (
     started,
     succeeded,
 )
-from tests.unit.services.test_deployments import KIOSK, a_world, deploy, desired, status
-from tests.unit.services.test_devices import record
 from tests.unit.services.world import INSTANCE, World
 
 DAY = 24 * 3600.0

@@ -13,8 +13,8 @@ from shared.domain.limits import Limits
 from shared.domain.operation import OperationStatus
 from shared.services.imports.uploads import UploadedManifest, Uploads
 from shared.services.imports.validation import ManifestValidation
-from tests.unit.services.test_deployments import an_update
-from tests.unit.services.test_imports import FILES, OWN, begin
+from tests.builders.deployments import an_update
+from tests.builders.imports import FILES, OWN, begin
 from tests.unit.services.world import INSTANCE, World, a_source_manifest
 
 

@@ -19,6 +19,8 @@ from shared.domain.fleet.counters import deployment_cell
 from shared.domain.fleet.device import DeviceState
 from shared.domain.updates.keyring import KEYRING, Keyring, SignatureRecord
 from shared.domain.updates.update import Update
+from tests.builders.deployments import a_request, an_update
+from tests.builders.devices import counted, recount
 from tests.fakes.updates import MemoryUpdates
 from tests.signing import (
     KeySigner,
@@ -29,8 +31,6 @@ from tests.signing import (
     verify,
 )
 from tests.unit.domain.builders import V1, V2, a_change, busy, failed, started, succeeded
-from tests.unit.services.test_deployments import a_request, an_update
-from tests.unit.services.test_devices import counted, recount
 from tests.unit.services.world import INSTANCE, World
 
 MANIFEST = '{"manifestVersion":"5"}'

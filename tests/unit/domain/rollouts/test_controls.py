@@ -10,8 +10,8 @@ from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.deployment_edit import Actor, edit
 from shared.domain.rollouts.progress import Baseline, Hold, Reason, ReasonCode, Status
 from shared.domain.rollouts.transition import Step, Transition
+from tests.builders.edit import NOW, a_phased, a_rollout, asked, progress_of
 from tests.unit.domain.builders import a_deployment
-from tests.unit.domain.rollouts.test_edit import NOW, a_phased, a_rollout, asked, progress_of
 
 ANNA, BEN, CLEO = Actor("anna", NOW), Actor("ben", NOW), Actor("cleo", NOW)
 SEEN = {"": Baseline(ok=10, bad=3, phase_ok=10, phase_bad=3)}

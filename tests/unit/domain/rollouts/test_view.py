@@ -10,7 +10,7 @@ from shared.domain.rollouts.evaluation import Sums, evaluate
 from shared.domain.rollouts.figures import LATE, Figures
 from shared.domain.rollouts.progress import Baseline, Opened, Progress, ReasonCode, Status
 from shared.domain.rollouts.view import failures_left, rollout_view
-from tests.unit.domain.rollouts.test_edit import a_rollout
+from tests.builders.edit import a_rollout
 
 MADE, NOW = "2026-12-01T08:00:00.000000+00:00", "2026-12-02T08:00:00.000000+00:00"
 _STOPS = {ReasonCode.FAILURE_COUNT, ReasonCode.FAILURE_PERCENT}
