@@ -134,7 +134,9 @@ def address(route: Route, names: dict[str, str], instance: str) -> str:
     given = {**names, "instanceId": instance}
     if "logCollections" in route.path:
         given["operationId"] = names["logs"]
-    below = re.sub(r"\{(\w+)\}", lambda found: quote(given[found[1]], safe=""), route.path)
+    below = re.sub(
+        r"\{(\w+)\}", lambda found: quote(given.get(found[1], "other"), safe=""), route.path
+    )
     if route.name == "list_health_of_devices":
         below += f"?filter=deviceId%20eq%20'{names['deviceId']}'"
     separator = "&" if "?" in below else "?"

@@ -389,6 +389,6 @@ async def test_sdk_raises_exists_error_when_a_deployment_id_is_taken(
                 "create_or_update_deployment", group, identity, deployment(group, identity, second)
             )
 
-    assert raised.value.error.target == "deploymentId"
+    assert raised.value.error.target == "/update/updateId"
     kept = await client.call("get_deployment", group, identity)
     assert kept["update"]["updateId"] == first.update_id

