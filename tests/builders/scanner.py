@@ -8,14 +8,10 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from shared.adapters.scanning.scanner import WorkerScanner, YaraXScanner
+from shared.adapters.scanning.scanner import WorkerScanner
 from shared.ports import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from shared.domain.scanning.scan import Verdict
 
 
@@ -23,13 +19,6 @@ CLEAN = b"#!/bin/sh\necho hello\n"
 
 
 OWN_RULES = 'rule Own { strings: $a = "echo hello" condition: $a }'
-
-
-@pytest.fixture
-async def scanner(tmp_path: Path) -> AsyncIterator[YaraXScanner]:
-    scanner = YaraXScanner(spool_folder=tmp_path)
-    yield scanner
-    await scanner.close()
 
 
 async def verdict_on(

@@ -20,7 +20,16 @@ from tests.builders.scanner import CLEAN, OWN_RULES, verdict_on
 from tests.unit.scanning.archives import EICAR, EVIL, a_cpio, a_deb, a_tar, a_zip
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from shared.domain.scanning.scan import Verdict
+
+
+@pytest.fixture
+async def scanner(tmp_path: Path) -> AsyncIterator[YaraXScanner]:
+    scanner = YaraXScanner(spool_folder=tmp_path)
+    yield scanner
+    await scanner.close()
 
 
 async def begun(scanner: YaraXScanner, folder: Path) -> asyncio.Task[Verdict]:
