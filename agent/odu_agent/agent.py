@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from .config import AgentConfig
-    from .download import DownloadLimits
     from .handlers import Handler, Restart
     from .hub import HubClient
+    from .limits import DownloadLimits
 
 logger = logging.getLogger(__name__)
 

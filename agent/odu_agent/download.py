@@ -12,7 +12,6 @@ import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import urllib3
@@ -21,6 +20,7 @@ from urllib3.exceptions import HTTPError
 from .contract.codes import Erc
 from .fetching import DownloadCancelledError, DownloadError
 from .hashes import expected_digest, matches
+from .limits import DownloadLimits
 from .pace import Bandwidth
 from .routes import Routes, check_url
 from .transfer import Interrupted, Transfer, check_answer, is_page, portal
@@ -38,31 +38,6 @@ _CHUNK_BYTES = 64 * 1024
 _SMALL_ATTEMPTS = 3
 _RESERVE_BYTES = 16 * 1024 * 1024
 """Left free on the file system: a full one breaks more than an update."""
-
-
-@dataclass(frozen=True)
-class DownloadLimits:
-    """Bounds of downloads.
-
-    Attributes:
-        timeout_seconds: For one whole file, all attempts together.
-        idle_seconds: Without one byte; also the time-out of connecting.
-        minimum_bytes_per_second: Averaged over `rate_window_seconds`.
-        rate_window_seconds: How long a server may be slow.
-        attempts: In a row without a byte gained.
-        first_wait_seconds: Between attempts; doubles.
-        parallel: Files at once.
-        bytes_per_second: Of all files together; None is no limit.
-    """
-
-    timeout_seconds: float = 8 * 3600
-    idle_seconds: float = 30
-    minimum_bytes_per_second: float = 128
-    rate_window_seconds: float = 60
-    attempts: int = 10
-    first_wait_seconds: float = 0.5
-    parallel: int = 4
-    bytes_per_second: float | None = None
 
 
 class Downloader:

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .config import AgentConfig
-    from .download import Downloader, DownloadLimits
+    from .download import Downloader
     from .handlers import Handler
+    from .limits import DownloadLimits
     from .operation import Operation
     from .result import DeploymentResult
     from .state import DeviceState
@@ -62,7 +63,8 @@ class Means:
     @cached_property
     def downloader(self) -> Downloader:
         """Fetches files."""
-        from .download import Downloader, DownloadLimits
+        from .download import Downloader
+        from .limits import DownloadLimits
 
         config = self._config
         limits = DownloadLimits(

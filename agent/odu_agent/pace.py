@@ -10,7 +10,7 @@ from .contract.codes import Erc
 from .fetching import DownloadError
 
 if TYPE_CHECKING:
-    from .download import DownloadLimits
+    from .limits import DownloadLimits
 
 _BURST_SECONDS = 0.25
 

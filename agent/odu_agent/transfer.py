@@ -26,7 +26,7 @@ from .state import open_private
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .download import DownloadLimits
+    from .limits import DownloadLimits
     from .pace import Bandwidth
     from .routes import Route
 

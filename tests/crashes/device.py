@@ -32,10 +32,10 @@ from odu_agent.agent import Agent  # noqa: E402
 from odu_agent.config import AgentConfig  # noqa: E402
 from odu_agent.contract.codes import ResultCode  # noqa: E402
 from odu_agent.desired import merge  # noqa: E402
-from odu_agent.download import DownloadLimits  # noqa: E402
 from odu_agent.halves.frames import Frames  # noqa: E402
 from odu_agent.halves.installer import Installer  # noqa: E402
 from odu_agent.handlers import StepContext, StepResult  # noqa: E402
+from odu_agent.limits import DownloadLimits  # noqa: E402
 from odu_agent.state import DeviceState, private_folder  # noqa: E402
 
 from tests.unit.agent.content_server import ContentServer  # noqa: E402

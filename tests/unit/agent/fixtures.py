@@ -19,7 +19,7 @@ from odu_agent.contract.manifest import (
 )
 from odu_agent.contract.rootkeys import RootKey
 from odu_agent.contract.twin import cancel_command, deployment_command
-from odu_agent.download import DownloadLimits
+from odu_agent.limits import DownloadLimits
 
 from tests.unit.contract import vectors
 
