@@ -250,7 +250,7 @@ async def test_sdk_deploys_watches_and_deletes(client: Sdk, product: Product) ->
         )
         assert made["deviceClassSubgroups"] == [class_id]
         assert made["update"]["updateId"] == package.update_id
-        assert (made["isCanceled"], made["isRetried"]) == (False, False)
+        assert {"isCanceled", "isRetried"}.isdisjoint(made)
         assert await client.call("get_deployment", group, identity) == made
         assert await client.items("list_deployments_for_group", group) == [made]
         await product.until_counts(group, identity, succeeded=2)
