@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from shared.container.services import Services
+from shared.container.core import Core
+from shared.container.reporting import ReportingServices
 from shared.services.reporting.attention import Attention
 from shared.services.reporting.deployment_overview import DeploymentOverviews
 from shared.services.reporting.installed import InstalledUpdates
@@ -15,9 +16,9 @@ from shared.services.reporting.trends import TrendRecords
 class OverviewServices:
     """What operators read of an instance as a whole, and over time."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._ports = services.ports
+    def __init__(self, core: Core, reporting: ReportingServices) -> None:
+        self._reporting = reporting
+        self._ports = core.ports
 
     @cached_property
     def attention(self) -> Attention:
@@ -36,7 +37,7 @@ class OverviewServices:
         return DeploymentOverviews(
             fleet=self._ports.fleet,
             deployments=self._ports.deployments,
-            reports=self._services.reporting.reports,
+            reports=self._reporting.reports,
             clock=self._ports.clock,
         )
 

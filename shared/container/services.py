@@ -81,7 +81,7 @@ class Services:
         """An instance as a whole, and over time."""
         from shared.container.overviews import OverviewServices
 
-        return OverviewServices(self)
+        return OverviewServices(self.core, self.reporting)
 
     @cached_property
     def maintenance(self) -> MaintenanceServices:
