@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..contract.codes import Erc
+from ..handlers.settings import Settings
 from ..processes import Program, run, search_path
 from .switch import Failure, Standing
 
@@ -67,6 +68,26 @@ class Health:
             if not completed.is_success:
                 return f"{' '.join(command)[:100]}: {completed.last_line or completed.exit_code}"
         return None
+
+
+def load_health(settings: Settings, place: str) -> Health:
+    """Read `commands`, `timeoutSeconds` and `requiresHub`.
+
+    Args:
+        settings: The object that has them.
+        place: What it is called, for errors.
+
+    Raises:
+        SettingError: One is wrong.
+    """
+    items = settings.items("commands")
+    return Health(
+        commands=tuple(
+            Settings({"[]": item}, f"{place}.commands").words("[]", ()) for item in items
+        ),
+        seconds=settings.number("timeoutSeconds", 300),
+        needs_hub=settings.flag("requiresHub", default=True),
+    )
 
 
 def judge(switch: SlotSwitch, health: Health) -> Standing:
