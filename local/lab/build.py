@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from local.lab.base import SUITE, is_cached, system_image
+from local.lab.base import SUITE, system_image
 from local.lab.disk import MIB
 from local.lab.updates import Signer, SystemVersion, make_signer, make_version
 
@@ -42,12 +42,9 @@ async def build(cache: Path, folder: Path, checks: Checks) -> Parts:
     systems: list[Path] = []
 
     async def system(say: Say) -> str:
-        known = is_cached(cache)
-        say("from the cache" if known else f"from Debian's packages ({SUITE}), a minute or two")
-        image = await asyncio.to_thread(system_image, cache)
+        image = await asyncio.to_thread(system_image, cache, say)
         systems.append(image)
-        size = image.stat().st_size // MIB
-        return f"{size} MiB, " + ("from the cache" if known else f"from Debian's {SUITE}")
+        return f"Debian {SUITE}, {image.stat().st_size // MIB} MiB"
 
     async def archives(say: Say) -> str:
         for version in (FIRST, SECOND, THIRD, BROKEN, LAST):
