@@ -17,7 +17,7 @@ from shared.domain.fleet.counters import (
     outcome_in,
     total,
 )
-from shared.domain.fleet.deployment import DeviceCommand, cancel
+from shared.domain.fleet.deployment import DeviceCommand
 from shared.domain.fleet.device import DeviceRecord, DeviceState, fold, fold_connection, view
 from shared.domain.fleet.device_class import make_device_class
 from shared.domain.fleet.device_history import Installation
@@ -561,7 +561,7 @@ async def test_history_is_written_with_the_deployment_and_goes_with_it(
 
 @pytest.mark.parametrize("group", ODD)
 async def test_deployments_of_a_group_stay_apart(ports: Ports, instance: str, group: str) -> None:
-    mine = cancel(a_deployment("w1", group_id=group), "class")
+    mine = a_deployment("w1", group_id=group).canceled("class")
     await ports.deployments.add(instance, a_deployment("w2", group_id=group + "x"))
     await ports.deployments.add(instance + "x", a_deployment("w3", group_id=group))
 
