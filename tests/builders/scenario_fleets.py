@@ -13,7 +13,6 @@ from shared.domain.rollouts.specification import (
     Select,
 )
 from tests.builders.deployments import an_update
-from tests.builders.rollout_scenarios import ANY
 from tests.fakes.rollouts import Device, Fleet
 from tests.settings import INSTANCE
 from tests.unit.domain.builders import V1, V2
@@ -44,3 +43,6 @@ async def a_fleet(
 async def status(fleet: Fleet, name: str = "roll-1") -> tuple[Status, int]:
     progress = await fleet.progress(name)
     return progress.status, progress.phase
+
+
+ANY = ({"manufacturer": "acme"},)

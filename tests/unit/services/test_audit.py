@@ -8,8 +8,7 @@ import pytest
 
 from shared.contract.audit_chain import entry_hash
 from shared.services.audit.trail import AuditTrail
-from tests.builders.audit import a_change
-from tests.builders.audit_log import DAY, INSTANCE, Log
+from tests.builders.audit import DAY, INSTANCE, Log, a_change
 from tests.fakes.clock import FixedClock
 
 

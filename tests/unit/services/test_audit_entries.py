@@ -18,8 +18,7 @@ from shared.domain.fleet.deployment import RollbackPolicy
 from shared.domain.fleet.device import DeviceState
 from shared.domain.fleet.device_class import make_device_class
 from shared.services.audit.trail import AuditTrail, automatic
-from tests.builders.audit import a_change
-from tests.builders.audit_log import DAY, INSTANCE, Log
+from tests.builders.audit import DAY, INSTANCE, Log, a_change
 from tests.builders.deployments import an_update
 from tests.unit.domain.builders import V1, a_deployment
 from tests.unit.services.world import INSTANCE as WORLD

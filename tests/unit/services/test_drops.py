@@ -9,7 +9,6 @@ import pytest
 from shared.domain.errors import Conflict
 from shared.domain.operation import OperationStatus, Stage
 from shared.domain.updates.update import Recall
-from tests.builders.import_runs import assert_failed, drop_status
 from tests.builders.imports import (
     CHILD,
     DROPPED,
@@ -18,9 +17,11 @@ from tests.builders.imports import (
     OWN,
     TWO,
     assert_complete,
+    assert_failed,
     begin,
     by_drop,
     drop,
+    drop_status,
     the_child,
     the_parent,
     update,

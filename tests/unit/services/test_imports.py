@@ -10,7 +10,6 @@ from shared.domain.errors import Conflict, DependencyFailed, DeviceUpdateError
 from shared.domain.operation import OperationStatus, Stage
 from shared.domain.updates.update_id import UpdateId
 from shared.services.operations import operation_id
-from tests.builders.import_runs import assert_failed, drop_status
 from tests.builders.imports import (
     CHILD,
     FAILURES,
@@ -22,8 +21,10 @@ from tests.builders.imports import (
     TWO,
     Begin,
     assert_complete,
+    assert_failed,
     begin,
     by_drop,
+    drop_status,
     found,
     of_one,
     the_child,
