@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from shared.ports import Ports
 from shared.services.announce import Announcer
@@ -11,6 +13,9 @@ from shared.services.pacing import Pacer
 from shared.services.rollup_scheduler import RollupScheduler
 from shared.services.throttle import Throttle
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.services.deployments.own_deployments import DevicesOwnDeployments
 
 
 class Core:
@@ -28,3 +33,16 @@ class Core:
         self.rollups = RollupScheduler(ports.queues, settings.rollup_delay_seconds, ports.clock)
         self.command_pacer = Pacer(settings.hub_commands_per_second)
         self.read_pacer = Pacer(settings.hub_reads_per_second)
+
+    @cached_property
+    def own_deployments(self) -> DevicesOwnDeployments:
+        """Deployments that single devices were given."""
+        from shared.services.deployments.own_deployments import DevicesOwnDeployments
+
+        return DevicesOwnDeployments(
+            own_deployments=self.ports.own_deployments,
+            devices=self.ports.devices,
+            queues=self.ports.queues,
+            clock=self.ports.clock,
+            announcer=self.announcer,
+        )

@@ -151,4 +151,5 @@ class DeploymentServices:
             clock=self._ports.clock,
             admission=self.deploy.admission,
             announcer=self._core.announcer,
+            own_deployments=self._core.own_deployments,
         )

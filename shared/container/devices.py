@@ -110,6 +110,7 @@ class DeviceServices:
             reads=self._core.read_pacer,
             rollups=self._core.rollups,
             reports=self._ports.recounts,
+            own_deployments=self._core.own_deployments,
             clock=self._ports.clock,
         )
 

@@ -15,6 +15,7 @@ from shared.ports.hub import Hub, TwinSource
 from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
 from shared.ports.operations import Operations
+from shared.ports.own_deployments import OwnDeployments, OwnNote
 from shared.ports.passes import DueQuery, HubBudget, Passes
 from shared.ports.ports import Ports
 from shared.ports.queues import DeadMessage, PoisonQueues, Queues
@@ -55,6 +56,8 @@ __all__ = [
     "LastRollup",
     "LogCollections",
     "Operations",
+    "OwnDeployments",
+    "OwnNote",
     "Page",
     "Passes",
     "PoisonQueues",

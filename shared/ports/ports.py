@@ -20,6 +20,7 @@ from shared.ports.hub import Hub
 from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
 from shared.ports.operations import Operations
+from shared.ports.own_deployments import OwnDeployments
 from shared.ports.passes import HubBudget, Passes
 from shared.ports.queues import PoisonQueues, Queues
 from shared.ports.recounts import Counters, Recounts
@@ -67,6 +68,8 @@ class Ports(Protocol):
     def log_collections(self) -> LogCollections: ...
     @property
     def operations(self) -> Operations: ...
+    @property
+    def own_deployments(self) -> OwnDeployments: ...
     @property
     def passes(self) -> Passes: ...
     @property

@@ -19,6 +19,7 @@ from shared.ports import (
     KnownClass,
     KnownGroup,
     LastRollup,
+    OwnNote,
     Page,
     Rollup,
     Stored,
@@ -138,6 +139,26 @@ class MemoryFleet:
             for (owner, name), rollup in self._rollups.items()
             if owner == instance and group in (None, name)
         }
+
+
+class MemoryOwnDeployments:
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, UpdateId, str, str | None], OwnNote] = {}
+
+    async def note(self, instance: str, note: OwnNote) -> None:
+        await asyncio.sleep(0)
+        self.rows[instance, note.update_id, note.device_id, note.module_id] = note
+
+    async def notes(
+        self, instance: str, update_id: UpdateId | None, token: str | None = None
+    ) -> Page[OwnNote]:
+        await asyncio.sleep(0)
+        rows = [note for place, note in self.rows.items() if place[0] == instance]
+        return page_of([note for note in rows if update_id in (None, note.update_id)], token, 2)
+
+    async def forget(self, instance: str, note: OwnNote) -> None:
+        await asyncio.sleep(0)
+        self.rows.pop((instance, note.update_id, note.device_id, note.module_id), None)
 
 
 class MemoryHubBudget:

@@ -18,6 +18,7 @@ from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_holders import TableHolders
 from shared.adapters.table_operations import TableOperations
+from shared.adapters.table_own_deployments import TableOwnDeployments
 from shared.adapters.table_refusals import TableRefusals
 from shared.adapters.table_updates import TableUpdates
 from shared.ports import (
@@ -27,6 +28,7 @@ from shared.ports import (
     Fleet,
     Holders,
     Operations,
+    OwnDeployments,
     Recounts,
     RefusalCounts,
     Updates,
@@ -37,7 +39,7 @@ from shared.topology import Table as TableName
 from tests.azurite import start_azurite
 from tests.fakes.clock import FixedClock
 from tests.fakes.devices import MemoryDevices
-from tests.fakes.fleet import MemoryDeployments, MemoryFleet
+from tests.fakes.fleet import MemoryDeployments, MemoryFleet, MemoryOwnDeployments
 from tests.fakes.records import MemoryRecounts, MemoryRefusals
 from tests.fakes.updates import MemoryHolders, MemoryOperations, MemoryUpdates
 
@@ -55,6 +57,7 @@ class Ports:
     holders: Holders
     operations: Operations
     deployments: Deployments
+    own_deployments: OwnDeployments
     fleet: Fleet
 
 
@@ -107,6 +110,7 @@ def ports(request: pytest.FixtureRequest) -> Ports:
             holders=MemoryHolders(),
             operations=MemoryOperations(),
             deployments=MemoryDeployments(),
+            own_deployments=MemoryOwnDeployments(),
             fleet=MemoryFleet(FixedClock()),
         )
     return tables_of(cast("StorageAccounts", request.getfixturevalue("accounts")))
@@ -128,6 +132,7 @@ def tables_of(accounts: StorageAccounts) -> Ports:
         holders=TableHolders(table("Holders")),
         operations=TableOperations(table("Operations")),
         deployments=TableDeployments(table("Deployments")),
+        own_deployments=TableOwnDeployments(table("Deployments")),
         fleet=TableFleet(
             buckets_table=table("Buckets"),
             groups_table=table("Groups"),

@@ -28,7 +28,7 @@ from shared.domain.rollouts.transition import Step, Transition
 from shared.domain.scanning.scan import Verdict
 from shared.domain.updates.update import Update, UpdateFile
 from shared.domain.updates.update_id import Family, UpdateId
-from shared.ports import DeviceWrite, Revision, Rollup, Stored
+from shared.ports import DeviceWrite, OwnNote, Revision, Rollup, Stored
 from tests.builders.deployments import an_update
 from tests.builders.ports import an_operation, every
 from tests.integration.storage.conftest import Ports, tables_of
@@ -557,6 +557,28 @@ async def test_history_is_written_with_the_deployment_and_goes_with_it(
     assert list((await ports.deployments.history(instance, other, token=None, size=9)).items) == [
         created
     ]
+
+
+async def test_notes_of_own_deployments_stay_apart_by_update_and_instance(
+    ports: Ports, instance: str
+) -> None:
+    first = OwnNote(V1, "a.b", None, "2024-05-01T00:00:00.000000+00:00")
+    others = [OwnNote(V1, "a.b", "m", first.at), OwnNote(V2, "a.b", None, first.at)]
+    await ports.deployments.add(instance, a_deployment(group_id="lobby"))
+    for note in (first, *others):
+        await ports.own_deployments.note(instance, note)
+    await ports.own_deployments.note(f"{instance}2", first)
+
+    assert {*(await ports.own_deployments.notes(instance, V1)).items} == {first, others[0]}
+    assert len((await ports.own_deployments.notes(instance, None)).items) >= 2
+    assert len(await ports.deployments.of_instance(instance)) == 1
+
+    again = replace(first, at="2024-05-02T00:00:00.000000+00:00")
+    await ports.own_deployments.note(instance, again)
+    await ports.own_deployments.forget(instance, others[0])
+    await ports.own_deployments.forget(instance, others[0])
+
+    assert (await ports.own_deployments.notes(instance, V1)).items == [again]
 
 
 @pytest.mark.parametrize("group", ODD)

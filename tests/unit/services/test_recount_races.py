@@ -11,6 +11,8 @@ from unittest import mock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.services.announce import Announcer
+from shared.services.deployments.own_deployments import DevicesOwnDeployments
 from shared.services.devices.recount import Recount
 from shared.services.pacing import Pacer
 from shared.services.rollup_scheduler import RollupScheduler
@@ -28,7 +30,7 @@ from tests.device_stories import (
     tellings,
 )
 from tests.fakes.clock import FixedClock
-from tests.fakes.fleet import MemoryDeployments
+from tests.fakes.fleet import MemoryDeployments, MemoryOwnDeployments
 from tests.fakes.records import MemoryRecounts
 from tests.unit.domain.builders import a_deployment, at_second
 
@@ -72,6 +74,13 @@ async def a_recount(
         rollups=RollupScheduler(service.queues, 0.0, FixedClock()),
         reports=faults.around(reports),
         clock=clock,
+        own_deployments=DevicesOwnDeployments(
+            own_deployments=MemoryOwnDeployments(),
+            devices=counters,
+            queues=service.queues,
+            clock=clock,
+            announcer=Announcer(),
+        ),
     )
 
 

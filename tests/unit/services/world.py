@@ -24,7 +24,12 @@ from tests.fakes.clock import FixedClock
 from tests.fakes.devices import MemoryDevices
 from tests.fakes.faults import Crash, Faults
 from tests.fakes.fetching import MemoryFetcher
-from tests.fakes.fleet import MemoryDeployments, MemoryFleet, MemoryHubBudget
+from tests.fakes.fleet import (
+    MemoryDeployments,
+    MemoryFleet,
+    MemoryHubBudget,
+    MemoryOwnDeployments,
+)
 from tests.fakes.hub import MemoryCustomerTopic, MemoryEvents, MemoryHub, Twin, merge_patch
 from tests.fakes.records import MemoryLogCollections, MemoryRecounts, MemoryRefusals
 from tests.fakes.scanning import MemoryScanner
@@ -61,6 +66,7 @@ class World:
         self.holders = MemoryHolders()
         self.devices, self.fleet = MemoryDevices(), MemoryFleet(self.clock)
         self.deployments, self.hub = MemoryDeployments(), MemoryHub()
+        self.own_deployments = MemoryOwnDeployments()
         self.fetcher, self.scanner = MemoryFetcher(), MemoryScanner()
         self.topic = MemoryCustomerTopic()
         self.verdicts = MemoryVerdicts()
@@ -92,6 +98,7 @@ class World:
             hub=around(self.hub),
             log_collections=around(self.log_collections),
             operations=around(self.operations),
+            own_deployments=around(self.own_deployments),
             queues=around(self.queues),
             recounts=around(self.recounts),
             refusal_counts=around(self.refusal_counts),
