@@ -14,7 +14,10 @@ from shared.services.rollup_scheduler import RollupScheduler
 from shared.services.throttle import Throttle
 from shared.settings import Settings
 
+ROOT_KEYS_PATH = "/deviceUpdate/{instance}/rootKeys/rootkeys.json"
+
 if TYPE_CHECKING:
+    from shared.services.deployments.command import Commands
     from shared.services.deployments.own_deployments import DevicesOwnDeployments
 
 
@@ -33,6 +36,17 @@ class Core:
         self.rollups = RollupScheduler(ports.queues, settings.rollup_delay_seconds, ports.clock)
         self.command_pacer = Pacer(settings.hub_commands_per_second)
         self.read_pacer = Pacer(settings.hub_reads_per_second)
+
+    @cached_property
+    def commands(self) -> Commands:
+        """What a twin is asked for."""
+        from shared.services.deployments.command import Commands
+
+        return Commands(
+            updates=self.ports.updates,
+            blobs=self.ports.blobs,
+            root_keys_url=self.settings.public_url + ROOT_KEYS_PATH,
+        )
 
     @cached_property
     def own_deployments(self) -> DevicesOwnDeployments:

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from shared.contract.codes import AgentState
+from shared.contract.codes import AgentState, Erc
 from shared.contract.twin import (
     AgentReport,
     parse_agent_report,
@@ -289,7 +289,8 @@ def _has_reverted(record: DeviceRecord, known: Evidence, update_id: UpdateId) ->
 
 
 def evidence_of(record: DeviceRecord) -> Evidence | None:
-    """What the device reported about the workflow it was last commanded to run.
+    """What the device reported about the workflow it was last commanded to run; of one that the
+    hub refused, that it has failed.
 
     A cancel bears no retry timestamp. An agent that starts with it ends the workflow without one,
     also where what it was told to cancel was a retry.
@@ -303,6 +304,8 @@ def evidence_of(record: DeviceRecord) -> Evidence | None:
         if item.workflow_id == commanded.workflow_on_device
     }
     known = of_workflow.get(commanded.retry_timestamp)
+    if known is None and commanded.refusal:
+        return _refused_by_hub(commanded)
     ended = of_workflow.get(None)
     if (
         commanded.is_cancel
@@ -314,6 +317,20 @@ def evidence_of(record: DeviceRecord) -> Evidence | None:
     ):
         return ended
     return known
+
+
+def _refused_by_hub(commanded: DeviceCommand) -> Evidence:
+    """Stands for the report of a device that will never see its command."""
+    return Evidence(
+        workflow_id=commanded.workflow_on_device,
+        retry_timestamp=commanded.retry_timestamp,
+        version=0,
+        state=_FAILED,
+        result_code=None,
+        extended_result_codes=(Erc.HUB_REFUSED_COMMAND,),
+        result_details=commanded.refusal,
+        at=commanded.refused_at,
+    )
 
 
 def has_agent(record: DeviceRecord) -> bool:

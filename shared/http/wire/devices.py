@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from shared.domain.fleet.device import DeviceRecord, DeviceState, evidence_of, view
 from shared.domain.fleet.device_history import Installation
@@ -85,7 +84,7 @@ def log_collection_details(
 def device(record: DeviceRecord, *, is_on_latest: bool) -> models.Device:
     """A device."""
     seen = view(record)
-    commanded, known = record.commanded, evidence_of(record)
+    commanded = record.commanded
     return models.Device(
         device_id=record.device_id,
         module_id=record.module_id,
@@ -97,13 +96,25 @@ def device(record: DeviceRecord, *, is_on_latest: bool) -> models.Device:
         on_latest_update=is_on_latest,
         last_deployment_id=commanded.deployment_id if commanded else None,
         last_install_result=_install_result(record),
-        failure=device_failure(seen.state, known.extended_result_codes if known else ()),
+        failure=_failure(record, seen.state),
         last_contact_date_time=record.heard_at or None,
         is_connected=record.is_connected if record.connection_sequence else None,
     )
 
 
-def device_failure(state: DeviceState | None, codes: tuple[int, ...]) -> Any:
+def _failure(record: DeviceRecord, state: DeviceState | None) -> models.DeviceFailure | None:
+    """Why a device has failed, with what the hub said where it refused the command."""
+    known = evidence_of(record)
+    failure = device_failure(state, known.extended_result_codes if known else ())
+    if failure is None or record.commanded is None or not record.commanded.refusal:
+        return failure
+    message = f"{failure.message} {record.commanded.refusal}"
+    return models.DeviceFailure(failure.code, message, failure.next_step)
+
+
+def device_failure(
+    state: DeviceState | None, codes: tuple[int, ...]
+) -> models.DeviceFailure | None:
     """Why a device has failed; None if it has not."""
     if state is not DeviceState.FAILED:
         return None
