@@ -28,6 +28,7 @@ from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_holders import TableHolders
 from shared.adapters.table_hub_budget import TableHubBudget
 from shared.adapters.table_log_collections import TableLogCollections
+from shared.adapters.table_new_classes import TableNewClasses
 from shared.adapters.table_operations import TableOperations
 from shared.adapters.table_own_deployments import TableOwnDeployments
 from shared.adapters.table_passes import TablePasses
@@ -131,6 +132,11 @@ class Adapters:
             rollups_table=self._table("Rollups"),
             clock=self.clock,
         )
+
+    @cached_property
+    def new_classes(self) -> TableNewClasses:
+        """Device classes as they come."""
+        return TableNewClasses(self._table("DeviceClasses"), self.clock)
 
     @cached_property
     def deployments(self) -> TableDeployments:

@@ -14,6 +14,7 @@ from shared.ports.holders import Holders
 from shared.ports.hub import Hub, TwinSource
 from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
+from shared.ports.new_classes import HeldDevice, NewClasses
 from shared.ports.operations import Operations
 from shared.ports.own_deployments import OwnDeployments, OwnNote
 from shared.ports.passes import DueQuery, HubBudget, Passes
@@ -47,6 +48,7 @@ __all__ = [
     "Events",
     "Fetcher",
     "Fleet",
+    "HeldDevice",
     "Holders",
     "Hub",
     "HubBudget",
@@ -55,6 +57,7 @@ __all__ = [
     "KnownGroup",
     "LastRollup",
     "LogCollections",
+    "NewClasses",
     "Operations",
     "OwnDeployments",
     "OwnNote",

@@ -19,6 +19,7 @@ from shared.ports.holders import Holders
 from shared.ports.hub import Hub
 from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
+from shared.ports.new_classes import NewClasses
 from shared.ports.operations import Operations
 from shared.ports.own_deployments import OwnDeployments
 from shared.ports.passes import HubBudget, Passes
@@ -66,6 +67,8 @@ class Ports(Protocol):
     def hub_budget(self) -> HubBudget: ...
     @property
     def log_collections(self) -> LogCollections: ...
+    @property
+    def new_classes(self) -> NewClasses: ...
     @property
     def operations(self) -> Operations: ...
     @property

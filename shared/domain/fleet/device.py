@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from shared.contract.codes import AgentState, Erc
 from shared.contract.twin import (
@@ -44,6 +45,7 @@ BUCKETS = 256
 __all__ = ["DeviceState", "Evidence", "TwinChange"]
 
 _FAILED = int(AgentState.FAILED)
+_MAKES_THE_CLASS = ("agent.deviceProperties", "agent.compatPropertyNames")
 _STATES = {
     Outcome.ASKED: DeviceState.IN_PROGRESS,
     Outcome.STARTED: DeviceState.IN_PROGRESS,
@@ -70,7 +72,8 @@ class DeviceRecord:
     `is_pending` says that `commanded` may not stand in the twin yet: rows are written before twins.
     `past` are the workflows that the device moved on from last, None where nobody wrote them down;
     `answered` is the last ask of which it gave a sign. `orders` are what operators ordered for this
-    device alone, `own` the deployments that it alone was given.
+    device alone, `own` the deployments that it alone was given. `held_class` is the class that it
+    reports and is not counted in yet, because too many classes are new.
     """
 
     device_id: str
@@ -92,6 +95,7 @@ class DeviceRecord:
     orders: tuple[Order, ...] = ()
     own: tuple[Deployment, ...] = ()
     nameless: tuple[Evidence, ...] = ()
+    held_class: str = ""
 
     @property
     def key(self) -> str:
@@ -227,11 +231,31 @@ def view(record: DeviceRecord) -> DeviceView:
     group = tags.get(GROUP_TAG) if isinstance(tags, Mapping) else None
     return DeviceView(
         group_id=group if isinstance(group, str) and group else DEFAULT_GROUP,
-        device_class=device_class_of(agent),
+        device_class=_class_of(record, agent),
         installed=installed_of(report),
         report=report,
         state=deployment_state(record),
     )
+
+
+def _class_of(record: DeviceRecord, agent: Mapping[str, Any]) -> DeviceClass | None:
+    found = device_class_of(agent)
+    return None if found is not None and found.class_id == record.held_class else found
+
+
+def reports_as_before(before: DeviceRecord, after: DeviceRecord) -> bool:
+    """Whether what makes the class of a device is the same after a change: told without making it,
+    for every change is asked.
+    """
+    return _class_registers(before) == _class_registers(after)
+
+
+def _class_registers(record: DeviceRecord) -> dict[str, Any]:
+    return {
+        path: value
+        for path, (_, value) in record.registers.items()
+        if path.startswith(_MAKES_THE_CLASS)
+    }
 
 
 def deployment_state(record: DeviceRecord) -> DeviceState | None:

@@ -50,6 +50,10 @@ _MEANINGS: Mapping[str, tuple[Decides, str]] = {
         "The device has not reported what updates fit it: its agent has not introduced itself, or "
         "a property is missing or no short text.",
     ),
+    "ClassHeldBack": (
+        "Waits",
+        "The device's class is new, as too many are at the moment; it is taken in as time goes by.",
+    ),
     "Installed": (
         "Has",
         "It is installed, by deployment '{deployment}' of group '{group}', since {at}.",

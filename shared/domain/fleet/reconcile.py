@@ -66,7 +66,7 @@ def desired_command(
     """
     seen, recorder = view(record), recorder or Nobody()
     if seen.device_class is None:
-        recorder.note(Why.NO_AGENT, None)
+        recorder.note(Why.CLASS_HELD_BACK if record.held_class else Why.NO_AGENT, None)
         return LEAVE
     return _Choice(
         record=record,

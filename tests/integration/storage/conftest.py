@@ -17,6 +17,7 @@ from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_holders import TableHolders
+from shared.adapters.table_new_classes import TableNewClasses
 from shared.adapters.table_operations import TableOperations
 from shared.adapters.table_own_deployments import TableOwnDeployments
 from shared.adapters.table_refusals import TableRefusals
@@ -27,6 +28,7 @@ from shared.ports import (
     Devices,
     Fleet,
     Holders,
+    NewClasses,
     Operations,
     OwnDeployments,
     Recounts,
@@ -39,7 +41,7 @@ from shared.topology import Table as TableName
 from tests.azurite import start_azurite
 from tests.fakes.clock import FixedClock
 from tests.fakes.devices import MemoryDevices
-from tests.fakes.fleet import MemoryDeployments, MemoryFleet, MemoryOwnDeployments
+from tests.fakes.fleet import MemoryDeployments, MemoryFleet, MemoryNewClasses, MemoryOwnDeployments
 from tests.fakes.records import MemoryRecounts, MemoryRefusals
 from tests.fakes.updates import MemoryHolders, MemoryOperations, MemoryUpdates
 
@@ -58,6 +60,7 @@ class Ports:
     operations: Operations
     deployments: Deployments
     own_deployments: OwnDeployments
+    new_classes: NewClasses
     fleet: Fleet
 
 
@@ -99,7 +102,7 @@ def queues(accounts: StorageAccounts) -> AzureQueues:
 @pytest.fixture(params=["memory", "tables"])
 def ports(request: pytest.FixtureRequest) -> Ports:
     if request.param == "memory":
-        devices = MemoryDevices()
+        devices, fleet = MemoryDevices(), MemoryFleet(FixedClock())
         return Ports(
             devices=devices,
             other_devices=devices.of_another_process(),
@@ -111,7 +114,8 @@ def ports(request: pytest.FixtureRequest) -> Ports:
             operations=MemoryOperations(),
             deployments=MemoryDeployments(),
             own_deployments=MemoryOwnDeployments(),
-            fleet=MemoryFleet(FixedClock()),
+            new_classes=MemoryNewClasses(fleet, FixedClock()),
+            fleet=fleet,
         )
     return tables_of(cast("StorageAccounts", request.getfixturevalue("accounts")))
 
@@ -133,6 +137,7 @@ def tables_of(accounts: StorageAccounts) -> Ports:
         operations=TableOperations(table("Operations")),
         deployments=TableDeployments(table("Deployments")),
         own_deployments=TableOwnDeployments(table("Deployments")),
+        new_classes=TableNewClasses(table("DeviceClasses"), FixedClock()),
         fleet=TableFleet(
             buckets_table=table("Buckets"),
             groups_table=table("Groups"),
