@@ -11,9 +11,8 @@ import pytest
 
 from shared import messages
 from shared.domain.fleet.deployment import Deployment, RollbackPolicy
-from shared.domain.fleet.device import TwinChange, bucket_of
+from shared.domain.fleet.device import bucket_of
 from shared.domain.fleet.rollout_controls import abort, advance, pause, resume
-from shared.domain.fleet.twin_content import kept_content
 from shared.domain.rollouts.progress import ReasonCode, Status
 from shared.domain.rollouts.selection import place_of
 from shared.domain.rollouts.specification import (
@@ -27,45 +26,17 @@ from shared.domain.rollouts.specification import (
     Window,
 )
 from shared.domain.updates.update import Recall
-from tests.builders.deployments import an_update
-from tests.builders.rollout_scenarios import ANY
+from tests.builders.rollout_scenarios import (
+    a_fleet,
+    by_percent,
+    everybody,
+    status,
+)
 from tests.fakes.faults import Crash
 from tests.fakes.rollouts import START, Device, Fleet
 from tests.fakes.storage import Message
 from tests.settings import INSTANCE
 from tests.unit.domain.builders import V1, V2
-
-GATE = Gate(minimum_sample=1)
-
-
-def everybody(*, gate: Gate = GATE, **more: Any) -> Rollout:
-    return Rollout(phases=(Phase(select=Select(percent=100), gate=gate),), **more)
-
-
-def by_percent(*percents: float, gate: Gate = GATE, **more: Any) -> Rollout:
-    phases = tuple(Phase(select=Select(percent=each), gate=gate) for each in percents)
-    return Rollout(phases=phases, **more)
-
-
-async def a_fleet(
-    count: int, *, model: Callable[[int], str] = lambda _: "kiosk", **more: Any
-) -> Fleet:
-    fleet = Fleet()
-    for update_id in (V1, V2):
-        await fleet.updates.add(INSTANCE, an_update(update_id, compatibility=ANY))
-    await fleet.add(Device(f"d{number}", model(number), **more) for number in range(count))
-    await fleet.run(minutes=1)
-    return fleet
-
-
-def placed(fleet: Fleet, deployment: Deployment) -> list[str]:
-    """Devices in the order of their places."""
-    return sorted(fleet.simulated, key=lambda name: place_of(name, deployment.seed))
-
-
-async def status(fleet: Fleet, name: str = "roll-1") -> tuple[Status, int]:
-    progress = await fleet.progress(name)
-    return progress.status, progress.phase
 
 
 async def test_01_operator_pauses_while_an_evaluator_is_about_to_advance() -> None:
@@ -299,15 +270,7 @@ async def test_10_windows_are_read_in_the_zone_that_a_device_reports_or_is_tagge
     await fleet.run(minutes=70)
     assert [device.installed for device in fleet.simulated.values()] == [V2, None, None]
 
-    tag = TwinChange(
-        device_id="d1",
-        module_id=None,
-        version=9,
-        content=kept_content({"tags": tokyo}),
-        is_whole=False,
-        at=fleet.clock.now(),
-    )
-    await fleet.observe.twin_changes(INSTANCE, bucket_of("d1"), [tag])
+    await fleet.tag("d1", tokyo)
     await fleet.run(minutes=5)
 
     assert [device.installed for device in fleet.simulated.values()] == [V2, V2, None]
