@@ -37,6 +37,7 @@ from shared.domain.fleet.device import (
 )
 from shared.domain.fleet.device_history import Installation
 from shared.domain.fleet.health import health_of
+from shared.domain.fleet.listing import ListedDevice, Selection, listed
 from shared.domain.rollouts.ledger import LEDGER, has_room, with_booking
 from shared.domain.rollouts.selection import rank_of
 from shared.ports import (
@@ -165,6 +166,18 @@ class MemoryDevices:
             row
             for place, row in sorted(self.rows.near(instance, bucket), key=row_key)
             if place[:2] == (instance, bucket) and place[2] > after and _meets(row.value, query)
+        ]
+        return found[:size]
+
+    async def listed(
+        self, instance: str, bucket: int, wanted: Selection, *, after: str, size: int
+    ) -> Sequence[ListedDevice]:
+        await asyncio.sleep(0)
+        found = [
+            item
+            for place, row in sorted(self.rows.near(instance, bucket), key=row_key)
+            if place[:2] == (instance, bucket) and place[2] > after
+            if (item := listed(row.value)) is not None and wanted.has(item)
         ]
         return found[:size]
 

@@ -12,7 +12,7 @@ from shared.domain.fleet.rollout_controls import pause, resume
 from shared.domain.rollouts.ledger import ledger_of
 from shared.domain.rollouts.specification import Rollout, Window
 from shared.services.deployments.device_orders import OwnRequest
-from tests.builders.rollout_scenarios import a_fleet, everybody
+from tests.builders.scenario_fleets import a_fleet, everybody
 from tests.fakes.rollouts import Fleet
 from tests.settings import INSTANCE
 from tests.unit.domain.builders import V1, V2

@@ -1,20 +1,22 @@
-"""Builders and looks that tests of rollout scenarios share."""
+"""Fleets and roll-outs of the scenarios."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from shared.domain.fleet.deployment import Deployment
 from shared.domain.rollouts.progress import Status
-from shared.domain.rollouts.selection import place_of
-from shared.domain.rollouts.specification import Gate, Phase, Rollout, Select
+from shared.domain.rollouts.specification import (
+    Gate,
+    Phase,
+    Rollout,
+    Select,
+)
 from tests.builders.deployments import an_update
 from tests.fakes.rollouts import Device, Fleet
 from tests.settings import INSTANCE
 from tests.unit.domain.builders import V1, V2
 
-ANY = ({"manufacturer": "acme"},)
 GATE = Gate(minimum_sample=1)
 
 
@@ -38,11 +40,9 @@ async def a_fleet(
     return fleet
 
 
-def placed(fleet: Fleet, deployment: Deployment) -> list[str]:
-    """Devices in the order of their places."""
-    return sorted(fleet.simulated, key=lambda name: place_of(name, deployment.seed))
-
-
 async def status(fleet: Fleet, name: str = "roll-1") -> tuple[Status, int]:
     progress = await fleet.progress(name)
     return progress.status, progress.phase
+
+
+ANY = ({"manufacturer": "acme"},)
