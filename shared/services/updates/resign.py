@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shared import messages
-from shared.domain.fleet.deployment import Deployment, is_active, renewed
+from shared.domain.fleet.deployment import Deployment, is_active
 from shared.domain.updates.keyring import Keyring
 from shared.ports import Clock, Deployments, Fleet, Queues, Updates
 from shared.services.deployments.own_deployments import DevicesOwnDeployments
@@ -76,7 +76,7 @@ class Resign:
             stored = await self.deployments.get(instance, group, identity)
             if stored is None or stored.value.issue.edition >= keyring.edition:
                 return False
-            changed = renewed(stored.value, keyring.edition, keyring.revoked_edition)
+            changed = stored.value.renewed(keyring.edition, keyring.revoked_edition)
             await self.deployments.save(instance, changed, stored.etag)
             return True
 
@@ -90,4 +90,4 @@ class Resign:
 def _renewed_own(own: Deployment, keyring: Keyring) -> Deployment:
     if own.recall_reason is not None or own.issue.edition >= keyring.edition:
         return own
-    return renewed(own, keyring.edition, keyring.revoked_edition)
+    return own.renewed(keyring.edition, keyring.revoked_edition)

@@ -9,6 +9,7 @@ import pytest
 from shared.contract.codes import Action
 from shared.domain.errors import LimitExceeded
 from shared.domain.fleet.device import DeviceState, deployment_state
+from shared.domain.fleet.listing import listed
 from shared.domain.operation import OperationStatus
 from shared.domain.updates.update_id import UpdateId
 from shared.http.wire.devices import device
@@ -35,7 +36,9 @@ async def test_a_command_that_the_hub_refuses_is_a_failure_with_its_reason() -> 
     known = await record(world)
     assert deployment_state(known) is DeviceState.FAILED
     assert not known.is_pending
-    failure = device(known, is_on_latest=False).failure
+    shown = listed(known)
+    assert shown is not None
+    failure = device(shown, is_on_latest=False).failure
     assert failure is not None
     assert failure.code == "50000F01"
     assert REASON in failure.message
