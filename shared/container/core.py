@@ -17,8 +17,8 @@ from shared.settings import Settings
 ROOT_KEYS_PATH = "/deviceUpdate/{instance}/rootKeys/rootkeys.json"
 
 if TYPE_CHECKING:
-    from shared.services.deployments.command import Commands
-    from shared.services.deployments.own_deployments import DevicesOwnDeployments
+    from shared.services.commands import Commands
+    from shared.services.own_deployments import DevicesOwnDeployments
 
 
 class Core:
@@ -40,7 +40,7 @@ class Core:
     @cached_property
     def commands(self) -> Commands:
         """What a twin is asked for."""
-        from shared.services.deployments.command import Commands
+        from shared.services.commands import Commands
 
         return Commands(
             updates=self.ports.updates,
@@ -51,7 +51,7 @@ class Core:
     @cached_property
     def own_deployments(self) -> DevicesOwnDeployments:
         """Deployments that single devices were given."""
-        from shared.services.deployments.own_deployments import DevicesOwnDeployments
+        from shared.services.own_deployments import DevicesOwnDeployments
 
         return DevicesOwnDeployments(
             own_deployments=self.ports.own_deployments,

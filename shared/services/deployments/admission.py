@@ -16,7 +16,7 @@ from shared.domain.rollouts.specification import Rollout
 from shared.domain.updates.update import Update
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Deployments, Fleet, KnownClass, Updates
-from shared.services.deployments.command import Commands
+from shared.services.commands import Commands
 
 ROLLBACK_UPDATE = "/rollbackPolicy/update/updateId"
 """Where a request names the update to go back to."""

@@ -28,8 +28,8 @@ from shared.domain.limits import Limits
 from shared.domain.rollouts.transition import SERVICE, Step
 from shared.ports import Clock, Deployments, Fleet, KnownClass, Stored, Updates
 from shared.services.announce import Announcer
+from shared.services.commands import Commands
 from shared.services.deployments.admission import ROLLBACK_UPDATE, Admission, classes_of
-from shared.services.deployments.command import Commands
 from shared.services.deployments.fan_out import FanOuts
 from shared.services.deployments.transitions import Transitions
 from shared.services.retrying import retry_on_conflict

@@ -17,8 +17,8 @@ from shared.domain.updates.update_id import UpdateId
 from shared.ports import Clock, Deployments, Devices, Queues
 from shared.services.announce import Announcer
 from shared.services.deployments.admission import Admission
-from shared.services.deployments.own_deployments import DevicesOwnDeployments
-from shared.services.devices.device_write import device_write
+from shared.services.device_write import device_write
+from shared.services.own_deployments import DevicesOwnDeployments
 from shared.services.retrying import retry_on_conflict
 
 type Device = tuple[str, str, str | None]

@@ -38,10 +38,10 @@ from shared.ports import (
     Stored,
 )
 from shared.services.announce import Announcer
+from shared.services.commands import Commands
 from shared.services.deployments.bucket_pass import BucketPass
-from shared.services.deployments.command import Commands
 from shared.services.deployments.fan_out import LONGEST_DELAY_SECONDS
-from shared.services.devices.device_write import device_write
+from shared.services.device_write import device_write
 from shared.services.pacing import Pacer
 from shared.services.retrying import retry_on_conflict
 from shared.services.rollup_scheduler import RollupScheduler

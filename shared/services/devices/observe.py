@@ -24,8 +24,8 @@ from shared.domain.fleet.windows import when_to_ask
 from shared.domain.refused_events import Refusal
 from shared.ports import Devices, DeviceWrite, Fleet, Hub, Queues, Revision, Stored
 from shared.services.announce import Announcer
+from shared.services.device_write import device_write
 from shared.services.devices.class_admission import ClassAdmission
-from shared.services.devices.device_write import device_write
 from shared.services.devices.refusals import Refusals
 from shared.services.pacing import Pacer
 from shared.services.retrying import KeyedLocks, retry_on_conflict

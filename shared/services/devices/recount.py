@@ -29,8 +29,8 @@ from shared.ports import (
     Recounts,
     Stored,
 )
-from shared.services.deployments.own_deployments import DevicesOwnDeployments
 from shared.services.devices.observe import ObserveDevices
+from shared.services.own_deployments import DevicesOwnDeployments
 from shared.services.pacing import Pacer
 from shared.services.rollup_scheduler import RollupScheduler
 

@@ -22,7 +22,7 @@ from shared.domain.updates.import_manifest import (
 from shared.domain.updates.update import PreparedUpdate, Update, hex_of, prepare
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Blobs, Clock, Operations, Updates
-from shared.services.deployments.command import Commands
+from shared.services.commands import Commands
 from shared.services.imports.attempt import ImportAttempt
 from shared.services.imports.compatibility import Families
 from shared.services.imports.operation import Imports

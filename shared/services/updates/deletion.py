@@ -28,8 +28,8 @@ from shared.ports import (
     Stored,
     Updates,
 )
-from shared.services.deployments.own_deployments import DevicesOwnDeployments
 from shared.services.operations import MAX_ATTEMPTS, given_up, operation_id
+from shared.services.own_deployments import DevicesOwnDeployments
 from shared.services.paging import every
 from shared.services.retrying import retry_on_conflict
 from shared.services.updates.best_updates import BestUpdates

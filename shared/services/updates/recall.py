@@ -19,7 +19,7 @@ from shared.domain.updates.update_id import UpdateId
 from shared.ports import Clock, Deployments, Queues, Stored, Updates
 from shared.services.announce import Announcer
 from shared.services.audit.trail import AuditTrail, automatic
-from shared.services.deployments.own_deployments import DevicesOwnDeployments
+from shared.services.own_deployments import DevicesOwnDeployments
 from shared.services.retrying import retry_on_conflict
 from shared.services.updates.best_updates import BestUpdates
 from shared.services.updates.references import parents_of

@@ -15,7 +15,7 @@ from shared import messages
 from shared.domain.fleet.deployment import Deployment, is_active
 from shared.domain.updates.keyring import Keyring
 from shared.ports import Clock, Deployments, Fleet, Queues, Updates
-from shared.services.deployments.own_deployments import DevicesOwnDeployments
+from shared.services.own_deployments import DevicesOwnDeployments
 from shared.services.retrying import retry_on_conflict
 from shared.services.updates.signing import Signing
 

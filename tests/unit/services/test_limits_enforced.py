@@ -10,7 +10,7 @@ from shared.domain.limits import Limits, TooManyRequests
 from shared.domain.updates.import_item import ImportItem
 from shared.domain.updates.update_id import UpdateId
 from shared.services.audit.trail import AuditTrail
-from shared.services.deployments.command import Commands
+from shared.services.commands import Commands
 from shared.services.deployments.deploy import Deploy
 from shared.services.deployments.fan_out import FanOuts
 from shared.services.imports.operation import Imports

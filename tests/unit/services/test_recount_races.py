@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.services.announce import Announcer
-from shared.services.deployments.own_deployments import DevicesOwnDeployments
 from shared.services.devices.recount import Recount
+from shared.services.own_deployments import DevicesOwnDeployments
 from shared.services.pacing import Pacer
 from shared.services.rollup_scheduler import RollupScheduler
 from tests.builders.convergence import WORKERS, a_service

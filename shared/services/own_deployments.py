@@ -20,7 +20,7 @@ from shared.domain.instant import later
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Clock, Devices, OwnDeployments, OwnNote, Queues, Stored
 from shared.services.announce import Announcer
-from shared.services.devices.device_write import device_write
+from shared.services.device_write import device_write
 from shared.services.retrying import retry_on_conflict
 
 _AT_ONCE = 16
