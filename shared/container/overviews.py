@@ -20,6 +20,7 @@ class OverviewServices:
         self._reporting = reporting
         self._reads = core.reads
         self._ports = core.ports
+        self._settings = core.settings
 
     @cached_property
     def attention(self) -> Attention:
@@ -30,6 +31,8 @@ class OverviewServices:
             operations=self._ports.operations,
             recounts=self._ports.recounts,
             clock=self._ports.clock,
+            new_classes=self._ports.new_classes,
+            most_new_classes=self._settings.limits.new_classes_per_hour,
         )
 
     @cached_property
