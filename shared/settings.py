@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from pathlib import Path
 
 from shared.domain.errors import InvalidInput
@@ -88,7 +89,7 @@ class Settings:
     People sign in to the console at `console_authority` as `console_client_id`, an application that
     has the console's address as a single-page redirect; without it the console says so.
     A source that sends less than `fetch_min_bytes_per_second` for `fetch_rate_window_seconds` is
-    left.
+    left. Reports that many poll are read from storage once in `reads_shared_seconds`.
     """
 
     state: Connection
@@ -112,6 +113,7 @@ class Settings:
     hub_reads_per_second: float = 20.0
     hub_queries_per_minute: float = 10.0
     rollup_delay_seconds: float = 1.0
+    reads_shared_seconds: float = 1.0
     link_hours: float = 144.0
     drop_wait_seconds: float = 3600.0
     page_size: int = 100
@@ -119,6 +121,11 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     budget: Budget = field(default_factory=Budget)
     retention: Retention = field(default_factory=Retention)
+
+    @property
+    def links_good_for(self) -> timedelta:
+        """How old a command may be whose links a device still gets to use."""
+        return timedelta(hours=0.9 * self.link_hours)
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -156,6 +163,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         hub_reads_per_second=reader.positive("HUB_READS_PER_SECOND", 20.0),
         hub_queries_per_minute=reader.positive("HUB_QUERIES_PER_MINUTE", 10.0),
         rollup_delay_seconds=reader.positive("ROLLUP_DELAY_SECONDS", 1.0),
+        reads_shared_seconds=reader.positive("READS_SHARED_SECONDS", 1.0),
         link_hours=reader.positive("DOWNLOAD_LINK_HOURS", 144.0),
         drop_wait_seconds=reader.positive("IMPORT_DROP_WAIT_SECONDS", 3600.0),
         page_size=reader.whole("API_PAGE_SIZE", 100, at_most=MAX_PAGE_SIZE),

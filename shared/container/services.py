@@ -33,6 +33,7 @@ class Services:
         self.core = core = Core(ports, settings)
         self.ports, self.settings, self.throttle = core.ports, core.settings, core.throttle
         self.announcer, self.audit, self.rollups = core.announcer, core.audit, core.rollups
+        self.reads = core.reads
 
     @cached_property
     def imports(self) -> ImportServices:
