@@ -55,6 +55,7 @@ class DeploymentServices:
             limits=self._settings.limits,
             announcer=self._core.announcer,
             link_life=timedelta(hours=self._settings.link_hours),
+            telemetry=self._core.telemetry,
         )
 
     @cached_property
@@ -87,6 +88,7 @@ class DeploymentServices:
             clock=self._ports.clock,
             announcer=self._core.announcer,
             link_life=timedelta(hours=0.9 * self._settings.link_hours),
+            telemetry=self._core.telemetry,
         )
 
     @cached_property

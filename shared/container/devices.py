@@ -56,6 +56,7 @@ class DeviceServices:
             announcer=self._core.announcer,
             reads=self._core.read_pacer,
             refusals=self.refusals,
+            telemetry=self._core.telemetry,
         )
 
     @cached_property

@@ -6,6 +6,11 @@ One small hierarchy; `shared.http.problems` alone turns it into HTTP statuses.
 from __future__ import annotations
 
 
+def code_of(error: BaseException) -> str:
+    """What a failure is called where only its kind is told."""
+    return error.code if isinstance(error, DeviceUpdateError) else type(error).__name__
+
+
 class DeviceUpdateError(Exception):
     """Anything the service refuses or cannot do.
 

@@ -21,11 +21,13 @@ from shared.ports.queues import DeadMessage, PoisonQueues, Queues
 from shared.ports.recounts import Correction, Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import JudgedContent, RuleScanner, Sample, Scanner, Verdicts
+from shared.ports.telemetry import NO_TELEMETRY, NoTelemetry, Telemetry
 from shared.ports.tokens import Tokens
 from shared.ports.trends import Trends
 from shared.ports.updates import Updates
 
 __all__ = [
+    "NO_TELEMETRY",
     "AuditLog",
     "BlobFacts",
     "BlobSink",
@@ -54,6 +56,7 @@ __all__ = [
     "KnownGroup",
     "LastRollup",
     "LogCollections",
+    "NoTelemetry",
     "Operations",
     "Page",
     "Passes",
@@ -72,6 +75,7 @@ __all__ = [
     "SourceBytes",
     "Staged",
     "Stored",
+    "Telemetry",
     "Tokens",
     "Trends",
     "TwinSource",

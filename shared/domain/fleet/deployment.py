@@ -86,6 +86,8 @@ class Deployment:
     actions, never with what devices report. `author` is the object id of who created it. `undoes`
     is the workflow whose devices a rollback takes back: it reaches nobody else. `is_own` is one
     that a single device was given. `fan_out_until` is when the last of its messages is due.
+    `traceparent` is the W3C trace context of the call that made it: what is done for it belongs
+    there.
     """
 
     deployment_id: str
@@ -113,6 +115,7 @@ class Deployment:
     undone_priority: int = DEFAULT_PRIORITY
     is_own: bool = False
     fan_out_until: str = ""
+    traceparent: str = ""
 
     @property
     def priority(self) -> int:

@@ -26,7 +26,18 @@ from shared.domain.fleet.reconcile import LINK_LIFE, desired_command
 from shared.domain.fleet.reconcile_decision import Decision
 from shared.domain.rollouts.ledger import Booking
 from shared.domain.rollouts.selection import place_of, rank_ranges
-from shared.ports import Clock, Deployments, Devices, DeviceWrite, DueQuery, Hub, Passes, Stored
+from shared.ports import (
+    NO_TELEMETRY,
+    Clock,
+    Deployments,
+    Devices,
+    DeviceWrite,
+    DueQuery,
+    Hub,
+    Passes,
+    Stored,
+    Telemetry,
+)
 from shared.services.announce import Announcer
 from shared.services.deployments.bucket_pass import BucketPass
 from shared.services.deployments.command import Commands
@@ -34,6 +45,7 @@ from shared.services.devices.device_write import device_write
 from shared.services.pacing import Pacer
 from shared.services.retrying import retry_on_conflict
 from shared.services.rollup_scheduler import RollupScheduler
+from shared.signals import Metric, Span
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +89,7 @@ class Reconcile:
     clock: Clock
     announcer: Announcer = field(default_factory=Announcer)
     link_life: timedelta = LINK_LIFE
+    telemetry: Telemetry = NO_TELEMETRY
 
     async def run(self, order: messages.Reconcile) -> None:
         """Reconcile the devices that a message names, or its group, in one bucket."""
@@ -226,7 +239,12 @@ class Reconcile:
                 made = await self._made(run, record, command)
                 if made is None:
                     continue
-                after = given(record, replace(command, file_ids=_all_files(record, made[1])), now)
+                command = replace(
+                    command,
+                    file_ids=_all_files(record, made[1]),
+                    traceparent=self._followed(run, offer),
+                )
+                after = given(record, command, now)
                 patches[record.key] = made
             write = device_write(self.announcer, run.instance, offer.row, after)
             if write is not None:
@@ -239,6 +257,13 @@ class Reconcile:
             _Claim(written[key], patch, _as_written(written[key].value, command))
             for key, (patch, command) in patches.items()
         ]
+
+    def _followed(self, run: BucketPass, offer: _Offer) -> str:
+        """Trace context of the ask: that of the first one for as long as the workflow is."""
+        before, command = offer.row.value.commanded, offer.decision.command
+        if before is not None and command is not None and before.workflow_id == command.workflow_id:
+            return before.traceparent
+        return run.follow(offer.decision.deployment, self.telemetry.traceparent)
 
     async def _made(
         self, run: BucketPass, record: DeviceRecord, command: DeviceCommand
@@ -263,8 +288,26 @@ class Reconcile:
     # patch
 
     async def _patch(self, instance: str, claim: _Claim) -> None:
-        record = claim.row.value
+        command = claim.command
         await self.pacer.turn(instance)
+        self.telemetry.record(Metric.DEVICE_ASKS, instance=instance)
+        if not command.traceparent:
+            await self._send(instance, claim)
+            return
+        with self.telemetry.span(
+            Span.ASK_DEVICE,
+            "client",
+            parent=command.traceparent,
+            instance=instance,
+            device=claim.row.value.key,
+            group=command.group_id,
+            deployment=command.deployment_id,
+            workflow=command.workflow_id,
+        ):
+            await self._send(instance, claim)
+
+    async def _send(self, instance: str, claim: _Claim) -> None:
+        record = claim.row.value
         try:
             await self.hub.patch_desired(instance, record.device_id, record.module_id, claim.patch)
         except NotFound:
