@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from pathlib import Path
 
 from shared.domain.errors import InvalidInput
@@ -142,6 +143,11 @@ class Settings:
     budget: Budget = field(default_factory=Budget)
     retention: Retention = field(default_factory=Retention)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+
+    @property
+    def links_good_for(self) -> timedelta:
+        """How old a command may be whose links a device still gets to use."""
+        return timedelta(hours=0.9 * self.link_hours)
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:

@@ -85,9 +85,10 @@ class DeploymentServices:
             commands=self.commands,
             pacer=self._core.command_pacer,
             rollups=self._core.rollups,
+            queues=self._ports.queues,
             clock=self._ports.clock,
             announcer=self._core.announcer,
-            link_life=timedelta(hours=0.9 * self._settings.link_hours),
+            link_life=self._settings.links_good_for,
             telemetry=self._core.telemetry,
         )
 

@@ -66,6 +66,7 @@ class DeviceServices:
             devices=self._ports.devices,
             fleet=self._ports.fleet,
             deployments=self._ports.deployments,
+            clock=self._ports.clock,
         )
 
     @cached_property

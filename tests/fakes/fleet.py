@@ -129,7 +129,7 @@ class MemoryFleet:
     async def last_rollup(self, instance: str, group: str) -> LastRollup | None:
         await asyncio.sleep(0)
         known = self._rollups.get((instance, group))
-        return LastRollup(known.as_of, known.buckets) if known else None
+        return LastRollup(known.as_of, known.buckets, known.still_since) if known else None
 
     async def rollups(self, instance: str, group: str | None = None) -> Mapping[str, Rollup]:
         await asyncio.sleep(0)

@@ -316,6 +316,14 @@ def evidence_of(record: DeviceRecord) -> Evidence | None:
     return known
 
 
+def working_since(record: DeviceRecord) -> str:
+    """The last that is known of what a device is doing: a report about it, or when it was asked."""
+    known = evidence_of(record)
+    if known is not None and known.at:
+        return known.at
+    return record.commanded.stamp if record.commanded else ""
+
+
 def has_agent(record: DeviceRecord) -> bool:
     """Whether an update agent has reported anything that was not removed since."""
     return any(

@@ -11,6 +11,8 @@ from shared.domain.fleet import device_orders as rules
 from shared.domain.fleet.deployment import Deployment, SignatureGeneration, check_deployment_id
 from shared.domain.fleet.device import DeviceRecord, bucket_of, device_key, view
 from shared.domain.fleet.orders import EVERYTHING, Order, OrderKind
+from shared.domain.rollouts.request import windows_in_one_form
+from shared.domain.rollouts.specification import Window
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Clock, Deployments, Devices, Queues
 from shared.services.announce import Announcer
@@ -24,11 +26,15 @@ type Device = tuple[str, str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class OwnRequest:
-    """A deployment for one device; `starts_at` is ISO 8601, UTC."""
+    """A deployment for one device; `starts_at` is ISO 8601, UTC. `windows` say when it may be
+    asked, beside a window that it has of its own, unless `ignores_device_window`.
+    """
 
     deployment_id: str
     update_id: UpdateId
     starts_at: str
+    windows: tuple[Window, ...] = ()
+    ignores_device_window: bool = False
 
 
 @dataclass(slots=True)
@@ -56,7 +62,8 @@ class DeviceOrders:
 
         Raises:
             NotFound: Unknown device or update.
-            InvalidInput: The update is not deployable, or the id is not legal.
+            InvalidInput: The update is not deployable, the id is not legal, or a window breaks a
+                rule.
             Conflict: The update was recalled, or the id is taken by another update.
             LimitExceeded: The device has as many as it may have.
         """
@@ -74,6 +81,8 @@ class DeviceOrders:
             issue=SignatureGeneration(update.signature_edition),
             author=by,
             is_own=True,
+            own_windows=windows_in_one_form(request.windows),
+            ignores_device_window=request.ignores_device_window,
         )
         changed = await self._change(device, lambda record: rules.with_own(record, made))
         return rules.own_of(changed, request.deployment_id)

@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import batched
 from typing import Any
 
@@ -35,12 +35,14 @@ from shared.ports import (
     DueQuery,
     Hub,
     Passes,
+    Queues,
     Stored,
     Telemetry,
 )
 from shared.services.announce import Announcer
 from shared.services.deployments.bucket_pass import BucketPass
 from shared.services.deployments.command import Commands
+from shared.services.deployments.fan_out import LONGEST_DELAY_SECONDS
 from shared.services.devices.device_write import device_write
 from shared.services.pacing import Pacer
 from shared.services.retrying import retry_on_conflict
@@ -49,6 +51,7 @@ from shared.signals import Metric, Span
 
 log = logging.getLogger(__name__)
 
+_REMINDED_AT_ONCE = 100
 _CHUNK = 25
 """Devices claimed at once: with their histories and counters they fit into one transaction."""
 
@@ -86,6 +89,7 @@ class Reconcile:
     commands: Commands
     pacer: Pacer
     rollups: RollupScheduler
+    queues: Queues
     clock: Clock
     announcer: Announcer = field(default_factory=Announcer)
     link_life: timedelta = LINK_LIFE
@@ -112,6 +116,7 @@ class Reconcile:
             await self._chunk(run, list(rows.values()))
         for group in await run.write_down_left():
             await self.rollups.request(instance, group)
+        await self._remind(run)
 
     async def group_in_bucket(self, instance: str, bucket: int, group: str) -> None:
         """Reconcile every device of a group in one bucket."""
@@ -125,6 +130,7 @@ class Reconcile:
             if (token := page.token) is None:
                 break
         await run.write_down(group, begun, phases)
+        await self._remind(run)
         if phases:
             await self.rollups.request(instance, group)
 
@@ -153,8 +159,22 @@ class Reconcile:
             if (token := page.token) is None:
                 break
         await run.write_down(query.group, begun, phases if query.unasked else {})
+        await self._remind(run)
         if phases and query.unasked:  # what was left, or that nobody is, moves the roll-out on
             await self.rollups.request(instance, query.group)
+
+    async def _remind(self, run: BucketPass) -> None:
+        """Have devices looked at when their time has come: a window of theirs opens or closes."""
+        now = datetime.fromisoformat(self.clock.now())
+        for at, keys in run.reminders().items():
+            ahead = (datetime.fromisoformat(at) - now).total_seconds()
+            for some in batched(keys, _REMINDED_AT_ONCE, strict=False):
+                await self.queues.put(
+                    messages.Reconcile(
+                        instance=run.instance, bucket=run.bucket, devices=list(some)
+                    ),
+                    delay_seconds=min(max(1.0, ahead), LONGEST_DELAY_SECONDS),
+                )
 
     async def _chunk(self, run: BucketPass, rows: Sequence[Stored[DeviceRecord]]) -> None:
         keys = [row.value.key for row in rows]
@@ -187,6 +207,7 @@ class Reconcile:
         claims, offers = [], []
         for row in rows:
             offer = await self._offer(run, row)
+            run.remind(row.value.key, offer.decision.remind_at)
             if offer.decision.command is not None:
                 offers.append(offer)
             elif row.value.is_pending and row.value.commanded is not None:

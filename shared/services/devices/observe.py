@@ -20,7 +20,7 @@ from shared.domain.fleet.device import (
     fold_deletion,
     is_unexplained,
 )
-from shared.domain.fleet.windows import device_zone
+from shared.domain.fleet.windows import when_to_ask
 from shared.domain.refused_events import Refusal
 from shared.ports import (
     NO_TELEMETRY,
@@ -346,7 +346,7 @@ def _has_moved(write: DeviceWrite) -> bool:
         return True
     if _is_waited_for(write):
         return True
-    if device_zone(write.before.value) != device_zone(write.after):
+    if when_to_ask(write.before.value) != when_to_ask(write.after):
         return True  # its windows are others
     if write.before.value.commanded is not None and write.after.commanded is None:
         return True  # created again: the new device was never asked for anything

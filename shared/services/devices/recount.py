@@ -8,7 +8,7 @@ their ETag, and a correction is refused once that has happened.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from shared.domain.fleet.asking import is_overdue
 from shared.domain.fleet.counters import Counts, History, contribution, history_contribution, total
 from shared.domain.fleet.device import BUCKETS, DeviceRecord
 from shared.domain.fleet.recount import Drift, Recounted, drift_of, is_cluttered, is_long_gone
+from shared.domain.rollouts.ledger import pruned
 from shared.ports import (
     Clock,
     Correction,
@@ -127,6 +128,7 @@ class Recount:
         kept = {item.value.workflow_id for item in await self.deployments.of_instance(instance)}
         outlived = [item for item in scan.histories if item.value.workflow_id not in kept]
         await self.counters.forget(instance, bucket, outlived)
+        await self._prune_ledgers(instance, bucket, kept)
         await self.counters.drop(instance, bucket, scan.long_gone)
         for record in scan.cluttered:
             await self._renew(instance, bucket, record)
@@ -143,6 +145,16 @@ class Recount:
             renewed=len(scan.cluttered),
             forgotten=len(outlived) + len(scan.long_gone),
         )
+
+    async def _prune_ledgers(self, instance: str, bucket: int, kept: Set[str]) -> None:
+        """Drop what deleted roll-outs have left in the ledgers."""
+        rows = await self.counters.ledger_rows(instance, bucket)
+        changed = [
+            Correction(place, row, left)
+            for place, row in rows.items()
+            if (left := pruned(row.value, kept)) != row.value
+        ]
+        await self.counters.correct(instance, bucket, changed)
 
     async def _devices(
         self, instance: str, bucket: int
