@@ -8,6 +8,7 @@ service.
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from http import HTTPStatus
@@ -38,6 +39,7 @@ from shared.http import wire
 from shared.http.models import ErrorResponse
 from shared.http.problems import headers_of, status_of
 from shared.http.route import API_VERSIONS, JSON, Method, QueryParameter, Route
+from shared.services.shared_reads import watched_ages
 from shared.signals import FAILED, REFUSED, Facts, Metric
 
 __all__ = ["RETRY", "Api", "Call", "Reply", "accepted", "problem", "serve"]
@@ -178,17 +180,32 @@ async def _served(
     try:
         call = await _admitted(route, request, request_id)
         if route.changes_state:
-            reader = _readers.get(auditing.state_path(route) or "")
-            result = await auditing.audited(call, handler, reader)
+            reply = await _changed(call, handler)
         else:
-            result = await handler(call)
-        reply = result if isinstance(result, Reply) else Reply(result)
+            with watched_ages() as ages:
+                reply = _reply(await handler(call))
+            if ages:
+                reply = replace(reply, headers={**reply.headers, "Age": str(int(max(ages)))})
         await name_updates(call, reply.body)
         return _answer(call, reply), ""
     except DeviceUpdateError as error:
         return problem(error, request_id), error.code
     except Exception:  # noqa: BLE001 (the last resort: a caller gets an answer that leaks nothing)
         return _unexpected(route, request), DeviceUpdateError.default_code
+
+
+async def _changed(call: Call, handler: Handler) -> Reply[Any]:
+    """Have something changed, and written down; nobody here is shown what was before."""
+    call.app.reads.forget()
+    reader = _readers.get(auditing.state_path(call.route) or "")
+    try:
+        return _reply(await auditing.audited(call, handler, reader))
+    finally:
+        call.app.reads.forget()
+
+
+def _reply(result: Any) -> Reply[Any]:
+    return result if isinstance(result, Reply) else Reply(result)
 
 
 async def _admitted(route: Route, request: func.HttpRequest, request_id: str) -> Call:

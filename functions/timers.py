@@ -24,6 +24,7 @@ async def sweep(timer: func.TimerRequest) -> None:
     with work(container().telemetry, {"function": "sweep"}, "internal"):
         app = container()
         await app.maintenance.sweep.run()
+        await app.devices.class_admission.sweep()
         await app.devices.log_collections.sweep()
         await app.announcements.sweep()
         await app.maintenance.queue_metrics.tell()

@@ -111,6 +111,7 @@ class Reconcile(Message, frozen=True, kw_only=True):
     those that it has yet to ask (`unasked`), those that it has asked and that have not succeeded
     (`asked`).
     `unexplained` are devices whose report makes no sense yet: their whole twins are read again.
+    `held` are devices whose class was held back: it may be let in by now.
     """
 
     queue: ClassVar[Queue] = "reconcile"
@@ -123,6 +124,7 @@ class Reconcile(Message, frozen=True, kw_only=True):
     asked: bool = True
     devices: list[str] | None = None
     unexplained: list[str] | None = None
+    held: list[str] | None = None
 
 
 class RollUp(Message, frozen=True, kw_only=True):

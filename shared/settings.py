@@ -111,7 +111,7 @@ class Settings:
     People sign in to the console at `console_authority` as `console_client_id`, an application that
     has the console's address as a single-page redirect; without it the console says so.
     A source that sends less than `fetch_min_bytes_per_second` for `fetch_rate_window_seconds` is
-    left.
+    left. Reports that many poll are read from storage once in `reads_shared_seconds`.
     """
 
     state: Connection
@@ -135,6 +135,7 @@ class Settings:
     hub_reads_per_second: float = 20.0
     hub_queries_per_minute: float = 10.0
     rollup_delay_seconds: float = 1.0
+    reads_shared_seconds: float = 1.0
     link_hours: float = 144.0
     drop_wait_seconds: float = 3600.0
     page_size: int = 100
@@ -185,6 +186,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         hub_reads_per_second=reader.positive("HUB_READS_PER_SECOND", 20.0),
         hub_queries_per_minute=reader.positive("HUB_QUERIES_PER_MINUTE", 10.0),
         rollup_delay_seconds=reader.positive("ROLLUP_DELAY_SECONDS", 1.0),
+        reads_shared_seconds=reader.positive("READS_SHARED_SECONDS", 1.0),
         link_hours=reader.positive("DOWNLOAD_LINK_HOURS", 144.0),
         drop_wait_seconds=reader.positive("IMPORT_DROP_WAIT_SECONDS", 3600.0),
         page_size=reader.whole("API_PAGE_SIZE", 100, at_most=MAX_PAGE_SIZE),

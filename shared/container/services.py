@@ -34,6 +34,7 @@ class Services:
         self.ports, self.settings, self.throttle = core.ports, core.settings, core.throttle
         self.telemetry = core.telemetry
         self.announcer, self.audit, self.rollups = core.announcer, core.audit, core.rollups
+        self.reads = core.reads
 
     @cached_property
     def imports(self) -> ImportServices:

@@ -30,6 +30,7 @@ from shared.ports import (
     Stored,
 )
 from shared.services.devices.observe import ObserveDevices
+from shared.services.own_deployments import DevicesOwnDeployments
 from shared.services.pacing import Pacer
 from shared.services.rollup_scheduler import RollupScheduler
 
@@ -49,6 +50,7 @@ class _Scan:
     long_gone: list[Stored[DeviceRecord]] = field(default_factory=list)
     histories: list[Stored[History]] = field(default_factory=list)
     overdue: list[str] = field(default_factory=list)
+    with_own: list[DeviceRecord] = field(default_factory=list)
 
     def add_devices(self, rows: Iterable[Stored[DeviceRecord]]) -> None:
         for row in rows:
@@ -57,6 +59,8 @@ class _Scan:
                 self.cluttered.append(row.value)
             if is_long_gone(row.value, self.now):
                 self.long_gone.append(row)
+            if row.value.own:
+                self.with_own.append(row.value)
             if is_overdue(row.value, self.now):
                 self.overdue.append(row.value.key)
         self._count(contribution(row.value) for row in rows)
@@ -83,6 +87,7 @@ class Recount:
     rollups: RollupScheduler
     reports: Recounts
     clock: Clock
+    own_deployments: DevicesOwnDeployments
 
     async def next(self) -> None:
         """Recount the bucket whose turn it is: each minute another, in every instance."""
@@ -130,6 +135,9 @@ class Recount:
         await self.counters.forget(instance, bucket, outlived)
         await self._prune_ledgers(instance, bucket, kept)
         await self.counters.drop(instance, bucket, scan.long_gone)
+        for record in scan.with_own:
+            for update_id in {own.update_id for own in record.own}:
+                await self.own_deployments.note(instance, record, update_id)
         for record in scan.cluttered:
             await self._renew(instance, bucket, record)
         if scan.overdue:

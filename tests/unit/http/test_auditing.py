@@ -49,6 +49,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Any:
         throttle=Throttle(Budget(), lambda: 0.0),
         audit=AuditTrail(log, clock),
         log=log,
+        reads=SimpleNamespace(forget=lambda: None),
     )
     monkeypatch.setattr(api_module, "container", lambda: made)
     return made
