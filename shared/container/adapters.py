@@ -41,6 +41,7 @@ from shared.adapters.vault import KeyVaultSigner
 from shared.domain.updates.source_url import SourcePolicy
 from shared.ports import Scanner, Signer
 from shared.services.scanning.defender import DefenderScanner
+from shared.services.scanning.evidence import Evidence
 from shared.settings import CLAMD, DEFENDER, YARA_X, Settings
 from shared.topology import Table as TableName
 
@@ -241,7 +242,7 @@ class Adapters:
             CLAMD: lambda: ClamdScanner(
                 chosen.clamd_address, chosen.clamd_max_bytes, limits=self._walk_limits()
             ),
-            DEFENDER: lambda: DefenderScanner(self.blobs),
+            DEFENDER: lambda: DefenderScanner(Evidence(self.blobs, self.sealer)),
         }
         return [scanner for name in chosen.engines if (scanner := known[name]()) is not None]
 

@@ -10,6 +10,7 @@ from collections.abc import (
     Sequence,
 )
 
+from shared.domain.errors import DependencyFailed
 from shared.domain.operation import Operation
 from shared.domain.scanning.scan import Verdict
 from shared.domain.updates.keyring import SignatureRecord
@@ -242,4 +243,6 @@ class MemorySealer:
         return "sealed:" + base64.b64encode(text.encode()).decode()
 
     def unseal(self, sealed: str) -> str:
+        if not sealed.startswith("sealed:"):
+            raise DependencyFailed("It was not sealed here.", retryable=False)
         return base64.b64decode(sealed.removeprefix("sealed:")).decode()
