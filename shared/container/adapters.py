@@ -18,6 +18,7 @@ from shared.adapters.scanning.limits import WalkLimits
 from shared.adapters.scanning.scanner import ClamdScanner, YaraXScanner
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
+from shared.adapters.table_accepted_packages import TableAcceptedPackages
 from shared.adapters.table_audit import TableAudit
 from shared.adapters.table_changes import TableChanges
 from shared.adapters.table_counters import TableCounters, TableRecounts
@@ -158,6 +159,11 @@ class Adapters:
     def log_collections(self) -> TableLogCollections:
         """Log collections."""
         return TableLogCollections(self._table("LogCollections"))
+
+    @cached_property
+    def accepted_packages(self) -> TableAcceptedPackages:
+        """The root key package that was accepted last."""
+        return TableAcceptedPackages(self._table("Recounts"))
 
     @cached_property
     def audit_log(self) -> TableAudit:
