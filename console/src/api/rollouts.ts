@@ -87,6 +87,23 @@ export function steer(
   }
 }
 
+const DEFAULT_LIMIT = 5;
+
+/** The share of failed devices, in percent, at which a roll-out stops. */
+export const limitOf = (rollout: Rollout): number => rollout.failure?.percent ?? DEFAULT_LIMIT;
+
+/** How many devices each phase has or will have, as far as its selection says it. */
+export function phaseSizes({ phases, state }: Rollout, total: number): number[] {
+  let before = 0;
+  return phases.map(({ select }, index) => {
+    const asked = state?.phases[index]?.asked ?? 0;
+    const until = select.percent ? (total * select.percent) / 100 : before + (select.count ?? 0);
+    const size = Math.max(until - before, asked);
+    before = Math.max(until, before + asked);
+    return size;
+  });
+}
+
 /** Devices whose outcome is known, and how many of them count as failed. */
 export function outcome(phase: RolloutPhase): { decided: number; bad: number } {
   const bad = phase.failed + phase.stuck + phase.reverted;

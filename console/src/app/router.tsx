@@ -5,7 +5,6 @@ import {
   createRoute,
   createRouter,
   lazyRouteComponent,
-  notFound,
 } from '@tanstack/react-router';
 import { Overview } from '../pages/overview/Overview';
 import { ChooseInstance } from './ChooseInstance';
@@ -184,13 +183,7 @@ const auditEntry = createRoute({
   component: lazyRouteComponent(() => import('../pages/audit/AuditEntry'), 'AuditEntry'),
 });
 
-const nowhere = createRoute({
-  getParentRoute: () => shell,
-  path: '$',
-  beforeLoad: () => {
-    throw notFound();
-  },
-});
+const nowhere = createRoute({ getParentRoute: () => shell, path: '$', component: NotThere });
 
 const tree = root.addChildren([
   home,

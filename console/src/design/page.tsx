@@ -54,10 +54,10 @@ function Crumbs({ crumbs }: { crumbs: Crumb[] }) {
   return (
     <nav aria-label="Where this is" className={css.crumbs}>
       <ol>
-        {crumbs.map((crumb) => (
+        {crumbs.map((crumb, index) => (
           <li key={crumb.text}>
+            {index > 0 && <RightIcon aria-hidden="true" />}
             <Link {...crumb.link}>{crumb.text}</Link>
-            <RightIcon aria-hidden="true" />
           </li>
         ))}
       </ol>

@@ -2,7 +2,7 @@
 
 import { useQuery } from '@tanstack/react-query';
 import { progressQuery } from '../../api/deployments';
-import { LIVE_MS } from '../../app/live';
+import { live } from '../../app/live';
 import { useInstance } from '../../app/me';
 import { Card } from '../../design/card';
 import { Chart, roundUp } from '../../design/chart';
@@ -13,7 +13,7 @@ export function OverTime({ group, deployment }: { group: string; deployment: str
   const instance = useInstance();
   const progress = useQuery({
     ...progressQuery(instance, group, deployment),
-    refetchInterval: LIVE_MS,
+    ...live,
   });
   const points = progress.data?.value ?? [];
   const rate = progress.data?.ratePerMinute;

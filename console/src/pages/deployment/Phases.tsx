@@ -1,6 +1,6 @@
 /** The phases of a roll-out side by side; the open one stands out. */
 
-import { outcome, type Rollout } from '../../api/rollouts';
+import { limitOf, outcome, type Rollout } from '../../api/rollouts';
 import { Meter, StackedBar } from '../../design/bars';
 import { Card } from '../../design/card';
 import { StateIcon, type StateName } from '../../design/state';
@@ -10,12 +10,10 @@ import { isoDuration } from '../../text/iso-duration';
 import css from './rollout.module.css';
 import { text } from './rollout-text';
 
-const DEFAULT_LIMIT = 5;
-
 export function Phases({ rollout }: { rollout: Rollout }) {
   const { state } = rollout;
   if (!state) return null;
-  const limit = rollout.failure?.percent ?? DEFAULT_LIMIT;
+  const limit = limitOf(rollout);
   const isStopped = ['Aborted', 'RolledBack', 'Rejected', 'Ended'].includes(state.status);
   return (
     <Card title={text.phases}>
