@@ -110,6 +110,8 @@ async def reconcile(message: func.QueueMessage) -> None:
     app = container()
     if order.unexplained:
         await app.devices.observe.look_again(order.instance, order.bucket, order.unexplained)
+    elif order.held:
+        await app.devices.observe.look_at_held(order.instance, order.bucket, order.held)
     else:
         await app.deployments.reconcile.run(order)
 

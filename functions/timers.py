@@ -21,6 +21,7 @@ async def sweep(timer: func.TimerRequest) -> None:
     """Set going again what was lost on the way."""
     app = container()
     await app.maintenance.sweep.run()
+    await app.devices.class_admission.sweep()
     await app.devices.log_collections.sweep()
     await app.announcements.sweep()
 

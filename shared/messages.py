@@ -105,6 +105,7 @@ class Reconcile(Message, frozen=True, kw_only=True):
     those that it has yet to ask (`unasked`), those that it has asked and that have not succeeded
     (`asked`).
     `unexplained` are devices whose report makes no sense yet: their whole twins are read again.
+    `held` are devices whose class was held back: it may be let in by now.
     """
 
     queue: ClassVar[Queue] = "reconcile"
@@ -117,16 +118,20 @@ class Reconcile(Message, frozen=True, kw_only=True):
     asked: bool = True
     devices: list[str] | None = None
     unexplained: list[str] | None = None
+    held: list[str] | None = None
 
 
 class RollUp(Message, frozen=True, kw_only=True):
-    """Sum up the counters of a group, for a change that was made at a time."""
+    """Sum up the counters of a group, for a change that was made at a time; `is_routine` says that
+    none is known of.
+    """
 
     queue: ClassVar[Queue] = "rollup"
     work: ClassVar[str] = "sum up the counters of a group"
     instance: str
     group: str
     at: str = ""
+    is_routine: bool = False
 
 
 class Resign(Message, frozen=True, kw_only=True):

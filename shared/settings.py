@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from pathlib import Path
 
 from shared.domain.errors import InvalidInput
@@ -119,6 +120,11 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     budget: Budget = field(default_factory=Budget)
     retention: Retention = field(default_factory=Retention)
+
+    @property
+    def links_good_for(self) -> timedelta:
+        """How old a command may be whose links a device still gets to use."""
+        return timedelta(hours=0.9 * self.link_hours)
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:

@@ -28,7 +28,9 @@ from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_holders import TableHolders
 from shared.adapters.table_hub_budget import TableHubBudget
 from shared.adapters.table_log_collections import TableLogCollections
+from shared.adapters.table_new_classes import TableNewClasses
 from shared.adapters.table_operations import TableOperations
+from shared.adapters.table_own_deployments import TableOwnDeployments
 from shared.adapters.table_passes import TablePasses
 from shared.adapters.table_refusals import TableRefusals
 from shared.adapters.table_trends import TableTrends
@@ -132,9 +134,19 @@ class Adapters:
         )
 
     @cached_property
+    def new_classes(self) -> TableNewClasses:
+        """Device classes as they come."""
+        return TableNewClasses(self._table("DeviceClasses"), self.clock)
+
+    @cached_property
     def deployments(self) -> TableDeployments:
         """Deployments."""
         return TableDeployments(self._table("Deployments"))
+
+    @cached_property
+    def own_deployments(self) -> TableOwnDeployments:
+        """Which devices have deployments of their own."""
+        return TableOwnDeployments(self._table("Deployments"))
 
     @cached_property
     def hub_budget(self) -> TableHubBudget:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from shared.ports import Ports
 from shared.services.announce import Announcer
@@ -11,6 +13,12 @@ from shared.services.pacing import Pacer
 from shared.services.rollup_scheduler import RollupScheduler
 from shared.services.throttle import Throttle
 from shared.settings import Settings
+
+ROOT_KEYS_PATH = "/deviceUpdate/{instance}/rootKeys/rootkeys.json"
+
+if TYPE_CHECKING:
+    from shared.services.commands import Commands
+    from shared.services.own_deployments import DevicesOwnDeployments
 
 
 class Core:
@@ -28,3 +36,27 @@ class Core:
         self.rollups = RollupScheduler(ports.queues, settings.rollup_delay_seconds, ports.clock)
         self.command_pacer = Pacer(settings.hub_commands_per_second)
         self.read_pacer = Pacer(settings.hub_reads_per_second)
+
+    @cached_property
+    def commands(self) -> Commands:
+        """What a twin is asked for."""
+        from shared.services.commands import Commands
+
+        return Commands(
+            updates=self.ports.updates,
+            blobs=self.ports.blobs,
+            root_keys_url=self.settings.public_url + ROOT_KEYS_PATH,
+        )
+
+    @cached_property
+    def own_deployments(self) -> DevicesOwnDeployments:
+        """Deployments that single devices were given."""
+        from shared.services.own_deployments import DevicesOwnDeployments
+
+        return DevicesOwnDeployments(
+            own_deployments=self.ports.own_deployments,
+            devices=self.ports.devices,
+            queues=self.ports.queues,
+            clock=self.ports.clock,
+            announcer=self.announcer,
+        )

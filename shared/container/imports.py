@@ -91,6 +91,7 @@ class ImportServices:
             signing=self._updates.signing,
             best_updates=self._updates.best,
             families=self.families,
+            commands=self._core.commands,
             clock=self._ports.clock,
         )
 

@@ -19,6 +19,7 @@ class OverviewServices:
     def __init__(self, core: Core, reporting: ReportingServices) -> None:
         self._reporting = reporting
         self._ports = core.ports
+        self._settings = core.settings
 
     @cached_property
     def attention(self) -> Attention:
@@ -29,6 +30,8 @@ class OverviewServices:
             operations=self._ports.operations,
             recounts=self._ports.recounts,
             clock=self._ports.clock,
+            new_classes=self._ports.new_classes,
+            most_new_classes=self._settings.limits.new_classes_per_hour,
         )
 
     @cached_property

@@ -88,4 +88,5 @@ class ReportingServices:
             updates=self._ports.updates,
             passes=self._ports.passes,
             clock=self._ports.clock,
+            link_life=self._settings.links_good_for,
         )

@@ -14,7 +14,9 @@ from shared.ports.holders import Holders
 from shared.ports.hub import Hub, TwinSource
 from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
+from shared.ports.new_classes import HeldDevice, NewClasses
 from shared.ports.operations import Operations
+from shared.ports.own_deployments import OwnDeployments, OwnNote
 from shared.ports.passes import DueQuery, HubBudget, Passes
 from shared.ports.ports import Ports
 from shared.ports.queues import DeadMessage, PoisonQueues, Queues
@@ -46,6 +48,7 @@ __all__ = [
     "Events",
     "Fetcher",
     "Fleet",
+    "HeldDevice",
     "Holders",
     "Hub",
     "HubBudget",
@@ -54,7 +57,10 @@ __all__ = [
     "KnownGroup",
     "LastRollup",
     "LogCollections",
+    "NewClasses",
     "Operations",
+    "OwnDeployments",
+    "OwnNote",
     "Page",
     "Passes",
     "PoisonQueues",

@@ -19,7 +19,9 @@ from shared.ports.holders import Holders
 from shared.ports.hub import Hub
 from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
+from shared.ports.new_classes import NewClasses
 from shared.ports.operations import Operations
+from shared.ports.own_deployments import OwnDeployments
 from shared.ports.passes import HubBudget, Passes
 from shared.ports.queues import PoisonQueues, Queues
 from shared.ports.recounts import Counters, Recounts
@@ -66,7 +68,11 @@ class Ports(Protocol):
     @property
     def log_collections(self) -> LogCollections: ...
     @property
+    def new_classes(self) -> NewClasses: ...
+    @property
     def operations(self) -> Operations: ...
+    @property
+    def own_deployments(self) -> OwnDeployments: ...
     @property
     def passes(self) -> Passes: ...
     @property

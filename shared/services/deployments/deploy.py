@@ -28,6 +28,7 @@ from shared.domain.limits import Limits
 from shared.domain.rollouts.transition import SERVICE, Step
 from shared.ports import Clock, Deployments, Fleet, KnownClass, Stored, Updates
 from shared.services.announce import Announcer
+from shared.services.commands import Commands
 from shared.services.deployments.admission import ROLLBACK_UPDATE, Admission, classes_of
 from shared.services.deployments.fan_out import FanOuts
 from shared.services.deployments.transitions import Transitions
@@ -46,6 +47,7 @@ class Deploy:
     fleet: Fleet
     fan_outs: FanOuts
     clock: Clock
+    commands: Commands
     limits: Limits = field(default_factory=Limits)
     announcer: Announcer = field(default_factory=Announcer)
     link_life: timedelta = timedelta(hours=144)
@@ -54,7 +56,12 @@ class Deploy:
     def admission(self) -> Admission:
         """What has to hold of a deployment."""
         return Admission(
-            self.deployments, self.updates, self.fleet, limits=self.limits, link_life=self.link_life
+            self.deployments,
+            self.updates,
+            self.fleet,
+            limits=self.limits,
+            link_life=self.link_life,
+            commands=self.commands,
         )
 
     @property

@@ -24,7 +24,13 @@ from tests.fakes.clock import FixedClock
 from tests.fakes.devices import MemoryDevices
 from tests.fakes.faults import Crash, Faults
 from tests.fakes.fetching import MemoryFetcher
-from tests.fakes.fleet import MemoryDeployments, MemoryFleet, MemoryHubBudget
+from tests.fakes.fleet import (
+    MemoryDeployments,
+    MemoryFleet,
+    MemoryHubBudget,
+    MemoryNewClasses,
+    MemoryOwnDeployments,
+)
 from tests.fakes.hub import MemoryCustomerTopic, MemoryEvents, MemoryHub, Twin, merge_patch
 from tests.fakes.records import MemoryLogCollections, MemoryRecounts, MemoryRefusals
 from tests.fakes.scanning import MemoryScanner
@@ -61,6 +67,8 @@ class World:
         self.holders = MemoryHolders()
         self.devices, self.fleet = MemoryDevices(), MemoryFleet(self.clock)
         self.deployments, self.hub = MemoryDeployments(), MemoryHub()
+        self.own_deployments = MemoryOwnDeployments()
+        self.new_classes = MemoryNewClasses(self.fleet, self.clock)
         self.fetcher, self.scanner = MemoryFetcher(), MemoryScanner()
         self.topic = MemoryCustomerTopic()
         self.verdicts = MemoryVerdicts()
@@ -92,6 +100,8 @@ class World:
             hub=around(self.hub),
             log_collections=around(self.log_collections),
             operations=around(self.operations),
+            new_classes=around(self.new_classes),
+            own_deployments=around(self.own_deployments),
             queues=around(self.queues),
             recounts=around(self.recounts),
             refusal_counts=around(self.refusal_counts),
@@ -208,6 +218,8 @@ class World:
     async def _reconcile(self, order: messages.Reconcile) -> None:
         if order.unexplained:
             await self.observe.look_again(order.instance, order.bucket, order.unexplained)
+        elif order.held:
+            await self.observe.look_at_held(order.instance, order.bucket, order.held)
         else:
             await self.reconcile.run(order)
 
