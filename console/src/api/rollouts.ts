@@ -6,6 +6,7 @@ import { body, client, type Deployment, type Schemas, V } from './client';
 const ONE = '/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}';
 
 export type Rollout = Schemas['Rollout'];
+export type PhaseOf = NonNullable<Rollout['phases']>[number];
 export type RolloutState = Schemas['RolloutState'];
 export type RolloutPhase = Schemas['RolloutPhase'];
 export type Plan = Schemas['DeploymentPlan'];
@@ -93,7 +94,7 @@ const DEFAULT_LIMIT = 5;
 export const limitOf = (rollout: Rollout): number => rollout.failure?.percent ?? DEFAULT_LIMIT;
 
 /** How many devices each phase has or will have, as far as its selection says it. */
-export function phaseSizes({ phases, state }: Rollout, total: number): number[] {
+export function phaseSizes({ phases = [], state }: Rollout, total: number): number[] {
   let before = 0;
   return phases.map(({ select }, index) => {
     const asked = state?.phases[index]?.asked ?? 0;

@@ -113,6 +113,7 @@ export function Search() {
 
   const isListed = isOpen && hits.length > 0;
   return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: leaving it closes what is open
     <div
       className={css.box}
       ref={box}

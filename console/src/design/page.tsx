@@ -70,7 +70,6 @@ function useFocusOnArrival() {
   const ref = useRef<HTMLHeadingElement>(null);
   const path = useRouterState({ select: (state) => state.location.pathname });
   const seen = useRef(path);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the path is what it depends on
   useEffect(() => {
     if (arrived && seen.current) ref.current?.focus({ preventScroll: true });
     arrived = true;

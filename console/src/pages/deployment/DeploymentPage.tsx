@@ -5,7 +5,7 @@ import { getRouteApi, Link } from '@tanstack/react-router';
 import type { Deployment, DeploymentStatus } from '../../api/client';
 import { countsOf, kindOf } from '../../api/deployments';
 import { classesQuery, className, deploymentQuery, statusQuery } from '../../api/queries';
-import type { RolloutState } from '../../api/rollouts';
+import { limitOf, type RolloutState } from '../../api/rollouts';
 import { followed, useFollowing } from '../../app/live';
 import { useInstance } from '../../app/me';
 import { Legend, type Part, StackedBar } from '../../design/bars';
@@ -158,7 +158,7 @@ export function DeploymentPage() {
             ]}
           />
         </Card>
-        <OverTime group={group} deployment={id} />
+        <OverTime group={group} deployment={id} limit={rollout ? limitOf(rollout) : null} />
         <Failures status={status.data} total={counts.failed} />
         <DeviceStates
           classes={status.data.subgroupStatus.map((each) => each.deviceClassId)}

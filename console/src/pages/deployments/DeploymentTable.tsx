@@ -112,7 +112,7 @@ export function DeploymentTable({ label, standings }: { label: string; standings
 /** The phases of a roll-out, else its devices by state. */
 function Progress({ of: { deployment, counts } }: { of: Standing }) {
   const { rollout } = deployment;
-  if (rollout?.state && rollout.phases.length > 1) {
+  if (rollout?.state && rollout.state.phases.length > 1) {
     return <PhaseTrack rollout={rollout} total={counts.total} />;
   }
   return (

@@ -74,15 +74,17 @@ export function DevicePage() {
           <Orders device={it} />
           <History device={id} module={module} />
         </div>
-        <Card title={text.facts}>
-          <DeviceFacts
-            device={it}
-            best={best}
-            nameOfClass={className(deviceClass, it.deviceClassId)}
-          />
-          <LastTry device={it} />
-          <Health id={id} />
-        </Card>
+        <div className={css.column}>
+          <Card title={text.facts}>
+            <DeviceFacts
+              device={it}
+              best={best}
+              nameOfClass={className(deviceClass, it.deviceClassId)}
+            />
+            <LastTry device={it} />
+            <Health id={id} />
+          </Card>
+        </div>
       </div>
     </Page>
   );
