@@ -11,6 +11,7 @@ from shared.services.announce import Announcer
 from shared.services.audit.trail import AuditTrail
 from shared.services.pacing import Pacer
 from shared.services.rollup_scheduler import RollupScheduler
+from shared.services.shared_reads import SharedReads
 from shared.services.throttle import Throttle
 from shared.settings import Settings
 
@@ -27,6 +28,7 @@ class Core:
     def __init__(self, ports: Ports, settings: Settings) -> None:
         self.ports = ports
         self.settings = settings
+        self.telemetry = ports.telemetry
         self.throttle = Throttle(settings.budget, time.monotonic)
         self.announcer = Announcer(
             ports.queues if settings.customer_topic_endpoint else None,
@@ -34,6 +36,7 @@ class Core:
         )
         self.audit = AuditTrail(ports.audit_log, ports.clock)
         self.rollups = RollupScheduler(ports.queues, settings.rollup_delay_seconds, ports.clock)
+        self.reads = SharedReads(ports.fleet, ports.deployments, settings.reads_shared_seconds)
         self.command_pacer = Pacer(settings.hub_commands_per_second)
         self.read_pacer = Pacer(settings.hub_reads_per_second)
 

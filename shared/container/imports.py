@@ -42,6 +42,7 @@ class ImportServices:
             clock=self._ports.clock,
             limits=self._settings.limits,
             announcer=self._core.announcer,
+            telemetry=self._core.telemetry,
             audit=self._core.audit,
         )
 

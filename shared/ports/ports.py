@@ -28,6 +28,7 @@ from shared.ports.queues import PoisonQueues, Queues
 from shared.ports.recounts import Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import RuleScanner, Scanner, Verdicts
+from shared.ports.telemetry import Telemetry
 from shared.ports.tokens import Tokens
 from shared.ports.trends import Trends
 from shared.ports.updates import Updates
@@ -94,6 +95,8 @@ class Ports(Protocol):
     def sealer(self) -> Sealer: ...
     @property
     def signer(self) -> Signer: ...
+    @property
+    def telemetry(self) -> Telemetry: ...
     @property
     def tokens(self) -> Tokens: ...
     @property

@@ -11,8 +11,9 @@ from enum import StrEnum
 from shared.domain.fleet.compliance import connections, failing_counts, installed_counts
 from shared.domain.fleet.failure import failure_counted_as
 from shared.domain.operation import OperationStatus
-from shared.ports import Clock, Fleet, NewClasses, Operations, Recounts, Updates
+from shared.ports import Clock, NewClasses, Operations, Recounts, Updates
 from shared.services.operations import operation_id
+from shared.services.shared_reads import FleetFigures
 
 SILENT_DAYS = 7
 """A device that has not reported for so long, and is not known to be connected, is silent."""
@@ -53,7 +54,7 @@ class AttentionItem:
 class Attention:
     """Collects what needs attention in an instance: a few table calls, whatever the fleet."""
 
-    fleet: Fleet
+    fleet: FleetFigures
     updates: Updates
     operations: Operations
     recounts: Recounts

@@ -17,6 +17,7 @@ from shared.domain.fleet.device import TwinChange, bucket_of
 from shared.domain.operation import Operation
 from shared.domain.updates.import_item import ImportItem
 from shared.domain.updates.update_id import UpdateId
+from shared.ports import NO_TELEMETRY
 from shared.settings import Settings
 from shared.topology import SCAN_REQUEST
 from tests.fakes.audit import MemoryAudit
@@ -111,6 +112,7 @@ class World:
             rule_scanner=None,
             scanners=[around(self.scanner)],
             sealer=MemorySealer(),
+            telemetry=NO_TELEMETRY,
             trends=around(self.trends),
             updates=around(self.updates),
             verdicts=around(self.verdicts),
