@@ -18,6 +18,7 @@ from shared.adapters.scanning.limits import WalkLimits
 from shared.adapters.scanning.scanner import ClamdScanner, YaraXScanner
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
+from shared.adapters.table_accepted_packages import TableAcceptedPackages
 from shared.adapters.table_audit import TableAudit
 from shared.adapters.table_changes import TableChanges
 from shared.adapters.table_counters import TableCounters, TableRecounts
@@ -41,6 +42,7 @@ from shared.adapters.vault import KeyVaultSigner
 from shared.domain.updates.source_url import SourcePolicy
 from shared.ports import NO_TELEMETRY, Scanner, Signer, Telemetry
 from shared.services.scanning.defender import DefenderScanner
+from shared.services.scanning.evidence import Evidence
 from shared.settings import AZURE_MONITOR, CLAMD, DEFENDER, YARA_X, Settings
 from shared.topology import Table as TableName
 
@@ -176,6 +178,11 @@ class Adapters:
         return TableLogCollections(self._table("LogCollections"))
 
     @cached_property
+    def accepted_packages(self) -> TableAcceptedPackages:
+        """The root key package that was accepted last."""
+        return TableAcceptedPackages(self._table("Recounts"))
+
+    @cached_property
     def audit_log(self) -> TableAudit:
         """The audit log."""
         return TableAudit(self._table("Audit"))
@@ -258,7 +265,7 @@ class Adapters:
             CLAMD: lambda: ClamdScanner(
                 chosen.clamd_address, chosen.clamd_max_bytes, limits=self._walk_limits()
             ),
-            DEFENDER: lambda: DefenderScanner(self.blobs),
+            DEFENDER: lambda: DefenderScanner(Evidence(self.blobs, self.sealer)),
         }
         return [scanner for name in chosen.engines if (scanner := known[name]()) is not None]
 

@@ -1,5 +1,6 @@
 """What the services need of the outside, as protocols; the adapters implement them."""
 
+from shared.ports.accepted_packages import AcceptedPackages
 from shared.ports.audit import AuditLog
 from shared.ports.blobs import BlobFacts, Blobs, BlobSink, Staged
 from shared.ports.changes import ChangeFeed
@@ -30,6 +31,7 @@ from shared.ports.updates import Updates
 
 __all__ = [
     "NO_TELEMETRY",
+    "AcceptedPackages",
     "AuditLog",
     "BlobFacts",
     "BlobSink",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from shared.ports.accepted_packages import AcceptedPackages
 from shared.ports.audit import AuditLog
 from shared.ports.blobs import Blobs
 from shared.ports.changes import ChangeFeed
@@ -36,6 +37,8 @@ from shared.ports.updates import Updates
 class Ports(Protocol):
     """One adapter, or fake, for each port."""
 
+    @property
+    def accepted_packages(self) -> AcceptedPackages: ...
     @property
     def audit_log(self) -> AuditLog: ...
     @property

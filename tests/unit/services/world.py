@@ -38,6 +38,7 @@ from tests.fakes.scanning import MemoryScanner
 from tests.fakes.storage import MemoryBlobs, MemoryQueues, Message
 from tests.fakes.trends import MemoryTrends
 from tests.fakes.updates import (
+    MemoryAcceptedPackages,
     MemoryHolders,
     MemoryOperations,
     MemorySealer,
@@ -76,6 +77,7 @@ class World:
         self.log_collections = MemoryLogCollections()
         self.budget = MemoryHubBudget(self.clock)
         self.audit_log = MemoryAudit()
+        self.accepted_packages = MemoryAcceptedPackages()
         self.trends = MemoryTrends()
         self.recounts = MemoryRecounts()
         self.rebuild()
@@ -85,6 +87,7 @@ class World:
         around = self.faults.around
         devices = around(self.devices)
         return SimpleNamespace(
+            accepted_packages=around(self.accepted_packages),
             audit_log=around(self.audit_log),
             blobs=around(self.blobs),
             clock=self.clock,
