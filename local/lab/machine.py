@@ -21,7 +21,7 @@ _PROBE_ANSWER = 0x42
 _PROBE_PORT = 0xF4
 _MEMORY = "512"
 _LONGEST_LINE = 1 << 20
-_CONTROL = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1bc|[\x00-\x08\x0b-\x1f]")
+_CONTROL = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[A-Za-z]|[\x00-\x08\x0b-\x1f]")
 
 
 def acceleration(folder: Path) -> str:
