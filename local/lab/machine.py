@@ -93,6 +93,7 @@ class Machine:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             limit=_LONGEST_LINE,
+            start_new_session=True,  # an interrupt at the terminal is for the lab, which ends it
         )
         self._reader = asyncio.create_task(self._read(self._process))
 
