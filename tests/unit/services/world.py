@@ -24,7 +24,7 @@ from tests.fakes.clock import FixedClock
 from tests.fakes.devices import MemoryDevices
 from tests.fakes.faults import Crash, Faults
 from tests.fakes.fetching import MemoryFetcher
-from tests.fakes.fleet import MemoryDeployments, MemoryFleet, MemoryHubBudget
+from tests.fakes.fleet import MemoryDeployments, MemoryFleet, MemoryGroupMembers, MemoryHubBudget
 from tests.fakes.hub import MemoryCustomerTopic, MemoryEvents, MemoryHub, Twin, merge_patch
 from tests.fakes.records import MemoryLogCollections, MemoryRecounts, MemoryRefusals
 from tests.fakes.scanning import MemoryScanner
@@ -60,6 +60,7 @@ class World:
         self.operations, self.updates = MemoryOperations(), MemoryUpdates()
         self.holders = MemoryHolders()
         self.devices, self.fleet = MemoryDevices(), MemoryFleet(self.clock)
+        self.group_members = MemoryGroupMembers()
         self.deployments, self.hub = MemoryDeployments(), MemoryHub()
         self.fetcher, self.scanner = MemoryFetcher(), MemoryScanner()
         self.topic = MemoryCustomerTopic()
@@ -88,6 +89,7 @@ class World:
             events=MemoryEvents(),
             fetcher=around(self.fetcher),
             fleet=around(self.fleet),
+            group_members=around(self.group_members),
             holders=around(self.holders),
             hub=around(self.hub),
             log_collections=around(self.log_collections),
