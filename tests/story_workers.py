@@ -21,7 +21,7 @@ from shared.domain.fleet.listing import listed
 from shared.domain.fleet.registers import section
 from shared.ports import Counters, Devices, Fleet, Page, Stored
 from shared.services.announce import Announcer
-from shared.services.devices.device_write import device_write
+from shared.services.device_write import device_write
 from shared.services.devices.observe import ObserveDevices
 from shared.services.pacing import Pacer
 from shared.services.retrying import retry_on_conflict

@@ -196,6 +196,7 @@ class TableFleet:
             "buckets": rollup.buckets,
             "devices": rollup.devices,
             "members": rollup.has_members,
+            "stillSince": rollup.still_since or rollup.as_of,
             **pack_compressed(
                 _StoredRollup(rollup.as_of, counts, None if rollup.where is None else where)
             ),
@@ -223,7 +224,8 @@ class TableFleet:
             found[str(row["group"])] = Rollup(
                 counts,
                 document.as_of,
-                buckets=int(row.get("buckets", 0)),
+                buckets=int(row.get("buckets") or 0),
+                still_since=row.get("stillSince") or document.as_of,
                 where=document.where,
                 has_members=bool(row.get("members")),
             )
@@ -234,17 +236,18 @@ class TableFleet:
         rows = await self.rollups_table.all(
             "PartitionKey eq @partition and RowKey eq @row",
             {"partition": key(instance), "row": key(group)},
-            select=["asOf", "buckets", "devices", "members"],
+            select=["asOf", "buckets", "stillSince", "devices", "members"],
         )
-        for row in rows:
-            if row.get("asOf"):
-                return LastRollup(
-                    row["asOf"],
-                    int(row["buckets"]),
-                    devices=row.get("devices"),
-                    has_members=bool(row.get("members")),
-                )
-        return None
+        found = next((row for row in rows if row.get("asOf")), None)
+        if found is None:
+            return None
+        return LastRollup(
+            found["asOf"],
+            int(found["buckets"]),
+            still_since=found.get("stillSince") or found["asOf"],
+            devices=found.get("devices"),
+            has_members=bool(found.get("members")),
+        )
 
     async def drop_rollup(self, instance: str, group: str) -> None:
         """See the port."""

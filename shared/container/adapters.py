@@ -18,6 +18,7 @@ from shared.adapters.scanning.limits import WalkLimits
 from shared.adapters.scanning.scanner import ClamdScanner, YaraXScanner
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
+from shared.adapters.table_accepted_packages import TableAcceptedPackages
 from shared.adapters.table_audit import TableAudit
 from shared.adapters.table_changes import TableChanges
 from shared.adapters.table_counters import TableCounters, TableRecounts
@@ -29,7 +30,9 @@ from shared.adapters.table_group_members import TableGroupMembers
 from shared.adapters.table_holders import TableHolders
 from shared.adapters.table_hub_budget import TableHubBudget
 from shared.adapters.table_log_collections import TableLogCollections
+from shared.adapters.table_new_classes import TableNewClasses
 from shared.adapters.table_operations import TableOperations
+from shared.adapters.table_own_deployments import TableOwnDeployments
 from shared.adapters.table_passes import TablePasses
 from shared.adapters.table_refusals import TableRefusals
 from shared.adapters.table_trends import TableTrends
@@ -38,9 +41,10 @@ from shared.adapters.table_verdicts import TableVerdicts
 from shared.adapters.tokens import TokenValidator
 from shared.adapters.vault import KeyVaultSigner
 from shared.domain.updates.source_url import SourcePolicy
-from shared.ports import Scanner, Signer
+from shared.ports import NO_TELEMETRY, Scanner, Signer, Telemetry
 from shared.services.scanning.defender import DefenderScanner
-from shared.settings import CLAMD, DEFENDER, YARA_X, Settings
+from shared.services.scanning.evidence import Evidence
+from shared.settings import AZURE_MONITOR, CLAMD, DEFENDER, YARA_X, Settings
 from shared.topology import Table as TableName
 
 
@@ -50,9 +54,26 @@ class Adapters:
     def __init__(self, settings: Settings, accounts: StorageAccounts | None = None) -> None:
         self.settings = settings
         self.accounts = accounts or StorageAccounts(
-            settings.state, settings.content, self._credential
+            settings.state, settings.content, self._credential, telemetry=self.telemetry
         )
         self.clock = SystemClock()
+
+    @cached_property
+    def telemetry(self) -> Telemetry:
+        """Where traces, metrics and log lines go; to nowhere if no setting says so."""
+        if not self.settings.telemetry.is_on:
+            return NO_TELEMETRY
+
+        def begin() -> Telemetry:
+            from shared.adapters.telemetry.pipeline import start
+
+            return start(self.settings.telemetry)
+
+        if self.settings.telemetry.kind != AZURE_MONITOR:
+            return begin()
+        from shared.adapters.telemetry.late import LateTelemetry
+
+        return LateTelemetry(begin)
 
     @staticmethod
     def _credential() -> Any:
@@ -79,7 +100,7 @@ class Adapters:
     @cached_property
     def queues(self) -> AzureQueues:
         """Work queues."""
-        return AzureQueues(self.accounts)
+        return AzureQueues(self.accounts, self.telemetry)
 
     @cached_property
     def operations(self) -> TableOperations:
@@ -138,9 +159,19 @@ class Adapters:
         )
 
     @cached_property
+    def new_classes(self) -> TableNewClasses:
+        """Device classes as they come."""
+        return TableNewClasses(self._table("DeviceClasses"), self.clock)
+
+    @cached_property
     def deployments(self) -> TableDeployments:
         """Deployments."""
         return TableDeployments(self._table("Deployments"))
+
+    @cached_property
+    def own_deployments(self) -> TableOwnDeployments:
+        """Which devices have deployments of their own."""
+        return TableOwnDeployments(self._table("Deployments"))
 
     @cached_property
     def hub_budget(self) -> TableHubBudget:
@@ -151,6 +182,11 @@ class Adapters:
     def log_collections(self) -> TableLogCollections:
         """Log collections."""
         return TableLogCollections(self._table("LogCollections"))
+
+    @cached_property
+    def accepted_packages(self) -> TableAcceptedPackages:
+        """The root key package that was accepted last."""
+        return TableAcceptedPackages(self._table("Recounts"))
 
     @cached_property
     def audit_log(self) -> TableAudit:
@@ -235,7 +271,7 @@ class Adapters:
             CLAMD: lambda: ClamdScanner(
                 chosen.clamd_address, chosen.clamd_max_bytes, limits=self._walk_limits()
             ),
-            DEFENDER: lambda: DefenderScanner(self.blobs),
+            DEFENDER: lambda: DefenderScanner(Evidence(self.blobs, self.sealer)),
         }
         return [scanner for name in chosen.engines if (scanner := known[name]()) is not None]
 
@@ -248,7 +284,10 @@ class Adapters:
     def events(self) -> EventGridTopic:
         """The topic of twin changes."""
         return EventGridTopic(
-            self.settings.events_endpoint, self.settings.events_key, self._credential
+            endpoint=self.settings.events_endpoint,
+            key=self.settings.events_key,
+            credential=self._credential,
+            telemetry=self.telemetry,
         )
 
     @cached_property

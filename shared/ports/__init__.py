@@ -1,5 +1,6 @@
 """What the services need of the outside, as protocols; the adapters implement them."""
 
+from shared.ports.accepted_packages import AcceptedPackages
 from shared.ports.audit import AuditLog
 from shared.ports.blobs import BlobFacts, Blobs, BlobSink, Staged
 from shared.ports.changes import ChangeFeed
@@ -15,18 +16,23 @@ from shared.ports.holders import Holders
 from shared.ports.hub import Hub, TwinSource
 from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
+from shared.ports.new_classes import HeldDevice, NewClasses
 from shared.ports.operations import Operations
+from shared.ports.own_deployments import OwnDeployments, OwnNote
 from shared.ports.passes import DueQuery, HubBudget, Passes
 from shared.ports.ports import Ports
 from shared.ports.queues import DeadMessage, PoisonQueues, Queues
 from shared.ports.recounts import Correction, Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import JudgedContent, RuleScanner, Sample, Scanner, Verdicts
+from shared.ports.telemetry import NO_TELEMETRY, NoTelemetry, Telemetry
 from shared.ports.tokens import Tokens
 from shared.ports.trends import Trends
 from shared.ports.updates import Updates
 
 __all__ = [
+    "NO_TELEMETRY",
+    "AcceptedPackages",
     "AuditLog",
     "BlobFacts",
     "BlobSink",
@@ -48,6 +54,7 @@ __all__ = [
     "Fetcher",
     "Fleet",
     "GroupMembers",
+    "HeldDevice",
     "Holders",
     "Hub",
     "HubBudget",
@@ -56,7 +63,11 @@ __all__ = [
     "KnownGroup",
     "LastRollup",
     "LogCollections",
+    "NewClasses",
+    "NoTelemetry",
     "Operations",
+    "OwnDeployments",
+    "OwnNote",
     "Page",
     "Passes",
     "PoisonQueues",
@@ -74,6 +85,7 @@ __all__ = [
     "SourceBytes",
     "Staged",
     "Stored",
+    "Telemetry",
     "Tokens",
     "Trends",
     "TwinSource",

@@ -35,13 +35,15 @@ class KnownGroup:
 class Rollup:
     """Counters of a group summed over its buckets, by group and class, as of a time.
 
-    `where` says in which buckets they count something, None where nobody wrote that down;
-    `has_members` that the group's devices are kept together (`GroupMembers`).
+    `still_since` is the first of the sums in a row that are equal to this one. `where` says in
+    which buckets they count something, None where nobody wrote that down; `has_members` that the
+    group's devices are kept together (`GroupMembers`).
     """
 
     counts: Counts
     as_of: str
     buckets: int = 0
+    still_since: str = ""
     where: Whereabouts | None = None
     has_members: bool = False
 
@@ -53,12 +55,13 @@ class Rollup:
 
 @dataclass(frozen=True, slots=True)
 class LastRollup:
-    """When a group was summed up last, over how many buckets and, where that is known, devices;
-    `has_members` that its devices are kept together (`GroupMembers`).
+    """When a group was summed up last, over how many buckets and, where that is known, devices, and
+    since when nothing changed; `has_members` that its devices are kept together (`GroupMembers`).
     """
 
     as_of: str
     buckets: int
+    still_since: str = ""
     devices: int | None = None
     has_members: bool = False
 

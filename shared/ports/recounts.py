@@ -51,6 +51,12 @@ class Counters(Protocol):
         """
         ...
 
+    async def ledger_rows(
+        self, instance: str, bucket: int
+    ) -> Mapping[CounterKey, Stored[Mapping[Cell, int]]]:
+        """The ledgers of roll-outs in a bucket, with their ETags."""
+        ...
+
     async def histories(
         self, instance: str, bucket: int, *, token: str | None = None
     ) -> Page[Stored[History]]:

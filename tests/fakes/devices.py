@@ -348,6 +348,13 @@ class MemoryDevices:
         for place in stale:
             self.listed_rows.delete((instance, bucket, place))
 
+    async def ledger_rows(
+        self, instance: str, bucket: int
+    ) -> Mapping[CounterKey, Stored[Mapping[Cell, int]]]:
+        await asyncio.sleep(0)
+        rows = self.counts_rows.near(instance, bucket)
+        return {place[2]: row for place, row in rows if place[2][1] == LEDGER}
+
     async def correct(self, instance: str, bucket: int, corrections: Sequence[Correction]) -> None:
         await asyncio.sleep(0)
         for item in corrections:

@@ -42,8 +42,9 @@ class InstallResult:
 class ListedDevice:
     """A device that has a class.
 
-    `failure_codes` are those of its last deployment, if it has failed. `heard_at` is when it last
-    reported something, empty if never; `is_connected` is None where the hub has not told.
+    `failure_codes` are those of its last deployment, if it has failed, `refusal` is what the hub
+    said where it refused the command. `heard_at` is when it last reported something, empty if
+    never; `is_connected` is None where the hub has not told.
     `working_since` is the last that is known of a deployment in progress: a report about it, or
     when the device was asked; empty if none is in progress. `health` is a state of `health`.
     """
@@ -58,6 +59,7 @@ class ListedDevice:
     state: DeviceState | None = None
     result: InstallResult | None = None
     failure_codes: tuple[int, ...] = ()
+    refusal: str = ""
     heard_at: str = ""
     is_connected: bool | None = None
     working_since: str = ""
@@ -169,6 +171,7 @@ def listed(record: DeviceRecord, seen: DeviceView | None = None) -> ListedDevice
         state=seen.state,
         result=_result(seen),
         failure_codes=known.extended_result_codes if known and has_failed else (),
+        refusal=commanded.refusal if commanded and has_failed else "",
         heard_at=record.heard_at,
         is_connected=record.is_connected if record.connection_sequence else None,
         working_since=working_since(record) if is_busy else "",

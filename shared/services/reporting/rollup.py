@@ -25,6 +25,9 @@ _READS_PER_SECOND = 10
 """Reads of counters that the sums of one group may cost."""
 MOST_MEMBERS = 2_000
 """Devices of a group that are kept together: more fill a page from a few buckets."""
+_LONGEST_REST = timedelta(minutes=5)
+_REST_SHARE = 0.25
+"""How long a group rests in which nothing changes, by the time for which nothing has."""
 _CLOCKS_APART = timedelta(seconds=1)
 
 
@@ -53,6 +56,8 @@ class RollUp:
         last = await self.fleet.last_rollup(order.instance, order.group)
         if last is not None:
             if order.at and later(order.at, _CLOCKS_APART) < last.as_of:
+                return
+            if order.is_routine and self.clock.now() < _rests_until(last):
                 return
             free_at = later(last.as_of, timedelta(seconds=last.buckets / _READS_PER_SECOND))
             if (now := self.clock.now()) < free_at:
@@ -93,10 +98,14 @@ class RollUp:
         if await self.evaluator.check(instance, group, found_sums):
             await self.rollups.request(instance, group)  # one transition may follow another
         # stored last: what is stored ends the work of the messages that asked for it
+        known = (await self.fleet.rollups(instance, group)).get(group)
+        is_still = known is not None and known.counts == kept
+        still_since = known.still_since if known is not None and is_still else ""
         rollup = Rollup(
             kept,
             as_of,
             len(buckets),
+            still_since=still_since or as_of,
             where=whereabouts(by_bucket, group),
             has_members=is_small,
         )
@@ -112,3 +121,9 @@ class RollUp:
         if last is None or last.devices is None or last.devices > MOST_MEMBERS:
             return False
         return await self.fleet.is_indexed(instance)
+
+
+def _rests_until(last: LastRollup) -> str:
+    """Until when a group is left alone if nothing is known to have changed in it."""
+    still = timedelta(seconds=seconds_between(last.still_since, last.as_of))
+    return later(last.as_of, min(_LONGEST_REST, still * _REST_SHARE))
