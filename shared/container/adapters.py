@@ -18,6 +18,7 @@ from shared.adapters.scanning.limits import WalkLimits
 from shared.adapters.scanning.scanner import ClamdScanner, YaraXScanner
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
+from shared.adapters.table_accepted_packages import TableAcceptedPackages
 from shared.adapters.table_audit import TableAudit
 from shared.adapters.table_changes import TableChanges
 from shared.adapters.table_counters import TableCounters, TableRecounts
@@ -39,9 +40,10 @@ from shared.adapters.table_verdicts import TableVerdicts
 from shared.adapters.tokens import TokenValidator
 from shared.adapters.vault import KeyVaultSigner
 from shared.domain.updates.source_url import SourcePolicy
-from shared.ports import Scanner, Signer
+from shared.ports import NO_TELEMETRY, Scanner, Signer, Telemetry
 from shared.services.scanning.defender import DefenderScanner
-from shared.settings import CLAMD, DEFENDER, YARA_X, Settings
+from shared.services.scanning.evidence import Evidence
+from shared.settings import AZURE_MONITOR, CLAMD, DEFENDER, YARA_X, Settings
 from shared.topology import Table as TableName
 
 
@@ -51,9 +53,26 @@ class Adapters:
     def __init__(self, settings: Settings, accounts: StorageAccounts | None = None) -> None:
         self.settings = settings
         self.accounts = accounts or StorageAccounts(
-            settings.state, settings.content, self._credential
+            settings.state, settings.content, self._credential, telemetry=self.telemetry
         )
         self.clock = SystemClock()
+
+    @cached_property
+    def telemetry(self) -> Telemetry:
+        """Where traces, metrics and log lines go; to nowhere if no setting says so."""
+        if not self.settings.telemetry.is_on:
+            return NO_TELEMETRY
+
+        def begin() -> Telemetry:
+            from shared.adapters.telemetry.pipeline import start
+
+            return start(self.settings.telemetry)
+
+        if self.settings.telemetry.kind != AZURE_MONITOR:
+            return begin()
+        from shared.adapters.telemetry.late import LateTelemetry
+
+        return LateTelemetry(begin)
 
     @staticmethod
     def _credential() -> Any:
@@ -80,7 +99,7 @@ class Adapters:
     @cached_property
     def queues(self) -> AzureQueues:
         """Work queues."""
-        return AzureQueues(self.accounts)
+        return AzureQueues(self.accounts, self.telemetry)
 
     @cached_property
     def operations(self) -> TableOperations:
@@ -157,6 +176,11 @@ class Adapters:
     def log_collections(self) -> TableLogCollections:
         """Log collections."""
         return TableLogCollections(self._table("LogCollections"))
+
+    @cached_property
+    def accepted_packages(self) -> TableAcceptedPackages:
+        """The root key package that was accepted last."""
+        return TableAcceptedPackages(self._table("Recounts"))
 
     @cached_property
     def audit_log(self) -> TableAudit:
@@ -241,7 +265,7 @@ class Adapters:
             CLAMD: lambda: ClamdScanner(
                 chosen.clamd_address, chosen.clamd_max_bytes, limits=self._walk_limits()
             ),
-            DEFENDER: lambda: DefenderScanner(self.blobs),
+            DEFENDER: lambda: DefenderScanner(Evidence(self.blobs, self.sealer)),
         }
         return [scanner for name in chosen.engines if (scanner := known[name]()) is not None]
 
@@ -254,7 +278,10 @@ class Adapters:
     def events(self) -> EventGridTopic:
         """The topic of twin changes."""
         return EventGridTopic(
-            self.settings.events_endpoint, self.settings.events_key, self._credential
+            endpoint=self.settings.events_endpoint,
+            key=self.settings.events_key,
+            credential=self._credential,
+            telemetry=self.telemetry,
         )
 
     @cached_property

@@ -28,6 +28,7 @@ class Core:
     def __init__(self, ports: Ports, settings: Settings) -> None:
         self.ports = ports
         self.settings = settings
+        self.telemetry = ports.telemetry
         self.throttle = Throttle(settings.budget, time.monotonic)
         self.announcer = Announcer(
             ports.queues if settings.customer_topic_endpoint else None,

@@ -52,6 +52,7 @@ class DeploymentServices:
             limits=self._settings.limits,
             announcer=self._core.announcer,
             link_life=timedelta(hours=self._settings.link_hours),
+            telemetry=self._core.telemetry,
             commands=self._core.commands,
         )
 
@@ -77,6 +78,7 @@ class DeploymentServices:
             clock=self._ports.clock,
             announcer=self._core.announcer,
             link_life=self._settings.links_good_for,
+            telemetry=self._core.telemetry,
         )
 
     @cached_property

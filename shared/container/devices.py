@@ -69,6 +69,7 @@ class DeviceServices:
             announcer=self._core.announcer,
             reads=self._core.read_pacer,
             refusals=self.refusals,
+            telemetry=self._core.telemetry,
             admission=self.class_admission,
         )
 

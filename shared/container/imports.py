@@ -14,6 +14,7 @@ from shared.services.imports.publish import ImportPublish
 from shared.services.imports.scan import ImportScan
 from shared.services.imports.uploads import Uploads
 from shared.services.imports.validation import ManifestValidation
+from shared.services.scanning.evidence import Evidence
 
 
 class ImportServices:
@@ -27,6 +28,10 @@ class ImportServices:
         self._settings = core.settings
 
     @cached_property
+    def _evidence(self) -> Evidence:
+        return Evidence(self._ports.blobs, self._ports.sealer)
+
+    @cached_property
     def operations(self) -> Imports:
         """Import operations, from their start to their end."""
         return Imports(
@@ -37,6 +42,7 @@ class ImportServices:
             clock=self._ports.clock,
             limits=self._settings.limits,
             announcer=self._core.announcer,
+            telemetry=self._core.telemetry,
             audit=self._core.audit,
         )
 
@@ -57,6 +63,7 @@ class ImportServices:
             operations=self._ports.operations,
             updates=self._ports.updates,
             blobs=self._ports.blobs,
+            evidence=self._evidence,
             queues=self._ports.queues,
             fetcher=self._ports.fetcher,
             sealer=self._ports.sealer,
@@ -73,6 +80,7 @@ class ImportServices:
             imports=self.operations,
             operations=self._ports.operations,
             blobs=self._ports.blobs,
+            evidence=self._evidence,
             queues=self._ports.queues,
             scanning=self._scanning.engines,
             clock=self._ports.clock,
@@ -87,6 +95,7 @@ class ImportServices:
             operations=self._ports.operations,
             updates=self._ports.updates,
             blobs=self._ports.blobs,
+            evidence=self._evidence,
             scanning=self._scanning.engines,
             signing=self._updates.signing,
             best_updates=self._updates.best,

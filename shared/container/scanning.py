@@ -8,6 +8,7 @@ from shared.container.core import Core
 from shared.container.updates import UpdateServices
 from shared.services.scanning.defender import DefenderResults
 from shared.services.scanning.engines import Scanning
+from shared.services.scanning.evidence import Evidence
 from shared.services.scanning.harm import HarmfulContent
 from shared.services.scanning.rescan import Rescan
 from shared.services.scanning.rules import ScanRules
@@ -32,6 +33,7 @@ class ScanningServices:
             verdicts=self._ports.verdicts,
             clock=self._ports.clock,
             rules=rules,
+            telemetry=self._core.telemetry,
         )
 
     @cached_property
@@ -39,6 +41,7 @@ class ScanningServices:
         """Verdicts of Microsoft Defender."""
         return DefenderResults(
             blobs=self._ports.blobs,
+            evidence=Evidence(self._ports.blobs, self._ports.sealer),
             operations=self._ports.operations,
             queues=self._ports.queues,
             harm=HarmfulContent(

@@ -43,6 +43,7 @@ class UpdateServices:
             updates=self._ports.updates,
             blobs=self._ports.blobs,
             signer=self._ports.signer,
+            accepted=self._ports.accepted_packages,
             clock=self._ports.clock,
         )
 

@@ -11,6 +11,11 @@ _MOST_OF_A_MESSAGE = 1000
 _MOST_OF_A_TARGET = 512
 
 
+def code_of(error: BaseException) -> str:
+    """What a failure is called where only its kind is told."""
+    return error.code if isinstance(error, DeviceUpdateError) else type(error).__name__
+
+
 class DeviceUpdateError(Exception):
     """Anything the service refuses or cannot do.
 

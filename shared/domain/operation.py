@@ -43,7 +43,8 @@ class ImportSource:
 
     For `url`, the manifest's address and those of the files are sealed texts (they hold SAS
     secrets); for `drop`, they are names in the drop container. `manifest_size_bytes` and
-    `manifest_sha256` are what the publisher stated; a drop states none.
+    `manifest_sha256` are what the publisher stated; a drop states none, and is held to the hash of
+    what was read first.
     """
 
     kind: Literal["url", "drop"]
@@ -90,6 +91,7 @@ class Operation:
     begun, `last_error` why the last try failed that is to be repeated. `missing` are the files that
     a dropped manifest waits for, `missing_updates` its children, `awaited` the files on which a
     scanner has told nothing yet, since `awaited_since`. `events` are still to be told to customers.
+    `traceparent` is the W3C trace context of the call or drop that began it.
     """
 
     operation_id: str
@@ -108,6 +110,7 @@ class Operation:
     position: str | None = None
     step: int = 0
     tries: int = 0
+    traceparent: str = ""
     last_error: Failure | None = None
     missing: tuple[str, ...] = ()
     missing_updates: tuple[UpdateId, ...] = ()

@@ -1,5 +1,6 @@
 """What the services need of the outside, as protocols; the adapters implement them."""
 
+from shared.ports.accepted_packages import AcceptedPackages
 from shared.ports.audit import AuditLog
 from shared.ports.blobs import BlobFacts, Blobs, BlobSink, Staged
 from shared.ports.changes import ChangeFeed
@@ -23,11 +24,14 @@ from shared.ports.queues import DeadMessage, PoisonQueues, Queues
 from shared.ports.recounts import Correction, Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import JudgedContent, RuleScanner, Sample, Scanner, Verdicts
+from shared.ports.telemetry import NO_TELEMETRY, NoTelemetry, Telemetry
 from shared.ports.tokens import Tokens
 from shared.ports.trends import Trends
 from shared.ports.updates import Updates
 
 __all__ = [
+    "NO_TELEMETRY",
+    "AcceptedPackages",
     "AuditLog",
     "BlobFacts",
     "BlobSink",
@@ -58,6 +62,7 @@ __all__ = [
     "LastRollup",
     "LogCollections",
     "NewClasses",
+    "NoTelemetry",
     "Operations",
     "OwnDeployments",
     "OwnNote",
@@ -78,6 +83,7 @@ __all__ = [
     "SourceBytes",
     "Staged",
     "Stored",
+    "Telemetry",
     "Tokens",
     "Trends",
     "TwinSource",

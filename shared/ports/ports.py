@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from shared.ports.accepted_packages import AcceptedPackages
 from shared.ports.audit import AuditLog
 from shared.ports.blobs import Blobs
 from shared.ports.changes import ChangeFeed
@@ -27,6 +28,7 @@ from shared.ports.queues import PoisonQueues, Queues
 from shared.ports.recounts import Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import RuleScanner, Scanner, Verdicts
+from shared.ports.telemetry import Telemetry
 from shared.ports.tokens import Tokens
 from shared.ports.trends import Trends
 from shared.ports.updates import Updates
@@ -35,6 +37,8 @@ from shared.ports.updates import Updates
 class Ports(Protocol):
     """One adapter, or fake, for each port."""
 
+    @property
+    def accepted_packages(self) -> AcceptedPackages: ...
     @property
     def audit_log(self) -> AuditLog: ...
     @property
@@ -91,6 +95,8 @@ class Ports(Protocol):
     def sealer(self) -> Sealer: ...
     @property
     def signer(self) -> Signer: ...
+    @property
+    def telemetry(self) -> Telemetry: ...
     @property
     def tokens(self) -> Tokens: ...
     @property

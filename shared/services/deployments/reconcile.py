@@ -27,6 +27,7 @@ from shared.domain.fleet.reconcile_decision import Decision
 from shared.domain.rollouts.ledger import Booking
 from shared.domain.rollouts.selection import place_of, rank_ranges
 from shared.ports import (
+    NO_TELEMETRY,
     Clock,
     Deployments,
     Devices,
@@ -36,9 +37,11 @@ from shared.ports import (
     Passes,
     Queues,
     Stored,
+    Telemetry,
 )
 from shared.services.announce import Announcer
 from shared.services.commands import Commands
+from shared.services.deployments.asks import asking, followed
 from shared.services.deployments.bucket_pass import BucketPass
 from shared.services.deployments.fan_out import LONGEST_DELAY_SECONDS
 from shared.services.device_write import device_write
@@ -90,6 +93,7 @@ class Reconcile:
     clock: Clock
     announcer: Announcer = field(default_factory=Announcer)
     link_life: timedelta = LINK_LIFE
+    telemetry: Telemetry = NO_TELEMETRY
 
     async def run(self, order: messages.Reconcile) -> None:
         """Reconcile the devices that a message names, or its group, in one bucket."""
@@ -257,7 +261,14 @@ class Reconcile:
                 made = await self._made(run, record, command)
                 if made is None:
                     continue
-                after = given(record, replace(command, file_ids=_all_files(record, made[1])), now)
+                command = replace(
+                    command,
+                    file_ids=_all_files(record, made[1]),
+                    traceparent=followed(
+                        run, record, command, offer.decision.deployment, self.telemetry
+                    ),
+                )
+                after = given(record, command, now)
                 patches[record.key] = made
             write = device_write(self.announcer, run.instance, offer.row, after)
             if write is not None:
@@ -298,7 +309,10 @@ class Reconcile:
         record = claim.row.value
         await self.pacer.turn(instance)
         try:
-            await self.hub.patch_desired(instance, record.device_id, record.module_id, claim.patch)
+            with asking(self.telemetry, instance, record.key, claim.command):
+                await self.hub.patch_desired(
+                    instance, record.device_id, record.module_id, claim.patch
+                )
         except NotFound:
             return ""  # the device is gone; its deletion event takes care of the row
         except DependencyRefused as error:

@@ -22,11 +22,22 @@ from shared.domain.fleet.device import (
 )
 from shared.domain.fleet.windows import when_to_ask
 from shared.domain.refused_events import Refusal
-from shared.ports import Devices, DeviceWrite, Fleet, Hub, Queues, Revision, Stored
+from shared.ports import (
+    NO_TELEMETRY,
+    Devices,
+    DeviceWrite,
+    Fleet,
+    Hub,
+    Queues,
+    Revision,
+    Stored,
+    Telemetry,
+)
 from shared.services.announce import Announcer
 from shared.services.device_write import device_write
 from shared.services.devices.class_admission import ClassAdmission
 from shared.services.devices.refusals import Refusals
+from shared.services.devices.results import tell_results
 from shared.services.pacing import Pacer
 from shared.services.retrying import KeyedLocks, retry_on_conflict
 from shared.services.rollup_scheduler import RollupScheduler
@@ -56,6 +67,7 @@ class ObserveDevices:
     refusals: Refusals | None = None
     admission: ClassAdmission | None = None
     locks: KeyedLocks = field(default_factory=KeyedLocks)
+    telemetry: Telemetry = NO_TELEMETRY
 
     async def twin_changes(
         self,
@@ -303,6 +315,7 @@ class ObserveDevices:
         writes: Sequence[DeviceWrite],
         heard_of: Iterable[str] = (),
     ) -> None:
+        tell_results(self.telemetry, instance, writes)
         written = {write.after.key for write in writes}
         moved = [write.after.key for write in writes if _has_moved(write)]
         moved += [key for key in heard_of if key not in written]

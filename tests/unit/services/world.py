@@ -17,6 +17,7 @@ from shared.domain.fleet.device import TwinChange, bucket_of
 from shared.domain.operation import Operation
 from shared.domain.updates.import_item import ImportItem
 from shared.domain.updates.update_id import UpdateId
+from shared.ports import NO_TELEMETRY
 from shared.settings import Settings
 from shared.topology import SCAN_REQUEST
 from tests.fakes.audit import MemoryAudit
@@ -37,6 +38,7 @@ from tests.fakes.scanning import MemoryScanner
 from tests.fakes.storage import MemoryBlobs, MemoryQueues, Message
 from tests.fakes.trends import MemoryTrends
 from tests.fakes.updates import (
+    MemoryAcceptedPackages,
     MemoryHolders,
     MemoryOperations,
     MemorySealer,
@@ -75,6 +77,7 @@ class World:
         self.log_collections = MemoryLogCollections()
         self.budget = MemoryHubBudget(self.clock)
         self.audit_log = MemoryAudit()
+        self.accepted_packages = MemoryAcceptedPackages()
         self.trends = MemoryTrends()
         self.recounts = MemoryRecounts()
         self.rebuild()
@@ -84,6 +87,7 @@ class World:
         around = self.faults.around
         devices = around(self.devices)
         return SimpleNamespace(
+            accepted_packages=around(self.accepted_packages),
             audit_log=around(self.audit_log),
             blobs=around(self.blobs),
             clock=self.clock,
@@ -108,6 +112,7 @@ class World:
             rule_scanner=None,
             scanners=[around(self.scanner)],
             sealer=MemorySealer(),
+            telemetry=NO_TELEMETRY,
             trends=around(self.trends),
             updates=around(self.updates),
             verdicts=around(self.verdicts),
