@@ -25,6 +25,7 @@ Queue = Literal[
     "logs",
     "replay",
     "announce",
+    "export",
 ]
 Table = Literal[
     "Updates",

@@ -1,4 +1,4 @@
-"""Long-running operations: imports, deletions of updates, re-reads of the registry, re-scans."""
+"""Long-running operations: imports, deletions, re-reads and exports of devices, re-scans."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import DeviceUpdateError
+from shared.domain.fleet.export import Export
 from shared.domain.updates.update_id import UpdateId
 
 
@@ -23,7 +24,7 @@ class OperationStatus(StrEnum):
 
 class Stage(StrEnum):
     """Where an operation is on its way: three stages of an import, one of a deletion, three of a
-    re-read of the registry, one of a re-scan.
+    re-read of the registry, one of a re-scan, one of an export.
     """
 
     FETCH = "fetch"
@@ -34,6 +35,7 @@ class Stage(StrEnum):
     MODULES = "modules"
     CHECK = "check"
     RESCAN = "rescan"
+    EXPORT = "export"
     END = "end"
 
 
@@ -91,7 +93,8 @@ class Operation:
     begun, `last_error` why the last try failed that is to be repeated. `missing` are the files that
     a dropped manifest waits for, `missing_updates` its children, `awaited` the files on which a
     scanner has told nothing yet, since `awaited_since`. `events` are still to be told to customers.
-    `traceparent` is the W3C trace context of the call or drop that began it.
+    `export` is what an export of devices is about. `traceparent` is the W3C trace context of the
+    call or drop that began it.
     """
 
     operation_id: str
@@ -119,6 +122,7 @@ class Operation:
     events: tuple[DomainEvent, ...] = ()
     awaited: tuple[str, ...] = ()
     awaited_since: str | None = None
+    export: Export | None = None
 
     @property
     def turn(self) -> tuple[Stage, int]:

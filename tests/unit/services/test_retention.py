@@ -24,6 +24,7 @@ def runs(world: World, **days: int) -> RetentionRuns:
         audit_log=world.audit_log,
         audit=world.audit,
         trends=world.trends,
+        blobs=world.blobs,
         clock=world.clock,
     )
 
