@@ -93,6 +93,7 @@ class DeviceServices:
             devices=self._ports.devices,
             fleet=self._ports.fleet,
             deployments=self._ports.deployments,
+            members=self._ports.group_members,
             clock=self._ports.clock,
         )
 
@@ -147,6 +148,7 @@ class DeviceServices:
             reads=self._core.read_pacer,
             rollups=self._core.rollups,
             reports=self._ports.recounts,
+            fleet=self._ports.fleet,
             own_deployments=self._core.own_deployments,
             clock=self._ports.clock,
         )

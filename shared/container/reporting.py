@@ -34,6 +34,7 @@ class ReportingServices:
         return RollUp(
             passes=self._ports.passes,
             fleet=self._ports.fleet,
+            members=self._ports.group_members,
             rollbacks=self._deployments.rollbacks,
             evaluator=self._deployments.evaluator,
             pending=self._deployments.pending,
