@@ -26,6 +26,7 @@ from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_event_lag import TableEventLags
 from shared.adapters.table_fleet import TableFleet
+from shared.adapters.table_group_members import TableGroupMembers
 from shared.adapters.table_holders import TableHolders
 from shared.adapters.table_hub_budget import TableHubBudget
 from shared.adapters.table_log_collections import TableLogCollections
@@ -140,6 +141,11 @@ class Adapters:
     def refusal_counts(self) -> TableRefusals:
         """Counts of refused events."""
         return TableRefusals(self._table("Recounts"))
+
+    @cached_property
+    def group_members(self) -> TableGroupMembers:
+        """Devices of small groups."""
+        return TableGroupMembers(self._table("Buckets"))
 
     @cached_property
     def fleet(self) -> TableFleet:

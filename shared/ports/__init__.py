@@ -11,6 +11,7 @@ from shared.ports.event_lag import EventLags
 from shared.ports.events import CustomerTopic, Events
 from shared.ports.fetching import Fetcher, SourceBytes
 from shared.ports.fleet import Fleet, KnownClass, KnownGroup, LastRollup, Rollup
+from shared.ports.group_members import GroupMembers
 from shared.ports.holders import Holders
 from shared.ports.hub import Hub, TwinSource
 from shared.ports.keys import Sealer, Signer
@@ -52,6 +53,7 @@ __all__ = [
     "Events",
     "Fetcher",
     "Fleet",
+    "GroupMembers",
     "HeldDevice",
     "Holders",
     "Hub",

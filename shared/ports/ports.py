@@ -16,6 +16,7 @@ from shared.ports.event_lag import EventLags
 from shared.ports.events import CustomerTopic, Events
 from shared.ports.fetching import Fetcher
 from shared.ports.fleet import Fleet
+from shared.ports.group_members import GroupMembers
 from shared.ports.holders import Holders
 from shared.ports.hub import Hub
 from shared.ports.keys import Sealer, Signer
@@ -63,6 +64,8 @@ class Ports(Protocol):
     def fetcher(self) -> Fetcher: ...
     @property
     def fleet(self) -> Fleet: ...
+    @property
+    def group_members(self) -> GroupMembers: ...
     @property
     def holders(self) -> Holders: ...
     @property

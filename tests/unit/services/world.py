@@ -28,6 +28,7 @@ from tests.fakes.fetching import MemoryFetcher
 from tests.fakes.fleet import (
     MemoryDeployments,
     MemoryFleet,
+    MemoryGroupMembers,
     MemoryHubBudget,
     MemoryNewClasses,
     MemoryOwnDeployments,
@@ -68,6 +69,7 @@ class World:
         self.operations, self.updates = MemoryOperations(), MemoryUpdates()
         self.holders = MemoryHolders()
         self.devices, self.fleet = MemoryDevices(), MemoryFleet(self.clock)
+        self.group_members = MemoryGroupMembers()
         self.deployments, self.hub = MemoryDeployments(), MemoryHub()
         self.own_deployments = MemoryOwnDeployments()
         self.new_classes = MemoryNewClasses(self.fleet, self.clock)
@@ -100,6 +102,7 @@ class World:
             events=MemoryEvents(),
             fetcher=around(self.fetcher),
             fleet=around(self.fleet),
+            group_members=around(self.group_members),
             holders=around(self.holders),
             hub=around(self.hub),
             log_collections=around(self.log_collections),
