@@ -8,6 +8,7 @@ from shared.container.core import Core
 from shared.container.scanning import ScanningServices
 from shared.container.updates import UpdateServices
 from shared.services.imports.compatibility import Families
+from shared.services.imports.deltas import Deltas
 from shared.services.imports.fetch import ImportFetch
 from shared.services.imports.operation import Imports
 from shared.services.imports.publish import ImportPublish
@@ -91,6 +92,21 @@ class ImportServices:
             signing=self._updates.signing,
             best_updates=self._updates.best,
             families=self.families,
+            clock=self._ports.clock,
+        )
+
+    @cached_property
+    def deltas(self) -> Deltas:
+        """Deltas between versions, which are scanned and published as imports are."""
+        return Deltas(
+            imports=self.operations,
+            operations=self._ports.operations,
+            updates=self._ports.updates,
+            blobs=self._ports.blobs,
+            queues=self._ports.queues,
+            maker=self._ports.delta_maker,
+            scanning=self._scanning.engines,
+            signing=self._updates.signing,
             clock=self._ports.clock,
         )
 

@@ -13,18 +13,14 @@ import msgspec
 from shared.contract.encoding import b64
 from shared.domain.errors import Conflict, InvalidInput, LimitExceeded, NotFound
 from shared.domain.operation import ImportSource, Operation, Stage
-from shared.domain.updates.import_manifest import (
-    FileEntry,
-    ImportManifest,
-    RelatedFile,
-    parse_import_manifest,
-)
+from shared.domain.updates.import_manifest import ImportManifest, parse_import_manifest
 from shared.domain.updates.update import PreparedUpdate, Update, hex_of, prepare
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Blobs, Clock, Operations, Updates
 from shared.services.imports.attempt import ImportAttempt
 from shared.services.imports.compatibility import Families
 from shared.services.imports.operation import Imports
+from shared.services.imports.promotion import promote
 from shared.services.imports.scan import VERDICTS, refusal
 from shared.services.scanning.engines import Judged, Scanning
 from shared.services.updates.best_updates import BestUpdates
@@ -162,43 +158,14 @@ class ImportPublish:
     ) -> None:
         """Bring the content out of quarantine; what is there already gets a new ETag.
 
-        Only the very blobs that were scanned come out. Imports of the same bytes write the same
-        blob, and none of them takes a copy that another has only begun for the content.
+        Imports of the same bytes write the same blob, and none of them takes a copy that another
+        has only begun for the content.
         """
         for at, entry in enumerate(manifest.all_files):
             source, target = f"{prefix}{at}", f"{instance}/{hex_of(entry.sha256)}"
-            if not await self.blobs.touch("content", target):
-                await self.blobs.copy(
-                    ("quarantine", source), ("content", target), etag=scanned[source].etag
-                )
-                await self._check_content(target, entry)
+            await promote(self.blobs, entry, source, target, scanned[source].etag)
         for item in prepared.generated:
             await self.blobs.write("content", f"{instance}/{hex_of(item.sha256)}", item.content)
-
-    async def _check_content(self, name: str, entry: FileEntry | RelatedFile) -> None:
-        """Hash what is handed out from now on: the name and metadata of a blob prove nothing.
-
-        Raises:
-            InvalidInput: It is not what the manifest names, and is gone again.
-        """
-        known = await self.blobs.metadata("content", name)
-        digest = hashlib.sha256()
-        async for piece in self.blobs.stream("content", name):
-            digest.update(piece)
-        if b64(digest.digest()) == entry.sha256:
-            return
-        if known is not None:
-            await self.blobs.delete("content", name, known["etag"])
-        raise InvalidInput(
-            f"File '{entry.filename}' was changed in quarantine; import again.",
-            code="CannotProcessUpdateFile",
-            target=entry.filename,
-            inner=InvalidInput(
-                "The quarantined content has not the SHA-256 of the manifest.",
-                code="HashMismatch",
-                target=entry.filename,
-            ),
-        )
 
     async def _signed(
         self,
