@@ -22,6 +22,7 @@ WINDOW_LOG = 27
 EXTRA_BYTES = 300 << 20
 """What the tables of level 19 take besides the two files, the interpreter included."""
 _CHUNK_BYTES = 1 << 20
+_MOST_REASON = 200
 
 
 def make(source: Path, target: Path, delta: Path, most_bytes: int) -> dict[str, Any]:
@@ -67,12 +68,20 @@ def _bound_memory(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (size, most))
 
 
+def _reason(error: Exception) -> str:
+    """What zstd says where it cannot have memory is no MemoryError."""
+    is_memory = isinstance(error, MemoryError) or "llocat" in str(error)
+    return "it takes more memory than it may have" if is_memory else str(error)[:_MOST_REASON]
+
+
 def main(source: str, target: str, delta: str, most_bytes: str) -> None:
     """Make one delta."""
+    import zstandard
+
     try:
         made = make(Path(source), Path(target), Path(delta), int(most_bytes))
-    except MemoryError:
-        made = {"failed": "it takes more memory than it may have"}
+    except (MemoryError, zstandard.ZstdError) as error:
+        made = {"failed": _reason(error)}
     sys.stdout.write(json.dumps(made))
 
 
