@@ -15,6 +15,7 @@ BENCHMARKS = (
     "reads",
     "replay",
     "images",
+    "deltas",
     "agent",
 )
 """Modules of this package that have `run`; the first line of each docstring says what it does."""
