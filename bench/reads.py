@@ -186,7 +186,7 @@ class _Storage:
         )
         self._deployments = TableDeployments(Table(self._accounts, "Deployments"))
         self._reports = Reports(self._fleet, self._deployments, clock)
-        self._lists = DeviceLists(self._devices, self._fleet, self._deployments)
+        self._lists = DeviceLists(self._devices, self._fleet, self._deployments, clock)
         self._clock = clock
 
     def _counted(self, _: object) -> None:

@@ -50,12 +50,23 @@ class TableCounters:
         self, instance: str, bucket: int
     ) -> Mapping[CounterKey, Stored[Mapping[Cell, int]]]:
         """See the port."""
+        rows = await self._rows(instance, bucket)
+        return {place: row for place, row in rows.items() if place[1] != LEDGER}
+
+    async def ledger_rows(
+        self, instance: str, bucket: int
+    ) -> Mapping[CounterKey, Stored[Mapping[Cell, int]]]:
+        """See the port."""
+        rows = await self._rows(instance, bucket)
+        return {place: row for place, row in rows.items() if place[1] == LEDGER}
+
+    async def _rows(
+        self, instance: str, bucket: int
+    ) -> dict[CounterKey, Stored[Mapping[Cell, int]]]:
         found = {}
         for row in await self.table.all(*range_of(partition_of(instance, bucket), "c")):
             counters = unpack(row, CounterRow)
             place = (counters.group, counters.class_id)
-            if counters.class_id == LEDGER:
-                continue
             found[place] = Stored[Mapping[Cell, int]](counters.cells, etag_of(row))
         return found
 

@@ -53,6 +53,7 @@ from shared.domain.fleet.counters import (
 from shared.domain.fleet.device import DeviceRecord
 from shared.domain.fleet.device_history import Installation
 from shared.domain.fleet.health import health_of
+from shared.domain.fleet.listing import ListedDevice, Selection, listed
 from shared.domain.rollouts.ledger import LEDGER, has_room, with_booking
 from shared.domain.rollouts.selection import rank_of, rank_text
 from shared.ports import DeviceQuery, DeviceWrite, Page, Stored
@@ -62,6 +63,7 @@ _CHARACTERS_A_TRANSACTION = 600_000
 _MODULES, _AFTER_MODULES = "~2f", "~2g"
 """Ends the range of a device's modules, whose keys go on with an escaped slash, `~2f`."""
 _HAS_CLASS = " and class ne ''"
+_OLD_COLUMNS = {"group", "class", "state", "health"}
 _PARALLEL_READS = 16
 
 
@@ -245,6 +247,28 @@ class TableDevices:
         condition += "".join(f" and {name} eq @{name}" for name in wanted) or _HAS_CLASS
         rows = await self.table.first(condition, parameters | wanted, size)
         return [stored(row, DeviceRecord) for row in rows]
+
+    async def listed(
+        self, instance: str, bucket: int, wanted: Selection, *, after: str, size: int
+    ) -> Sequence[ListedDevice]:
+        """See the port."""
+        condition, parameters = range_of(partition_of(instance, bucket), "d")
+        known = {name: wanted.columns[name] for name in _OLD_COLUMNS & wanted.columns.keys()}
+        condition += "".join(f" and {name} eq @{name}" for name in known) + _HAS_CLASS
+        found: list[ListedDevice] = []
+        while len(found) < size:
+            if after:
+                parameters["from"] = key("d", after)
+            rows = await self.table.first(condition, parameters | known, size)
+            for row in rows:
+                record = unpack(row, DeviceRecord)
+                after = record.key
+                item = listed(record)
+                if item is not None and wanted.has(item):
+                    found.append(item)
+            if len(rows) < size:
+                break
+        return found[:size]
 
     async def modules(
         self, instance: str, bucket: int, device_id: str

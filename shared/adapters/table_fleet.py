@@ -170,6 +170,7 @@ class TableFleet:
             "group": group,
             "asOf": rollup.as_of,
             "buckets": rollup.buckets,
+            "stillSince": rollup.still_since or rollup.as_of,
             **pack_compressed(_StoredRollup(rollup.as_of, counts)),
         }
         known = await self.rollups_table.get(key(instance), key(group))
@@ -192,7 +193,10 @@ class TableFleet:
         for row in rows:
             document = unpack_compressed(row, _StoredRollup)
             counts = {(group_id, class_id): cells for group_id, class_id, cells in document.counts}
-            found[str(row["group"])] = Rollup(counts, document.as_of)
+            still_since = row.get("stillSince") or document.as_of
+            found[str(row["group"])] = Rollup(
+                counts, document.as_of, int(row.get("buckets") or 0), still_since
+            )
         return found
 
     async def last_rollup(self, instance: str, group: str) -> LastRollup | None:
@@ -200,10 +204,14 @@ class TableFleet:
         rows = await self.rollups_table.all(
             "PartitionKey eq @partition and RowKey eq @row",
             {"partition": key(instance), "row": key(group)},
-            select=["asOf", "buckets"],
+            select=["asOf", "buckets", "stillSince"],
         )
-        found = [row for row in rows if row.get("asOf")]
-        return LastRollup(found[0]["asOf"], int(found[0]["buckets"])) if found else None
+        found = next((row for row in rows if row.get("asOf")), None)
+        if found is None:
+            return None
+        return LastRollup(
+            found["asOf"], int(found["buckets"]), found.get("stillSince") or found["asOf"]
+        )
 
     async def drop_rollup(self, instance: str, group: str) -> None:
         """See the port."""

@@ -29,7 +29,9 @@ from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_holders import TableHolders
 from shared.adapters.table_hub_budget import TableHubBudget
 from shared.adapters.table_log_collections import TableLogCollections
+from shared.adapters.table_new_classes import TableNewClasses
 from shared.adapters.table_operations import TableOperations
+from shared.adapters.table_own_deployments import TableOwnDeployments
 from shared.adapters.table_passes import TablePasses
 from shared.adapters.table_refusals import TableRefusals
 from shared.adapters.table_trends import TableTrends
@@ -38,9 +40,9 @@ from shared.adapters.table_verdicts import TableVerdicts
 from shared.adapters.tokens import TokenValidator
 from shared.adapters.vault import KeyVaultSigner
 from shared.domain.updates.source_url import SourcePolicy
-from shared.ports import Scanner, Signer
+from shared.ports import NO_TELEMETRY, Scanner, Signer, Telemetry
 from shared.services.scanning.defender import DefenderScanner
-from shared.settings import CLAMD, DEFENDER, YARA_X, Settings
+from shared.settings import AZURE_MONITOR, CLAMD, DEFENDER, YARA_X, Settings
 from shared.topology import Table as TableName
 
 
@@ -50,9 +52,26 @@ class Adapters:
     def __init__(self, settings: Settings, accounts: StorageAccounts | None = None) -> None:
         self.settings = settings
         self.accounts = accounts or StorageAccounts(
-            settings.state, settings.content, self._credential
+            settings.state, settings.content, self._credential, telemetry=self.telemetry
         )
         self.clock = SystemClock()
+
+    @cached_property
+    def telemetry(self) -> Telemetry:
+        """Where traces, metrics and log lines go; to nowhere if no setting says so."""
+        if not self.settings.telemetry.is_on:
+            return NO_TELEMETRY
+
+        def begin() -> Telemetry:
+            from shared.adapters.telemetry.pipeline import start
+
+            return start(self.settings.telemetry)
+
+        if self.settings.telemetry.kind != AZURE_MONITOR:
+            return begin()
+        from shared.adapters.telemetry.late import LateTelemetry
+
+        return LateTelemetry(begin)
 
     @staticmethod
     def _credential() -> Any:
@@ -79,7 +98,7 @@ class Adapters:
     @cached_property
     def queues(self) -> AzureQueues:
         """Work queues."""
-        return AzureQueues(self.accounts)
+        return AzureQueues(self.accounts, self.telemetry)
 
     @cached_property
     def operations(self) -> TableOperations:
@@ -133,6 +152,11 @@ class Adapters:
         )
 
     @cached_property
+    def new_classes(self) -> TableNewClasses:
+        """Device classes as they come."""
+        return TableNewClasses(self._table("DeviceClasses"), self.clock)
+
+    @cached_property
     def deployments(self) -> TableDeployments:
         """Deployments."""
         return TableDeployments(self._table("Deployments"))
@@ -141,6 +165,11 @@ class Adapters:
     def delta_maker(self) -> ZstdDeltaMaker:
         """Makes deltas."""
         return ZstdDeltaMaker()
+
+    @cached_property
+    def own_deployments(self) -> TableOwnDeployments:
+        """Which devices have deployments of their own."""
+        return TableOwnDeployments(self._table("Deployments"))
 
     @cached_property
     def hub_budget(self) -> TableHubBudget:
@@ -248,7 +277,10 @@ class Adapters:
     def events(self) -> EventGridTopic:
         """The topic of twin changes."""
         return EventGridTopic(
-            self.settings.events_endpoint, self.settings.events_key, self._credential
+            endpoint=self.settings.events_endpoint,
+            key=self.settings.events_key,
+            credential=self._credential,
+            telemetry=self.telemetry,
         )
 
     @cached_property

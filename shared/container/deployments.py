@@ -6,7 +6,6 @@ from datetime import timedelta
 from functools import cached_property
 
 from shared.container.core import Core
-from shared.services.deployments.command import Commands
 from shared.services.deployments.completions import Completions
 from shared.services.deployments.controls import RolloutControls
 from shared.services.deployments.deploy import Deploy
@@ -18,8 +17,6 @@ from shared.services.deployments.pending import PendingDevices
 from shared.services.deployments.reconcile import Reconcile
 from shared.services.deployments.rollback import Rollbacks
 from shared.services.deployments.transitions import Transitions
-
-ROOT_KEYS_PATH = "/deviceUpdate/{instance}/rootKeys/rootkeys.json"
 
 
 class DeploymentServices:
@@ -55,6 +52,8 @@ class DeploymentServices:
             limits=self._settings.limits,
             announcer=self._core.announcer,
             link_life=timedelta(hours=self._settings.link_hours),
+            telemetry=self._core.telemetry,
+            commands=self._core.commands,
         )
 
     @cached_property
@@ -65,15 +64,6 @@ class DeploymentServices:
         )
 
     @cached_property
-    def commands(self) -> Commands:
-        """What a twin is asked for."""
-        return Commands(
-            updates=self._ports.updates,
-            blobs=self._ports.blobs,
-            root_keys_url=self._settings.public_url + ROOT_KEYS_PATH,
-        )
-
-    @cached_property
     def reconcile(self) -> Reconcile:
         """Twins as they should be."""
         return Reconcile(
@@ -81,12 +71,14 @@ class DeploymentServices:
             passes=self._ports.passes,
             deployments=self._ports.deployments,
             hub=self._ports.hub,
-            commands=self.commands,
+            commands=self._core.commands,
             pacer=self._core.command_pacer,
             rollups=self._core.rollups,
+            queues=self._ports.queues,
             clock=self._ports.clock,
             announcer=self._core.announcer,
-            link_life=timedelta(hours=0.9 * self._settings.link_hours),
+            link_life=self._settings.links_good_for,
+            telemetry=self._core.telemetry,
         )
 
     @cached_property
@@ -151,4 +143,5 @@ class DeploymentServices:
             clock=self._ports.clock,
             admission=self.deploy.admission,
             announcer=self._core.announcer,
+            own_deployments=self._core.own_deployments,
         )

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from shared.container.core import Core
 from shared.container.updates import UpdateServices
+from shared.services.devices.class_admission import ClassAdmission
 from shared.services.devices.health import HealthLists
 from shared.services.devices.history import DeviceHistory
 from shared.services.devices.lists import DeviceLists
@@ -36,6 +37,18 @@ class DeviceServices:
         )
 
     @cached_property
+    def class_admission(self) -> ClassAdmission:
+        """Device classes that become new."""
+        return ClassAdmission(
+            instances=self._settings.instances,
+            classes=self._ports.new_classes,
+            best_updates=self._updates.best,
+            queues=self._ports.queues,
+            clock=self._ports.clock,
+            most_an_hour=self._settings.limits.new_classes_per_hour,
+        )
+
+    @cached_property
     def refusals(self) -> Refusals:
         """Counts of refused events."""
         return Refusals(
@@ -56,6 +69,8 @@ class DeviceServices:
             announcer=self._core.announcer,
             reads=self._core.read_pacer,
             refusals=self.refusals,
+            telemetry=self._core.telemetry,
+            admission=self.class_admission,
         )
 
     @cached_property
@@ -65,6 +80,7 @@ class DeviceServices:
             devices=self._ports.devices,
             fleet=self._ports.fleet,
             deployments=self._ports.deployments,
+            clock=self._ports.clock,
         )
 
     @cached_property
@@ -110,6 +126,7 @@ class DeviceServices:
             reads=self._core.read_pacer,
             rollups=self._core.rollups,
             reports=self._ports.recounts,
+            own_deployments=self._core.own_deployments,
             clock=self._ports.clock,
         )
 

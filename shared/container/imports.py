@@ -38,6 +38,7 @@ class ImportServices:
             clock=self._ports.clock,
             limits=self._settings.limits,
             announcer=self._core.announcer,
+            telemetry=self._core.telemetry,
             audit=self._core.audit,
         )
 
@@ -92,6 +93,7 @@ class ImportServices:
             signing=self._updates.signing,
             best_updates=self._updates.best,
             families=self.families,
+            commands=self._core.commands,
             clock=self._ports.clock,
         )
 
@@ -107,6 +109,7 @@ class ImportServices:
             maker=self._ports.delta_maker,
             scanning=self._scanning.engines,
             signing=self._updates.signing,
+            commands=self._core.commands,
             clock=self._ports.clock,
         )
 

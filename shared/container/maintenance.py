@@ -13,6 +13,7 @@ from shared.services.maintenance.event_lag import LagMeter
 from shared.services.maintenance.failure_notes import FailureNotes
 from shared.services.maintenance.orphans import Orphans
 from shared.services.maintenance.poison import Poison
+from shared.services.maintenance.queue_metrics import QueueMetrics
 from shared.services.maintenance.retention import RetentionRuns
 from shared.services.maintenance.service_health import ServiceHealth
 from shared.services.maintenance.sweep import Sweep
@@ -84,7 +85,7 @@ class MaintenanceServices:
     @cached_property
     def lag_meter(self) -> LagMeter:
         """How far behind the hub the service is."""
-        return LagMeter(self._ports.event_lags, self._ports.clock)
+        return LagMeter(self._ports.event_lags, self._ports.clock, self._core.telemetry)
 
     @cached_property
     def service_health(self) -> ServiceHealth:
@@ -100,6 +101,11 @@ class MaintenanceServices:
             clock=self._ports.clock,
             now=time.monotonic,
         )
+
+    @cached_property
+    def queue_metrics(self) -> QueueMetrics:
+        """How the queues stand, told."""
+        return QueueMetrics(self.service_health, self._core.telemetry)
 
     @cached_property
     def retention(self) -> RetentionRuns:

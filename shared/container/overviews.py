@@ -18,25 +18,29 @@ class OverviewServices:
 
     def __init__(self, core: Core, reporting: ReportingServices) -> None:
         self._reporting = reporting
+        self._reads = core.reads
         self._ports = core.ports
+        self._settings = core.settings
 
     @cached_property
     def attention(self) -> Attention:
         """What needs attention."""
         return Attention(
-            fleet=self._ports.fleet,
+            fleet=self._reads,
             updates=self._ports.updates,
             operations=self._ports.operations,
             recounts=self._ports.recounts,
             clock=self._ports.clock,
+            new_classes=self._ports.new_classes,
+            most_new_classes=self._settings.limits.new_classes_per_hour,
         )
 
     @cached_property
     def deployments(self) -> DeploymentOverviews:
         """Deployments across groups."""
         return DeploymentOverviews(
-            fleet=self._ports.fleet,
-            deployments=self._ports.deployments,
+            fleet=self._reads,
+            deployments=self._reads,
             reports=self._reporting.reports,
             clock=self._ports.clock,
         )
@@ -45,9 +49,9 @@ class OverviewServices:
     def installed(self) -> InstalledUpdates:
         """Installed updates and the usage of each."""
         return InstalledUpdates(
-            fleet=self._ports.fleet,
+            fleet=self._reads,
             updates=self._ports.updates,
-            deployments=self._ports.deployments,
+            deployments=self._reads,
         )
 
     @cached_property

@@ -41,8 +41,8 @@ class ReportingServices:
     def reports(self) -> Reports:
         """Compliance and deployment status."""
         return Reports(
-            fleet=self._ports.fleet,
-            deployments=self._ports.deployments,
+            fleet=self._core.reads,
+            deployments=self._core.reads,
             clock=self._ports.clock,
         )
 
@@ -88,4 +88,5 @@ class ReportingServices:
             updates=self._ports.updates,
             passes=self._ports.passes,
             clock=self._ports.clock,
+            link_life=self._settings.links_good_for,
         )

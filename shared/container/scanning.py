@@ -32,6 +32,7 @@ class ScanningServices:
             verdicts=self._ports.verdicts,
             clock=self._ports.clock,
             rules=rules,
+            telemetry=self._core.telemetry,
         )
 
     @cached_property

@@ -32,7 +32,9 @@ class Services:
     def __init__(self, ports: Ports, settings: Settings) -> None:
         self.core = core = Core(ports, settings)
         self.ports, self.settings, self.throttle = core.ports, core.settings, core.throttle
+        self.telemetry = core.telemetry
         self.announcer, self.audit, self.rollups = core.announcer, core.audit, core.rollups
+        self.reads = core.reads
 
     @cached_property
     def imports(self) -> ImportServices:

@@ -54,6 +54,7 @@ class UpdateServices:
             signing=self.signing,
             updates=self._ports.updates,
             deployments=self._ports.deployments,
+            own_deployments=self._core.own_deployments,
             fleet=self._ports.fleet,
             queues=self._ports.queues,
             clock=self._ports.clock,
@@ -65,6 +66,7 @@ class UpdateServices:
         return RecallUpdates(
             updates=self._ports.updates,
             deployments=self._ports.deployments,
+            own_deployments=self._core.own_deployments,
             queues=self._ports.queues,
             best_updates=self.best,
             announcer=self._core.announcer,
@@ -79,6 +81,7 @@ class UpdateServices:
             operations=self._ports.operations,
             updates=self._ports.updates,
             deployments=self._ports.deployments,
+            own_deployments=self._core.own_deployments,
             fleet=self._ports.fleet,
             blobs=self._ports.blobs,
             queues=self._ports.queues,

@@ -139,6 +139,8 @@ class Erc(IntEnum):
     """Own code: a package would get an older version, on a device that refuses those."""
     APT_PACKAGE_HELD = 0x30200F02
     """Own code: a package is held back by the device's administrator."""
+    HUB_REFUSED_COMMAND = 0x50000F01
+    """Own code, of the service: the IoT hub will never take the command for the device's twin."""
     MANIFEST_TOO_OLD = 0x30400F03
     """Own code: the update manifest was made longer ago than the device allows."""
     STEPS_RESTARTS_WITHOUT_END = 0x30400F04

@@ -228,6 +228,11 @@ _KNOWN: dict[int, tuple[str, str]] = {
     Erc.SCRIPT_TIMED_OUT: ("The script took too long and was ended.", _SCRIPT_LOG),
     Erc.SCRIPT_API_VERSION: ("A script step has an unknown apiVersion.", _FIX_UPDATE),
     Erc.SCRIPT_RESULT_MALFORMED: ("The script's result file cannot be read.", _FIX_UPDATE),
+    Erc.HUB_REFUSED_COMMAND: (
+        "The IoT hub refused to put the command into the device's twin.",
+        "Read the reason at the device: remove what else fills its desired properties, or deploy "
+        "an update with fewer files; then retry.",
+    ),
     Erc.ENUMERATOR_FAILED: (
         "The device's components could not be listed.",
         "Check the component enumerator on the device.",

@@ -96,7 +96,8 @@ class Operation:
     files that a dropped manifest waits for, `missing_updates` its children, `awaited` the files on
     which a scanner has told nothing yet, since `awaited_since`. `events` are still to be told to
     customers. A delta is made from the version `source_version` of the update; `deltas` says of
-    each file what came of it.
+    each file what came of it. `traceparent` is the W3C trace
+    context of the call or drop that began it.
     """
 
     operation_id: str
@@ -115,6 +116,7 @@ class Operation:
     position: str | None = None
     step: int = 0
     tries: int = 0
+    traceparent: str = ""
     last_error: Failure | None = None
     missing: tuple[str, ...] = ()
     missing_updates: tuple[UpdateId, ...] = ()

@@ -15,18 +15,22 @@ from shared.ports.holders import Holders
 from shared.ports.hub import Hub, TwinSource
 from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
+from shared.ports.new_classes import HeldDevice, NewClasses
 from shared.ports.operations import Operations
+from shared.ports.own_deployments import OwnDeployments, OwnNote
 from shared.ports.passes import DueQuery, HubBudget, Passes
 from shared.ports.ports import Ports
 from shared.ports.queues import DeadMessage, PoisonQueues, Queues
 from shared.ports.recounts import Correction, Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import JudgedContent, RuleScanner, Sample, Scanner, Verdicts
+from shared.ports.telemetry import NO_TELEMETRY, NoTelemetry, Telemetry
 from shared.ports.tokens import Tokens
 from shared.ports.trends import Trends
 from shared.ports.updates import Updates
 
 __all__ = [
+    "NO_TELEMETRY",
     "AuditLog",
     "BlobFacts",
     "BlobSink",
@@ -48,6 +52,7 @@ __all__ = [
     "Events",
     "Fetcher",
     "Fleet",
+    "HeldDevice",
     "Holders",
     "Hub",
     "HubBudget",
@@ -57,7 +62,11 @@ __all__ = [
     "LastRollup",
     "LogCollections",
     "MadeDelta",
+    "NewClasses",
+    "NoTelemetry",
     "Operations",
+    "OwnDeployments",
+    "OwnNote",
     "Page",
     "Passes",
     "PoisonQueues",
@@ -75,6 +84,7 @@ __all__ = [
     "SourceBytes",
     "Staged",
     "Stored",
+    "Telemetry",
     "Tokens",
     "Trends",
     "TwinSource",

@@ -11,6 +11,7 @@ from shared.domain.domain_event import DomainEvent
 from shared.domain.fleet.counters import Counts, History
 from shared.domain.fleet.device import DeviceRecord, DeviceView, view
 from shared.domain.fleet.device_history import Installation
+from shared.domain.fleet.listing import ListedDevice, Selection
 from shared.domain.rollouts.ledger import Booking
 from shared.ports.common import Page, Stored
 
@@ -112,6 +113,14 @@ class Devices(Protocol):
     ) -> Sequence[Stored[DeviceRecord]]:
         """The next `size` rows of devices with a class, or all that are left, after a device's
         key (empty: from the first), in storage's order.
+        """
+        ...
+
+    async def listed(
+        self, instance: str, bucket: int, wanted: Selection, *, after: str, size: int
+    ) -> Sequence[ListedDevice]:
+        """The next `size` devices that a list has, or all that are left, after a device's key
+        (empty: from the first), in storage's order.
         """
         ...
 

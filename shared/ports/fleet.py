@@ -32,19 +32,23 @@ class KnownGroup:
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """Counters of a group summed over its buckets, by group and class, as of a time."""
+    """Counters of a group summed over its buckets, by group and class, as of a time. `still_since`
+    is the first of the sums in a row that are equal to this one.
+    """
 
     counts: Counts
     as_of: str
     buckets: int = 0
+    still_since: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LastRollup:
-    """When a group was summed up last, and over how many buckets."""
+    """When a group was summed up last, over how many buckets, and since when nothing changed."""
 
     as_of: str
     buckets: int
+    still_since: str = ""
 
 
 class Fleet(Protocol):

@@ -20,12 +20,15 @@ from shared.ports.holders import Holders
 from shared.ports.hub import Hub
 from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
+from shared.ports.new_classes import NewClasses
 from shared.ports.operations import Operations
+from shared.ports.own_deployments import OwnDeployments
 from shared.ports.passes import HubBudget, Passes
 from shared.ports.queues import PoisonQueues, Queues
 from shared.ports.recounts import Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import RuleScanner, Scanner, Verdicts
+from shared.ports.telemetry import Telemetry
 from shared.ports.tokens import Tokens
 from shared.ports.trends import Trends
 from shared.ports.updates import Updates
@@ -69,7 +72,11 @@ class Ports(Protocol):
     @property
     def log_collections(self) -> LogCollections: ...
     @property
+    def new_classes(self) -> NewClasses: ...
+    @property
     def operations(self) -> Operations: ...
+    @property
+    def own_deployments(self) -> OwnDeployments: ...
     @property
     def passes(self) -> Passes: ...
     @property
@@ -88,6 +95,8 @@ class Ports(Protocol):
     def sealer(self) -> Sealer: ...
     @property
     def signer(self) -> Signer: ...
+    @property
+    def telemetry(self) -> Telemetry: ...
     @property
     def tokens(self) -> Tokens: ...
     @property

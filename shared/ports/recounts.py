@@ -30,6 +30,12 @@ class Counters(Protocol):
         """Every row of counters."""
         ...
 
+    async def ledger_rows(
+        self, instance: str, bucket: int
+    ) -> Mapping[CounterKey, Stored[Mapping[Cell, int]]]:
+        """The ledgers of roll-outs in a bucket, with their ETags."""
+        ...
+
     async def histories(
         self, instance: str, bucket: int, *, token: str | None = None
     ) -> Page[Stored[History]]:

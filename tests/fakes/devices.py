@@ -37,6 +37,7 @@ from shared.domain.fleet.device import (
 )
 from shared.domain.fleet.device_history import Installation
 from shared.domain.fleet.health import health_of
+from shared.domain.fleet.listing import ListedDevice, Selection, listed
 from shared.domain.rollouts.ledger import LEDGER, has_room, with_booking
 from shared.domain.rollouts.selection import rank_of
 from shared.ports import (
@@ -168,6 +169,18 @@ class MemoryDevices:
         ]
         return found[:size]
 
+    async def listed(
+        self, instance: str, bucket: int, wanted: Selection, *, after: str, size: int
+    ) -> Sequence[ListedDevice]:
+        await asyncio.sleep(0)
+        found = [
+            item
+            for place, row in sorted(self.rows.near(instance, bucket), key=row_key)
+            if place[:2] == (instance, bucket) and place[2] > after
+            if (item := listed(row.value)) is not None and wanted.has(item)
+        ]
+        return found[:size]
+
     async def modules(
         self, instance: str, bucket: int, device_id: str
     ) -> Sequence[Stored[DeviceRecord]]:
@@ -284,6 +297,13 @@ class MemoryDevices:
             for place, row in rows
             if place[:2] == (instance, bucket) and place[2][1] != LEDGER
         }
+
+    async def ledger_rows(
+        self, instance: str, bucket: int
+    ) -> Mapping[CounterKey, Stored[Mapping[Cell, int]]]:
+        await asyncio.sleep(0)
+        rows = self.counts_rows.near(instance, bucket)
+        return {place[2]: row for place, row in rows if place[2][1] == LEDGER}
 
     async def correct(self, instance: str, bucket: int, corrections: Sequence[Correction]) -> None:
         await asyncio.sleep(0)

@@ -2157,7 +2157,7 @@ export interface components {
          */
         AttentionItem: {
             /** @enum {unknown} */
-            cause: "CounterDrift" | "Failed" | "RecalledInstalled" | "RefusedImport" | "Silent";
+            cause: "ClassesHeldBack" | "CounterDrift" | "Failed" | "RecalledInstalled" | "RefusedImport" | "Silent";
             message: string;
             nextStep: string;
             /** @default null */

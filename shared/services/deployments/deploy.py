@@ -9,8 +9,12 @@ from datetime import timedelta
 from shared import messages
 from shared.domain.errors import ConcurrentUpdate, Conflict, InvalidInput, NotFound
 from shared.domain.events.catalog import deployment_canceled
-from shared.domain.fleet import deployment as rules
-from shared.domain.fleet.deployment import Deployment, SignatureGeneration
+from shared.domain.fleet.deployment import (
+    Change,
+    Deployment,
+    SignatureGeneration,
+    check_deployment_id,
+)
 from shared.domain.fleet.deployment_edit import (
     Actor,
     DeploymentRequest,
@@ -22,8 +26,18 @@ from shared.domain.fleet.deployment_edit import (
 from shared.domain.fleet.rollout_figures import figures_by_class
 from shared.domain.limits import Limits
 from shared.domain.rollouts.transition import SERVICE, Step
-from shared.ports import Clock, Deployments, Fleet, KnownClass, Stored, Updates
+from shared.ports import (
+    NO_TELEMETRY,
+    Clock,
+    Deployments,
+    Fleet,
+    KnownClass,
+    Stored,
+    Telemetry,
+    Updates,
+)
 from shared.services.announce import Announcer
+from shared.services.commands import Commands
 from shared.services.deployments.admission import ROLLBACK_UPDATE, Admission, classes_of
 from shared.services.deployments.fan_out import FanOuts
 from shared.services.deployments.transitions import Transitions
@@ -42,15 +56,22 @@ class Deploy:
     fleet: Fleet
     fan_outs: FanOuts
     clock: Clock
+    commands: Commands
     limits: Limits = field(default_factory=Limits)
     announcer: Announcer = field(default_factory=Announcer)
     link_life: timedelta = timedelta(hours=144)
+    telemetry: Telemetry = NO_TELEMETRY
 
     @property
     def admission(self) -> Admission:
         """What has to hold of a deployment."""
         return Admission(
-            self.deployments, self.updates, self.fleet, limits=self.limits, link_life=self.link_life
+            self.deployments,
+            self.updates,
+            self.fleet,
+            limits=self.limits,
+            link_life=self.link_life,
+            commands=self.commands,
         )
 
     @property
@@ -83,7 +104,7 @@ class Deploy:
             LimitExceeded: The group has as many deployments as it may have.
             PreconditionFailed: The condition does not hold.
         """
-        rules.check_deployment_id(request.deployment_id)
+        check_deployment_id(request.deployment_id)
 
         async def cycle() -> Deployment:
             actor = Actor(author, self.clock.now())
@@ -136,6 +157,7 @@ class Deploy:
             rollout=request.rollout,
             progress=new_progress(request.rollout, actor, needs_approval=needs_approval),
             author=actor.object_id,
+            traceparent=self.telemetry.traceparent,
         )
 
     async def _edit(
@@ -177,7 +199,7 @@ class Deploy:
         actor = Actor(author, self.clock.now())
 
         def change(item: Deployment) -> Deployment:
-            canceled = rules.cancel(item, class_id)
+            canceled = item.canceled(class_id)
             if not self.announcer.is_on or item.subgroup(class_id).is_canceled:
                 return canceled
             event = deployment_canceled(instance, item, class_id, actor.now)
@@ -203,7 +225,7 @@ class Deploy:
         actor = Actor(author, self.clock.now())
 
         def change(item: Deployment) -> Deployment:
-            return rules.retry(item, class_id, actor.now)
+            return item.retried(class_id, actor.now)
 
         place = (instance, group, deployment_id)
         return await self._change(place, change, actor, Step.CLASS_RETRIED, class_id)
@@ -243,7 +265,7 @@ class Deploy:
 
         async def cycle() -> None:
             stored = await self._stored(instance, group, deployment_id)
-            changed = rules.delete(stored.value, class_id)
+            changed = stored.value.deleted(class_id)
             if any(changed.targets(known.device_class) for known in classes):
                 await self.deployments.save(instance, changed, stored.etag)
                 await self.fan_outs.enqueue(instance, changed)
@@ -282,7 +304,7 @@ class Deploy:
     async def _change(
         self,
         place: tuple[str, str, str],
-        change: rules.Change,
+        change: Change,
         actor: Actor,
         step: Step,
         class_id: str,

@@ -16,8 +16,9 @@ from shared.domain.fleet.device import (
     device_key,
     evidence_of,
 )
-from shared.domain.fleet.queries import DeviceFilter, DeviceStateFilter
-from shared.ports import Deployments, DeviceQuery, Devices, Fleet, Page
+from shared.domain.fleet.listing import ListedDevice
+from shared.domain.fleet.queries import DeviceFilter, DeviceStateFilter, selection
+from shared.ports import Clock, Deployments, DeviceQuery, Devices, Fleet, Page
 from shared.services.paging import page_of_buckets
 
 _FEW_GROUPS = 16
@@ -44,20 +45,21 @@ class DeviceLists:
     devices: Devices
     fleet: Fleet
     deployments: Deployments
+    clock: Clock
 
     async def page(
         self, instance: str, wanted: DeviceFilter, *, token: str | None, size: int
-    ) -> Page[DeviceRecord]:
+    ) -> Page[ListedDevice]:
         """One page of the devices that have a class."""
-        query = DeviceQuery(
-            group=wanted.group,
-            class_id=wanted.class_id,
-            state="" if wanted.never_deployed else wanted.state,
-        )
+        latest = {}
+        if wanted.is_on_latest is not None:
+            classes = await self.fleet.classes(instance)
+            latest = {known.device_class.class_id: known.best_update for known in classes}
+        selected = selection(wanted, self.clock.now(), latest)
 
-        async def read(bucket: int, after: str, limit: int) -> list[tuple[str, DeviceRecord]]:
-            rows = await self.devices.find(instance, bucket, query, after=after, size=limit)
-            return [(row.value.key, row.value) for row in rows]
+        async def read(bucket: int, after: str, limit: int) -> list[tuple[str, ListedDevice]]:
+            found = await self.devices.listed(instance, bucket, selected, after=after, size=limit)
+            return [(item.key, item) for item in found]
 
         buckets = await self._buckets(instance, wanted)
         return await page_of_buckets(buckets, read, token=token, size=size)

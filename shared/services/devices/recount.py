@@ -8,7 +8,7 @@ their ETag, and a correction is refused once that has happened.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from shared.domain.fleet.asking import is_overdue
 from shared.domain.fleet.counters import Counts, History, contribution, history_contribution, total
 from shared.domain.fleet.device import BUCKETS, DeviceRecord
 from shared.domain.fleet.recount import Drift, Recounted, drift_of, is_cluttered, is_long_gone
+from shared.domain.rollouts.ledger import pruned
 from shared.ports import (
     Clock,
     Correction,
@@ -29,6 +30,7 @@ from shared.ports import (
     Stored,
 )
 from shared.services.devices.observe import ObserveDevices
+from shared.services.own_deployments import DevicesOwnDeployments
 from shared.services.pacing import Pacer
 from shared.services.rollup_scheduler import RollupScheduler
 
@@ -48,6 +50,7 @@ class _Scan:
     long_gone: list[Stored[DeviceRecord]] = field(default_factory=list)
     histories: list[Stored[History]] = field(default_factory=list)
     overdue: list[str] = field(default_factory=list)
+    with_own: list[DeviceRecord] = field(default_factory=list)
 
     def add_devices(self, rows: Iterable[Stored[DeviceRecord]]) -> None:
         for row in rows:
@@ -56,6 +59,8 @@ class _Scan:
                 self.cluttered.append(row.value)
             if is_long_gone(row.value, self.now):
                 self.long_gone.append(row)
+            if row.value.own:
+                self.with_own.append(row.value)
             if is_overdue(row.value, self.now):
                 self.overdue.append(row.value.key)
         self._count(contribution(row.value) for row in rows)
@@ -82,6 +87,7 @@ class Recount:
     rollups: RollupScheduler
     reports: Recounts
     clock: Clock
+    own_deployments: DevicesOwnDeployments
 
     async def next(self) -> None:
         """Recount the bucket whose turn it is: each minute another, in every instance."""
@@ -127,7 +133,11 @@ class Recount:
         kept = {item.value.workflow_id for item in await self.deployments.of_instance(instance)}
         outlived = [item for item in scan.histories if item.value.workflow_id not in kept]
         await self.counters.forget(instance, bucket, outlived)
+        await self._prune_ledgers(instance, bucket, kept)
         await self.counters.drop(instance, bucket, scan.long_gone)
+        for record in scan.with_own:
+            for update_id in {own.update_id for own in record.own}:
+                await self.own_deployments.note(instance, record, update_id)
         for record in scan.cluttered:
             await self._renew(instance, bucket, record)
         if scan.overdue:
@@ -143,6 +153,16 @@ class Recount:
             renewed=len(scan.cluttered),
             forgotten=len(outlived) + len(scan.long_gone),
         )
+
+    async def _prune_ledgers(self, instance: str, bucket: int, kept: Set[str]) -> None:
+        """Drop what deleted roll-outs have left in the ledgers."""
+        rows = await self.counters.ledger_rows(instance, bucket)
+        changed = [
+            Correction(place, row, left)
+            for place, row in rows.items()
+            if (left := pruned(row.value, kept)) != row.value
+        ]
+        await self.counters.correct(instance, bucket, changed)
 
     async def _devices(
         self, instance: str, bucket: int

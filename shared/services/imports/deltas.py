@@ -31,6 +31,7 @@ from shared.domain.updates.delta_outcome import DeltaOutcome
 from shared.domain.updates.update import Update, hex_of
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Blobs, Clock, DeltaMaker, Operations, Queues, Updates
+from shared.services.commands import Commands
 from shared.services.imports.attempt import ImportAttempt
 from shared.services.imports.operation import Imports
 from shared.services.imports.promotion import promote
@@ -39,6 +40,7 @@ from shared.services.operations import operation_id
 from shared.services.retrying import retry_on_conflict
 from shared.services.scanning.engines import Judged, Scanning
 from shared.services.updates.signing import Signing
+from shared.signals import trace_id_of
 from shared.topology import SCAN_REQUEST, quarantine_prefix
 
 _MADE = "deltas.json"
@@ -64,6 +66,7 @@ class Deltas:
     maker: DeltaMaker
     scanning: Scanning
     signing: Signing
+    commands: Commands
     clock: Clock
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     """One pair of files at a time lies on the disk of a process."""
@@ -85,6 +88,7 @@ class Deltas:
         if not found:
             raise _none_made(outcomes)
         now = self.clock.now()
+        traceparent = self.imports.telemetry.traceparent
         operation = Operation(
             operation_id=operation_id(now, self.clock.fresh_id()),
             kind="delta",
@@ -92,7 +96,8 @@ class Deltas:
             stage=Stage.DELTA,
             created_at=now,
             changed_at=now,
-            trace_id=trace_id,
+            trace_id=trace_id_of(traceparent) or trace_id,
+            traceparent=traceparent,
             update_id=update_id,
             subject=target.operation_id,
             source_version=source_version,
@@ -204,6 +209,7 @@ class Deltas:
                 await self.blobs.write("content", name, item.content)
             signature, record = await self.signing.sign(changed.manifest, operation.operation_id)
             changed = replace(changed, signature=signature, signature_record=record)
+            await self.commands.check_size(instance, changed)
             await self.updates.save(instance, changed, etag)
             return changed
 

@@ -17,13 +17,29 @@ from shared.domain.limits import Limits, TooManyRequests
 from shared.domain.operation import Failure, ImportSource, Operation, OperationStatus, Stage
 from shared.domain.updates.import_item import ImportItem
 from shared.domain.updates.update_id import UpdateId
-from shared.ports import Blobs, Clock, Operations, Queues, Sealer, Stored
+from shared.ports import (
+    NO_TELEMETRY,
+    Blobs,
+    Clock,
+    Operations,
+    Queues,
+    Sealer,
+    Stored,
+    Telemetry,
+)
 from shared.services.announce import Announcer
 from shared.services.audit.trail import AuditTrail
 from shared.services.imports.attempt import ImportAttempt, Superseded
 from shared.services.operations import MAX_ATTEMPTS, given_up, operation_id
+from shared.signals import Metric, Span, trace_id_of
 from shared.topology import IMPORT_MANIFEST_SUFFIX, IMPORT_STATUS_SUFFIX, quarantine_prefix
 
+_SPANS = {
+    Stage.DELTA: Span.DELTA,
+    Stage.FETCH: Span.FETCH,
+    Stage.SCAN: Span.SCAN,
+    Stage.PUBLISH: Span.PUBLISH,
+}
 _WORKED_ON_BY = {
     Stage.FETCH: (Stage.FETCH,),
     Stage.DELTA: (Stage.DELTA,),
@@ -46,6 +62,7 @@ class Imports:
     clock: Clock
     limits: Limits = field(default_factory=Limits)
     announcer: Announcer = field(default_factory=Announcer)
+    telemetry: Telemetry = NO_TELEMETRY
     audit: AuditTrail = field(kw_only=True)
 
     async def start(self, instance: str, items: Sequence[ImportItem], trace_id: str) -> str:
@@ -117,6 +134,7 @@ class Imports:
         trace_id: str,
     ) -> bool:
         """Begin an import and have it worked on; False if it had begun already."""
+        traceparent = self.telemetry.traceparent
         operation = Operation(
             operation_id=identity,
             kind="import",
@@ -124,8 +142,9 @@ class Imports:
             stage=Stage.FETCH,
             created_at=now,
             changed_at=now,
-            trace_id=trace_id,
+            trace_id=trace_id_of(traceparent) or trace_id,
             sources=sources,
+            traceparent=traceparent,
         )
         is_new = await self.operations.add(instance, operation)
         await self.queues.put(messages.FetchImport(instance=instance, operation=identity))
@@ -165,7 +184,13 @@ class Imports:
         etag = await self.operations.save(instance, operation, stored.etag)
         attempt = ImportAttempt(self.operations, self.clock, instance, Stored(operation, etag))
         try:
-            await run(attempt)
+            with self.telemetry.span(
+                _SPANS[stage],
+                parent=operation.traceparent,
+                instance=instance,
+                operation=identity,
+            ):
+                await run(attempt)
         except Superseded as error:
             log.info("import %s: %s", identity, error.message)
         except DeviceUpdateError as error:
@@ -213,6 +238,7 @@ class Imports:
         except ConcurrentUpdate:
             return False
         log.warning("%s %s failed: %s", operation.kind, operation.operation_id, error.code)
+        self.telemetry.record(Metric.FAILURES, function=operation.kind, code=error.code)
         await self._finish(instance, operation)
         return True
 

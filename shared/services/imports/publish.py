@@ -17,6 +17,7 @@ from shared.domain.updates.import_manifest import ImportManifest, parse_import_m
 from shared.domain.updates.update import PreparedUpdate, Update, hex_of, prepare
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Blobs, Clock, Operations, Updates
+from shared.services.commands import Commands
 from shared.services.imports.attempt import ImportAttempt
 from shared.services.imports.compatibility import Families
 from shared.services.imports.operation import Imports
@@ -41,6 +42,7 @@ class ImportPublish:
     signing: Signing
     best_updates: BestUpdates
     families: Families
+    commands: Commands
     clock: Clock
 
     async def run(self, instance: str, identity: str) -> None:
@@ -109,6 +111,7 @@ class ImportPublish:
         prepared = prepare(manifest, children, verdicts)
         await self._promote(instance, manifest, prepared, prefix, scanned)
         update = await self._signed(operation, source, manifest, prepared)
+        await self.commands.check_size(instance, update)
         if not await self.updates.add(instance, update):
             await self._check_id(instance, operation, update.update_id)
         # a deletion that did not see this update yet may have taken a child or a blob meanwhile,

@@ -65,7 +65,7 @@ class Sweep:
             await self.best_updates.refresh(instance, *(known.device_class for known in classes))
             for group in await self.fleet.groups(instance, with_deleted=True):
                 if group.group_id in watched or self._is_turn_of(group.group_id):
-                    await self.rollups.request(instance, group.group_id)
+                    await self.rollups.look(instance, group.group_id)
         if resumed or removed != Removed():
             log.warning(
                 "sweep: %d stalled operations set going again, leftovers of %d imports and %d "

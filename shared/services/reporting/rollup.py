@@ -10,7 +10,7 @@ from datetime import timedelta
 from shared import messages
 from shared.domain.fleet.counters import TOTAL, Cell, Counts, total
 from shared.domain.instant import later, seconds_between
-from shared.ports import Clock, Fleet, Passes, Rollup
+from shared.ports import Clock, Fleet, LastRollup, Passes, Rollup
 from shared.services.deployments.completions import Completions
 from shared.services.deployments.evaluator import Evaluator, GroupSums
 from shared.services.deployments.pending import PendingDevices
@@ -21,6 +21,9 @@ from shared.services.rollup_scheduler import RollupScheduler
 _PARALLEL_READS = 16
 _READS_PER_SECOND = 10
 """Reads of counters that the sums of one group may cost."""
+_LONGEST_REST = timedelta(minutes=5)
+_REST_SHARE = 0.25
+"""How long a group rests in which nothing changes, by the time for which nothing has."""
 _CLOCKS_APART = timedelta(seconds=1)
 
 
@@ -45,6 +48,8 @@ class RollUp:
         last = await self.fleet.last_rollup(order.instance, order.group)
         if last is not None:
             if order.at and later(order.at, _CLOCKS_APART) < last.as_of:
+                return
+            if order.is_routine and self.clock.now() < _rests_until(last):
                 return
             free_at = later(last.as_of, timedelta(seconds=last.buckets / _READS_PER_SECOND))
             if (now := self.clock.now()) < free_at:
@@ -79,5 +84,14 @@ class RollUp:
         if await self.evaluator.check(instance, group, found_sums):
             await self.rollups.request(instance, group)  # one transition may follow another
         # stored last: what is stored ends the work of the messages that asked for it
-        rollup = Rollup(kept, as_of, len(buckets))
+        last = (await self.fleet.rollups(instance, group)).get(group)
+        is_still = last is not None and last.counts == kept
+        still_since = last.still_since if last is not None and is_still else ""
+        rollup = Rollup(kept, as_of, len(buckets), still_since or as_of)
         await retry_on_conflict(lambda: self.fleet.save_rollup(instance, group, rollup))
+
+
+def _rests_until(last: LastRollup) -> str:
+    """Until when a group is left alone if nothing is known to have changed in it."""
+    still = timedelta(seconds=seconds_between(last.still_since, last.as_of))
+    return later(last.as_of, min(_LONGEST_REST, still * _REST_SHARE))

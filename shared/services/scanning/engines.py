@@ -11,10 +11,12 @@ import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 
 from shared.domain.scanning.scan import Knowledge, Verdict, worst
-from shared.ports import Clock, Sample, Scanner, Verdicts
+from shared.ports import NO_TELEMETRY, Clock, Sample, Scanner, Telemetry, Verdicts
 from shared.services.scanning.rules import ScanRules
+from shared.signals import Metric
 
 _BYTES_PER_SECOND = 20 << 20
 _LEAST_SECONDS = 120.0
@@ -39,6 +41,7 @@ class Scanning:
     verdicts: Verdicts
     clock: Clock
     rules: ScanRules | None = None
+    telemetry: Telemetry = NO_TELEMETRY
 
     async def knowledge(self) -> tuple[Knowledge, ...]:
         """What the engines that read files know now, as far as they can tell."""
@@ -104,9 +107,7 @@ class Scanning:
         self, instance: str, engines: Sequence[Scanner], sample: Sample
     ) -> dict[str, Verdict]:
         seconds = _LEAST_SECONDS + sample.size_bytes / _BYTES_PER_SECOND
-        found = await asyncio.gather(
-            *(engine.scan(sample, deadline_seconds=seconds) for engine in engines)
-        )
+        found = await asyncio.gather(*(self._timed(engine, sample, seconds) for engine in engines))
         for verdict in found:
             if verdict.is_definite:
                 await self.verdicts.put(
@@ -117,6 +118,15 @@ class Scanning:
                     at=self.clock.now(),
                 )
         return {verdict.engine: verdict for verdict in found}
+
+    async def _timed(self, engine: Scanner, sample: Sample, seconds: float) -> Verdict:
+        started = monotonic()
+        verdict = await engine.scan(sample, deadline_seconds=seconds)
+        took = monotonic() - started
+        self.telemetry.record(
+            Metric.SCAN_DURATION, took, engine=verdict.engine, result=verdict.status
+        )
+        return verdict
 
 
 def _in_order(engines: Sequence[Scanner], found: Mapping[str, Verdict]) -> tuple[Verdict, ...]:

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from shared import messages
 from shared.domain.errors import NotFound
 from shared.domain.events.catalog import update_recalled
-from shared.domain.fleet import deployment as rules
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.updates.update import Recall, Update
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Clock, Deployments, Queues, Stored, Updates
 from shared.services.announce import Announcer
 from shared.services.audit.trail import AuditTrail, automatic
+from shared.services.own_deployments import DevicesOwnDeployments
 from shared.services.retrying import retry_on_conflict
 from shared.services.updates.best_updates import BestUpdates
 from shared.services.updates.references import parents_of
@@ -33,6 +33,7 @@ class RecallUpdates:
 
     updates: Updates
     deployments: Deployments
+    own_deployments: DevicesOwnDeployments
     queues: Queues
     best_updates: BestUpdates
     announcer: Announcer
@@ -79,6 +80,11 @@ class RecallUpdates:
         for item in await self.deployments.of_instance(instance):
             if item.value.update_id == update_id:
                 await self._stop(instance, item.value, reason)
+        await self.own_deployments.change(
+            instance,
+            update_id,
+            lambda own: own if own.recall_reason is not None else own.recalled(reason),
+        )
         for parent in await parents_of(self.updates, instance, stored.value):
             known = await self.updates.get(instance, parent)
             if known is not None and known.value.recall is None:
@@ -137,7 +143,7 @@ class RecallUpdates:
             if stored is None or stored.value.workflow_id != deployment.workflow_id:
                 return False
             if stored.value.recall_reason is None:
-                recalled = rules.recalled(stored.value, reason)
+                recalled = stored.value.recalled(reason)
                 await self.deployments.save(instance, recalled, stored.etag)
                 return True
             return not stored.value.is_fanned_out

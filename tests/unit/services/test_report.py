@@ -82,7 +82,7 @@ async def test_devices_that_moved_on_are_still_shown() -> None:
     await world.tell(a_change(5, failed(workflow_id)))
     await deploy(world, deployment_id="new")
 
-    lists = DeviceLists(world.devices, world.fleet, world.deployments)
+    lists = DeviceLists(world.devices, world.fleet, world.deployments, world.clock)
     place = ("$default", KIOSK, "old")
     page = await lists.states(INSTANCE, place, DeviceStateFilter(), token=None, size=10)
     found = await status(world, "old")

@@ -17,6 +17,7 @@ from shared.domain.fleet.device import TwinChange, bucket_of
 from shared.domain.operation import Operation
 from shared.domain.updates.import_item import ImportItem
 from shared.domain.updates.update_id import UpdateId
+from shared.ports import NO_TELEMETRY
 from shared.settings import Settings
 from shared.topology import SCAN_REQUEST
 from tests.fakes.audit import MemoryAudit
@@ -25,7 +26,13 @@ from tests.fakes.deltas import MemoryDeltaMaker
 from tests.fakes.devices import MemoryDevices
 from tests.fakes.faults import Crash, Faults
 from tests.fakes.fetching import MemoryFetcher
-from tests.fakes.fleet import MemoryDeployments, MemoryFleet, MemoryHubBudget
+from tests.fakes.fleet import (
+    MemoryDeployments,
+    MemoryFleet,
+    MemoryHubBudget,
+    MemoryNewClasses,
+    MemoryOwnDeployments,
+)
 from tests.fakes.hub import MemoryCustomerTopic, MemoryEvents, MemoryHub, Twin, merge_patch
 from tests.fakes.records import MemoryLogCollections, MemoryRecounts, MemoryRefusals
 from tests.fakes.scanning import MemoryScanner
@@ -62,6 +69,8 @@ class World:
         self.holders = MemoryHolders()
         self.devices, self.fleet = MemoryDevices(), MemoryFleet(self.clock)
         self.deployments, self.hub = MemoryDeployments(), MemoryHub()
+        self.own_deployments = MemoryOwnDeployments()
+        self.new_classes = MemoryNewClasses(self.fleet, self.clock)
         self.fetcher, self.scanner = MemoryFetcher(), MemoryScanner()
         self.topic = MemoryCustomerTopic()
         self.verdicts = MemoryVerdicts()
@@ -94,12 +103,15 @@ class World:
             hub=around(self.hub),
             log_collections=around(self.log_collections),
             operations=around(self.operations),
+            new_classes=around(self.new_classes),
+            own_deployments=around(self.own_deployments),
             queues=around(self.queues),
             recounts=around(self.recounts),
             refusal_counts=around(self.refusal_counts),
             rule_scanner=None,
             scanners=[around(self.scanner)],
             sealer=MemorySealer(),
+            telemetry=NO_TELEMETRY,
             trends=around(self.trends),
             updates=around(self.updates),
             verdicts=around(self.verdicts),
@@ -211,6 +223,8 @@ class World:
     async def _reconcile(self, order: messages.Reconcile) -> None:
         if order.unexplained:
             await self.observe.look_again(order.instance, order.bucket, order.unexplained)
+        elif order.held:
+            await self.observe.look_at_held(order.instance, order.bucket, order.held)
         else:
             await self.reconcile.run(order)
 
