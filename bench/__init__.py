@@ -17,5 +17,6 @@ BENCHMARKS = (
     "images",
     "deltas",
     "agent",
+    "agents",
 )
 """Modules of this package that have `run`; the first line of each docstring says what it does."""
