@@ -8,6 +8,7 @@ from __future__ import annotations
 
 BENCHMARKS = (
     "cold_import",
+    "cold_start",
     "import_throughput",
     "import_load",
     "twin_events",

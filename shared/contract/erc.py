@@ -135,6 +135,8 @@ class Erc(IntEnum):
     """Own code: the boot loader's settings cannot be read or written."""
     IMAGE_NOT_CONFIGURED = 0x30100F0B
     """Own code: the device has no usable slots configured."""
+    RAUC_FAILED = 0x30100F0C
+    """Own code: RAUC could not install a bundle; the result details have its reason."""
     APT_DOWNGRADE_REFUSED = 0x30200F01
     """Own code: a package would get an older version, on a device that refuses those."""
     APT_PACKAGE_HELD = 0x30200F02

@@ -209,6 +209,10 @@ _KNOWN: dict[int, tuple[str, str]] = {
         "The device has no slots for images.",
         "Configure slots and bootControl on the device.",
     ),
+    Erc.RAUC_FAILED: (
+        "RAUC could not install the bundle.",
+        "RAUC's reason is in the result details; its journal on the device says more.",
+    ),
     Erc.APT_DOWNGRADE_REFUSED: (
         "The update would make a package older, which the device refuses.",
         "Deploy newer packages, or allow downgrades in the device's configuration.",

@@ -48,7 +48,8 @@ class ImportSource:
 
     For `url`, the manifest's address and those of the files are sealed texts (they hold SAS
     secrets); for `drop`, they are names in the drop container. `manifest_size_bytes` and
-    `manifest_sha256` are what the publisher stated; a drop states none.
+    `manifest_sha256` are what the publisher stated; a drop states none, and is held to the hash of
+    what was read first.
     """
 
     kind: Literal["url", "drop"]

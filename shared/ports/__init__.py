@@ -1,5 +1,6 @@
 """What the services need of the outside, as protocols; the adapters implement them."""
 
+from shared.ports.accepted_packages import AcceptedPackages
 from shared.ports.audit import AuditLog
 from shared.ports.blobs import BlobFacts, Blobs, BlobSink, Staged
 from shared.ports.changes import ChangeFeed
@@ -11,6 +12,7 @@ from shared.ports.event_lag import EventLags
 from shared.ports.events import CustomerTopic, Events
 from shared.ports.fetching import Fetcher, SourceBytes
 from shared.ports.fleet import Fleet, KnownClass, KnownGroup, LastRollup, Rollup
+from shared.ports.group_members import GroupMembers
 from shared.ports.holders import Holders
 from shared.ports.hub import Hub, TwinSource
 from shared.ports.keys import Sealer, Signer
@@ -31,6 +33,7 @@ from shared.ports.updates import Updates
 
 __all__ = [
     "NO_TELEMETRY",
+    "AcceptedPackages",
     "AuditLog",
     "BlobFacts",
     "BlobSink",
@@ -52,6 +55,7 @@ __all__ = [
     "Events",
     "Fetcher",
     "Fleet",
+    "GroupMembers",
     "HeldDevice",
     "Holders",
     "Hub",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from shared.ports.accepted_packages import AcceptedPackages
 from shared.ports.audit import AuditLog
 from shared.ports.blobs import Blobs
 from shared.ports.changes import ChangeFeed
@@ -16,6 +17,7 @@ from shared.ports.event_lag import EventLags
 from shared.ports.events import CustomerTopic, Events
 from shared.ports.fetching import Fetcher
 from shared.ports.fleet import Fleet
+from shared.ports.group_members import GroupMembers
 from shared.ports.holders import Holders
 from shared.ports.hub import Hub
 from shared.ports.keys import Sealer, Signer
@@ -37,6 +39,8 @@ from shared.ports.updates import Updates
 class Ports(Protocol):
     """One adapter, or fake, for each port."""
 
+    @property
+    def accepted_packages(self) -> AcceptedPackages: ...
     @property
     def audit_log(self) -> AuditLog: ...
     @property
@@ -63,6 +67,8 @@ class Ports(Protocol):
     def fetcher(self) -> Fetcher: ...
     @property
     def fleet(self) -> Fleet: ...
+    @property
+    def group_members(self) -> GroupMembers: ...
     @property
     def holders(self) -> Holders: ...
     @property

@@ -30,9 +30,14 @@ class Health:
     checks: tuple[Check, ...]
 
     @property
+    def is_healthy(self) -> bool:
+        """Whether every check is passed."""
+        return all(check.is_passed for check in self.checks)
+
+    @property
     def state(self) -> HealthState:
         """`HEALTHY` or `UNHEALTHY`."""
-        return HEALTHY if all(check.is_passed for check in self.checks) else UNHEALTHY
+        return HEALTHY if self.is_healthy else UNHEALTHY
 
 
 def health_of(record: DeviceRecord, seen: DeviceView | None = None) -> Health | None:

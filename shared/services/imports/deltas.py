@@ -39,6 +39,7 @@ from shared.services.imports.scan import VERDICTS, ScanEntry, refusal
 from shared.services.operations import operation_id
 from shared.services.retrying import retry_on_conflict
 from shared.services.scanning.engines import Judged, Scanning
+from shared.services.scanning.evidence import Evidence
 from shared.services.updates.signing import Signing
 from shared.signals import trace_id_of
 from shared.topology import SCAN_REQUEST, quarantine_prefix
@@ -62,6 +63,7 @@ class Deltas:
     operations: Operations
     updates: Updates
     blobs: Blobs
+    evidence: Evidence
     queues: Queues
     maker: DeltaMaker
     scanning: Scanning
@@ -137,10 +139,10 @@ class Deltas:
                 await attempt.save(bytes_done=done, deltas=tuple(outcomes))
         if not made:
             raise _none_made(outcomes)
-        await self.blobs.write("quarantine", prefix + _MADE, msgspec.json.encode(made))
+        await self.evidence.write(prefix + _MADE, made)
         await attempt.save(files_total=len(made))
         entries = [_scan_entry(item) for item in made]
-        await self.blobs.write("quarantine", prefix + SCAN_REQUEST, msgspec.json.encode(entries))
+        await self.evidence.write(prefix + SCAN_REQUEST, entries)
 
     async def _make_one(
         self, instance: str, pair: Pair, name: str, blob: str
@@ -180,8 +182,8 @@ class Deltas:
         operation, instance = attempt.operation, attempt.instance
         assert operation.update_id is not None
         prefix = quarantine_prefix(instance, operation.operation_id)
-        made = msgspec.json.decode(await self._read(prefix + _MADE), type=list[_Made])
-        scanned = msgspec.json.decode(await self._read(prefix + VERDICTS), type=dict[str, Judged])
+        made = await self._read(prefix + _MADE, list[_Made])
+        scanned = await self._read(prefix + VERDICTS, dict[str, Judged])
         async with attempt.kept_alive():
             update = await self._check(instance, operation, made)
             await self._promote(instance, update, made, scanned)
@@ -259,11 +261,11 @@ class Deltas:
         check_versions(source, target)
         return source, target
 
-    async def _read(self, name: str) -> bytes:
-        content = await self.blobs.read("quarantine", name)
-        if content is None:
+    async def _read[T](self, name: str, kind: type[T]) -> T:
+        note = await self.evidence.read(name, kind)
+        if note is None:
             raise NotFound("The quarantined deltas are gone; make them again.")
-        return content
+        return note
 
 
 def _scan_entry(item: _Made) -> ScanEntry:

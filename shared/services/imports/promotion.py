@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 
 from shared.contract.encoding import b64
-from shared.domain.errors import InvalidInput
 from shared.domain.updates.import_manifest import FileEntry, RelatedFile
 from shared.domain.updates.update import UpdateFile
 from shared.ports import Blobs
+from shared.services.scanning.engines import ContentChanged
 
 type Entry = FileEntry | RelatedFile | UpdateFile
 
@@ -24,7 +24,7 @@ async def promote(blobs: Blobs, entry: Entry, source: str, target: str, etag: st
         etag: Of the very blob that was scanned: no other comes out.
 
     Raises:
-        InvalidInput: It is not what the manifest names, and is gone again.
+        ContentChanged: It is not what the manifest names, and is gone again.
         ConcurrentUpdate: The quarantined blob is another one by now.
     """
     if not await blobs.touch("content", target):
@@ -42,13 +42,4 @@ async def _check(blobs: Blobs, entry: Entry, name: str) -> None:
         return
     if known is not None:
         await blobs.delete("content", name, known["etag"])
-    raise InvalidInput(
-        f"File '{entry.filename}' was changed in quarantine; import again.",
-        code="CannotProcessUpdateFile",
-        target=entry.filename,
-        inner=InvalidInput(
-            "The quarantined content has not the SHA-256 of the manifest.",
-            code="HashMismatch",
-            target=entry.filename,
-        ),
-    )
+    raise ContentChanged(entry.filename)

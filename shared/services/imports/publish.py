@@ -8,8 +8,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import msgspec
-
 from shared.contract.encoding import b64
 from shared.domain.errors import Conflict, InvalidInput, LimitExceeded, NotFound
 from shared.domain.operation import ImportSource, Operation, Stage
@@ -23,7 +21,9 @@ from shared.services.imports.compatibility import Families
 from shared.services.imports.operation import Imports
 from shared.services.imports.promotion import promote
 from shared.services.imports.scan import VERDICTS, refusal
+from shared.services.paging import every
 from shared.services.scanning.engines import Judged, Scanning
+from shared.services.scanning.evidence import Evidence
 from shared.services.updates.best_updates import BestUpdates
 from shared.services.updates.references import referred
 from shared.services.updates.signing import Signing
@@ -38,6 +38,7 @@ class ImportPublish:
     operations: Operations
     updates: Updates
     blobs: Blobs
+    evidence: Evidence
     scanning: Scanning
     signing: Signing
     best_updates: BestUpdates
@@ -56,19 +57,28 @@ class ImportPublish:
 
     async def _withdraw(self, instance: str, operation: Operation) -> None:
         """Take back the children of a parent that cannot be published."""
-        for _, _, manifest in await self._manifests(instance, operation):
-            known = await self.updates.get(instance, manifest.update_id)
+        for update_id in await self._named(instance, operation):
+            known = await self.updates.get(instance, update_id)
             if known is not None and known.value.operation_id == operation.operation_id:
-                await self.updates.delete(instance, manifest.update_id)
+                await self.updates.delete(instance, update_id)
                 await self.best_updates.published(instance, known.value)
+
+    async def _named(self, instance: str, operation: Operation) -> list[UpdateId]:
+        """What an import may have published; manifests that were changed no longer say."""
+        try:
+            return [item.update_id for _, _, item in await self._manifests(instance, operation)]
+        except NotFound:
+            known = every(lambda token: self.updates.list(instance, token=token))
+            found = [item.value async for item in known]
+            identity = operation.operation_id
+            return [item.update_id for item in found if item.operation_id == identity]
 
     async def _publish_all(self, instance: str, operation: Operation) -> list[UpdateId]:
         """Publish all; their ids, in the order of the request."""
         prefix = quarantine_prefix(instance, operation.operation_id)
-        raw = await self.blobs.read("quarantine", prefix + VERDICTS)
-        if raw is None:
+        scanned = await self.evidence.read(prefix + VERDICTS, dict[str, Judged])
+        if scanned is None:
             raise NotFound("The verdicts on the quarantined content are gone; import again.")
-        scanned = msgspec.json.decode(raw, type=dict[str, Judged])
         manifests = await self._manifests(instance, operation)
         if len(manifests) < len(operation.sources):
             raise NotFound("A quarantined import manifest is gone; import again.")
@@ -202,6 +212,6 @@ class ImportPublish:
 
 
 def _check_manifest(source: ImportSource, content: bytes) -> None:
-    """Raises NotFound if it is another than was asked for; that of a drop has no hash to go by."""
-    if source.manifest_sha256 and source.manifest_sha256 != b64(hashlib.sha256(content).digest()):
+    """Raises NotFound if it is another than was read at first."""
+    if source.manifest_sha256 != b64(hashlib.sha256(content).digest()):
         raise NotFound("A quarantined import manifest was changed; import again.")

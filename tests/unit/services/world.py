@@ -29,6 +29,7 @@ from tests.fakes.fetching import MemoryFetcher
 from tests.fakes.fleet import (
     MemoryDeployments,
     MemoryFleet,
+    MemoryGroupMembers,
     MemoryHubBudget,
     MemoryNewClasses,
     MemoryOwnDeployments,
@@ -39,6 +40,7 @@ from tests.fakes.scanning import MemoryScanner
 from tests.fakes.storage import MemoryBlobs, MemoryQueues, Message
 from tests.fakes.trends import MemoryTrends
 from tests.fakes.updates import (
+    MemoryAcceptedPackages,
     MemoryHolders,
     MemoryOperations,
     MemorySealer,
@@ -68,6 +70,7 @@ class World:
         self.operations, self.updates = MemoryOperations(), MemoryUpdates()
         self.holders = MemoryHolders()
         self.devices, self.fleet = MemoryDevices(), MemoryFleet(self.clock)
+        self.group_members = MemoryGroupMembers()
         self.deployments, self.hub = MemoryDeployments(), MemoryHub()
         self.own_deployments = MemoryOwnDeployments()
         self.new_classes = MemoryNewClasses(self.fleet, self.clock)
@@ -77,6 +80,7 @@ class World:
         self.log_collections = MemoryLogCollections()
         self.budget = MemoryHubBudget(self.clock)
         self.audit_log = MemoryAudit()
+        self.accepted_packages = MemoryAcceptedPackages()
         self.trends = MemoryTrends()
         self.recounts = MemoryRecounts()
         self.rebuild()
@@ -86,6 +90,7 @@ class World:
         around = self.faults.around
         devices = around(self.devices)
         return SimpleNamespace(
+            accepted_packages=around(self.accepted_packages),
             audit_log=around(self.audit_log),
             blobs=around(self.blobs),
             clock=self.clock,
@@ -99,6 +104,7 @@ class World:
             events=MemoryEvents(),
             fetcher=around(self.fetcher),
             fleet=around(self.fleet),
+            group_members=around(self.group_members),
             holders=around(self.holders),
             hub=around(self.hub),
             log_collections=around(self.log_collections),
