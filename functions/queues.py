@@ -139,7 +139,9 @@ async def roll_up(message: func.QueueMessage) -> None:
 @_on("resign")
 async def resign(message: func.QueueMessage) -> None:
     """Sign published updates anew, and hand the signatures to devices that still need them."""
-    await container().updates.resign.run(_read(messages.Resign, message))
+    app = container()
+    await app.keyring_watch.look()
+    await app.updates.resign.run(_read(messages.Resign, message))
 
 
 @_on("registry")

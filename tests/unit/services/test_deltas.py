@@ -15,6 +15,7 @@ from shared.domain.scanning.scan import Verdict
 from shared.domain.updates.update import MAX_TWIN_STRING_BYTES, Recall, Update, hex_of
 from shared.domain.updates.update_id import UpdateId
 from shared.services.scanning.defender import DefenderScanner
+from shared.services.scanning.evidence import Evidence
 from tests.builders.imports import OWN, update
 from tests.fakes.deltas import delta_of
 from tests.unit.services.world import INSTANCE, World, a_source_manifest, offer, sha256
@@ -127,7 +128,7 @@ class DefenderWorld(World):
 
     def ports(self) -> Any:
         ports = super().ports()
-        ports.scanners = [*ports.scanners, DefenderScanner(ports.blobs)]
+        ports.scanners = [*ports.scanners, DefenderScanner(Evidence(ports.blobs, ports.sealer))]
         return ports
 
 
