@@ -17,6 +17,8 @@ BENCHMARKS = (
     "cost",
     "replay",
     "images",
+    "deltas",
     "agent",
+    "agents",
 )
 """Modules of this package that have `run`; the first line of each docstring says what it does."""
