@@ -102,6 +102,13 @@ async def rescan(message: func.QueueMessage) -> None:
     )
 
 
+@_on("delta")
+async def make_delta(message: func.QueueMessage) -> None:
+    """Make the deltas between two versions of an update, or attach them."""
+    order = _read(messages.MakeDelta, message)
+    await container().imports.deltas.run(order.instance, order.operation)
+
+
 @_on("fanout")
 async def fan_out(message: func.QueueMessage) -> None:
     """Hand out the work of a new or changed deployment."""
