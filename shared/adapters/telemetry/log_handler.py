@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from time import time_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.context import get_current
@@ -37,7 +37,7 @@ class LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler`."""
-        facts: Facts = getattr(record, "facts", {})  # see `shared.log_records`
+        facts = cast("Facts", getattr(record, "facts", {}))  # see `shared.log_records`
         told = attributes(facts)
         told["logger"] = record.name
         if record.exc_info and record.exc_info[0] is not None:
