@@ -14,8 +14,11 @@ BENCHMARKS = (
     "twin_events",
     "report_lag",
     "reads",
+    "cost",
     "replay",
     "images",
+    "deltas",
     "agent",
+    "agents",
 )
 """Modules of this package that have `run`; the first line of each docstring says what it does."""

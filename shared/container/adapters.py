@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.adapters.blobs import AzureBlobs
 from shared.adapters.clock import SystemClock
+from shared.adapters.deltas.maker import ZstdDeltaMaker
 from shared.adapters.events import EventGridCustomerTopic, EventGridTopic
 from shared.adapters.fetch import FetchLimits, SafeFetcher
 from shared.adapters.hub import IoTHubs
@@ -173,6 +174,11 @@ class Adapters:
     def deployments(self) -> TableDeployments:
         """Deployments."""
         return TableDeployments(self._table("Deployments"))
+
+    @cached_property
+    def delta_maker(self) -> ZstdDeltaMaker:
+        """Makes deltas."""
+        return ZstdDeltaMaker()
 
     @cached_property
     def own_deployments(self) -> TableOwnDeployments:

@@ -5,6 +5,7 @@ from shared.ports.audit import AuditLog
 from shared.ports.blobs import BlobFacts, Blobs, BlobSink, Staged
 from shared.ports.changes import ChangeFeed
 from shared.ports.common import ByteStream, Clock, Page, Stored
+from shared.ports.deltas import DeltaMaker, MadeDelta
 from shared.ports.deployments import Deployments
 from shared.ports.devices import DeviceQuery, Devices, DeviceWrite, Revision
 from shared.ports.event_lag import EventLags
@@ -45,6 +46,7 @@ __all__ = [
     "Counters",
     "CustomerTopic",
     "DeadMessage",
+    "DeltaMaker",
     "Deployments",
     "DeviceQuery",
     "DeviceWrite",
@@ -64,6 +66,7 @@ __all__ = [
     "KnownGroup",
     "LastRollup",
     "LogCollections",
+    "MadeDelta",
     "NewClasses",
     "NoTelemetry",
     "Operations",

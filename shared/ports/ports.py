@@ -10,6 +10,7 @@ from shared.ports.audit import AuditLog
 from shared.ports.blobs import Blobs
 from shared.ports.changes import ChangeFeed
 from shared.ports.common import Clock
+from shared.ports.deltas import DeltaMaker
 from shared.ports.deployments import Deployments
 from shared.ports.devices import Devices
 from shared.ports.event_lag import EventLags
@@ -53,6 +54,8 @@ class Ports(Protocol):
     def counters(self) -> Counters: ...
     @property
     def customer_topic(self) -> CustomerTopic: ...
+    @property
+    def delta_maker(self) -> DeltaMaker: ...
     @property
     def deployments(self) -> Deployments: ...
     @property

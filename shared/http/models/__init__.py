@@ -64,6 +64,8 @@ from shared.http.models.health import (
     RefusedEventCount,
 )
 from shared.http.models.updates import (
+    DeltaInput,
+    DeltaOutcome,
     DownloadHandler,
     FileSource,
     ImportUpdateInputItem,
@@ -84,6 +86,8 @@ __all__ = [
     "ContractModel",
     "Count",
     "CounterDrift",
+    "DeltaInput",
+    "DeltaOutcome",
     "Deployment",
     "DeploymentDeviceState",
     "DeploymentStatus",

@@ -78,7 +78,7 @@ async def test_parquet_has_types_and_the_same_rows(monkeypatch: pytest.MonkeyPat
     }
     found = zip(table.column_names, map(str, table.schema.types), strict=True)
     assert list(found) == [(name, types[kind]) for name, kind in COLUMNS]
-    assert parquet.ParquetFile(io.BytesIO(content)).num_row_groups == 3
+    assert parquet.ParquetFile(io.BytesIO(content)).num_row_groups == 2
     rows: list[dict[str, Any]] = table.to_pylist()
     lines = list(csv.DictReader(io.StringIO(text.decode(), newline="")))
     assert [row["deviceId"] for row in rows] == [line["deviceId"] for line in lines]

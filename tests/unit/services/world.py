@@ -23,6 +23,7 @@ from shared.settings import Settings
 from shared.topology import SCAN_REQUEST
 from tests.fakes.audit import MemoryAudit
 from tests.fakes.clock import FixedClock
+from tests.fakes.deltas import MemoryDeltaMaker
 from tests.fakes.devices import MemoryDevices
 from tests.fakes.faults import Crash, Faults
 from tests.fakes.fetching import MemoryFetcher
@@ -96,6 +97,7 @@ class World:
             clock=self.clock,
             counters=devices,  # wrapped, it is every port of these rows
             customer_topic=around(self.topic),
+            delta_maker=around(MemoryDeltaMaker()),
             deployments=around(self.deployments),
             devices=devices,
             passes=devices,
@@ -135,7 +137,7 @@ class World:
         self.announcements, self.audit = services.announcements, services.audit
         self.imports, self.families = services.imports.operations, services.imports.families
         self.fetch, self.scan = services.imports.fetch, services.imports.scan
-        self.publish = services.imports.publish
+        self.publish, self.deltas = services.imports.publish, services.imports.deltas
         self.scanning = services.scanning.engines
         self.results, self.rescan = services.scanning.defender_results, services.scanning.rescan
         self.recalls, self.delete_update = services.updates.recalls, services.updates.deletion
@@ -212,6 +214,7 @@ class World:
             messages.RescanStep: lambda order: self.rescan.run(
                 order.instance, order.operation, order.step
             ),
+            messages.MakeDelta: lambda order: self.deltas.run(order.instance, order.operation),
             messages.FanOut: self.fan_outs.run,
             messages.Reconcile: self._reconcile,
             messages.RollUp: self.rollup.run,
