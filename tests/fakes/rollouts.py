@@ -91,6 +91,7 @@ class Device:
     is_online: bool = True
     begins_after: float = 2.0
     works: float = 30.0
+    zone: str = ""
     installed: UpdateId | None = None
     running: str = ""
     seen: str = ""
@@ -122,7 +123,10 @@ class Fleet(World):
         for device in devices:
             self.simulated[device.device_id] = device
             self.hub.twins[device.device_id, None] = Twin()
-            change = self._change(device, startup_report("acme", device.model))
+            reported = dict(startup_report("acme", device.model))
+            if device.zone:
+                reported["deviceInformation"] = {"timeZone": device.zone}
+            change = self._change(device, reported)
             changes.setdefault(bucket_of(device.device_id), []).append(change)
         for bucket, some in changes.items():
             await self.observe.twin_changes(INSTANCE, bucket, some)
