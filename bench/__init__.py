@@ -13,6 +13,7 @@ BENCHMARKS = (
     "twin_events",
     "report_lag",
     "reads",
+    "rollouts",
     "replay",
     "images",
     "agent",
