@@ -87,6 +87,8 @@ class Deployment:
     is the workflow whose devices a rollback takes back: it reaches nobody else. `is_own` is one
     that a single device was given, whose windows are `own_windows`; with `ignores_device_window`
     the device's own do not count. `fan_out_until` is when the last of its messages is due.
+    `traceparent` is the W3C trace context of the call that made it: what is done for it belongs
+    there.
     """
 
     deployment_id: str
@@ -116,6 +118,7 @@ class Deployment:
     own_windows: tuple[Window, ...] = ()
     ignores_device_window: bool = False
     fan_out_until: str = ""
+    traceparent: str = ""
 
     @property
     def priority(self) -> int:

@@ -112,6 +112,13 @@ def own_of(record: DeviceRecord, deployment_id: str) -> Deployment:
     )
 
 
+def is_in_force(record: DeviceRecord, own: Deployment) -> bool:
+    """Whether a deployment of the device's own may still ask it."""
+    ended = (OrderKind.CANCEL, OrderKind.EXCLUDE)
+    is_ended = any(order_of(record.orders, kind, own.workflow_id) is not None for kind in ended)
+    return own.recall_reason is None and not is_ended
+
+
 def is_excluded_from_everything(record: DeviceRecord) -> bool:
     """Whether no deployment may ask the device."""
     return order_of(record.orders, OrderKind.EXCLUDE, EVERYTHING) is not None

@@ -136,7 +136,7 @@ def _reasons(
         yield _of_update(facts, update_id)
     seen = view(record)
     if seen.device_class is None:
-        yield _because("NoAgent")
+        yield _because("ClassHeldBack" if record.held_class else "NoAgent")
         return
     yield _newer_installed(record, update_id)
     if facts.update is not None:

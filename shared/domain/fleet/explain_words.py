@@ -52,6 +52,10 @@ _MEANINGS: Mapping[str, tuple[Decides, str]] = {
         "The device has not reported what updates fit it: its agent has not introduced itself, or "
         "a property is missing or no short text.",
     ),
+    "ClassHeldBack": (
+        "Waits",
+        "The device's class is new, as too many are at the moment; it is taken in as time goes by.",
+    ),
     "Installed": (
         "Has",
         "It is installed, by deployment '{deployment}' of group '{group}', since {at}.",
@@ -321,12 +325,13 @@ def _in_progress(record: DeviceRecord, deployment: Deployment, until: str, now: 
 def _failed(record: DeviceRecord, deployment: Deployment, until: str, now: str) -> Said:
     known = evidence_of(record)
     failure = failure_of(known.extended_result_codes if known else ())
+    refusal = record.commanded.refusal if record.commanded else ""
     return Said(
         "Failed",
         {
             "at": known.at if known else None,
             "failure": failure.code,
-            "meaning": failure.message,
+            "meaning": f"{failure.message} {refusal}" if refusal else failure.message,
             "next": failure.next_step,
         },
     )

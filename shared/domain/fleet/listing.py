@@ -24,6 +24,9 @@ from shared.domain.fleet.failure import counted_as, failure_of
 from shared.domain.fleet.health import health_of
 from shared.domain.updates.update_id import UpdateId
 
+type ListedPlace = tuple[str, str]
+"""Group and device: where a device is in the lists."""
+
 
 @dataclass(frozen=True, slots=True)
 class InstallResult:
@@ -39,8 +42,9 @@ class InstallResult:
 class ListedDevice:
     """A device that has a class.
 
-    `failure_codes` are those of its last deployment, if it has failed. `heard_at` is when it last
-    reported something, empty if never; `is_connected` is None where the hub has not told.
+    `failure_codes` are those of its last deployment, if it has failed, `refusal` is what the hub
+    said where it refused the command. `heard_at` is when it last reported something, empty if
+    never; `is_connected` is None where the hub has not told.
     `working_since` is the last that is known of a deployment in progress: a report about it, or
     when the device was asked; empty if none is in progress. `health` is a state of `health`.
     """
@@ -55,6 +59,7 @@ class ListedDevice:
     state: DeviceState | None = None
     result: InstallResult | None = None
     failure_codes: tuple[int, ...] = ()
+    refusal: str = ""
     heard_at: str = ""
     is_connected: bool | None = None
     working_since: str = ""
@@ -64,6 +69,11 @@ class ListedDevice:
     def key(self) -> str:
         """Identity within the instance."""
         return device_key(self.device_id, self.module_id)
+
+    @property
+    def place(self) -> ListedPlace:
+        """Where it is in the lists."""
+        return self.group_id, self.key
 
     @property
     def failure_code(self) -> str:
@@ -94,6 +104,7 @@ class Selection:
     `columns` must be equal to those of the device. `heard_before` and `working_before` are instants
     or days: of what has neither, neither holds. `failure_code` is of a failure, or what failures
     like it are counted under. `latest` are the best updates by class, for `is_on_latest`.
+    `installed_among` only helps storage to find what `is_on_latest` asks for.
     """
 
     columns: Mapping[str, str]
@@ -104,6 +115,13 @@ class Selection:
     failure_code: int | None = None
     is_on_latest: bool | None = None
     latest: Mapping[str, UpdateId | None] | None = None
+    installed_among: frozenset[str] | None = None
+
+    @property
+    def is_selective(self) -> bool:
+        """Whether counters may tell where its devices are."""
+        others = (self.heard_before, self.working_before, self.is_on_latest)
+        return bool(self.columns.keys() - {"group"}) or any(each is not None for each in others)
 
     def has(self, device: ListedDevice) -> bool:
         """Whether a device is one of them."""
@@ -153,6 +171,7 @@ def listed(record: DeviceRecord, seen: DeviceView | None = None) -> ListedDevice
         state=seen.state,
         result=_result(seen),
         failure_codes=known.extended_result_codes if known and has_failed else (),
+        refusal=commanded.refusal if commanded and has_failed else "",
         heard_at=record.heard_at,
         is_connected=record.is_connected if record.connection_sequence else None,
         working_since=working_since(record) if is_busy else "",

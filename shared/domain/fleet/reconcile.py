@@ -66,7 +66,7 @@ def desired_command(
     """
     seen, recorder = view(record), recorder or Nobody()
     if seen.device_class is None:
-        recorder.note(Why.NO_AGENT, None)
+        recorder.note(Why.CLASS_HELD_BACK if record.held_class else Why.NO_AGENT, None)
         return LEAVE
     return _Choice(
         record=record,
@@ -102,6 +102,9 @@ class _Choice(AskingTime):
             ended = self._why_ended(deployment)
             may_ask = ended is None and deployment.may_ask(self.class_id)
             if current is not None and current.workflow_id == deployment.workflow_id:
+                if ended is not None and self._has_left(deployment, current):
+                    self.recorder.note(ended, deployment)
+                    continue
                 if may_ask or self.outcome is not Outcome.WITHDRAWN:
                     return self._follow_up(deployment, current, ended)
             elif not self._reaches(deployment):
@@ -161,6 +164,12 @@ class _Choice(AskingTime):
             self.class_id,
             deployment.progress.phase if deployment.progress else -1,
         )
+
+    def _has_left(self, deployment: Deployment, current: DeviceCommand) -> bool:
+        """Whether a deployment of the device's own was taken back: then those of its group count
+        again.
+        """
+        return deployment.is_own and current.is_cancel and not is_cancelling(self.record)
 
     # what becomes of a device that runs what decides
 

@@ -14,6 +14,7 @@ class Why(StrEnum):
     """Why a device is asked, or not: codes for people, in `explain`."""
 
     NO_AGENT = "NoAgent"
+    CLASS_HELD_BACK = "ClassHeldBack"
     NOT_COMPATIBLE = "NotCompatible"
     NOT_STARTED = "NotStarted"
     EXCLUDED = "Excluded"

@@ -25,12 +25,15 @@ class DeviceDeploymentInput(Model):
 
 
 class DeviceDeployment(Model):
-    """A deployment that one device was given: it goes before all of its groups."""
+    """A deployment that one device was given: it goes before all of its groups, until its update is
+    recalled (`recallReason`).
+    """
 
     deployment_id: str
     update: UpdateInfo
     start_date_time: str
     created_date_time: str
+    recall_reason: str | None = None
     windows: tuple[Window, ...] = ()
     ignore_device_window: bool = False
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from shared.domain.fleet.device import DeviceRecord, DeviceState
 from shared.domain.fleet.device_history import Installation
@@ -96,13 +95,24 @@ def device(item: ListedDevice, *, is_on_latest: bool) -> models.Device:
         on_latest_update=is_on_latest,
         last_deployment_id=item.deployment_id,
         last_install_result=_install_result(item.result) if item.result else None,
-        failure=device_failure(item.state, item.failure_codes),
+        failure=_failure(item),
         last_contact_date_time=item.heard_at or None,
         is_connected=item.is_connected,
     )
 
 
-def device_failure(state: DeviceState | None, codes: tuple[int, ...]) -> Any:
+def _failure(item: ListedDevice) -> models.DeviceFailure | None:
+    """Why a device has failed, with what the hub said where it refused the command."""
+    failure = device_failure(item.state, item.failure_codes)
+    if failure is None or not item.refusal:
+        return failure
+    message = f"{failure.message} {item.refusal}"
+    return models.DeviceFailure(failure.code, message, failure.next_step)
+
+
+def device_failure(
+    state: DeviceState | None, codes: tuple[int, ...]
+) -> models.DeviceFailure | None:
     """Why a device has failed; None if it has not."""
     if state is not DeviceState.FAILED:
         return None

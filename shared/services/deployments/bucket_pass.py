@@ -24,7 +24,10 @@ from shared.domain.rollouts.pace import allowance
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Deployments, Passes
 from shared.services.retrying import retry_on_conflict
+from shared.signals import is_sampled, trace_id_of
 
+_MOST_FOLLOWED = 8
+"""Devices of a pass whose asks and reports have spans of their own."""
 _LOOK_AGAIN_SECONDS = 5.0
 """How old the deployments may be that a pass decides by: so long it goes on after a pause."""
 
@@ -49,10 +52,27 @@ class BucketPass:
     deployments: Deployments
     passes: Passes
     parts: dict[UpdateId, Mapping[str, Any]] = field(default_factory=dict)
+    followed: int = 0
     _known: dict[str, tuple[float, Sequence[Deployment]]] = field(default_factory=dict)
     _left: dict[tuple[str, str], _Left] = field(default_factory=dict)
     _reminders: dict[str, str] = field(default_factory=dict)
     _closings: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def follow(self, deployment: Deployment | None, opened: str) -> str:
+        """Trace context for the ask of a device; empty where the device is not followed.
+
+        A trace must stay bounded whatever the fleet: of each pass only the first devices are.
+
+        Args:
+            deployment: What the device is asked for: its trace goes before another.
+            opened: Trace context of the work that goes on.
+        """
+        own = deployment.traceparent if deployment is not None else ""
+        traceparent = opened if not own or trace_id_of(own) == trace_id_of(opened) else own
+        if not is_sampled(traceparent) or self.followed >= _MOST_FOLLOWED:
+            return ""
+        self.followed += 1
+        return traceparent
 
     async def of_group(self, group: str) -> Sequence[Deployment]:
         """The deployments of a group, greatest precedence first, a few seconds old at most."""
