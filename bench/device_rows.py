@@ -20,7 +20,8 @@ from shared.adapters.table import (
     key,
     put,
 )
-from shared.adapters.table_devices import CounterRow, TableDevices, partition_of
+from shared.adapters.table_device_rows import CounterRow, partition_of
+from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_fleet import TableFleet
 from shared.contract.twin import startup_report
 from shared.domain.fleet.counters import contribution, total

@@ -23,7 +23,7 @@ from shared.adapters.table_updates import TableUpdates
 from shared.domain.fleet.device import DeviceRecord
 from shared.domain.fleet.reconcile import by_precedence, desired_command
 from shared.ports import DueQuery
-from shared.services.deployments.command import Commands
+from shared.services.commands import Commands
 from shared.services.deployments.reconcile import Reconcile
 from shared.services.pacing import Pacer
 from shared.services.rollup_scheduler import RollupScheduler
