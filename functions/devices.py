@@ -8,9 +8,9 @@ from typing import Any
 from functions.api import RETRY, Api, Call, Reply, accepted
 from shared.domain.access import Action
 from shared.domain.errors import InvalidInput, NotFound
+from shared.domain.export_order import ExportFormat
 from shared.domain.fleet.compliance import is_on_latest
 from shared.domain.fleet.device import bucket_of, device_key
-from shared.domain.fleet.export import Export, ExportFormat
 from shared.domain.fleet.listing import ListedDevice, listed
 from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
@@ -153,9 +153,12 @@ async def export_devices(call: Call) -> Reply[None]:
         wanted = device_filter(given.filter)
     except InvalidInput as error:
         raise InvalidInput(error.message, target="/filter") from error
-    export = Export(ExportFormat(given.format), wanted, given.filter or "")
     identity = await call.app.devices.exports.start(
-        call.instance, export, call.app.ports.clock.fresh_id()
+        call.instance,
+        ExportFormat(given.format),
+        call.app.ports.clock.fresh_id(),
+        wanted=wanted,
+        text=given.filter or "",
     )
     return accepted(call, "management", "operations", identity)
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.domain.fleet.export import ExportFormat, Kind, Row, Value
+from shared.domain.export_order import ExportFormat
+from shared.domain.fleet.export import Kind, Row, Value
 from shared.ports import TableWriter
 
 if TYPE_CHECKING:

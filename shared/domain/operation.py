@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import DeviceUpdateError
-from shared.domain.fleet.export import Export
+from shared.domain.export_order import Export
 from shared.domain.updates.delta_outcome import DeltaOutcome
 from shared.domain.updates.update_id import UpdateId
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from shared.domain.fleet.export import ExportFormat, Kind, Row
+from shared.domain.export_order import ExportFormat
+from shared.domain.fleet.export import Kind, Row
 
 
 class TableWriter(Protocol):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Literal
 
+from shared.domain.export_order import Export
 from shared.domain.fleet.device import DeviceState
 from shared.domain.fleet.failure import failure_of
 from shared.domain.fleet.listing import ListedDevice
-from shared.domain.fleet.queries import DeviceFilter
 
 type Kind = Literal["text", "number", "flag", "time"]
 """Of a column: a time is ISO 8601 in UTC."""
@@ -38,26 +37,6 @@ COLUMNS: tuple[tuple[str, Kind], ...] = (
 """Names and kinds, in their order: docs/operating.md describes them. New ones are added behind."""
 
 LINK_HOURS = 1.0
-
-
-class ExportFormat(StrEnum):
-    """What a file of devices may be."""
-
-    CSV = "csv"
-    PARQUET = "parquet"
-
-
-@dataclass(frozen=True, slots=True)
-class Export:
-    """What is exported; `devices` of them are written so far, or in all once it has ended.
-
-    `text` is the filter as it was given.
-    """
-
-    format: ExportFormat
-    wanted: DeviceFilter = field(default_factory=DeviceFilter)
-    text: str = ""
-    devices: int = 0
 
 
 @dataclass(frozen=True, slots=True)

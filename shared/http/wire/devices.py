@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from shared.domain.export_order import Export
 from shared.domain.fleet.device import DeviceRecord, DeviceState
 from shared.domain.fleet.device_history import Installation
-from shared.domain.fleet.export import Export, ExportedFile
+from shared.domain.fleet.export import ExportedFile
 from shared.domain.fleet.failure import failure_counted_as, failure_of
 from shared.domain.fleet.health import Health
 from shared.domain.fleet.listing import InstallResult, ListedDevice

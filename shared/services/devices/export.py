@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from shared import messages
 from shared.domain.errors import ConcurrentUpdate, Conflict, DeviceUpdateError, NotFound
+from shared.domain.export_order import Export, ExportFormat
 from shared.domain.fleet.compliance import is_on_latest
-from shared.domain.fleet.export import COLUMNS, LINK_HOURS, Export, ExportedFile, Row, row_of
+from shared.domain.fleet.export import COLUMNS, LINK_HOURS, ExportedFile, Row, row_of
+from shared.domain.fleet.queries import DeviceFilter
 from shared.domain.operation import Operation, OperationStatus, Stage
 from shared.ports import Blobs, BlobSink, Clock, Fleet, Operations, Queues, Stored, TableFiles
 from shared.services.devices.lists import DeviceLists
@@ -35,8 +39,18 @@ class ExportDevices:
     queues: Queues
     clock: Clock
 
-    async def start(self, instance: str, export: Export, trace_id: str) -> str:
-        """Begin an export; the id of its operation."""
+    async def start(
+        self,
+        instance: str,
+        file_format: ExportFormat,
+        trace_id: str,
+        wanted: DeviceFilter | None = None,
+        text: str = "",
+    ) -> str:
+        """Begin an export of all devices or of those wanted, by a filter with this text; the id of
+        its operation.
+        """
+        members = msgspec.to_builtins(wanted or DeviceFilter())
         now = self.clock.now()
         operation = Operation(
             operation_id=operation_id(now, self.clock.fresh_id()),
@@ -46,7 +60,7 @@ class ExportDevices:
             created_at=now,
             changed_at=now,
             trace_id=trace_id,
-            export=export,
+            export=Export(file_format, members, text),
         )
         await self.operations.add(instance, operation)
         await self.queues.put(
@@ -113,13 +127,14 @@ class ExportDevices:
     async def _fill(
         self, instance: str, stored: Stored[Operation], export: Export, sink: BlobSink
     ) -> Stored[Operation]:
+        wanted = msgspec.convert(export.wanted, DeviceFilter)
         classes = await self.fleet.classes(instance)
         best = {known.device_class.class_id: known.best_update for known in classes}
         writer = self.files.begin(export.format, COLUMNS)
         rows: list[Row] = []
         count, token, is_last = 0, None, False
         while not is_last:
-            page = await self.lists.page(instance, export.wanted, token=token, size=_PAGE)
+            page = await self.lists.page(instance, wanted, token=token, size=_PAGE)
             rows += [
                 row_of(item, is_on_latest=is_on_latest(item.installed, best.get(item.class_id)))
                 for item in page.items

@@ -10,8 +10,9 @@ import pytest
 from pyarrow import parquet
 
 from shared.domain.errors import Conflict, DependencyFailed, NotFound
+from shared.domain.export_order import ExportFormat
 from shared.domain.fleet.device import DeviceState, bucket_of, view
-from shared.domain.fleet.export import COLUMNS, Export, ExportFormat
+from shared.domain.fleet.export import COLUMNS
 from shared.domain.fleet.queries import DeviceFilter
 from shared.domain.operation import OperationStatus
 from shared.ports import DeviceWrite
@@ -31,12 +32,14 @@ async def a_world(group: str = "hall") -> World:
     return world
 
 
-async def exported(world: World, export: Export) -> tuple[str, bytes]:
+async def exported(
+    world: World, file_format: ExportFormat, wanted: DeviceFilter | None = None, text: str = ""
+) -> tuple[str, bytes]:
     """Start an export and have it done; its id and its file."""
     exports = world.services.devices.exports
-    identity = await exports.start(INSTANCE, export, "trace")
+    identity = await exports.start(INSTANCE, file_format, "trace", wanted=wanted, text=text)
     await world.drain()
-    return identity, content_of(world, identity, export.format)
+    return identity, content_of(world, identity, file_format)
 
 
 def content_of(world: World, identity: str, suffix: str) -> bytes:
@@ -46,7 +49,7 @@ def content_of(world: World, identity: str, suffix: str) -> bytes:
 async def test_csv_has_a_row_for_each_device_of_the_filter() -> None:
     world = await a_world()
 
-    identity, content = await exported(world, Export(ExportFormat.CSV, FAILED, "the filter"))
+    identity, content = await exported(world, ExportFormat.CSV, FAILED, "the filter")
 
     rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
     assert list(rows[0]) == [name for name, _ in COLUMNS]
@@ -56,7 +59,8 @@ async def test_csv_has_a_row_for_each_device_of_the_filter() -> None:
     assert {row["isConnected"] for row in rows} == {"", "true", "false"}
     operation = await world.operation(identity)
     assert operation.status is OperationStatus.SUCCEEDED
-    assert operation.export == Export(ExportFormat.CSV, FAILED, "the filter", devices=12)
+    assert operation.export is not None
+    assert (operation.export.text, operation.export.devices) == ("the filter", 12)
     found = await world.services.devices.exports.file(INSTANCE, identity)
     assert found.size_bytes == len(content)
 
@@ -66,8 +70,8 @@ async def test_parquet_has_types_and_the_same_rows(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("shared.services.devices.export._PAGE", 10)
     world = await a_world()
 
-    _, content = await exported(world, Export(ExportFormat.PARQUET))
-    _, text = await exported(world, Export(ExportFormat.CSV))
+    _, content = await exported(world, ExportFormat.PARQUET)
+    _, text = await exported(world, ExportFormat.CSV)
 
     table = parquet.read_table(io.BytesIO(content))
     types = {
@@ -89,8 +93,8 @@ async def test_parquet_has_types_and_the_same_rows(monkeypatch: pytest.MonkeyPat
 async def test_empty_lists_make_whole_files() -> None:
     world = World()
 
-    _, text = await exported(world, Export(ExportFormat.CSV))
-    _, content = await exported(world, Export(ExportFormat.PARQUET))
+    _, text = await exported(world, ExportFormat.CSV)
+    _, content = await exported(world, ExportFormat.PARQUET)
 
     assert text.decode() == ",".join(name for name, _ in COLUMNS) + "\r\n"
     assert parquet.read_table(io.BytesIO(content)).num_rows == 0
@@ -100,7 +104,7 @@ async def test_empty_lists_make_whole_files() -> None:
 async def test_spreadsheets_run_nothing_of_a_csv_file(group: str) -> None:
     world = await a_world(group)
 
-    _, content = await exported(world, Export(ExportFormat.CSV))
+    _, content = await exported(world, ExportFormat.CSV)
 
     rows = csv.DictReader(io.StringIO(content.decode(), newline=""))
     assert {row["groupId"] for row in rows} == {"'" + group}
@@ -109,7 +113,7 @@ async def test_spreadsheets_run_nothing_of_a_csv_file(group: str) -> None:
 async def test_export_that_dies_begins_anew_and_ends_once() -> None:
     world = await a_world()
     exports = world.services.devices.exports
-    identity = await exports.start(INSTANCE, Export(ExportFormat.CSV), "trace")
+    identity = await exports.start(INSTANCE, ExportFormat.CSV, "trace")
     for crash_at in (3, 8, 12):
         world.faults.crash_at(crash_at)
         await world.settle()
@@ -123,7 +127,7 @@ async def test_export_that_dies_begins_anew_and_ends_once() -> None:
 async def test_file_is_there_only_once_the_export_has_succeeded() -> None:
     world = await a_world()
     exports = world.services.devices.exports
-    identity = await exports.start(INSTANCE, Export(ExportFormat.CSV), "trace")
+    identity = await exports.start(INSTANCE, ExportFormat.CSV, "trace")
 
     with pytest.raises(Conflict, match="NotStarted"):
         await exports.file(INSTANCE, identity)
