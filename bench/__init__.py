@@ -14,6 +14,8 @@ BENCHMARKS = (
     "twin_events",
     "report_lag",
     "reads",
+    "rollouts",
+    "cost",
     "replay",
     "images",
     "deltas",
