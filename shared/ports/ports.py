@@ -10,12 +10,14 @@ from shared.ports.audit import AuditLog
 from shared.ports.blobs import Blobs
 from shared.ports.changes import ChangeFeed
 from shared.ports.common import Clock
+from shared.ports.deltas import DeltaMaker
 from shared.ports.deployments import Deployments
 from shared.ports.devices import Devices
 from shared.ports.event_lag import EventLags
 from shared.ports.events import CustomerTopic, Events
 from shared.ports.fetching import Fetcher
 from shared.ports.fleet import Fleet
+from shared.ports.group_members import GroupMembers
 from shared.ports.holders import Holders
 from shared.ports.hub import Hub
 from shared.ports.keys import Sealer, Signer
@@ -28,6 +30,7 @@ from shared.ports.queues import PoisonQueues, Queues
 from shared.ports.recounts import Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import RuleScanner, Scanner, Verdicts
+from shared.ports.table_files import TableFiles
 from shared.ports.telemetry import Telemetry
 from shared.ports.tokens import Tokens
 from shared.ports.trends import Trends
@@ -52,6 +55,8 @@ class Ports(Protocol):
     @property
     def customer_topic(self) -> CustomerTopic: ...
     @property
+    def delta_maker(self) -> DeltaMaker: ...
+    @property
     def deployments(self) -> Deployments: ...
     @property
     def devices(self) -> Devices: ...
@@ -63,6 +68,8 @@ class Ports(Protocol):
     def fetcher(self) -> Fetcher: ...
     @property
     def fleet(self) -> Fleet: ...
+    @property
+    def group_members(self) -> GroupMembers: ...
     @property
     def holders(self) -> Holders: ...
     @property
@@ -97,6 +104,8 @@ class Ports(Protocol):
     def signer(self) -> Signer: ...
     @property
     def telemetry(self) -> Telemetry: ...
+    @property
+    def table_files(self) -> TableFiles: ...
     @property
     def tokens(self) -> Tokens: ...
     @property
