@@ -192,5 +192,5 @@ async def test_whole_fleet_of_the_store_is_read_again_and_counted_without_drift(
         operation = await product.rest.get(str(headers["Operation-Location"]))
         assert operation["status"] == "Succeeded"
 
-    await eventually(has_ended, seconds=200)
+    await eventually(has_ended, seconds=600)
     assert (await product.rest.get("management/eventHealth"))["counterDrifts"] == []
