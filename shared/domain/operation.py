@@ -119,6 +119,7 @@ class Operation:
     events: tuple[DomainEvent, ...] = ()
     awaited: tuple[str, ...] = ()
     awaited_since: str | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def turn(self) -> tuple[Stage, int]:

@@ -2409,6 +2409,8 @@ export interface components {
             /** @default null */
             recallReason?: string | null;
             /** @default null */
+            warnings?: string[] | null;
+            /** @default null */
             etag?: string | null;
             /** @default null */
             revision?: number | null;
@@ -2594,6 +2596,8 @@ export interface components {
             createdDateTime: string;
             /** @default null */
             recallReason?: string | null;
+            /** @default null */
+            warnings?: string[] | null;
             /** @default [] */
             windows?: components["schemas"]["Window"][];
             /** @default false */
@@ -3046,7 +3050,7 @@ export interface components {
          *
          *     `filesScanned` of `filesTotal` counts up while an import is scanned; `missingFiles` and
          *     `missingUpdates` are what a dropped manifest waits for, `awaitedFiles` those on which a scanner
-         *     has told nothing yet.
+         *     has told nothing yet, `warnings` what to know of what was imported.
          */
         Operation: {
             operationId: string;
@@ -3079,6 +3083,8 @@ export interface components {
             missingUpdates?: components["schemas"]["UpdateId"][] | null;
             /** @default null */
             awaitedFiles?: string[] | null;
+            /** @default null */
+            warnings?: string[] | null;
         };
         /**
          * OrderInput
@@ -3831,7 +3837,7 @@ export interface components {
         };
         /**
          * Update
-         * @description An update; `recall` is additional. One that was recalled is not deployable.
+         * @description An update; `recall`, `warnings` are additional. One that was recalled is not deployable.
          */
         Update: {
             updateId: components["schemas"]["UpdateId"];
@@ -3854,6 +3860,8 @@ export interface components {
             scanResult?: string | null;
             /** @default null */
             recall?: components["schemas"]["UpdateRecall"] | null;
+            /** @default null */
+            warnings?: string[] | null;
         };
         /**
          * UpdateCompliance

@@ -29,7 +29,7 @@ class RecallInput(Model):
 
 
 class Update(Model):
-    """An update; `recall` is additional. One that was recalled is not deployable."""
+    """An update; `recall`, `warnings` are additional. One that was recalled is not deployable."""
 
     update_id: UpdateId
     is_deployable: bool
@@ -44,6 +44,7 @@ class Update(Model):
     referenced_by: list[UpdateId] | None = None
     scan_result: str | None = None
     recall: UpdateRecall | None = None
+    warnings: list[str] | None = None
 
 
 class ScanVerdict(Model):
@@ -115,7 +116,7 @@ class Operation(Model):
 
     `filesScanned` of `filesTotal` counts up while an import is scanned; `missingFiles` and
     `missingUpdates` are what a dropped manifest waits for, `awaitedFiles` those on which a scanner
-    has told nothing yet.
+    has told nothing yet, `warnings` what to know of what was imported.
     """
 
     operation_id: str
@@ -135,3 +136,4 @@ class Operation(Model):
     missing_files: list[str] | None = None
     missing_updates: list[UpdateId] | None = None
     awaited_files: list[str] | None = None
+    warnings: list[str] | None = None
