@@ -14,8 +14,12 @@ BENCHMARKS = (
     "twin_events",
     "report_lag",
     "reads",
+    "rollouts",
+    "cost",
     "replay",
     "images",
+    "deltas",
     "agent",
+    "agents",
 )
 """Modules of this package that have `run`; the first line of each docstring says what it does."""

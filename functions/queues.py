@@ -102,6 +102,13 @@ async def rescan(message: func.QueueMessage) -> None:
     )
 
 
+@_on("delta")
+async def make_delta(message: func.QueueMessage) -> None:
+    """Make the deltas between two versions of an update, or attach them."""
+    order = _read(messages.MakeDelta, message)
+    await container().imports.deltas.run(order.instance, order.operation)
+
+
 @_on("fanout")
 async def fan_out(message: func.QueueMessage) -> None:
     """Hand out the work of a new or changed deployment."""
@@ -145,6 +152,18 @@ async def run_device_import(message: func.QueueMessage) -> None:
     await _or_end(
         message,
         service.run(order.instance, order.operation, order.step),
+        lambda error: service.fail(order.instance, order.operation, error),
+    )
+
+
+@_on("export")
+async def export_devices(message: func.QueueMessage) -> None:
+    """Write a list of devices into a file."""
+    order = _read(messages.ExportDevices, message)
+    service = container().devices.exports
+    await _or_end(
+        message,
+        service.run(order.instance, order.operation),
         lambda error: service.fail(order.instance, order.operation, error),
     )
 

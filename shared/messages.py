@@ -88,6 +88,13 @@ class RescanStep(_OfOperation, frozen=True, kw_only=True):
     step: int
 
 
+class MakeDelta(_OfOperation, frozen=True, kw_only=True):
+    """Make the deltas between two versions of an update, or attach those that were scanned."""
+
+    queue: ClassVar[Queue] = "delta"
+    work: ClassVar[str] = "make a delta between two versions of an update"
+
+
 class FanOut(Message, frozen=True, kw_only=True):
     """Hand out the work of a new or changed deployment to the buckets of its group.
 
@@ -188,6 +195,13 @@ class Announce(Message, frozen=True, kw_only=True):
     events: list[DomainEvent] | None = None
 
 
+class ExportDevices(_OfOperation, frozen=True, kw_only=True):
+    """Write a list of devices into a file."""
+
+    queue: ClassVar[Queue] = "export"
+    work: ClassVar[str] = "export devices"
+
+
 MESSAGES: dict[Queue, type[Message]] = {
     kind.queue: kind
     for kind in (
@@ -197,6 +211,7 @@ MESSAGES: dict[Queue, type[Message]] = {
         DeleteUpdate,
         StopRecalled,
         RescanStep,
+        MakeDelta,
         FanOut,
         Reconcile,
         RollUp,
@@ -205,6 +220,7 @@ MESSAGES: dict[Queue, type[Message]] = {
         CollectLogs,
         ReplayEvents,
         Announce,
+        ExportDevices,
     )
 }
 """The type of each queue's messages."""

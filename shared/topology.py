@@ -17,6 +17,7 @@ Queue = Literal[
     "delete",
     "recall",
     "rescan",
+    "delta",
     "fanout",
     "reconcile",
     "rollup",
@@ -25,6 +26,7 @@ Queue = Literal[
     "logs",
     "replay",
     "announce",
+    "export",
 ]
 Table = Literal[
     "Updates",

@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.adapters.blobs import AzureBlobs
 from shared.adapters.clock import SystemClock
+from shared.adapters.deltas.maker import ZstdDeltaMaker
 from shared.adapters.events import EventGridCustomerTopic, EventGridTopic
 from shared.adapters.fetch import FetchLimits, SafeFetcher
 from shared.adapters.hub import IoTHubs
@@ -25,6 +26,7 @@ from shared.adapters.table_counters import TableCounters, TableRecounts
 from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_event_lag import TableEventLags
+from shared.adapters.table_files import FileTables
 from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_group_members import TableGroupMembers
 from shared.adapters.table_holders import TableHolders
@@ -143,6 +145,11 @@ class Adapters:
         return TableRefusals(self._table("Recounts"))
 
     @cached_property
+    def table_files(self) -> FileTables:
+        """Files of tables."""
+        return FileTables()
+
+    @cached_property
     def group_members(self) -> TableGroupMembers:
         """Devices of small groups."""
         return TableGroupMembers(self._table("Buckets"))
@@ -167,6 +174,11 @@ class Adapters:
     def deployments(self) -> TableDeployments:
         """Deployments."""
         return TableDeployments(self._table("Deployments"))
+
+    @cached_property
+    def delta_maker(self) -> ZstdDeltaMaker:
+        """Makes deltas."""
+        return ZstdDeltaMaker()
 
     @cached_property
     def own_deployments(self) -> TableOwnDeployments:

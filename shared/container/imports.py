@@ -11,6 +11,7 @@ from shared.container.updates import UpdateServices
 
 if TYPE_CHECKING:
     from shared.services.imports.compatibility import Families
+    from shared.services.imports.deltas import Deltas
     from shared.services.imports.fetch import ImportFetch
     from shared.services.imports.operation import Imports
     from shared.services.imports.publish import ImportPublish
@@ -115,6 +116,25 @@ class ImportServices:
             signing=self._updates.signing,
             best_updates=self._updates.best,
             families=self.families,
+            commands=self._core.commands,
+            clock=self._ports.clock,
+        )
+
+    @cached_property
+    def deltas(self) -> Deltas:
+        """Deltas between versions, which are scanned and published as imports are."""
+        from shared.services.imports.deltas import Deltas
+
+        return Deltas(
+            imports=self.operations,
+            operations=self._ports.operations,
+            updates=self._ports.updates,
+            blobs=self._ports.blobs,
+            evidence=self._evidence,
+            queues=self._ports.queues,
+            maker=self._ports.delta_maker,
+            scanning=self._scanning.engines,
+            signing=self._updates.signing,
             commands=self._core.commands,
             clock=self._ports.clock,
         )

@@ -60,8 +60,8 @@ class ReportingServices:
         from shared.services.reporting.group_lists import GroupLists
 
         return GroupLists(
-            fleet=self._ports.fleet,
-            deployments=self._ports.deployments,
+            fleet=self._core.reads,
+            deployments=self._core.reads,
             clock=self._ports.clock,
         )
 

@@ -1,4 +1,6 @@
-"""Long-running operations: imports, deletions of updates, re-reads of the registry, re-scans."""
+"""Long-running operations: imports, deletions, deltas, re-scans, re-reads and exports of
+devices.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,8 @@ from typing import Any, Literal
 
 from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import DeviceUpdateError
+from shared.domain.export_order import Export
+from shared.domain.updates.delta_outcome import DeltaOutcome
 from shared.domain.updates.update_id import UpdateId
 
 
@@ -23,7 +27,8 @@ class OperationStatus(StrEnum):
 
 class Stage(StrEnum):
     """Where an operation is on its way: three stages of an import, one of a deletion, three of a
-    re-read of the registry, one of a re-scan.
+    re-read of the registry, one of a re-scan, one of an export. A delta begins with one of its own,
+    then is scanned and published.
     """
 
     FETCH = "fetch"
@@ -34,6 +39,8 @@ class Stage(StrEnum):
     MODULES = "modules"
     CHECK = "check"
     RESCAN = "rescan"
+    EXPORT = "export"
+    DELTA = "delta"
     END = "end"
 
 
@@ -85,17 +92,19 @@ class Operation:
 
     `bytes_done` of `bytes_total` says how much of the files of an import is fetched,
     `files_scanned` of `files_total` how many of them have their verdicts. `subject` is what a
-    deletion, a re-read or a re-scan is about: the import that made the update, the kind of import
-    of devices, what the scanners knew. The latter two go on at `position`; `step` counts their
-    pages, so that a repeated message does nothing. `tries` says how often the present stage was
-    begun, `last_error` why the last try failed that is to be repeated. `missing` are the files that
-    a dropped manifest waits for, `missing_updates` its children, `awaited` the files on which a
-    scanner has told nothing yet, since `awaited_since`. `events` are still to be told to customers.
-    `traceparent` is the W3C trace context of the call or drop that began it.
+    deletion, a delta, a re-read or a re-scan is about: the import that made the update (twice), the
+    kind of import of devices, what the scanners knew. The latter two go on at `position`; `step`
+    counts their pages, so that a repeated message does nothing. `tries` says how often the present
+    stage was begun, `last_error` why the last try failed that is to be repeated. `missing` are the
+    files that a dropped manifest waits for, `missing_updates` its children, `awaited` the files on
+    which a scanner has told nothing yet, since `awaited_since`. `events` are still to be told to
+    customers. A delta is made from the version `source_version` of the update; `deltas` says of
+    each file what came of it. `export` is what an export of devices is about. `traceparent` is the
+    W3C trace context of the call or drop that began it.
     """
 
     operation_id: str
-    kind: Literal["import", "delete", "devices", "rescan"]
+    kind: Literal["import", "delete", "devices", "rescan", "delta"]
     status: OperationStatus
     stage: Stage
     created_at: str
@@ -120,6 +129,9 @@ class Operation:
     awaited: tuple[str, ...] = ()
     awaited_since: str | None = None
     warnings: tuple[str, ...] = ()
+    export: Export | None = None
+    source_version: str | None = None
+    deltas: tuple[DeltaOutcome, ...] = ()
 
     @property
     def turn(self) -> tuple[Stage, int]:

@@ -5,6 +5,7 @@ from shared.ports.audit import AuditLog
 from shared.ports.blobs import BlobFacts, Blobs, BlobSink, Staged
 from shared.ports.changes import ChangeFeed
 from shared.ports.common import ByteStream, Clock, Page, Stored
+from shared.ports.deltas import DeltaMaker, MadeDelta
 from shared.ports.deployments import Deployments
 from shared.ports.devices import DeviceQuery, Devices, DeviceWrite, Revision
 from shared.ports.event_lag import EventLags
@@ -25,6 +26,7 @@ from shared.ports.queues import DeadMessage, PoisonQueues, Queues
 from shared.ports.recounts import Correction, Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import JudgedContent, RuleScanner, Sample, Scanner, Verdicts
+from shared.ports.table_files import TableFiles, TableWriter
 from shared.ports.telemetry import NO_TELEMETRY, NoTelemetry, Telemetry
 from shared.ports.tokens import Tokens
 from shared.ports.trends import Trends
@@ -44,6 +46,7 @@ __all__ = [
     "Counters",
     "CustomerTopic",
     "DeadMessage",
+    "DeltaMaker",
     "Deployments",
     "DeviceQuery",
     "DeviceWrite",
@@ -63,6 +66,7 @@ __all__ = [
     "KnownGroup",
     "LastRollup",
     "LogCollections",
+    "MadeDelta",
     "NewClasses",
     "NoTelemetry",
     "Operations",
@@ -85,6 +89,8 @@ __all__ = [
     "SourceBytes",
     "Staged",
     "Stored",
+    "TableFiles",
+    "TableWriter",
     "Telemetry",
     "Tokens",
     "Trends",

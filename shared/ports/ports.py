@@ -10,6 +10,7 @@ from shared.ports.audit import AuditLog
 from shared.ports.blobs import Blobs
 from shared.ports.changes import ChangeFeed
 from shared.ports.common import Clock
+from shared.ports.deltas import DeltaMaker
 from shared.ports.deployments import Deployments
 from shared.ports.devices import Devices
 from shared.ports.event_lag import EventLags
@@ -29,6 +30,7 @@ from shared.ports.queues import PoisonQueues, Queues
 from shared.ports.recounts import Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import RuleScanner, Scanner, Verdicts
+from shared.ports.table_files import TableFiles
 from shared.ports.telemetry import Telemetry
 from shared.ports.tokens import Tokens
 from shared.ports.trends import Trends
@@ -52,6 +54,8 @@ class Ports(Protocol):
     def counters(self) -> Counters: ...
     @property
     def customer_topic(self) -> CustomerTopic: ...
+    @property
+    def delta_maker(self) -> DeltaMaker: ...
     @property
     def deployments(self) -> Deployments: ...
     @property
@@ -100,6 +104,8 @@ class Ports(Protocol):
     def signer(self) -> Signer: ...
     @property
     def telemetry(self) -> Telemetry: ...
+    @property
+    def table_files(self) -> TableFiles: ...
     @property
     def tokens(self) -> Tokens: ...
     @property

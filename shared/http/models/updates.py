@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from shared.http.models.common import Count, Error, Model, UpdateId, UpdateInfo
+from shared.http.models.devices import Export
 
 
 class Instructions(Model):
@@ -26,6 +27,24 @@ class RecallInput(Model):
     """Why an update is to be taken back. Additional."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=1000)]
+
+
+class DeltaInput(Model):
+    """From which version of an update a delta is to be made. Additional."""
+
+    source_version: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class DeltaOutcome(Model):
+    """What came of a file when deltas were made. Additional.
+
+    `reason` says why there is no delta; `deltaSizeInBytes` may be given then too.
+    """
+
+    file_name: str
+    size_in_bytes: int
+    delta_size_in_bytes: int | None = None
+    reason: str | None = None
 
 
 class Update(Model):
@@ -116,7 +135,8 @@ class Operation(Model):
 
     `filesScanned` of `filesTotal` counts up while an import is scanned; `missingFiles` and
     `missingUpdates` are what a dropped manifest waits for, `awaitedFiles` those on which a scanner
-    has told nothing yet, `warnings` what to know of what was imported.
+    has told nothing yet, `warnings` what to know of what was imported. `deltas` says what came of
+    each file when deltas were made.
     """
 
     operation_id: str
@@ -137,3 +157,5 @@ class Operation(Model):
     missing_updates: list[UpdateId] | None = None
     awaited_files: list[str] | None = None
     warnings: list[str] | None = None
+    export: Export | None = None
+    deltas: list[DeltaOutcome] | None = None

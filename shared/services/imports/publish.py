@@ -11,12 +11,7 @@ from dataclasses import dataclass
 from shared.contract.encoding import b64
 from shared.domain.errors import Conflict, InvalidInput, LimitExceeded, NotFound
 from shared.domain.operation import ImportSource, Operation, Stage
-from shared.domain.updates.import_manifest import (
-    FileEntry,
-    ImportManifest,
-    RelatedFile,
-    parse_import_manifest,
-)
+from shared.domain.updates.import_manifest import ImportManifest, parse_import_manifest
 from shared.domain.updates.update import PreparedUpdate, Update, hex_of, prepare
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Blobs, Clock, Operations, Updates
@@ -24,9 +19,10 @@ from shared.services.commands import Commands
 from shared.services.imports.attempt import ImportAttempt
 from shared.services.imports.compatibility import Families
 from shared.services.imports.operation import Imports
+from shared.services.imports.promotion import promote
 from shared.services.imports.scan import VERDICTS, refusal
 from shared.services.paging import every
-from shared.services.scanning.engines import ContentChanged, Judged, Scanning
+from shared.services.scanning.engines import Judged, Scanning
 from shared.services.scanning.evidence import Evidence
 from shared.services.updates.best_updates import BestUpdates
 from shared.services.updates.references import referred
@@ -181,34 +177,14 @@ class ImportPublish:
     ) -> None:
         """Bring the content out of quarantine; what is there already gets a new ETag.
 
-        Only the very blobs that were scanned come out. Imports of the same bytes write the same
-        blob, and none of them takes a copy that another has only begun for the content.
+        Imports of the same bytes write the same blob, and none of them takes a copy that another
+        has only begun for the content.
         """
         for at, entry in enumerate(manifest.all_files):
             source, target = f"{prefix}{at}", f"{instance}/{hex_of(entry.sha256)}"
-            if not await self.blobs.touch("content", target):
-                await self.blobs.copy(
-                    ("quarantine", source), ("content", target), etag=scanned[source].etag
-                )
-                await self._check_content(target, entry)
+            await promote(self.blobs, entry, source, target, scanned[source].etag)
         for item in prepared.generated:
             await self.blobs.write("content", f"{instance}/{hex_of(item.sha256)}", item.content)
-
-    async def _check_content(self, name: str, entry: FileEntry | RelatedFile) -> None:
-        """Hash what is handed out from now on: the name and metadata of a blob prove nothing.
-
-        Raises:
-            InvalidInput: It is not what the manifest names, and is gone again.
-        """
-        known = await self.blobs.metadata("content", name)
-        digest = hashlib.sha256()
-        async for piece in self.blobs.stream("content", name):
-            digest.update(piece)
-        if b64(digest.digest()) == entry.sha256:
-            return
-        if known is not None:
-            await self.blobs.delete("content", name, known["etag"])
-        raise ContentChanged(entry.filename)
 
     async def _signed(
         self,

@@ -1,5 +1,5 @@
-"""Second stage of an import: the scan that alone lets content out of quarantine. It fails
-closed.
+"""Second stage of an import and of a delta: the scan that alone lets content out of quarantine. It
+fails closed.
 """
 
 from __future__ import annotations
@@ -85,12 +85,11 @@ class ImportScan:
             await self._wait(attempt, awaited, files_scanned=len(scanned) - len(awaited))
             return
         await self.evidence.write(prefix + VERDICTS, scanned)
-        await attempt.save(stage=Stage.PUBLISH, tries=0, files_scanned=len(scanned), awaited=())
-        await self.queues.put(
-            messages.PublishImport(
-                instance=attempt.instance, operation=attempt.operation.operation_id
-            )
+        operation = await attempt.save(
+            stage=Stage.PUBLISH, tries=0, files_scanned=len(scanned), awaited=()
         )
+        kind = messages.MakeDelta if operation.kind == "delta" else messages.PublishImport
+        await self.queues.put(kind(instance=attempt.instance, operation=operation.operation_id))
 
     async def _wait(
         self, attempt: ImportAttempt, awaited: Sequence[str], files_scanned: int

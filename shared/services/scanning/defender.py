@@ -101,7 +101,7 @@ class DefenderResults:
             return  # one of the small blobs that an import needs besides its files
         instance, identity = match["instance"], match["operation"]
         stored = await self.operations.get(instance, identity)
-        if stored is None or stored.value.stage not in (Stage.FETCH, Stage.SCAN):
+        if stored is None or stored.value.stage not in (Stage.FETCH, Stage.DELTA, Stage.SCAN):
             return  # it is over, or this was published before
         kept = KeptResult(result.sha256, result.verdict)
         place = f"{_kept(name, result.etag)}{result.verdict.status}.json"

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from shared import messages
+from shared.adapters.table_files import FileTables
 from shared.container.services import Services
 from shared.domain.errors import DeviceUpdateError
 from shared.domain.fleet.deployment import Deployment
@@ -22,6 +23,7 @@ from shared.settings import Settings
 from shared.topology import SCAN_REQUEST
 from tests.fakes.audit import MemoryAudit
 from tests.fakes.clock import FixedClock
+from tests.fakes.deltas import MemoryDeltaMaker
 from tests.fakes.devices import MemoryDevices
 from tests.fakes.faults import Crash, Faults
 from tests.fakes.fetching import MemoryFetcher
@@ -95,6 +97,7 @@ class World:
             clock=self.clock,
             counters=devices,  # wrapped, it is every port of these rows
             customer_topic=around(self.topic),
+            delta_maker=around(MemoryDeltaMaker()),
             deployments=around(self.deployments),
             devices=devices,
             passes=devices,
@@ -116,6 +119,7 @@ class World:
             scanners=[around(self.scanner)],
             sealer=MemorySealer(),
             telemetry=NO_TELEMETRY,
+            table_files=FileTables(),
             trends=around(self.trends),
             updates=around(self.updates),
             verdicts=around(self.verdicts),
@@ -133,7 +137,7 @@ class World:
         self.announcements, self.audit = services.announcements, services.audit
         self.imports, self.families = services.imports.operations, services.imports.families
         self.fetch, self.scan = services.imports.fetch, services.imports.scan
-        self.publish = services.imports.publish
+        self.publish, self.deltas = services.imports.publish, services.imports.deltas
         self.scanning = services.scanning.engines
         self.results, self.rescan = services.scanning.defender_results, services.scanning.rescan
         self.recalls, self.delete_update = services.updates.recalls, services.updates.deletion
@@ -210,6 +214,7 @@ class World:
             messages.RescanStep: lambda order: self.rescan.run(
                 order.instance, order.operation, order.step
             ),
+            messages.MakeDelta: lambda order: self.deltas.run(order.instance, order.operation),
             messages.FanOut: self.fan_outs.run,
             messages.Reconcile: self._reconcile,
             messages.RollUp: self.rollup.run,
@@ -221,6 +226,9 @@ class World:
                 order.instance, order.collection
             ),
             messages.Announce: self.announcements.run,
+            messages.ExportDevices: lambda order: self.services.devices.exports.run(
+                order.instance, order.operation
+            ),
         }
 
     async def _reconcile(self, order: messages.Reconcile) -> None:
