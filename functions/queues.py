@@ -102,6 +102,13 @@ async def rescan(message: func.QueueMessage) -> None:
     )
 
 
+@_on("delta")
+async def make_delta(message: func.QueueMessage) -> None:
+    """Make the deltas between two versions of an update, or attach them."""
+    order = _read(messages.MakeDelta, message)
+    await container().imports.deltas.run(order.instance, order.operation)
+
+
 @_on("fanout")
 async def fan_out(message: func.QueueMessage) -> None:
     """Hand out the work of a new or changed deployment."""
@@ -132,7 +139,9 @@ async def roll_up(message: func.QueueMessage) -> None:
 @_on("resign")
 async def resign(message: func.QueueMessage) -> None:
     """Sign published updates anew, and hand the signatures to devices that still need them."""
-    await container().updates.resign.run(_read(messages.Resign, message))
+    app = container()
+    await app.keyring_watch.look()
+    await app.updates.resign.run(_read(messages.Resign, message))
 
 
 @_on("registry")

@@ -42,6 +42,7 @@ async def keep_audit_log(timer: func.TimerRequest) -> None:
     """Finish entries that a crash has left open, and anchor the days that are over."""
     with work(container().telemetry, {"function": "keep_audit_log"}, "internal"):
         app = container()
+        await app.keyring_watch.look()
         for instance in app.settings.instances:
             await app.audit.sweep(instance)
             await app.audit_proof.anchor(instance)

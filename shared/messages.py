@@ -88,6 +88,13 @@ class RescanStep(_OfOperation, frozen=True, kw_only=True):
     step: int
 
 
+class MakeDelta(_OfOperation, frozen=True, kw_only=True):
+    """Make the deltas between two versions of an update, or attach those that were scanned."""
+
+    queue: ClassVar[Queue] = "delta"
+    work: ClassVar[str] = "make a delta between two versions of an update"
+
+
 class FanOut(Message, frozen=True, kw_only=True):
     """Hand out the work of a new or changed deployment to the buckets of its group.
 
@@ -197,6 +204,7 @@ MESSAGES: dict[Queue, type[Message]] = {
         DeleteUpdate,
         StopRecalled,
         RescanStep,
+        MakeDelta,
         FanOut,
         Reconcile,
         RollUp,

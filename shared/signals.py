@@ -25,6 +25,7 @@ class Span(StrEnum):
     ASK_DEVICE = "ask_device"
     DEVICE_RUNS_UPDATE = "device_runs_update"
     """From when a device was asked to its report that it has ended: its end is the report."""
+    DELTA = "delta.make"
     FETCH = "import.fetch"
     SCAN = "import.scan"
     PUBLISH = "import.publish"

@@ -122,7 +122,13 @@ def _whole(twin: Any) -> TwinChange:
         device_id=twin.device_id,
         module_id=twin.module_id or None,
         version=int(twin.version or 0),
-        content=kept_content({"tags": twin.tags or {}, "properties": {"reported": reported}}),
+        content=kept_content(
+            {
+                "tags": twin.tags or {},
+                "properties": {"reported": reported},
+                "modelId": (twin.additional_properties or {}).get("modelId"),
+            }
+        ),
         is_whole=True,
         at=_last_updated(desired, reported),
         heard_at=_last_updated(reported),

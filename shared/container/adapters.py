@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.adapters.blobs import AzureBlobs
 from shared.adapters.clock import SystemClock
+from shared.adapters.deltas.maker import ZstdDeltaMaker
 from shared.adapters.events import EventGridCustomerTopic, EventGridTopic
 from shared.adapters.fetch import FetchLimits, SafeFetcher
 from shared.adapters.hub import IoTHubs
@@ -18,6 +19,7 @@ from shared.adapters.scanning.limits import WalkLimits
 from shared.adapters.scanning.scanner import ClamdScanner, YaraXScanner
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
+from shared.adapters.table_accepted_packages import TableAcceptedPackages
 from shared.adapters.table_audit import TableAudit
 from shared.adapters.table_changes import TableChanges
 from shared.adapters.table_counters import TableCounters, TableRecounts
@@ -25,6 +27,7 @@ from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_event_lag import TableEventLags
 from shared.adapters.table_fleet import TableFleet
+from shared.adapters.table_group_members import TableGroupMembers
 from shared.adapters.table_holders import TableHolders
 from shared.adapters.table_hub_budget import TableHubBudget
 from shared.adapters.table_log_collections import TableLogCollections
@@ -41,6 +44,7 @@ from shared.adapters.vault import KeyVaultSigner
 from shared.domain.updates.source_url import SourcePolicy
 from shared.ports import NO_TELEMETRY, Scanner, Signer, Telemetry
 from shared.services.scanning.defender import DefenderScanner
+from shared.services.scanning.evidence import Evidence
 from shared.settings import AZURE_MONITOR, CLAMD, DEFENDER, YARA_X, Settings
 from shared.topology import Table as TableName
 
@@ -140,6 +144,11 @@ class Adapters:
         return TableRefusals(self._table("Recounts"))
 
     @cached_property
+    def group_members(self) -> TableGroupMembers:
+        """Devices of small groups."""
+        return TableGroupMembers(self._table("Buckets"))
+
+    @cached_property
     def fleet(self) -> TableFleet:
         """Groups, classes and roll-ups."""
         return TableFleet(
@@ -161,6 +170,11 @@ class Adapters:
         return TableDeployments(self._table("Deployments"))
 
     @cached_property
+    def delta_maker(self) -> ZstdDeltaMaker:
+        """Makes deltas."""
+        return ZstdDeltaMaker()
+
+    @cached_property
     def own_deployments(self) -> TableOwnDeployments:
         """Which devices have deployments of their own."""
         return TableOwnDeployments(self._table("Deployments"))
@@ -174,6 +188,11 @@ class Adapters:
     def log_collections(self) -> TableLogCollections:
         """Log collections."""
         return TableLogCollections(self._table("LogCollections"))
+
+    @cached_property
+    def accepted_packages(self) -> TableAcceptedPackages:
+        """The root key package that was accepted last."""
+        return TableAcceptedPackages(self._table("Recounts"))
 
     @cached_property
     def audit_log(self) -> TableAudit:
@@ -258,7 +277,7 @@ class Adapters:
             CLAMD: lambda: ClamdScanner(
                 chosen.clamd_address, chosen.clamd_max_bytes, limits=self._walk_limits()
             ),
-            DEFENDER: lambda: DefenderScanner(self.blobs),
+            DEFENDER: lambda: DefenderScanner(Evidence(self.blobs, self.sealer)),
         }
         return [scanner for name in chosen.engines if (scanner := known[name]()) is not None]
 

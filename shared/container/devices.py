@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from shared.container.core import Core
 from shared.container.updates import UpdateServices
-from shared.services.devices.class_admission import ClassAdmission
-from shared.services.devices.health import HealthLists
-from shared.services.devices.history import DeviceHistory
-from shared.services.devices.lists import DeviceLists
-from shared.services.devices.log_collections import CollectLogs
-from shared.services.devices.observe import ObserveDevices
-from shared.services.devices.recount import Recount
-from shared.services.devices.refusals import Refusals
-from shared.services.devices.registry_sync import ImportDevices
-from shared.services.devices.relay import TwinRelay
+
+if TYPE_CHECKING:
+    from shared.services.devices.class_admission import ClassAdmission
+    from shared.services.devices.health import HealthLists
+    from shared.services.devices.history import DeviceHistory
+    from shared.services.devices.lists import DeviceLists
+    from shared.services.devices.log_collections import CollectLogs
+    from shared.services.devices.observe import ObserveDevices
+    from shared.services.devices.recount import Recount
+    from shared.services.devices.refusals import Refusals
+    from shared.services.devices.registry_sync import ImportDevices
+    from shared.services.devices.relay import TwinRelay
 
 
 class DeviceServices:
@@ -30,6 +33,8 @@ class DeviceServices:
     @cached_property
     def relay(self) -> TwinRelay:
         """Twin changes on their way to Event Grid."""
+        from shared.services.devices.relay import TwinRelay
+
         return TwinRelay(
             events=self._ports.events,
             instances={item.hub_name: key for key, item in self._settings.instances.items()},
@@ -39,6 +44,8 @@ class DeviceServices:
     @cached_property
     def class_admission(self) -> ClassAdmission:
         """Device classes that become new."""
+        from shared.services.devices.class_admission import ClassAdmission
+
         return ClassAdmission(
             instances=self._settings.instances,
             classes=self._ports.new_classes,
@@ -51,6 +58,8 @@ class DeviceServices:
     @cached_property
     def refusals(self) -> Refusals:
         """Counts of refused events."""
+        from shared.services.devices.refusals import Refusals
+
         return Refusals(
             store=self._ports.refusal_counts,
             clock=self._ports.clock,
@@ -59,6 +68,8 @@ class DeviceServices:
     @cached_property
     def observe(self) -> ObserveDevices:
         """Events of devices."""
+        from shared.services.devices.observe import ObserveDevices
+
         return ObserveDevices(
             devices=self._ports.devices,
             fleet=self._ports.fleet,
@@ -76,16 +87,21 @@ class DeviceServices:
     @cached_property
     def lists(self) -> DeviceLists:
         """Lists of devices."""
+        from shared.services.devices.lists import DeviceLists
+
         return DeviceLists(
             devices=self._ports.devices,
             fleet=self._ports.fleet,
             deployments=self._ports.deployments,
+            members=self._ports.group_members,
             clock=self._ports.clock,
         )
 
     @cached_property
     def history(self) -> DeviceHistory:
         """Histories of devices."""
+        from shared.services.devices.history import DeviceHistory
+
         return DeviceHistory(
             devices=self._ports.devices,
         )
@@ -93,6 +109,8 @@ class DeviceServices:
     @cached_property
     def health(self) -> HealthLists:
         """Health of devices."""
+        from shared.services.devices.health import HealthLists
+
         return HealthLists(
             devices=self._ports.devices,
         )
@@ -100,6 +118,8 @@ class DeviceServices:
     @cached_property
     def log_collections(self) -> CollectLogs:
         """Uploads of logs by devices."""
+        from shared.services.devices.log_collections import CollectLogs
+
         return CollectLogs(
             containers={
                 key: item.diagnostics_container for key, item in self._settings.instances.items()
@@ -116,6 +136,8 @@ class DeviceServices:
     @cached_property
     def recount(self) -> Recount:
         """Recounts of buckets."""
+        from shared.services.devices.recount import Recount
+
         return Recount(
             instances=self._settings.instances,
             devices=self._ports.devices,
@@ -126,6 +148,7 @@ class DeviceServices:
             reads=self._core.read_pacer,
             rollups=self._core.rollups,
             reports=self._ports.recounts,
+            fleet=self._ports.fleet,
             own_deployments=self._core.own_deployments,
             clock=self._ports.clock,
         )
@@ -133,6 +156,8 @@ class DeviceServices:
     @cached_property
     def registry_sync(self) -> ImportDevices:
         """Re-reads of the hubs' registries."""
+        from shared.services.devices.registry_sync import ImportDevices
+
         return ImportDevices(
             operations=self._ports.operations,
             devices=self._ports.devices,

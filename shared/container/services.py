@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shared.container.reporting import ReportingServices
     from shared.container.scanning import ScanningServices
     from shared.container.updates import UpdateServices
+    from shared.services.audit.keyring_watch import KeyringWatch
     from shared.services.audit.proof import AuditProof
 
 
@@ -103,6 +104,18 @@ class Services:
             topic=self.ports.customer_topic,
             queues=self.ports.queues,
             announcer=self.announcer,
+            clock=self.ports.clock,
+        )
+
+    @cached_property
+    def keyring_watch(self) -> KeyringWatch:
+        """Writes down what was changed of the keyring."""
+        from shared.services.audit.keyring_watch import KeyringWatch
+
+        return KeyringWatch(
+            instances=self.settings.instances,
+            blobs=self.ports.blobs,
+            audit=self.audit,
             clock=self.ports.clock,
         )
 

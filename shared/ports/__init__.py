@@ -1,15 +1,18 @@
 """What the services need of the outside, as protocols; the adapters implement them."""
 
+from shared.ports.accepted_packages import AcceptedPackages
 from shared.ports.audit import AuditLog
 from shared.ports.blobs import BlobFacts, Blobs, BlobSink, Staged
 from shared.ports.changes import ChangeFeed
 from shared.ports.common import ByteStream, Clock, Page, Stored
+from shared.ports.deltas import DeltaMaker, MadeDelta
 from shared.ports.deployments import Deployments
 from shared.ports.devices import DeviceQuery, Devices, DeviceWrite, Revision
 from shared.ports.event_lag import EventLags
 from shared.ports.events import CustomerTopic, Events
 from shared.ports.fetching import Fetcher, SourceBytes
 from shared.ports.fleet import Fleet, KnownClass, KnownGroup, LastRollup, Rollup
+from shared.ports.group_members import GroupMembers
 from shared.ports.holders import Holders
 from shared.ports.hub import Hub, TwinSource
 from shared.ports.keys import Sealer, Signer
@@ -30,6 +33,7 @@ from shared.ports.updates import Updates
 
 __all__ = [
     "NO_TELEMETRY",
+    "AcceptedPackages",
     "AuditLog",
     "BlobFacts",
     "BlobSink",
@@ -41,6 +45,7 @@ __all__ = [
     "Counters",
     "CustomerTopic",
     "DeadMessage",
+    "DeltaMaker",
     "Deployments",
     "DeviceQuery",
     "DeviceWrite",
@@ -50,6 +55,7 @@ __all__ = [
     "Events",
     "Fetcher",
     "Fleet",
+    "GroupMembers",
     "HeldDevice",
     "Holders",
     "Hub",
@@ -59,6 +65,7 @@ __all__ = [
     "KnownGroup",
     "LastRollup",
     "LogCollections",
+    "MadeDelta",
     "NewClasses",
     "NoTelemetry",
     "Operations",

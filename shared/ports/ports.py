@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from shared.ports.accepted_packages import AcceptedPackages
 from shared.ports.audit import AuditLog
 from shared.ports.blobs import Blobs
 from shared.ports.changes import ChangeFeed
 from shared.ports.common import Clock
+from shared.ports.deltas import DeltaMaker
 from shared.ports.deployments import Deployments
 from shared.ports.devices import Devices
 from shared.ports.event_lag import EventLags
 from shared.ports.events import CustomerTopic, Events
 from shared.ports.fetching import Fetcher
 from shared.ports.fleet import Fleet
+from shared.ports.group_members import GroupMembers
 from shared.ports.holders import Holders
 from shared.ports.hub import Hub
 from shared.ports.keys import Sealer, Signer
@@ -37,6 +40,8 @@ class Ports(Protocol):
     """One adapter, or fake, for each port."""
 
     @property
+    def accepted_packages(self) -> AcceptedPackages: ...
+    @property
     def audit_log(self) -> AuditLog: ...
     @property
     def blobs(self) -> Blobs: ...
@@ -49,6 +54,8 @@ class Ports(Protocol):
     @property
     def customer_topic(self) -> CustomerTopic: ...
     @property
+    def delta_maker(self) -> DeltaMaker: ...
+    @property
     def deployments(self) -> Deployments: ...
     @property
     def devices(self) -> Devices: ...
@@ -60,6 +67,8 @@ class Ports(Protocol):
     def fetcher(self) -> Fetcher: ...
     @property
     def fleet(self) -> Fleet: ...
+    @property
+    def group_members(self) -> GroupMembers: ...
     @property
     def holders(self) -> Holders: ...
     @property

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from shared.domain.fleet.deployment import Deployment
-from shared.ports import KnownClass, Rollup, Stored
+from shared.ports import KnownClass, KnownGroup, Rollup, Stored
 
 _MOST = 1_000
 """Most reads that are remembered: an instance has few groups that anybody looks at."""
@@ -33,6 +33,14 @@ class FleetFigures(Protocol):
 
     async def classes(self, instance: str) -> Sequence[KnownClass]:
         """Device classes of an instance."""
+        ...
+
+
+class GroupFigures(FleetFigures, Protocol):
+    """What lists of groups read besides."""
+
+    async def groups(self, instance: str) -> Sequence[KnownGroup]:
+        """Groups of an instance."""
         ...
 
 
@@ -75,7 +83,7 @@ class SharedReads:
     read for the others.
     """
 
-    def __init__(self, fleet: FleetFigures, deployments: DeploymentFigures, seconds: float) -> None:
+    def __init__(self, fleet: GroupFigures, deployments: DeploymentFigures, seconds: float) -> None:
         self._fleet = fleet
         self._deployments = deployments
         self._seconds = seconds
@@ -90,6 +98,10 @@ class SharedReads:
     async def classes(self, instance: str) -> Sequence[KnownClass]:
         """See `FleetFigures`."""
         return await self._shared(("classes", instance), lambda: self._fleet.classes(instance))
+
+    async def groups(self, instance: str) -> Sequence[KnownGroup]:
+        """See `GroupFigures`."""
+        return await self._shared(("groups", instance), lambda: self._fleet.groups(instance))
 
     async def of_group(self, instance: str, group: str) -> Sequence[Stored[Deployment]]:
         """See `DeploymentFigures`."""

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device_class import DeviceClass
+from shared.domain.fleet.listing import ListedDevice, Selection
 from shared.domain.rollouts.transition import Transition
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import (
@@ -37,6 +38,7 @@ class MemoryFleet:
         self.known_classes: dict[tuple[str, str], KnownClass] = {}
         self._rollups: dict[tuple[str, str], Rollup] = {}
         self._deleted: set[tuple[str, ...]] = set()
+        self.unindexed: set[str] = set()
 
     async def ensure_known(
         self, instance: str, group: str, bucket: int, device_class: DeviceClass
@@ -53,6 +55,12 @@ class MemoryFleet:
     async def buckets(self, instance: str, group: str) -> Sequence[int]:
         await asyncio.sleep(0)
         return sorted(self._buckets.get((instance, group), ()))
+
+    async def is_indexed(self, instance: str) -> bool:
+        return instance not in self.unindexed
+
+    async def set_indexed(self, instance: str) -> None:
+        self.unindexed.discard(instance)
 
     async def groups(self, instance: str, *, with_deleted: bool = False) -> Sequence[KnownGroup]:
         await asyncio.sleep(0)
@@ -131,7 +139,15 @@ class MemoryFleet:
     async def last_rollup(self, instance: str, group: str) -> LastRollup | None:
         await asyncio.sleep(0)
         known = self._rollups.get((instance, group))
-        return LastRollup(known.as_of, known.buckets, known.still_since) if known else None
+        if known is None:
+            return None
+        return LastRollup(
+            known.as_of,
+            known.buckets,
+            still_since=known.still_since,
+            devices=known.devices,
+            has_members=known.has_members,
+        )
 
     async def rollups(self, instance: str, group: str | None = None) -> Mapping[str, Rollup]:
         await asyncio.sleep(0)
@@ -276,3 +292,28 @@ class MemoryDeployments:
     async def delete(self, instance: str, group: str, deployment_id: str) -> None:
         await asyncio.sleep(0)
         self._rows.delete((instance, group, deployment_id))
+
+
+class MemoryGroupMembers:
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], tuple[str, list[ListedDevice]]] = {}
+
+    async def replace(
+        self, instance: str, group: str, as_of: str, devices: Sequence[ListedDevice]
+    ) -> None:
+        await asyncio.sleep(0)
+        known = self.rows.get((instance, group))
+        if known is None or known[0] < as_of:
+            self.rows[instance, group] = (as_of, list(devices))
+
+    async def drop(self, instance: str, group: str) -> None:
+        await asyncio.sleep(0)
+        self.rows.pop((instance, group), None)
+
+    async def find(
+        self, instance: str, group: str, wanted: Selection, *, after: str, size: int
+    ) -> Sequence[ListedDevice]:
+        await asyncio.sleep(0)
+        _, devices = self.rows.get((instance, group), ("", []))
+        found = [item for item in devices if item.key > after and wanted.has(item)]
+        return sorted(found, key=lambda item: item.key)[:size]

@@ -2213,7 +2213,7 @@ export interface components {
             dateTime: string;
             begunDateTime: string;
             /** @enum {unknown} */
-            origin: "Automatic" | "Drop" | "Rest";
+            origin: "Automatic" | "Drop" | "Keys" | "Rest";
             actor: components["schemas"]["AuditActor"];
             action: string;
             target: string;

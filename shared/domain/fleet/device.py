@@ -27,6 +27,8 @@ from shared.domain.fleet.evidence import (
     TwinChange,
     completed,
     installed_of,
+    joined,
+    merged,
     since,
     update_named,
     with_evidence,
@@ -327,6 +329,10 @@ def evidence_of(record: DeviceRecord) -> Evidence | None:
         for item in record.evidence
         if item.workflow_id == commanded.workflow_on_device
     }
+    whole = merged(record.registers, record.nameless, record.heard_at)
+    if whole is not None and whole.workflow_id == commanded.workflow_on_device:
+        stamp = whole.retry_timestamp
+        of_workflow[stamp] = joined(of_workflow.get(stamp), whole)
     known = of_workflow.get(commanded.retry_timestamp)
     if known is None and commanded.refusal:
         return _refused_by_hub(commanded)

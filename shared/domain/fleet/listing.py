@@ -24,6 +24,9 @@ from shared.domain.fleet.failure import counted_as, failure_of
 from shared.domain.fleet.health import health_of
 from shared.domain.updates.update_id import UpdateId
 
+type ListedPlace = tuple[str, str]
+"""Group and device: where a device is in the lists."""
+
 
 @dataclass(frozen=True, slots=True)
 class InstallResult:
@@ -68,6 +71,11 @@ class ListedDevice:
         return device_key(self.device_id, self.module_id)
 
     @property
+    def place(self) -> ListedPlace:
+        """Where it is in the lists."""
+        return self.group_id, self.key
+
+    @property
     def failure_code(self) -> str:
         """The code that its failure is counted under; empty if it has not failed."""
         return counted_as(self.failure_codes) if self.state is DeviceState.FAILED else ""
@@ -96,6 +104,7 @@ class Selection:
     `columns` must be equal to those of the device. `heard_before` and `working_before` are instants
     or days: of what has neither, neither holds. `failure_code` is of a failure, or what failures
     like it are counted under. `latest` are the best updates by class, for `is_on_latest`.
+    `installed_among` only helps storage to find what `is_on_latest` asks for.
     """
 
     columns: Mapping[str, str]
@@ -106,6 +115,13 @@ class Selection:
     failure_code: int | None = None
     is_on_latest: bool | None = None
     latest: Mapping[str, UpdateId | None] | None = None
+    installed_among: frozenset[str] | None = None
+
+    @property
+    def is_selective(self) -> bool:
+        """Whether counters may tell where its devices are."""
+        others = (self.heard_before, self.working_before, self.is_on_latest)
+        return bool(self.columns.keys() - {"group"}) or any(each is not None for each in others)
 
     def has(self, device: ListedDevice) -> bool:
         """Whether a device is one of them."""

@@ -24,19 +24,23 @@ DEVICE_WINDOW = "updateWindow"
 """A tag: when the device may be asked, such as `0 1 * * mon-fri for 4h in Europe/Berlin`."""
 INFORMATION = "information"
 """What a twin change says of the device itself."""
+MODEL = "model"
+"""The model that the device announced when it connected: a whole twin has it."""
 LOGS = "logs"
 """What a twin change says of uploads of logs."""
 ACKNOWLEDGED = "acknowledged"
 """What a twin change says where a device has acknowledged that a command was taken back."""
 _RETRY_TIMESTAMP, _RESULT = "retryTimestamp", "lastInstallResult"
+_LONGEST_MODEL = 256
 _LONGEST_ZONE = 64
 """Characters; the longest name of a zone has half of them."""
 
 
 def kept_content(twin: Mapping[str, Any]) -> dict[str, Any]:
     """What the service keeps of a twin: the tags of the group, the time zone and the maintenance
-    window, the agent's reported section, the time zone that the device reports and the result of an
-    upload of logs. The acknowledgement of an upload may hold a secret and is not among it.
+    window, the agent's reported section, the time zone that the device reports, the result of an
+    upload of logs and the device's model. The acknowledgement of an upload may hold a secret and is
+    not among it.
     """
     content: dict[str, Any] = {}
     tags = twin.get("tags")
@@ -55,6 +59,8 @@ def kept_content(twin: Mapping[str, Any]) -> dict[str, Any]:
         content["agent"] = None
     elif "agent" in component:
         content["agent"] = _without_stale(reported, component["agent"])
+    if model := _short(twin.get("modelId"), _LONGEST_MODEL):
+        content[MODEL] = model
     if _acknowledges_cancel(component):
         content[ACKNOWLEDGED] = True
     if (logs := _log_report(reported)) is not None:

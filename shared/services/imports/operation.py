@@ -34,12 +34,16 @@ from shared.services.operations import MAX_ATTEMPTS, given_up, operation_id
 from shared.signals import Metric, Span, trace_id_of
 from shared.topology import IMPORT_MANIFEST_SUFFIX, IMPORT_STATUS_SUFFIX, quarantine_prefix
 
-IMPORT = "import"
-"""What failures of whole imports are counted under."""
-_SPANS = {Stage.FETCH: Span.FETCH, Stage.SCAN: Span.SCAN, Stage.PUBLISH: Span.PUBLISH}
+_SPANS = {
+    Stage.DELTA: Span.DELTA,
+    Stage.FETCH: Span.FETCH,
+    Stage.SCAN: Span.SCAN,
+    Stage.PUBLISH: Span.PUBLISH,
+}
 _WORKED_ON_BY = {
     Stage.FETCH: (Stage.FETCH,),
-    Stage.SCAN: (Stage.FETCH, Stage.SCAN),
+    Stage.DELTA: (Stage.DELTA,),
+    Stage.SCAN: (Stage.FETCH, Stage.DELTA, Stage.SCAN),
     Stage.PUBLISH: (Stage.PUBLISH,),
 }
 
@@ -67,7 +71,7 @@ class Imports:
         Raises:
             TooManyRequests: As many operations as may run at the same time do so.
         """
-        await self._check_room(instance)
+        await self.check_room(instance)
         sources = tuple(
             ImportSource(
                 kind="url",
@@ -84,8 +88,12 @@ class Imports:
         await self._begin(instance, identity, sources, now, trace_id)
         return identity
 
-    async def _check_room(self, instance: str) -> None:
-        """Count what began in the last day: what runs for longer is stuck and takes no part."""
+    async def check_room(self, instance: str) -> None:
+        """Count what began in the last day: what runs for longer is stuck and takes no part.
+
+        Raises:
+            TooManyRequests: As many operations as may run at the same time do so.
+        """
         most = self.limits.running_operations
         day = datetime.fromisoformat(self.clock.now()) - timedelta(days=1)
         running = await self.operations.count_running(
@@ -158,7 +166,7 @@ class Imports:
         run: Callable[[ImportAttempt], Awaitable[None]],
         undo: Callable[[str, Operation], Awaitable[None]] | None = None,
     ) -> None:
-        """ImportAttempt a stage of an import: that it is at, or the one before has just asked for.
+        """Attempt a stage: that it is at, or the one before has just asked for.
 
         A failure that may pass is noted and raised, so that the message is delivered again; any
         other, or the last of so many, ends the import once `undo` has taken back what the stage
@@ -205,7 +213,7 @@ class Imports:
     async def succeed(self, attempt: ImportAttempt, published: Sequence[UpdateId]) -> None:
         """End an import well, named by its first update, and forget its quarantined content."""
         ended = attempt.operation.succeeded(published[0], self.clock.now())
-        if self.announcer.is_on:
+        if self._is_announced(ended):
             events = [update_imported(attempt.instance, item, ended) for item in published]
             ended = replace(ended, events=tuple(events))
         await self._finish(attempt.instance, await attempt.replace(ended))
@@ -223,14 +231,14 @@ class Imports:
     ) -> bool:
         """Write down that an import has failed; False if it has changed since it was read."""
         operation = stored.value.failed(error, self.clock.now())
-        if self.announcer.is_on:
+        if self._is_announced(operation):
             operation = replace(operation, events=(update_refused(instance, operation),))
         try:
             await self.operations.save(instance, operation, stored.etag)
         except ConcurrentUpdate:
             return False
-        log.warning("import %s failed: %s", operation.operation_id, error.code)
-        self.telemetry.record(Metric.FAILURES, function=IMPORT, code=error.code)
+        log.warning("%s %s failed: %s", operation.kind, operation.operation_id, error.code)
+        self.telemetry.record(Metric.FAILURES, function=operation.kind, code=error.code)
         await self._finish(instance, operation)
         return True
 
@@ -255,6 +263,10 @@ class Imports:
         ended = await self.operations.get(instance, identity)
         assert ended is not None
         return ended
+
+    def _is_announced(self, operation: Operation) -> bool:
+        """A delta is no news: the update is what it was."""
+        return self.announcer.is_on and operation.kind == "import"
 
     async def _finish(self, instance: str, operation: Operation) -> None:
         if operation.events:

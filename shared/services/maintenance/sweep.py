@@ -111,6 +111,8 @@ class Sweep:
             )
         elif operation.stage is Stage.SCAN:
             await self._scan_again(instance, operation)
+        elif operation.kind == "delta":
+            await self.queues.put(messages.MakeDelta(instance=instance, operation=identity))
         else:
             resume = _MESSAGES[operation.stage]
             await self.queues.put(resume(instance=instance, operation=identity))

@@ -10,7 +10,8 @@ import pytest
 
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
-from shared.adapters.table_devices import TableDevices, partition_of
+from shared.adapters.table_device_rows import partition_of
+from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_hub_budget import TableHubBudget
 from shared.adapters.table_passes import TablePasses
 from shared.domain.errors import ConcurrentUpdate

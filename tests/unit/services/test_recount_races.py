@@ -63,6 +63,7 @@ async def a_recount(
         reads=Pacer(100_000.0),
         rollups=RollupScheduler(service.queues, 0.0, FixedClock()),
         reports=faults.around(reports),
+        fleet=service.fleet,
         clock=clock,
         own_deployments=DevicesOwnDeployments(
             own_deployments=MemoryOwnDeployments(),

@@ -12,7 +12,7 @@ from shared.services.shared_reads import SharedReads, watched_ages
 
 if TYPE_CHECKING:
     from shared.domain.fleet.deployment import Deployment
-    from shared.ports import KnownClass, Rollup, Stored
+    from shared.ports import KnownClass, KnownGroup, Rollup, Stored
 
 
 class Slow:
@@ -30,6 +30,10 @@ class Slow:
 
     async def classes(self, instance: str) -> Sequence[KnownClass]:
         await self._read(("classes", instance))
+        return []
+
+    async def groups(self, instance: str) -> Sequence[KnownGroup]:
+        await self._read(("groups", instance))
         return []
 
     async def of_group(self, instance: str, group: str) -> Sequence[Stored[Deployment]]:
@@ -92,6 +96,7 @@ async def test_every_read_is_shared_by_what_it_is_of(slow: Slow) -> None:
         await reads.rollups("i", "g")
         await reads.rollups("other", "g")
         await reads.classes("i")
+        await reads.groups("i")
         await reads.of_group("i", "g")
         await reads.of_instance("i")
 
@@ -100,6 +105,7 @@ async def test_every_read_is_shared_by_what_it_is_of(slow: Slow) -> None:
         ("rollups", "i", "g"),
         ("rollups", "other", "g"),
         ("classes", "i"),
+        ("groups", "i"),
         ("of_group", "i", "g"),
         ("of_instance", "i"),
     ]
