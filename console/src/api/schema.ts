@@ -1996,6 +1996,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/updates/providers/{provider}/names/{name}/versions/{version}:makeDelta": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make deltas for an update's files from an older version of it, and sign it anew. Additional.
+         * @description Needs the action `updates/write`.
+         */
+        post: operations["make_delta"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/updates/providers/{provider}/names/{name}/versions/{version}:recall": {
         parameters: {
             query?: never;
@@ -2369,6 +2389,27 @@ export interface components {
             countAsFailure?: boolean;
             /** @default false */
             cancelStuck?: boolean;
+        };
+        /**
+         * DeltaInput
+         * @description From which version of an update a delta is to be made. Additional.
+         */
+        DeltaInput: {
+            sourceVersion: string;
+        };
+        /**
+         * DeltaOutcome
+         * @description What came of a file when deltas were made. Additional.
+         *
+         *     `reason` says why there is no delta; `deltaSizeInBytes` may be given then too.
+         */
+        DeltaOutcome: {
+            fileName: string;
+            sizeInBytes: number;
+            /** @default null */
+            deltaSizeInBytes?: number | null;
+            /** @default null */
+            reason?: string | null;
         };
         /**
          * Dependency
@@ -3046,7 +3087,7 @@ export interface components {
          *
          *     `filesScanned` of `filesTotal` counts up while an import is scanned; `missingFiles` and
          *     `missingUpdates` are what a dropped manifest waits for, `awaitedFiles` those on which a scanner
-         *     has told nothing yet.
+         *     has told nothing yet. `deltas` says what came of each file when deltas were made.
          */
         Operation: {
             operationId: string;
@@ -3079,6 +3120,8 @@ export interface components {
             missingUpdates?: components["schemas"]["UpdateId"][] | null;
             /** @default null */
             awaitedFiles?: string[] | null;
+            /** @default null */
+            deltas?: components["schemas"]["DeltaOutcome"][] | null;
         };
         /**
          * OrderInput
@@ -8325,6 +8368,52 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    make_delta: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Provider of an update. */
+                provider: string;
+                /** @description Name of an update. */
+                name: string;
+                /** @description Version of an update, two to four numbers. */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeltaInput"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    /** @description Relative address of the operation, to be polled. */
+                    "Operation-Location": string;
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
