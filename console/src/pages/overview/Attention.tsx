@@ -23,6 +23,8 @@ const STATES: Record<AttentionItem['cause'], StateName> = {
   RecalledInstalled: 'Stuck',
   CounterDrift: 'Stuck',
   Silent: 'Silent',
+  Stuck: 'Stuck',
+  Unhealthy: 'Failed',
   ClassesHeldBack: 'Waiting',
 };
 
@@ -104,6 +106,6 @@ function Target({ of, children }: { of: AttentionItem; children: ReactNode }) {
 /** The devices of an item that names none by a filter. */
 function devicesOf({ cause, code }: AttentionItem): DeviceFilter | null {
   if (cause === 'Failed') return { state: 'Failed', code: devicesSearch({ code }).code };
-  if (cause === 'Silent') return { is: 'Silent' };
+  if (cause === 'Silent' || cause === 'Stuck' || cause === 'Unhealthy') return { is: cause };
   return null;
 }
