@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from local.rest import Rest
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
+
+# a busy machine may take its time for an example
+hypothesis.settings.register_profile("any machine", deadline=None)
+# of mutants: the same examples for each, in a run that is repeated too
+hypothesis.settings.register_profile(
+    "mutants", deadline=None, derandomize=True, database=None, max_examples=50
+)
+hypothesis.settings.load_profile("any machine")
 
 SECOND = "second"
 """An instance of the shared stack besides the first one, with a hub of its own."""
