@@ -6,16 +6,12 @@ from collections.abc import Sequence
 
 from shared.domain.fleet.device import TwinChange
 from shared.ports import Devices
-from tests.device_stories import (
-    Deleted,
-    Service,
-    Story,
-    StoryHub,
-)
+from tests.device_stories import Deleted, Story
 from tests.fakes.clock import FixedClock
 from tests.fakes.devices import MemoryDevices
 from tests.fakes.fleet import MemoryFleet
 from tests.fakes.hub import Twin
+from tests.story_workers import Service, StoryHub
 from tests.unit.domain.builders import at_second, started
 
 WORKERS = 3

@@ -147,3 +147,19 @@ FAILURES = {
     "malware": (found(MALWARE), FILE, "SourceFileMalwareDetected"),
     "unscannable": (found(replace(MALWARE, status="unscannable")), FILE, "SourceFileUnscannable"),
 }
+
+
+def drop_status(world: World) -> dict[str, Any]:
+    content, _ = world.blobs.contents["imports", "factory/kiosk.importstatus.json"]
+    return dict(json.loads(content))
+
+
+async def assert_failed(world: World, identity: str, code: str, inner: str | None) -> Operation:
+    operation = await world.operation(identity)
+    assert operation.status is OperationStatus.FAILED
+    assert operation.failure is not None
+    assert operation.failure.code == code
+    assert (operation.failure.inner.code if operation.failure.inner else None) == inner
+    assert await world.published() == []
+    assert_clean(world, operation)
+    return operation

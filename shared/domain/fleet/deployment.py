@@ -166,6 +166,74 @@ class Deployment:
         known = self.subgroups.get(class_id, Subgroup())
         return known if self.recall_reason is None else replace(known, is_canceled=True)
 
+    @property
+    def times(self) -> Times:
+        """The part of the precedence that tells older from newer."""
+        return self.starts_at, self.created_at, self.workflow_id
+
+    @property
+    def precedence(self) -> Precedence:
+        """What makes one deployment decide over another: the greater one does.
+
+        Within a group, time decides among equal priorities; a device's own goes before all.
+        """
+        return (self.is_own, self.priority, *self.times)
+
+    def canceled(self, class_id: str) -> Deployment:
+        """The deployment, cancelled for one class."""
+        return self._with_subgroup(class_id, replace(self.subgroup(class_id), is_canceled=True))
+
+    def recalled(self, reason: str) -> Deployment:
+        """The deployment, cancelled for every class because its update was recalled."""
+        return replace(self, recall_reason=reason, is_fanned_out=False, fan_out_until="")
+
+    def retried(self, class_id: str, now: str) -> Deployment:
+        """The deployment, tried again on the devices of one class where it failed, or fails on its
+        way now; where it has failed nowhere, only the wish is noted.
+
+        Args:
+            class_id: The class.
+            now: ISO 8601, UTC.
+
+        Raises:
+            Conflict: It is cancelled for the class.
+        """
+        if self.subgroup(class_id).is_canceled:
+            raise Conflict(
+                f"Deployment '{self.deployment_id}' is cancelled for this device class; "
+                "create a new deployment instead.",
+                target="deploymentId",
+            )
+        return self._with_subgroup(class_id, replace(self.subgroup(class_id), retry_timestamp=now))
+
+    def deleted(self, class_id: str) -> Deployment:
+        """The deployment without one class.
+
+        An older one may come into force for the class again, but only for devices that were asked
+        for nothing newer: see `reconcile.wanted`.
+        """
+        return self._with_subgroup(class_id, replace(self.subgroup(class_id), is_deleted=True))
+
+    def renewed(self, edition: int, revoked_edition: int) -> Deployment:
+        """The deployment, handing out signatures of a newer edition of the keyring.
+
+        Args:
+            edition: The keyring's.
+            revoked_edition: The newest edition that followed on a revocation: what was handed out
+                before has to be asked for again as a new workflow.
+        """
+        is_refused = self.issue.edition < revoked_edition
+        issue = SignatureGeneration(edition, edition if is_refused else self.issue.workflow)
+        return replace(self, issue=issue, is_fanned_out=False, fan_out_until="")
+
+    def _with_subgroup(self, class_id: str, subgroup: Subgroup) -> Deployment:
+        return replace(
+            self,
+            subgroups={**self.subgroups, class_id: subgroup},
+            is_fanned_out=False,
+            fan_out_until="",
+        )
+
 
 type Change = Callable[[Deployment], Deployment]
 
@@ -210,7 +278,7 @@ def in_force(
         for item in deployments
         if item.has_started(now) and item.reaches_everybody and item.targets(device_class)
     ]
-    newest = max(started, key=precedence, default=None)
+    newest = max(started, key=lambda item: item.precedence, default=None)
     return (rollback_for(newest, deployments, device_class, now) or newest) if newest else None
 
 
@@ -225,7 +293,7 @@ def rollback_for(
         and item.has_started(now)
         and item.targets(device_class)
     ]
-    return max(found, key=precedence, default=None)
+    return max(found, key=lambda item: item.precedence, default=None)
 
 
 def state_for(
@@ -238,7 +306,7 @@ def state_for(
         return DeploymentState.CANCELED
     others = list(deployments)
     newest = in_force(others, device_class, now)
-    superseded = newest is not None and precedence(newest) > precedence(deployment)
+    superseded = newest is not None and newest.precedence > deployment.precedence
     superseded = superseded or rollback_for(deployment, others, device_class, now) is not None
     return DeploymentState.INACTIVE if superseded else DeploymentState.ACTIVE
 
@@ -262,85 +330,3 @@ def is_active(
         state_for(deployment, others, item, now) for item in classes if deployment.targets(item)
     }
     return DeploymentState.ACTIVE in states or (not states and deployment.recall_reason is None)
-
-
-def cancel(deployment: Deployment, class_id: str) -> Deployment:
-    """The deployment, cancelled for one class."""
-    return _with_subgroup(
-        deployment, class_id, replace(deployment.subgroup(class_id), is_canceled=True)
-    )
-
-
-def recalled(deployment: Deployment, reason: str) -> Deployment:
-    """The deployment, cancelled for every class because its update was recalled."""
-    return replace(deployment, recall_reason=reason, is_fanned_out=False, fan_out_until="")
-
-
-def retry(deployment: Deployment, class_id: str, now: str) -> Deployment:
-    """The deployment, tried again on the devices of one class where it failed, or fails on its way
-    now; where it has failed nowhere, only the wish is noted.
-
-    Args:
-        deployment: The deployment.
-        class_id: The class.
-        now: ISO 8601, UTC.
-
-    Raises:
-        Conflict: It is cancelled for the class.
-    """
-    if deployment.subgroup(class_id).is_canceled:
-        raise Conflict(
-            f"Deployment '{deployment.deployment_id}' is cancelled for this device class; "
-            "create a new deployment instead.",
-            target="deploymentId",
-        )
-    return _with_subgroup(
-        deployment, class_id, replace(deployment.subgroup(class_id), retry_timestamp=now)
-    )
-
-
-def renewed(deployment: Deployment, edition: int, revoked_edition: int) -> Deployment:
-    """The deployment, handing out signatures of a newer edition of the keyring.
-
-    Args:
-        deployment: The deployment.
-        edition: The keyring's.
-        revoked_edition: The newest edition that followed on a revocation: what was handed out
-            before has to be asked for again as a new workflow.
-    """
-    is_refused = deployment.issue.edition < revoked_edition
-    issue = SignatureGeneration(edition, edition if is_refused else deployment.issue.workflow)
-    return replace(deployment, issue=issue, is_fanned_out=False, fan_out_until="")
-
-
-def precedence(deployment: Deployment) -> Precedence:
-    """What makes one deployment decide over another: the greater one does.
-
-    Within a group, time decides among equal priorities; a device's own deployment goes before all.
-    """
-    return (deployment.is_own, deployment.priority, *times(deployment))
-
-
-def times(deployment: Deployment) -> Times:
-    """The part of the precedence that tells older from newer."""
-    return deployment.starts_at, deployment.created_at, deployment.workflow_id
-
-
-def delete(deployment: Deployment, class_id: str) -> Deployment:
-    """The deployment without one class.
-
-    An older one may come into force for the class again, but only for devices that were asked for
-    nothing newer: see `reconcile.wanted`.
-    """
-    return _with_subgroup(
-        deployment, class_id, replace(deployment.subgroup(class_id), is_deleted=True)
-    )
-
-
-def _with_subgroup(deployment: Deployment, class_id: str, subgroup: Subgroup) -> Deployment:
-    return replace(
-        deployment,
-        subgroups={**deployment.subgroups, class_id: subgroup},
-        is_fanned_out=False,
-        fan_out_until="",
-    )

@@ -13,7 +13,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from shared.contract.compatibility import unmet, value_of
-from shared.domain.fleet.deployment import precedence
 from shared.domain.fleet.device import evidence_of, installed_update, outcome_of, view
 from shared.domain.fleet.device_class import is_compatible
 from shared.domain.fleet.explain_words import sentence_of, verdict_of
@@ -265,7 +264,7 @@ def _queued(
 
 
 def _all(facts: Facts, record: DeviceRecord) -> list[Deployment]:
-    return sorted((*record.own, *facts.deployments), key=precedence, reverse=True)
+    return sorted((*record.own, *facts.deployments), key=lambda item: item.precedence, reverse=True)
 
 
 def _because(code: str, *, until: str = "", **data: Any) -> Because:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from shared.contract.codes import Erc
 from shared.domain.fleet.asking import answered_by, is_heard_since_withdrawal
 from shared.domain.fleet.command import DeviceCommand, past_name
-from shared.domain.fleet.deployment import Deployment, precedence, rollback_for, times
+from shared.domain.fleet.deployment import Deployment, rollback_for
 from shared.domain.fleet.device import (
     DeviceRecord,
     DeviceState,
@@ -40,7 +40,7 @@ _HOLDS_FAILED = "DU;agent/"
 
 def by_precedence(deployments: Iterable[Deployment]) -> list[Deployment]:
     """Deployments, greatest precedence first."""
-    return sorted(deployments, key=precedence, reverse=True)
+    return sorted(deployments, key=lambda item: item.precedence, reverse=True)
 
 
 def desired_command(
@@ -299,7 +299,7 @@ class _Choice(TakingBack):
             class_id=self.class_id,
             update_id=deployment.update_id,
             issue=deployment.issue,
-            precedence=times(deployment),
+            precedence=deployment.times,
             priority=deployment.priority,
             is_own=deployment.is_own,
             label=label,
@@ -353,7 +353,7 @@ class _Choice(TakingBack):
             self.recorder.note(Why.ANSWERED_BEFORE, deployment)
             return True
         is_older = deployment.starts_at <= base.precedence[2]
-        if precedence(deployment) < base.precedence and is_older and not deployment.undoes:
+        if deployment.precedence < base.precedence and is_older and not deployment.undoes:
             self.recorder.note(Why.GONE_FURTHER, deployment)
             return True
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared.domain.fleet.deployment import Deployment, precedence, rollback_for
+from shared.domain.fleet.deployment import Deployment, rollback_for
 from shared.domain.fleet.device_class import DeviceClass
 from shared.domain.rollouts.evaluation import Change, Sums, paused, stopped
 from shared.domain.rollouts.progress import Hold, Reason, ReasonCode, Status
@@ -38,7 +38,7 @@ def superseded_by(
         return None
     mine = [each for each in present if item.targets(each)]
     for other in others:
-        is_newer = precedence(other) > precedence(item) and other.has_started(now)
+        is_newer = other.precedence > item.precedence and other.has_started(now)
         if not is_newer or other.undoes or other.is_final or not mine:
             continue
         if all(other.targets(each) and other.may_ask(each.class_id) for each in mine):

@@ -9,8 +9,12 @@ from datetime import timedelta
 from shared import messages
 from shared.domain.errors import ConcurrentUpdate, Conflict, InvalidInput, NotFound
 from shared.domain.events.catalog import deployment_canceled
-from shared.domain.fleet import deployment as rules
-from shared.domain.fleet.deployment import Deployment, SignatureGeneration
+from shared.domain.fleet.deployment import (
+    Change,
+    Deployment,
+    SignatureGeneration,
+    check_deployment_id,
+)
 from shared.domain.fleet.deployment_edit import (
     Actor,
     DeploymentRequest,
@@ -83,7 +87,7 @@ class Deploy:
             LimitExceeded: The group has as many deployments as it may have.
             PreconditionFailed: The condition does not hold.
         """
-        rules.check_deployment_id(request.deployment_id)
+        check_deployment_id(request.deployment_id)
 
         async def cycle() -> Deployment:
             actor = Actor(author, self.clock.now())
@@ -177,7 +181,7 @@ class Deploy:
         actor = Actor(author, self.clock.now())
 
         def change(item: Deployment) -> Deployment:
-            canceled = rules.cancel(item, class_id)
+            canceled = item.canceled(class_id)
             if not self.announcer.is_on or item.subgroup(class_id).is_canceled:
                 return canceled
             event = deployment_canceled(instance, item, class_id, actor.now)
@@ -203,7 +207,7 @@ class Deploy:
         actor = Actor(author, self.clock.now())
 
         def change(item: Deployment) -> Deployment:
-            return rules.retry(item, class_id, actor.now)
+            return item.retried(class_id, actor.now)
 
         place = (instance, group, deployment_id)
         return await self._change(place, change, actor, Step.CLASS_RETRIED, class_id)
@@ -243,7 +247,7 @@ class Deploy:
 
         async def cycle() -> None:
             stored = await self._stored(instance, group, deployment_id)
-            changed = rules.delete(stored.value, class_id)
+            changed = stored.value.deleted(class_id)
             if any(changed.targets(known.device_class) for known in classes):
                 await self.deployments.save(instance, changed, stored.etag)
                 await self.fan_outs.enqueue(instance, changed)
@@ -282,7 +286,7 @@ class Deploy:
     async def _change(
         self,
         place: tuple[str, str, str],
-        change: rules.Change,
+        change: Change,
         actor: Actor,
         step: Step,
         class_id: str,

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from shared import messages
 from shared.domain.errors import NotFound
 from shared.domain.events.catalog import update_recalled
-from shared.domain.fleet import deployment as rules
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.updates.update import Recall, Update
 from shared.domain.updates.update_id import UpdateId
@@ -137,7 +136,7 @@ class RecallUpdates:
             if stored is None or stored.value.workflow_id != deployment.workflow_id:
                 return False
             if stored.value.recall_reason is None:
-                recalled = rules.recalled(stored.value, reason)
+                recalled = stored.value.recalled(reason)
                 await self.deployments.save(instance, recalled, stored.etag)
                 return True
             return not stored.value.is_fanned_out

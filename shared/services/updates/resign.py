@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shared import messages
-from shared.domain.fleet.deployment import Deployment, is_active, renewed
+from shared.domain.fleet.deployment import Deployment, is_active
 from shared.domain.updates.keyring import Keyring
 from shared.ports import Clock, Deployments, Fleet, Queues, Updates
 from shared.services.retrying import retry_on_conflict
@@ -73,7 +73,7 @@ class Resign:
             stored = await self.deployments.get(instance, group, identity)
             if stored is None or stored.value.issue.edition >= keyring.edition:
                 return False
-            changed = renewed(stored.value, keyring.edition, keyring.revoked_edition)
+            changed = stored.value.renewed(keyring.edition, keyring.revoked_edition)
             await self.deployments.save(instance, changed, stored.etag)
             return True
 

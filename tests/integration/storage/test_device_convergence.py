@@ -14,17 +14,10 @@ from shared.adapters.table_counters import TableCounters
 from shared.adapters.table_devices import TableDevices
 from shared.ports import Devices
 from tests.builders.convergence import a_service, a_story
-from tests.device_stories import (
-    Batch,
-    Service,
-    Story,
-    StoryHub,
-    Telling,
-    stories,
-    tellings,
-)
+from tests.device_stories import Batch, Story, Telling, stories, tellings
 from tests.fakes.clock import FixedClock
 from tests.fakes.fleet import MemoryFleet
+from tests.story_workers import Service, StoryHub
 from tests.unit.domain.builders import a_change, at_second, busy, started, succeeded
 
 WORKERS = 2

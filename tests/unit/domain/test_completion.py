@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.fleet.completion import final_counts
 from shared.domain.fleet.counters import TOTAL, Counts, deployment_cell
-from shared.domain.fleet.deployment import Deployment, cancel
+from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device import DeviceState
 from shared.domain.fleet.device_class import make_device_class
 from shared.domain.rollouts.progress import Progress, Status
@@ -100,7 +100,7 @@ def test_devices_that_a_newer_deployment_has_taken_over_are_not_waited_for() -> 
 
 
 def test_deployment_that_is_cancelled_for_every_class_never_finishes() -> None:
-    gone = cancel(a_deployment(), KIOSK.class_id)
+    gone = a_deployment().canceled(KIOSK.class_id)
 
     assert ended(of(cells(2, canceled=2)), deployment=gone) is None
 
@@ -109,7 +109,7 @@ def test_deployment_that_is_cancelled_for_one_class_finishes_with_the_others() -
     canceled, succeeded = cells(2, canceled=2), cells(1, succeeded=1)
 
     for gone, counts in ((KIOSK, of(canceled, succeeded)), (RED, of(succeeded, canceled))):
-        partly = cancel(a_deployment(), gone.class_id)
+        partly = a_deployment().canceled(gone.class_id)
         assert ended(counts, deployment=partly) == {"SUCCEEDED": 1, "CANCELED": 2}
 
 
@@ -118,7 +118,7 @@ def test_deployment_that_was_taken_over_before_it_asked_anybody_never_finishes()
 
 
 def test_devices_that_are_being_cancelled_are_waited_for() -> None:
-    partly = cancel(a_deployment(), KIOSK.class_id)
+    partly = a_deployment().canceled(KIOSK.class_id)
     counts = of(cells(2, canceled=1, in_progress=1), cells(1, succeeded=1))
 
     assert ended(counts, deployment=partly) is None

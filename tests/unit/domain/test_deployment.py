@@ -13,10 +13,8 @@ from shared.domain.fleet.deployment import (
     Deployment,
     DeploymentState,
     Subgroup,
-    cancel,
     check_deployment_id,
     in_force,
-    retry,
     state_for,
 )
 from shared.domain.fleet.device import DeviceRecord, DeviceState, fold, view
@@ -183,7 +181,7 @@ def test_cancellation_is_wanted_of_devices_that_have_not_succeeded(
 ) -> None:
     changes = [a_change(at, report) for at, report in enumerate(reports_made, 3)]
     record = a_record(a_change(2, started()), *changes, commanded=a_kiosk_command())
-    cancelled = cancel(a_deployment(), kiosk_id())
+    cancelled = a_deployment().canceled(kiosk_id())
 
     command = wanted(record, [cancelled], NOW)
 
@@ -203,7 +201,7 @@ def test_retry_is_wanted_only_of_devices_that_failed(
     changes = [a_change(at, report) for at, report in enumerate(reports_made, 3)]
     record = a_record(a_change(2, started()), *changes, commanded=a_kiosk_command())
 
-    command = wanted(record, [retry(a_deployment(), kiosk_id(), NOW)], NOW)
+    command = wanted(record, [a_deployment().retried(kiosk_id(), NOW)], NOW)
 
     assert (command is not None) is is_asked
     if command is not None:
@@ -212,7 +210,7 @@ def test_retry_is_wanted_only_of_devices_that_failed(
 
 
 def test_cancellation_of_one_class_leaves_the_others() -> None:
-    cancelled = cancel(a_deployment(is_fanned_out=True), GATE.class_id)
+    cancelled = a_deployment(is_fanned_out=True).canceled(GATE.class_id)
 
     assert not cancelled.is_fanned_out
     assert cancelled.subgroup(GATE.class_id).is_canceled
@@ -222,10 +220,11 @@ def test_cancellation_of_one_class_leaves_the_others() -> None:
 
 def test_retry_is_refused_when_the_class_is_cancelled() -> None:
     with pytest.raises(Conflict) as refused:
-        retry(cancel(a_deployment(), "c"), "c", NOW)
+        a_deployment().canceled("c").retried("c", NOW)
 
     assert refused.value.target == "deploymentId"
-    assert retry(cancel(a_deployment(), "c"), "other", NOW).subgroup("other").retry_timestamp == NOW
+    elsewhere = a_deployment().canceled("c").retried("other", NOW)
+    assert elsewhere.subgroup("other").retry_timestamp == NOW
 
 
 def test_state_is_superseded_active_or_cancelled() -> None:
@@ -239,7 +238,7 @@ def test_state_is_superseded_active_or_cancelled() -> None:
         state_for(older, [older, replace(newer, starts_at=at_second(999))], KIOSK, NOW)
         is DeploymentState.ACTIVE
     )
-    dead = cancel(older, KIOSK.class_id)
+    dead = older.canceled(KIOSK.class_id)
     assert state_for(dead, [dead, newer], KIOSK, NOW) is DeploymentState.CANCELED
 
 

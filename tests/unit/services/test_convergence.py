@@ -11,17 +11,9 @@ from hypothesis import strategies as st
 
 from shared.domain.fleet.device import view
 from tests.builders.convergence import WORKERS, a_service, a_story
-from tests.device_stories import (
-    Batch,
-    Deleted,
-    Service,
-    Story,
-    Telling,
-    no_waiting,
-    stories,
-    tellings,
-)
+from tests.device_stories import Batch, Deleted, Story, Telling, stories, tellings
 from tests.fakes.hub import Twin
+from tests.story_workers import Service, no_waiting
 from tests.unit.domain.builders import a_change, at_second, busy, failed, started, succeeded
 
 

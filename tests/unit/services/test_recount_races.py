@@ -15,21 +15,11 @@ from shared.services.devices.recount import Recount
 from shared.services.pacing import Pacer
 from shared.services.rollup_scheduler import RollupScheduler
 from tests.builders.convergence import WORKERS, a_service
-from tests.device_stories import (
-    BUCKET,
-    MOST_WORKFLOWS,
-    Batch,
-    PausingFaults,
-    Service,
-    Story,
-    Telling,
-    no_waiting,
-    stories,
-    tellings,
-)
+from tests.device_stories import BUCKET, MOST_WORKFLOWS, Batch, Story, Telling, stories, tellings
 from tests.fakes.clock import FixedClock
 from tests.fakes.fleet import MemoryDeployments
 from tests.fakes.records import MemoryRecounts
+from tests.story_workers import PausingFaults, Service, no_waiting
 from tests.unit.domain.builders import a_deployment, at_second
 
 _CLUTTERED = "shared.domain.fleet.recount.MAX_TOMBSTONES"

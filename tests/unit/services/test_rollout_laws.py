@@ -23,7 +23,7 @@ from shared.domain.rollouts.progress import Hold, Progress
 from shared.domain.rollouts.selection import phase_of
 from shared.domain.rollouts.specification import FailureRule, Gate, Phase, Rollout, Select
 from tests.builders.deployments import an_update
-from tests.builders.rollout_scenarios import ANY
+from tests.builders.scenario_fleets import ANY
 from tests.fakes.rollouts import Device, Fleet
 from tests.settings import INSTANCE
 from tests.unit.domain.builders import V1, V2

@@ -36,7 +36,7 @@ from shared.domain.rollouts.specification import (
     Select,
 )
 from tests.builders.deployments import an_update
-from tests.builders.rollout_scenarios import ANY
+from tests.builders.scenario_fleets import ANY
 from tests.fakes.faults import Crash, Faults
 from tests.fakes.rollouts import Device, Fleet
 from tests.fakes.storage import Message

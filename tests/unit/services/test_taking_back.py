@@ -9,7 +9,6 @@ import pytest
 from shared.contract.codes import Action, AgentState
 from shared.contract.twin import result_report, startup_report, workflow_member
 from shared.domain.errors import DependencyFailed
-from shared.domain.fleet import deployment as rules
 from shared.domain.fleet.deployment import RollbackPolicy
 from shared.domain.fleet.device import DeviceState, bucket_of, deployment_state
 from tests.builders.deployments import KIOSK, a_world, deploy, desired, status
@@ -73,7 +72,7 @@ async def test_failed_device_is_told_to_stop_once_nothing_wants_its_update(end: 
     else:
         stored = await world.deployments.get(INSTANCE, "$default", "roll-1")
         assert stored is not None
-        recalled = rules.recalled(stored.value, "bricks toasters")
+        recalled = stored.value.recalled("bricks toasters")
         await world.deployments.save(INSTANCE, recalled, stored.etag)
         await world.fan_outs.enqueue(INSTANCE, recalled)
     await world.drain()
