@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,8 +82,19 @@ class FernetSealer:
         from cryptography.fernet import InvalidToken
 
         try:
+            if not _is_canonical(sealed):
+                raise InvalidToken
             return self._fernet.decrypt(sealed.encode()).decode()
         except InvalidToken as error:
             raise DependencyFailed(
-                "A sealed URL cannot be opened: the sealing key was changed.", retryable=False
+                "What was sealed cannot be opened: it or the sealing key was changed.",
+                retryable=False,
             ) from error
+
+
+def _is_canonical(text: str) -> bool:
+    """Whether it is Base64 as we write it: decoders overlook strange signs and the last bits."""
+    try:
+        return urlsafe_b64encode(urlsafe_b64decode(text)).decode() == text
+    except ValueError:
+        return False
