@@ -82,19 +82,22 @@ class FernetSealer:
         from cryptography.fernet import InvalidToken
 
         try:
-            if not _is_canonical(sealed):
-                raise InvalidToken
-            return self._fernet.decrypt(sealed.encode()).decode()
-        except InvalidToken as error:
+            text = self._fernet.decrypt(_canonical(sealed)).decode()
+        except (InvalidToken, ValueError) as error:
             raise DependencyFailed(
                 "What was sealed cannot be opened: it or the sealing key was changed.",
                 retryable=False,
             ) from error
+        return text
 
 
-def _is_canonical(text: str) -> bool:
-    """Whether it is Base64 as we write it: decoders overlook strange signs and the last bits."""
-    try:
-        return urlsafe_b64encode(urlsafe_b64decode(text)).decode() == text
-    except ValueError:
-        return False
+def _canonical(text: str) -> bytes:
+    """Base64 as we write it; decoders overlook strange signs and the last bits.
+
+    Raises:
+        ValueError: It is none.
+    """
+    given = text.encode()
+    if urlsafe_b64encode(urlsafe_b64decode(given)) != given:
+        raise ValueError("other signs mean the same")
+    return given

@@ -23,7 +23,7 @@ from functions.resources import routes
 from local.rest import Rest
 from shared.contract.diagnostics import DIAGNOSTIC_INFORMATION, SAS_URL, SERVICE
 from shared.domain.access import Action
-from shared.messages import CollectLogs, encode
+from shared.messages import FetchImport, encode
 from tests.conftest import SECOND
 from tests.packages import Package, make_package, unique
 from tests.product import Product
@@ -40,7 +40,7 @@ GIVEN = "a name that was given"
 """Stands in answers for every name of the question; others may have used signs as names."""
 SHARED = {"version", "moduleId", "queue"}
 """Names that are not of the other instance alone."""
-QUEUE = "logs"
+QUEUE = "import"
 """Where something about the other instance has failed for good."""
 
 
@@ -105,7 +105,7 @@ async def elsewhere(
         upload = (await rest.request("POST", "uploads", {"files": [{"name": "a.bin"}]}))[1]
         reading, _ = await rest.request("POST", "management/devices:import", "Devices")
         await product.ended(reading["Operation-Location"])
-        async with failed_for_good(product, logs) as message:
+        async with failed_for_good(product, operation["operationId"]) as message:
             yield Elsewhere(
                 product=product,
                 package=package,
@@ -131,12 +131,12 @@ async def elsewhere(
 
 
 @asynccontextmanager
-async def failed_for_good(product: Product, collection: str) -> AsyncIterator[str]:
+async def failed_for_good(product: Product, operation: str) -> AsyncIterator[str]:
     """A failed message about the instance while the block lasts; its id."""
-    message = CollectLogs(instance=SECOND, collection=collection)
+    message = FetchImport(instance=SECOND, operation=operation)
     await product.storage.put_message(f"{QUEUE}-poison", b64encode(encode(message)).decode())
     found = (await product.rest.get(f"operations/poison?queue={QUEUE}"))["value"]
-    (identity,) = [item["id"] for item in found if item["about"].get("collection") == collection]
+    (identity,) = [item["id"] for item in found if item["about"].get("operation") == operation]
     yield identity
     await product.rest.request("DELETE", f"operations/poison/{QUEUE}/{identity}")
 
