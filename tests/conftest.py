@@ -9,8 +9,11 @@ import pytest
 
 from local.rest import Rest
 from local.stack.running import Stack, start
+from tests.leash import pytest_configure, pytest_unconfigure
 from tests.product import Product
 from tests.sources import Sources
+
+__all__ = ["pytest_configure", "pytest_unconfigure"]
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
