@@ -61,6 +61,7 @@ async def test_no_process_is_left_when_pytest_is_ended(
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), *sys.path))}
     environment |= {"INNER_PIDS": str(found)}
     environment.pop(MARK, None)  # a run of its own
+    output = (tmp_path / "output").open("wb")
     run = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "pytest", "-q", "-p", "tests.leash"),
         *("-o", "asyncio_mode=auto", "--rootdir", str(tmp_path), *workers),
@@ -68,15 +69,18 @@ async def test_no_process_is_left_when_pytest_is_ended(
         cwd=tmp_path,
         env=environment,
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
     )
 
     async def started() -> None:
-        assert run.returncode is None
+        if run.returncode is not None:
+            pytest.fail(f"the inner run has ended: {(tmp_path / 'output').read_text()}")
         assert found.exists()
         assert len(found.read_text().split()) == 2
 
-    await eventually(started)
+    with output:
+        await eventually(started)
     children = [int(pid) for pid in found.read_text().split()]
     assert all(map(is_running, children))
 
