@@ -13,7 +13,9 @@ from functions import (
     root_keys,
     timers,
 )
+from shared import log_records
 
+log_records.install()
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 for module in (rest, queues, blobs, events, timers, root_keys, api_description, console, probes):

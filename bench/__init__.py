@@ -8,13 +8,17 @@ from __future__ import annotations
 
 BENCHMARKS = (
     "cold_import",
+    "cold_start",
     "import_throughput",
     "import_load",
     "twin_events",
     "report_lag",
     "reads",
+    "cost",
     "replay",
     "images",
+    "deltas",
     "agent",
+    "agents",
 )
 """Modules of this package that have `run`; the first line of each docstring says what it does."""

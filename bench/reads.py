@@ -29,6 +29,7 @@ from shared.adapters.table import Table
 from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_fleet import TableFleet
+from shared.adapters.table_group_members import TableGroupMembers
 from shared.adapters.table_updates import TableUpdates
 from shared.contract.twin import startup_report
 from shared.domain.fleet.counters import total
@@ -186,7 +187,13 @@ class _Storage:
         )
         self._deployments = TableDeployments(Table(self._accounts, "Deployments"))
         self._reports = Reports(self._fleet, self._deployments, clock)
-        self._lists = DeviceLists(self._devices, self._fleet, self._deployments)
+        self._lists = DeviceLists(
+            devices=self._devices,
+            fleet=self._fleet,
+            deployments=self._deployments,
+            members=TableGroupMembers(Table(self._accounts, "Buckets")),
+            clock=clock,
+        )
         self._clock = clock
 
     def _counted(self, _: object) -> None:

@@ -22,7 +22,7 @@ from local.tools.replay.run import Outcome, Plan, replay
 from local.tools.replay.stored import Storage
 from local.tools.replay.story import Fleet, make_fleet
 from shared.adapters.table import Row, Table
-from shared.adapters.table_devices import partition_of
+from shared.adapters.table_device_rows import partition_of
 
 _EVENTS, _QUICK_EVENTS = 20_000, 2_000
 _STEPS = 50

@@ -8,12 +8,13 @@ service.
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from http import HTTPStatus
 from time import monotonic
 from types import NoneType
-from typing import Any, TypedDict, Unpack, get_args, get_origin, get_type_hints
+from typing import Any, TypedDict, Unpack, cast, get_args, get_origin, get_type_hints
 from uuid import uuid4
 
 import azure.functions as func
@@ -22,6 +23,7 @@ import msgspec
 from functions import auditing
 from functions.call import Call, Reply, parts_of
 from functions.update_names import name_updates
+from functions.work import work
 from shared.container import container
 from shared.domain.access import Action, authorize
 from shared.domain.errors import (
@@ -37,6 +39,8 @@ from shared.http import wire
 from shared.http.models import ErrorResponse
 from shared.http.problems import headers_of, status_of
 from shared.http.route import API_VERSIONS, JSON, Method, QueryParameter, Route
+from shared.services.shared_reads import watched_ages
+from shared.signals import FAILED, REFUSED, Facts, Metric
 
 __all__ = ["RETRY", "Api", "Call", "Reply", "accepted", "problem", "serve"]
 
@@ -48,6 +52,15 @@ log = logging.getLogger(__name__)
 
 type Handler = Callable[[Call], Awaitable[Any]]
 
+_NAMED_BY_PATH = {
+    "instanceId": "instance",
+    "groupId": "group",
+    "deploymentId": "deployment",
+    "deviceId": "device",
+    "operationId": "operation",
+}
+"""Parts of paths that telemetry tells, and under which names."""
+_MAX_FACT = 128
 _REFUSALS_A_MINUTE = 60
 """Refused calls that are written down, in each process: they must not fill the audit log."""
 _readers: dict[str, tuple[Route, Handler]] = {}
@@ -131,20 +144,68 @@ def _answer_type(handler: Handler) -> Any:
 async def serve(route: Route, handler: Handler, request: func.HttpRequest) -> func.HttpResponse:
     """Answer a request to an operation."""
     request_id = uuid4().hex
+    telemetry = container().telemetry
+    with work(
+        telemetry,
+        _facts(route, request, request_id),
+        "server",
+        parent=request.headers.get("traceparent", ""),
+        is_change=route.changes_state,
+    ) as told:
+        answer, code = await _served(route, handler, request, request_id)
+        told.add(status=answer.status_code)
+        if code:
+            has_failed = answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+            told.add(code=code, result=FAILED if has_failed else REFUSED)
+            telemetry.record(Metric.FAILURES, function=route.name, code=code)
+        return answer
+
+
+def _facts(route: Route, request: func.HttpRequest, request_id: str) -> Facts:
+    """What a request is about, by its path."""
+    parts = parts_of(route, request.url)
+    named = {
+        name: parts[part][:_MAX_FACT] for part, name in _NAMED_BY_PATH.items() if part in parts
+    }
+    facts = cast("Facts", named)
+    facts["function"], facts["request_id"] = route.name, request_id
+    facts["method"], facts["route"] = route.method, route.path
+    return facts
+
+
+async def _served(
+    route: Route, handler: Handler, request: func.HttpRequest, request_id: str
+) -> tuple[func.HttpResponse, str]:
+    """The answer, and the code of its error if it is one."""
     try:
         call = await _admitted(route, request, request_id)
         if route.changes_state:
-            reader = _readers.get(auditing.state_path(route) or "")
-            result = await auditing.audited(call, handler, reader)
+            reply = await _changed(call, handler)
         else:
-            result = await handler(call)
-        reply = result if isinstance(result, Reply) else Reply(result)
+            with watched_ages() as ages:
+                reply = _reply(await handler(call))
+            if ages:
+                reply = replace(reply, headers={**reply.headers, "Age": str(int(max(ages)))})
         await name_updates(call, reply.body)
-        return _answer(call, reply)
+        return _answer(call, reply), ""
     except DeviceUpdateError as error:
-        return problem(error, request_id)
+        return problem(error, request_id), error.code
     except Exception:  # noqa: BLE001 (the last resort: a caller gets an answer that leaks nothing)
-        return _unexpected(route, request)
+        return _unexpected(route, request), DeviceUpdateError.default_code
+
+
+async def _changed(call: Call, handler: Handler) -> Reply[Any]:
+    """Have something changed, and written down; nobody here is shown what was before."""
+    call.app.reads.forget()
+    reader = _readers.get(auditing.state_path(call.route) or "")
+    try:
+        return _reply(await auditing.audited(call, handler, reader))
+    finally:
+        call.app.reads.forget()
+
+
+def _reply(result: Any) -> Reply[Any]:
+    return result if isinstance(result, Reply) else Reply(result)
 
 
 async def _admitted(route: Route, request: func.HttpRequest, request_id: str) -> Call:

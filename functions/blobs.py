@@ -5,8 +5,10 @@ from typing import Any
 
 import azure.functions as func
 
+from functions.work import work
 from shared.container import container
 from shared.domain.instant import instant
+from shared.signals import Facts
 from shared.topology import CONTENT_CONNECTION
 
 bp = func.Blueprint()
@@ -21,6 +23,11 @@ log = logging.getLogger(__name__)
 )
 async def import_dropped(blob: func.InputStream) -> None:
     """A publisher dropped an import manifest."""
+    with work(container().telemetry, {"function": "import_dropped"}, is_change=True):
+        await _import_dropped(blob)
+
+
+async def _import_dropped(blob: func.InputStream) -> None:
     app = container()
     container_name, _, name = (blob.name or "").partition("/")
     properties: dict[str, Any] = dict(getattr(blob, "blob_properties", None) or {})
@@ -45,4 +52,10 @@ async def import_dropped(blob: func.InputStream) -> None:
 async def scan_quarantined(blob: func.InputStream) -> None:
     """Scan the quarantined files of an import."""
     _, instance, operation, _ = (blob.name or "").split("/")
-    await container().imports.scan.run(instance, operation)
+    facts: Facts = {
+        "function": "scan_quarantined",
+        "instance": instance,
+        "operation": operation,
+    }
+    with work(container().telemetry, facts):
+        await container().imports.scan.run(instance, operation)

@@ -63,6 +63,8 @@ async def create_own_deployment(call: Call) -> models.DeviceDeployment:
         deployment_id=call.part("deploymentId"),
         update_id=_update_of(given),
         starts_at=instant(start, "/startDateTime") if start else call.app.ports.clock.now(),
+        windows=given.windows,
+        ignores_device_window=given.ignore_device_window,
     )
     made = await call.app.deployments.device_orders.deploy(
         _device(call), request, call.principal.object_id

@@ -9,10 +9,12 @@ from functions.api import RETRY, Api, Call, Reply, accepted
 from shared.domain.access import Action
 from shared.domain.errors import NotFound
 from shared.domain.fleet.compliance import is_on_latest
-from shared.domain.fleet.device import DeviceRecord, bucket_of, device_key, view
+from shared.domain.fleet.device import bucket_of, device_key
+from shared.domain.fleet.listing import ListedDevice, listed
 from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
 from shared.http.filters import (
+    DEVICE_FILTERS,
     device_filter,
     health_filter,
     is_running_of,
@@ -28,18 +30,11 @@ _DEVICE = "management/devices/{deviceId}"
     "GET",
     "management/devices",
     Action.MANAGEMENT_READ,
-    query=(
-        filter_by(
-            "groupId eq '...'",
-            "groupId eq '...' and deploymentStatus eq 'Failed'",
-            "groupId eq '...' and deploymentStatus eq null",
-            "deviceClassId eq '...'",
-        ),
-    ),
+    query=(filter_by(*DEVICE_FILTERS, "several joined by `and`"), TOP),
     is_paged=True,
 )
 async def list_devices(call: Call) -> models.Page[models.Device]:
-    """List devices: all, or those of a group or of a device class."""
+    """List devices: all, or those that a filter selects."""
     page = await call.app.devices.lists.page(
         call.instance,
         device_filter(call.query("filter")),
@@ -47,7 +42,7 @@ async def list_devices(call: Call) -> models.Page[models.Device]:
         size=call.page_size(),
     )
     best = await _best_updates(call)
-    return call.page([_rendered(record, best) for record in page.items], page)
+    return call.page([_rendered(item, best) for item in page.items], page)
 
 
 @api.operation("GET", _DEVICE, Action.MANAGEMENT_READ, statuses=(HTTPStatus.NOT_FOUND,))
@@ -180,9 +175,10 @@ async def _device(call: Call, module_id: str | None) -> models.Device:
     device_id = call.part("deviceId")
     key = device_key(device_id, module_id)
     rows = await call.app.ports.devices.load(call.instance, bucket_of(device_id), [key])
-    if key not in rows or view(rows[key].value).device_class is None:
+    found = listed(rows[key].value) if key in rows else None
+    if found is None:
         raise NotFound(f"Device '{key}' does not exist.", target="deviceId")
-    return _rendered(rows[key].value, await _best_updates(call))
+    return _rendered(found, await _best_updates(call))
 
 
 async def _best_updates(call: Call) -> Mapping[str, UpdateId | None]:
@@ -191,10 +187,8 @@ async def _best_updates(call: Call) -> Mapping[str, UpdateId | None]:
     return {known.device_class.class_id: known.best_update for known in classes}
 
 
-def _rendered(record: DeviceRecord, best: Mapping[str, UpdateId | None]) -> models.Device:
-    seen = view(record)
-    class_id = seen.device_class.class_id if seen.device_class else ""
-    return wire.device(record, is_on_latest=is_on_latest(seen.installed, best.get(class_id)))
+def _rendered(item: ListedDevice, best: Mapping[str, UpdateId | None]) -> models.Device:
+    return wire.device(item, is_on_latest=is_on_latest(item.installed, best.get(item.class_id)))
 
 
 async def _history(call: Call, module_id: str | None) -> models.Page[models.Installation]:

@@ -5,6 +5,7 @@ import typing
 
 import azure.functions as func
 
+from functions.work import work
 from shared.container import container
 from shared.domain.dead_letter import blob_of
 from shared.domain.errors import InvalidInput
@@ -42,28 +43,34 @@ async def relay_twin_changes(events: typing.List[func.EventHubEvent]) -> None:  
 
     # the metadata of every event is that of the whole batch
     properties = (events[0].metadata or {})["PropertiesArray"]
-    await container().devices.relay.relay(
-        [HubEvent(each, event.get_body()) for each, event in zip(properties, events, strict=True)]
-    )
+    batch = [
+        HubEvent(each, event.get_body()) for each, event in zip(properties, events, strict=True)
+    ]
+    with work(container().telemetry, {"function": "relay_twin_changes"}):
+        await container().devices.relay.relay(batch)
 
 
 @bp.event_grid_trigger(arg_name="event")
 async def apply_twin_changes(event: func.CloudEvent) -> None:
     """Fold the twin changes, or deletions of modules, of one device bucket."""
-    await _fold_twin_changes(event.get_json())
+    parent = str(event.extension_attrs.get("traceparent") or "")
+    with work(container().telemetry, {"function": "apply_twin_changes"}, parent=parent):
+        await _fold_twin_changes(event.get_json())
 
 
 @bp.event_grid_trigger(arg_name="event")
 async def apply_device_event(event: func.EventGridEvent) -> None:
     """Fold a device's deletion, connection or disconnection; a new one is heard of by its twin."""
     at = event.event_time
-    await _fold_device_event(event.event_type, event.get_json(), at.isoformat() if at else "")
+    with work(container().telemetry, {"function": "apply_device_event"}):
+        await _fold_device_event(event.event_type, event.get_json(), at.isoformat() if at else "")
 
 
 @bp.event_grid_trigger(arg_name="event")
 async def apply_malware_result(event: func.EventGridEvent) -> None:
     """Take in a result of Microsoft Defender for Storage."""
-    await container().scanning.defender_results.receive(event.get_json())
+    with work(container().telemetry, {"function": "apply_malware_result"}):
+        await container().scanning.defender_results.receive(event.get_json())
 
 
 async def replay(blob_name: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import azure.functions as func
 
 from functions.events import replay
+from functions.work import work
 from shared import messages
 from shared.container import container
 from shared.domain.errors import DeviceUpdateError
@@ -29,12 +30,16 @@ def _on(queue: Queue) -> Callable[[Handler], Handler]:
     def declare(handler: Handler) -> Handler:
         @functools.wraps(handler)
         async def run(message: func.QueueMessage) -> None:
+            body = message.get_body()
+            parent, facts = messages.trace_of(body)
+            facts["function"], facts["queue"] = handler.__name__, queue
             try:
-                await handler(message)
+                with work(container().telemetry, facts, parent=parent):
+                    await handler(message)
             except Exception as error:
                 if (message.dequeue_count or 0) >= _LAST_DELIVERY:
-                    body = message.get_body().decode("utf-8", "replace")
-                    await container().maintenance.failure_notes.write(queue, body, error)
+                    text = body.decode("utf-8", "replace")
+                    await container().maintenance.failure_notes.write(queue, text, error)
                 raise
 
         trigger = bp.queue_trigger(
@@ -97,6 +102,13 @@ async def rescan(message: func.QueueMessage) -> None:
     )
 
 
+@_on("delta")
+async def make_delta(message: func.QueueMessage) -> None:
+    """Make the deltas between two versions of an update, or attach them."""
+    order = _read(messages.MakeDelta, message)
+    await container().imports.deltas.run(order.instance, order.operation)
+
+
 @_on("fanout")
 async def fan_out(message: func.QueueMessage) -> None:
     """Hand out the work of a new or changed deployment."""
@@ -110,6 +122,8 @@ async def reconcile(message: func.QueueMessage) -> None:
     app = container()
     if order.unexplained:
         await app.devices.observe.look_again(order.instance, order.bucket, order.unexplained)
+    elif order.held:
+        await app.devices.observe.look_at_held(order.instance, order.bucket, order.held)
     else:
         await app.deployments.reconcile.run(order)
 
@@ -125,7 +139,9 @@ async def roll_up(message: func.QueueMessage) -> None:
 @_on("resign")
 async def resign(message: func.QueueMessage) -> None:
     """Sign published updates anew, and hand the signatures to devices that still need them."""
-    await container().updates.resign.run(_read(messages.Resign, message))
+    app = container()
+    await app.keyring_watch.look()
+    await app.updates.resign.run(_read(messages.Resign, message))
 
 
 @_on("registry")

@@ -1,8 +1,10 @@
 """REST: roll-outs of deployments: actions of operators, plans and history. All is additional."""
 
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from http import HTTPStatus
 
-from functions.api import Api, Call
+from functions.api import Api, Call, Handler
 from functions.deployments import answer, deployment_of, request_of
 from shared.domain.access import Action
 from shared.domain.fleet.deployment import Deployment
@@ -10,6 +12,7 @@ from shared.domain.fleet.deployment_edit import Actor
 from shared.http import models
 from shared.http.models import plans, rollouts
 from shared.http.wire import rollouts as wire
+from shared.services.deployments.controls import Place, RolloutControls
 
 api = Api()
 
@@ -17,105 +20,82 @@ _ONE = "management/groups/{groupId}/deployments/{deploymentId}"
 _REFUSED = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 _OF_REVISION = (*_REFUSED, HTTPStatus.PRECONDITION_FAILED)
 
+type _Control[Body] = Callable[[RolloutControls, Place, str, Body], Awaitable[Deployment]]
+"""What an operator does: where, who, and the body of the request."""
 
-@api.operation(
-    "POST",
-    _ONE + ":pause",
-    Action.MANAGEMENT_WRITE,
-    body=rollouts.PauseInput,
-    statuses=_REFUSED,
-    is_additional=True,
-)
-async def pause_deployment(call: Call) -> models.Deployment:
+
+def _control[Body](
+    action: str, body: type[Body], statuses: tuple[HTTPStatus, ...] = _REFUSED
+) -> Callable[[_Control[Body]], Handler]:
+    """Serve an action of an operator at `:<action>` of a deployment; it answers the deployment."""
+
+    def register(control: _Control[Body]) -> Handler:
+        @wraps(control, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+        async def handler(call: Call) -> models.Deployment:
+            changed = await control(
+                call.app.deployments.controls, _place(call), _caller(call), call.body(body)
+            )
+            return await answer(call, changed)
+
+        del handler.__wrapped__  # its annotations are not those of a handler
+        return api.operation(
+            "POST",
+            f"{_ONE}:{action}",
+            Action.MANAGEMENT_WRITE,
+            body=body,
+            statuses=statuses,
+            is_additional=True,
+        )(handler)
+
+    return register
+
+
+@_control("pause", rollouts.PauseInput)
+async def pause_deployment(
+    controls: RolloutControls, place: Place, by: str, given: rollouts.PauseInput
+) -> Deployment:
     """Pause a roll-out: nobody new is asked, devices that have begun go on."""
-    given = call.body(rollouts.PauseInput)
-    changed = await call.app.deployments.controls.pause(
-        _place(call), _caller(call), given.reason, withdraw=given.withdraw
-    )
-    return await answer(call, changed)
+    return await controls.pause(place, by, given.reason, withdraw=given.withdraw)
 
 
-@api.operation(
-    "POST",
-    _ONE + ":resume",
-    Action.MANAGEMENT_WRITE,
-    body=rollouts.ResumeInput,
-    statuses=_OF_REVISION,
-    is_additional=True,
-)
-async def resume_deployment(call: Call) -> models.Deployment:
+@_control("resume", rollouts.ResumeInput, _OF_REVISION)
+async def resume_deployment(
+    controls: RolloutControls, place: Place, by: str, given: rollouts.ResumeInput
+) -> Deployment:
     """Resume a roll-out; the failure rule forgives what was seen so far."""
-    given = call.body(rollouts.ResumeInput)
-    changed = await call.app.deployments.controls.resume(
-        _place(call), _caller(call), given.revision
-    )
-    return await answer(call, changed)
+    return await controls.resume(place, by, given.revision)
 
 
-@api.operation(
-    "POST",
-    _ONE + ":advance",
-    Action.MANAGEMENT_WRITE,
-    body=rollouts.AdvanceInput,
-    statuses=_REFUSED,
-    is_additional=True,
-)
-async def advance_deployment(call: Call) -> models.Deployment:
+@_control("advance", rollouts.AdvanceInput)
+async def advance_deployment(
+    controls: RolloutControls, place: Place, by: str, given: rollouts.AdvanceInput
+) -> Deployment:
     """Open the next phase of a roll-out, whatever the gate of the open one says."""
-    given = call.body(rollouts.AdvanceInput)
-    changed = await call.app.deployments.controls.advance(_place(call), _caller(call), given.phase)
-    return await answer(call, changed)
+    return await controls.advance(place, by, given.phase)
 
 
-@api.operation(
-    "POST",
-    _ONE + ":abort",
-    Action.MANAGEMENT_WRITE,
-    body=rollouts.AbortInput,
-    statuses=_REFUSED,
-    is_additional=True,
-)
-async def abort_deployment(call: Call) -> models.Deployment:
+@_control("abort", rollouts.AbortInput)
+async def abort_deployment(
+    controls: RolloutControls, place: Place, by: str, given: rollouts.AbortInput
+) -> Deployment:
     """End a roll-out for good: devices that have not ended are told to stop."""
-    given = call.body(rollouts.AbortInput)
-    changed = await call.app.deployments.controls.abort(
-        _place(call), _caller(call), given.reason, rollback=given.rollback
-    )
-    return await answer(call, changed)
+    return await controls.abort(place, by, given.reason, rollback=given.rollback)
 
 
-@api.operation(
-    "POST",
-    _ONE + ":approve",
-    Action.MANAGEMENT_WRITE,
-    body=rollouts.ApprovalInput,
-    statuses=_OF_REVISION,
-    is_additional=True,
-)
-async def approve_deployment(call: Call) -> models.Deployment:
+@_control("approve", rollouts.ApprovalInput, _OF_REVISION)
+async def approve_deployment(
+    controls: RolloutControls, place: Place, by: str, given: rollouts.ApprovalInput
+) -> Deployment:
     """Approve a revision of a roll-out, as somebody who has not made or edited it."""
-    given = call.body(rollouts.ApprovalInput)
-    changed = await call.app.deployments.controls.approve(
-        _place(call), _caller(call), given.revision, given.remark
-    )
-    return await answer(call, changed)
+    return await controls.approve(place, by, given.revision, given.remark)
 
 
-@api.operation(
-    "POST",
-    _ONE + ":reject",
-    Action.MANAGEMENT_WRITE,
-    body=rollouts.ApprovalInput,
-    statuses=_OF_REVISION,
-    is_additional=True,
-)
-async def reject_deployment(call: Call) -> models.Deployment:
+@_control("reject", rollouts.ApprovalInput, _OF_REVISION)
+async def reject_deployment(
+    controls: RolloutControls, place: Place, by: str, given: rollouts.ApprovalInput
+) -> Deployment:
     """Reject a revision of a roll-out: nobody is asked until an edit of it is approved."""
-    given = call.body(rollouts.ApprovalInput)
-    changed = await call.app.deployments.controls.reject(
-        _place(call), _caller(call), given.revision, given.remark
-    )
-    return await answer(call, changed)
+    return await controls.reject(place, by, given.revision, given.remark)
 
 
 @api.operation(
@@ -156,7 +136,7 @@ async def _planned(call: Call) -> Deployment:
     return await call.app.deployments.deploy.draft(call.instance, request, actor)
 
 
-def _place(call: Call) -> tuple[str, str, str]:
+def _place(call: Call) -> Place:
     return call.instance, call.part("groupId"), call.part("deploymentId")
 
 

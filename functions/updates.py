@@ -106,6 +106,30 @@ async def recall_update(call: Call) -> models.Update:
 
 @api.operation(
     "POST",
+    _UPDATE + ":makeDelta",
+    Action.UPDATES_WRITE,
+    status=HTTPStatus.ACCEPTED,
+    body=models.DeltaInput,
+    statuses=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    is_long_running=True,
+    is_additional=True,
+)
+async def make_delta(call: Call) -> Reply[None]:
+    """Make deltas for an update's files from an older version of it, and sign it anew. Additional.
+
+    A delta is made where it saves at least 40 % of a file of at most 128 MiB; the operation says of
+    each file what came of it, and fails if there is none for any.
+    """
+    source = call.body(models.DeltaInput).source_version
+    update_id = UpdateId(call.part("provider"), call.part("name"), call.part("version"))
+    identity = await call.app.imports.deltas.start(
+        call.instance, update_id, source, call.app.ports.clock.fresh_id()
+    )
+    return accepted(call, "updates", "operations", identity)
+
+
+@api.operation(
+    "POST",
     "updates:scan",
     Action.UPDATES_WRITE,
     status=HTTPStatus.ACCEPTED,
@@ -223,7 +247,7 @@ async def get_update_operation(call: Call) -> Reply[models.Operation]:
     """Read how an import is doing."""
     identity = call.part("operationId")
     stored = await call.app.ports.operations.get(call.instance, identity)
-    if stored is None or stored.value.kind not in ("import", "delete", "rescan"):
+    if stored is None or stored.value.kind not in ("import", "delete", "rescan", "delta"):
         raise NotFound(f"Operation '{identity}' does not exist.", target="operationId")
     return Reply(wire.operation(call.instance, stored, call.api_version), RETRY)
 

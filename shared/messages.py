@@ -13,14 +13,20 @@ import msgspec
 
 from shared.domain.domain_event import DomainEvent
 from shared.domain.updates.update_id import UpdateId
+from shared.signals import Facts
 from shared.topology import Queue
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Base of all. `queue` is where it goes, `work` says in words what it has done."""
+    """Base of all. `queue` is where it goes, `work` says in words what it has done.
+
+    `traceparent` is the W3C trace context of what it was put there by; whoever puts it into a queue
+    need not say: the adapter does.
+    """
 
     queue: ClassVar[Queue]
     work: ClassVar[str]
+    traceparent: str = ""
 
 
 M = TypeVar("M", bound=Message)
@@ -82,6 +88,13 @@ class RescanStep(_OfOperation, frozen=True, kw_only=True):
     step: int
 
 
+class MakeDelta(_OfOperation, frozen=True, kw_only=True):
+    """Make the deltas between two versions of an update, or attach those that were scanned."""
+
+    queue: ClassVar[Queue] = "delta"
+    work: ClassVar[str] = "make a delta between two versions of an update"
+
+
 class FanOut(Message, frozen=True, kw_only=True):
     """Hand out the work of a new or changed deployment to the buckets of its group.
 
@@ -105,6 +118,7 @@ class Reconcile(Message, frozen=True, kw_only=True):
     those that it has yet to ask (`unasked`), those that it has asked and that have not succeeded
     (`asked`).
     `unexplained` are devices whose report makes no sense yet: their whole twins are read again.
+    `held` are devices whose class was held back: it may be let in by now.
     """
 
     queue: ClassVar[Queue] = "reconcile"
@@ -117,16 +131,20 @@ class Reconcile(Message, frozen=True, kw_only=True):
     asked: bool = True
     devices: list[str] | None = None
     unexplained: list[str] | None = None
+    held: list[str] | None = None
 
 
 class RollUp(Message, frozen=True, kw_only=True):
-    """Sum up the counters of a group, for a change that was made at a time."""
+    """Sum up the counters of a group, for a change that was made at a time; `is_routine` says that
+    none is known of.
+    """
 
     queue: ClassVar[Queue] = "rollup"
     work: ClassVar[str] = "sum up the counters of a group"
     instance: str
     group: str
     at: str = ""
+    is_routine: bool = False
 
 
 class Resign(Message, frozen=True, kw_only=True):
@@ -186,6 +204,7 @@ MESSAGES: dict[Queue, type[Message]] = {
         DeleteUpdate,
         StopRecalled,
         RescanStep,
+        MakeDelta,
         FanOut,
         Reconcile,
         RollUp,
@@ -211,6 +230,34 @@ def decode(kind: type[M], text: bytes | str) -> M:
         msgspec.ValidationError: It is not of that kind; the host makes it poison.
     """
     return msgspec.json.decode(text, type=kind)
+
+
+def trace_of(text: bytes | str) -> tuple[str, Facts]:
+    """The trace context of a message of any kind, and what it is about; empty if it is none."""
+    try:
+        found = msgspec.json.decode(text, type=_About)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return "", {}
+    return found.traceparent, {
+        "instance": found.instance or "",
+        "operation": found.operation or "",
+        "group": found.group or "",
+        "deployment": found.deployment or "",
+        "workflow": found.workflow or "",
+        "collection": found.collection or "",
+    }
+
+
+class _About(msgspec.Struct, frozen=True):
+    """What messages of all kinds call the things that they are about."""
+
+    traceparent: str = ""
+    instance: str | None = None
+    operation: str | None = None
+    group: str | None = None
+    deployment: str | None = None
+    workflow: str | None = None
+    collection: str | None = None
 
 
 def members(message: Message) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from pathlib import Path
 
 from shared.domain.errors import InvalidInput
@@ -16,6 +17,8 @@ from shared.domain.retention import Retention
 from shared.topology import CONTENT_CONNECTION, STATE_CONNECTION
 
 YARA_X, CLAMD, DEFENDER = SCAN_ENGINES = ("yara-x", "clamd", "defender")
+AZURE_MONITOR, OTLP, CONSOLE = "azure-monitor", "otlp", "console"
+TELEMETRY_KINDS = ("off", AZURE_MONITOR, OTLP, CONSOLE)
 _CLAMD_ADDRESS = re.compile(r"tcp://[^/]+:[0-9]{1,5}|unix:///.+")
 _MAX_DIGITS = 18
 _INSTANCE_ID = re.compile("[A-Za-z0-9](-?[A-Za-z0-9]){2,35}")
@@ -80,6 +83,26 @@ class ScanSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TelemetrySettings:
+    """Where traces, metrics and log lines are sent; `kind` is one of `TELEMETRY_KINDS`.
+
+    `endpoint` is the base address of an OTLP collector, `connection_string` names a component of
+    Application Insights. `sampling` is the share of the traces that are recorded besides those of
+    changes, above 0 and at most 1.
+    """
+
+    kind: str = "off"
+    endpoint: str = ""
+    connection_string: str | None = field(repr=False, default=None)
+    sampling: float = 1.0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is sent."""
+        return self.kind != "off"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of the function app.
 
@@ -88,7 +111,7 @@ class Settings:
     People sign in to the console at `console_authority` as `console_client_id`, an application that
     has the console's address as a single-page redirect; without it the console says so.
     A source that sends less than `fetch_min_bytes_per_second` for `fetch_rate_window_seconds` is
-    left.
+    left. Reports that many poll are read from storage once in `reads_shared_seconds`.
     """
 
     state: Connection
@@ -112,6 +135,7 @@ class Settings:
     hub_reads_per_second: float = 20.0
     hub_queries_per_minute: float = 10.0
     rollup_delay_seconds: float = 1.0
+    reads_shared_seconds: float = 1.0
     link_hours: float = 144.0
     drop_wait_seconds: float = 3600.0
     page_size: int = 100
@@ -119,6 +143,12 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     budget: Budget = field(default_factory=Budget)
     retention: Retention = field(default_factory=Retention)
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+
+    @property
+    def links_good_for(self) -> timedelta:
+        """How old a command may be whose links a device still gets to use."""
+        return timedelta(hours=0.9 * self.link_hours)
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -156,6 +186,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         hub_reads_per_second=reader.positive("HUB_READS_PER_SECOND", 20.0),
         hub_queries_per_minute=reader.positive("HUB_QUERIES_PER_MINUTE", 10.0),
         rollup_delay_seconds=reader.positive("ROLLUP_DELAY_SECONDS", 1.0),
+        reads_shared_seconds=reader.positive("READS_SHARED_SECONDS", 1.0),
         link_hours=reader.positive("DOWNLOAD_LINK_HOURS", 144.0),
         drop_wait_seconds=reader.positive("IMPORT_DROP_WAIT_SECONDS", 3600.0),
         page_size=reader.whole("API_PAGE_SIZE", 100, at_most=MAX_PAGE_SIZE),
@@ -163,6 +194,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         limits=Limits(**reader.numbers("LIMIT_", Limits())),
         budget=Budget(**reader.numbers("REQUESTS_PER_MINUTE_", Budget())),
         retention=Retention(**reader.numbers("RETENTION_", Retention())),
+        telemetry=reader.telemetry(),
     )
     reader.finish()
     return settings
@@ -222,6 +254,27 @@ class _Reader:
             defender_wait_seconds=self.positive("DEFENDER_WAIT_SECONDS", 1800.0),
             max_members=self.whole("SCAN_MAX_MEMBERS", 12_000, at_most=10_000_000),
             max_ratio=self.whole("SCAN_MAX_RATIO", 200, at_most=1_000_000),
+        )
+
+    def telemetry(self) -> TelemetrySettings:
+        kind = self._environment.get("TELEMETRY", "").strip().lower() or "off"
+        if kind not in TELEMETRY_KINDS:
+            self._wrong.append(f"TELEMETRY must be one of {', '.join(TELEMETRY_KINDS)}")
+        needed = {
+            AZURE_MONITOR: "APPLICATIONINSIGHTS_CONNECTION_STRING",
+            OTLP: "OTEL_EXPORTER_OTLP_ENDPOINT",
+        }
+        given = {name: self._environment.get(name, "") for name in needed.values()}
+        if kind in needed and not given[needed[kind]]:
+            self._wrong.append(f"TELEMETRY is {kind}, but {needed[kind]} is not set")
+        sampling = self.positive("TELEMETRY_SAMPLING", 1.0)
+        if sampling > 1:
+            self._wrong.append("TELEMETRY_SAMPLING must be at most 1")
+        return TelemetrySettings(
+            kind=kind,
+            endpoint=given[needed[OTLP]],
+            connection_string=given[needed[AZURE_MONITOR]] or None,
+            sampling=sampling,
         )
 
     def directory(self, name: str, alternative: str) -> Path | None:

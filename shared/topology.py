@@ -17,6 +17,7 @@ Queue = Literal[
     "delete",
     "recall",
     "rescan",
+    "delta",
     "fanout",
     "reconcile",
     "rollup",

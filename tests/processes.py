@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
 ROOT = Path(__file__).parent.parent
-START_SECONDS = 30
+START_SECONDS = 180
 STOP_SECONDS = 15
 LOG_LINES = 2_000
 

@@ -26,6 +26,7 @@ def the_settings(**changes: Any) -> Settings:
         "public_url": "https://du.example",
         "console_authority": "https://issuer.example",
         "rollup_delay_seconds": 0.0,
+        "reads_shared_seconds": 0.0,
         "hub_commands_per_second": 100_000.0,
         "hub_reads_per_second": 100_000.0,
         **changes,

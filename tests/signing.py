@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from unittest import mock
 
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
@@ -18,6 +22,17 @@ from shared.domain.errors import DependencyFailed
 from shared.domain.updates.keyring import Keyring
 
 OPERATOR = "operator@desk"
+
+
+WHEN = datetime(2024, 5, 1, tzinfo=UTC).timestamp()
+"""When the packages are published: the clocks of tests stand a little later."""
+
+
+@contextmanager
+def at_that_time() -> Iterator[None]:
+    """Packages made within are of `WHEN`."""
+    with mock.patch("odu_cli.keys.roots.time.time", return_value=WHEN):
+        yield
 
 
 @functools.cache
@@ -48,7 +63,8 @@ def signing_key(kid: str, number: int) -> SigningKey:
 
 @functools.cache
 def a_keyring() -> Keyring:
-    return first(roots(), signing_key("SIGN.1", 1), OPERATOR)
+    with at_that_time():
+        return first(roots(), signing_key("SIGN.1", 1), OPERATOR)
 
 
 def after_rotation(keyring: Keyring) -> Keyring:
@@ -60,7 +76,8 @@ def after_rotation(keyring: Keyring) -> Keyring:
 def after_revocation(keyring: Keyring) -> Keyring:
     """The keyring with the key that was in use revoked and replaced."""
     successor = signing_key(next_kid(keyring), keyring.edition + 1)
-    return revoked(keyring, roots(), keyring.kid, successor, OPERATOR)
+    with at_that_time():
+        return revoked(keyring, roots(), keyring.kid, successor, OPERATOR)
 
 
 def built_in_roots(of: Roots | None = None) -> dict[str, RootKey]:

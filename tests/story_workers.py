@@ -17,10 +17,11 @@ from shared.domain.fleet.counters import Counts, History, contribution, history_
 from shared.domain.fleet.deployment import DeviceCommand
 from shared.domain.fleet.device import DeviceRecord, TwinChange, device_key, view
 from shared.domain.fleet.device_history import Installation
+from shared.domain.fleet.listing import listed
 from shared.domain.fleet.registers import section
 from shared.ports import Counters, Devices, Fleet, Page, Stored
 from shared.services.announce import Announcer
-from shared.services.devices.device_write import device_write
+from shared.services.device_write import device_write
 from shared.services.devices.observe import ObserveDevices
 from shared.services.pacing import Pacer
 from shared.services.retrying import retry_on_conflict
@@ -315,6 +316,11 @@ class Service:
             ]
         )
         assert await self.counts() == counted
+        lists = await self.counters.listed_in(self.instance, BUCKET)
+        shown = [item for record in records.values() if (item := listed(record)) is not None]
+        assert {place: row.value for place, row in lists.items()} == {
+            item.place: item for item in shown
+        }
 
     async def outcome(self, story: Story) -> dict[str, Any]:
         """What a telling must not change.

@@ -57,6 +57,14 @@ def plain(value: object) -> str:
     )
 
 
+def json_text(value: object, indent: int | None = None) -> str:
+    """A value as JSON in which whatever a terminal would not show, or obey, is escaped."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return "".join(
+        each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text
+    )
+
+
 def moment(text: str | None) -> str:
     """A time of the API to the second, in UTC."""
     if not text:
@@ -95,7 +103,7 @@ class Output:
 
     def document(self, value: object) -> None:
         """Print the JSON document."""
-        print(json.dumps(value, indent=2, ensure_ascii=False))
+        print(json_text(value, indent=2))
 
     def note(self, text: str) -> None:
         """Say something by the way."""
@@ -196,7 +204,7 @@ async def _stream_json(items: AsyncIterator[Any]) -> None:
     with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, "w+", encoding="utf-8") as text:
         separator = "[\n"
         async for item in items:
-            text.write(f"{separator}  {json.dumps(item, ensure_ascii=False)}")
+            text.write(f"{separator}  {json_text(item)}")
             separator = ",\n"
         text.write("[]\n" if separator == "[\n" else "\n]\n")
         text.seek(0)

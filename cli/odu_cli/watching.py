@@ -23,6 +23,7 @@ _POLL_SECONDS = 0.5
 _ENDED = ("Succeeded", "Failed")
 _STAGES = {
     "fetch": "fetching the files",
+    "delta": "making deltas",
     "scan": "scanning for malware",
     "publish": "publishing",
     "delete": "deleting",
@@ -127,7 +128,7 @@ def measure(state: State) -> tuple[int, int | None, str]:
     match state.get("stage"):
         case "scan":
             done, total, unit = state.get("filesScanned"), state.get("filesTotal"), "files"
-        case "fetch" | "end":
+        case "fetch" | "delta" | "end":
             done, total, unit = state.get("bytesDone"), state.get("bytesTotal"), "bytes"
         case _:
             return 0, None, ""

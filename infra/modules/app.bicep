@@ -124,7 +124,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
 resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
   parent: app
   name: 'appsettings'
-  properties: union(optionalSettings, {
+  properties: union({ TELEMETRY: 'azure-monitor' }, optionalSettings, {
     AzureWebJobsStorage__blobServiceUri: stateEndpoints.blob
     AzureWebJobsStorage__queueServiceUri: stateEndpoints.queue
     AzureWebJobsStorage__tableServiceUri: stateEndpoints.table

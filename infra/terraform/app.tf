@@ -77,7 +77,7 @@ resource "azapi_resource_action" "settings" {
   method      = "PUT"
 
   body = {
-    properties = merge(var.defender_scan == "on" ? { SCAN_ENGINES = "yara-x,defender" } : {}, var.optional_settings, {
+    properties = merge({ TELEMETRY = "azure-monitor" }, var.defender_scan == "on" ? { SCAN_ENGINES = "yara-x,defender" } : {}, var.optional_settings, {
       AzureWebJobsStorage__blobServiceUri       = local.state.primary_blob_endpoint
       AzureWebJobsStorage__queueServiceUri      = local.state.primary_queue_endpoint
       AzureWebJobsStorage__tableServiceUri      = local.state.primary_table_endpoint

@@ -1,8 +1,9 @@
-"""`./odu test`: format, style, types, imports and tests, and the coverage of the tests."""
+"""`./odu test`: format, style, types, imports and tests, of the console too, and the coverage."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -69,7 +70,23 @@ def checks(pytest_arguments: list[str], *, only_tests: bool) -> list[Check]:
             {"PYTHONPATH": str(REPOSITORY)},
             REPOSITORY / "cli",
         ),
+        *_console_checks(),
         Check("pytest", (*tests, *_SIDE_BY_SIDE, *pytest_arguments)),
+    ]
+
+
+def _console_checks() -> list[Check]:
+    node = os.environ.get("ODU_NODE") or shutil.which("node") or "node"
+    schema = ("../docs/openapi.json", "--default-non-nullable=false", "-o", "src/api/schema.ts")
+    tools = {
+        "console: types": ("typescript/bin/tsc", "--noEmit"),
+        "console: format and style": ("@biomejs/biome/bin/biome", "ci", "--error-on-warnings", "."),
+        "console: types of the API": ("openapi-typescript/bin/cli.js", *schema, "--check"),
+        "console: units": ("vitest/vitest.mjs", "run"),
+    }
+    return [
+        Check(name, (node, f"node_modules/{script}", *options), folder=REPOSITORY / "console")
+        for name, (script, *options) in tools.items()
     ]
 
 

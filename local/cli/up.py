@@ -32,6 +32,7 @@ exit codes: 0 stopped on request, 1 could not start, 4 a stack with this state a
 5 a part crashed again and again
 """
 _POLL_SECONDS = 0.1
+CONSOLE = "console"
 
 
 def main(arguments: list[str]) -> int:
@@ -89,6 +90,13 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         help="a further instance besides 'local', with a hub of its own; may be repeated; later "
         "starts with the same state keep it",
     )
+    up.add_argument(
+        "--otlp",
+        type=_collector,
+        metavar="URL",
+        help="send traces, metrics and logs to this OpenTelemetry collector (OTLP over HTTP, "
+        "usually http://localhost:4318), or with 'console' into the log of the host",
+    )
     up.add_argument("--leash", action="store_true", help=argparse.SUPPRESS)
     up.add_argument("--remove-state", action="store_true", help=argparse.SUPPRESS)
     return up.parse_args(arguments)
@@ -99,6 +107,12 @@ def _positive(text: str) -> int:
     if number < 1:
         raise ValueError(text)
     return number
+
+
+def _collector(text: str) -> str:
+    if text != CONSOLE and not re.fullmatch(r"https?://[^\s/@]+(/[^\s@]*)?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither an http(s) address nor 'console'")
+    return text
 
 
 def _instance(text: str) -> str:
@@ -115,7 +129,14 @@ def _run(given: argparse.Namespace, state: StateDirectory) -> int:
     from local.stack.supervisor import run
 
     further = tuple(dict.fromkeys(given.instance))
-    options = Options(given.sku, given.units, given.throttle, given.port, further)
+    options = Options(
+        sku=given.sku,
+        units=given.units,
+        throttle=given.throttle,
+        port=given.port,
+        otlp=given.otlp,
+        further_instances=further,
+    )
     try:
         run(state, options, ProgressLines(), _announce, leash=given.leash)
     except AlreadyRunning as error:
@@ -159,6 +180,7 @@ def _detach(given: argparse.Namespace, state: StateDirectory) -> int:
     options += ["--throttle"] if given.throttle else []
     options += ["--remove-state"] if given.remove_state else []
     options += [word for name in given.instance for word in ("--instance", name)]
+    options += [] if given.otlp is None else ["--otlp", given.otlp]
     options += [] if given.port is None else ["--port", str(given.port)]
     log = state.log / "supervisor.log"
     with log.open("ab") as writer, log.open("rb") as reader:

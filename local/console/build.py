@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-_SOURCES = ("src", "public", "build")
+_SOURCES = ("src", "public", "tooling")
 _SINGLE = ("index.html", "package.json", "package-lock.json", "vite.config.ts", "tsconfig.json")
 _MARK = ".mark"
 _NICENESS = 5

@@ -30,6 +30,8 @@ EVENT_GRID_TIME_SCALE = 0.05
 """Retries of Event Grid come after seconds, not minutes."""
 QUEUE_LEASE_SECONDS = 15
 HUB_COMMANDS_PER_SECOND = 200
+CONSOLE = "console"
+"""In place of a collector: telemetry goes into the log of the host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Options:
     throttle: bool = False
     port: int | None = None
     """Port of the REST API."""
+    otlp: str | None = None
+    """Base address of a collector of telemetry, or `console`; None sends it nowhere."""
     further_instances: tuple[str, ...] = ()
     """Instances besides `local`, each with a hub of its own."""
 
@@ -231,7 +235,19 @@ def app_settings(site: Site, storage: str) -> dict[str, str]:
         "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.250",
         "HUB_COMMANDS_PER_SECOND": str(HUB_COMMANDS_PER_SECOND),
         **({} if site.options.throttle else {"HUB_QUERIES_PER_MINUTE": "600"}),
+        **_telemetry(site.options.otlp),
     }
+
+
+def _telemetry(otlp: str | None) -> dict[str, str]:
+    """Have what is told sent within seconds: somebody looks on."""
+    if otlp is None:
+        return {}
+    soon = {"OTEL_BSP_SCHEDULE_DELAY": "500", "OTEL_BLRP_SCHEDULE_DELAY": "500"}
+    soon["OTEL_METRIC_EXPORT_INTERVAL"] = "2000"
+    if otlp == CONSOLE:
+        return {**soon, "TELEMETRY": "console"}
+    return {**soon, "TELEMETRY": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": otlp}
 
 
 def _server(

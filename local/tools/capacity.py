@@ -16,14 +16,14 @@ _QUOTA = {"S1": 400_000, "S2": 6_000_000, "S3": 300_000_000}
 _UNIT_A_MONTH = {"S1": 25, "S2": 250, "S3": 2500}
 _EVENT_HUBS_A_MONTH = 22
 # Functions (Flex Consumption), Event Grid, Table Storage: their pages of prices
-_GIGABYTE_SECOND = 0.000026
-_EXECUTION_PRICE = 0.40e-6
-_EVENT_PRICE = 0.60e-6
-_TABLE_CALL_PRICE = 0.036e-6
+GIGABYTE_SECOND = 0.000026
+EXECUTION_PRICE = 0.40e-6
+EVENT_PRICE = 0.60e-6
+TABLE_CALL_PRICE = 0.036e-6
 
 _IDLE_MESSAGES_A_DAY = 3
 """A twin read after a reconnect, a report, its notification."""
-_UPDATES_A_ROLLOUT = 7
+UPDATES_A_ROLLOUT = 7
 """Twin updates of one device: one command and six reports; they share the hub's rate."""
 _MESSAGES_A_ROLLOUT = 8
 """What is metered for them: a signed manifest takes more than one unit of 4 KB."""
@@ -67,16 +67,16 @@ class Plan:
     @property
     def rollout_hours(self) -> float:
         """Until every device has reported an update of all of them, whichever limit binds."""
-        by_rate = self.devices * _UPDATES_A_ROLLOUT / self.hub.twin_updates_a_second / 3600
+        by_rate = self.devices * UPDATES_A_ROLLOUT / self.hub.twin_updates_a_second / 3600
         days = self.devices * _MESSAGES_A_ROLLOUT / self.hub.messages_a_day
         return max(by_rate, days * 24 if days > 1 else 0)
 
     @property
     def rollout_dollars(self) -> float:
         """One update of all, without downloads and logs, changes relayed one by one."""
-        changes = self.devices * (_UPDATES_A_ROLLOUT - 1)
+        changes = self.devices * (UPDATES_A_ROLLOUT - 1)
         seconds = _GROUPS * self.rollout_hours * 3600
-        return changes * _change_dollars() + seconds * self.gigabytes * _GIGABYTE_SECOND
+        return changes * _change_dollars() + seconds * self.gigabytes * GIGABYTE_SECOND
 
     @property
     def idle_dollars_a_month(self) -> float:
@@ -87,12 +87,12 @@ class Plan:
         a_second = self.devices / 86_400
         active = _GROUPS * (1 - math.exp(-a_second)) * _SECONDS_A_MONTH
         changes = self.devices * _DAYS_A_MONTH * _change_dollars()
-        return active * self.gigabytes * _GIGABYTE_SECOND + changes + _EVENT_HUBS_A_MONTH
+        return active * self.gigabytes * GIGABYTE_SECOND + changes + _EVENT_HUBS_A_MONTH
 
 
 def _change_dollars() -> float:
     """One reported change: executions, an event published and delivered, table calls."""
-    return _GROUPS * _EXECUTION_PRICE + 2 * _EVENT_PRICE + _TABLE_CALLS * _TABLE_CALL_PRICE
+    return _GROUPS * EXECUTION_PRICE + 2 * EVENT_PRICE + _TABLE_CALLS * TABLE_CALL_PRICE
 
 
 def smallest_hub(devices: int) -> Hub:

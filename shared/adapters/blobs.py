@@ -182,7 +182,7 @@ class AzureBlobs:
         etag: str | None = None,
     ) -> None:
         """See the port."""
-        link = await self.link(*source, source[1].rpartition("/")[2])
+        link = await self.link(*source)
         await self._copy(link, etag, self._blob(*target))
 
     async def stage_copy(self, url: str, etag: str, container: Container, name: str) -> None:
@@ -248,7 +248,7 @@ class AzureBlobs:
                 return
 
     async def link(
-        self, container: str, name: str, filename: str, *, hours: float | None = None
+        self, container: str, name: str, filename: str = "", *, hours: float | None = None
     ) -> str:
         """See the port."""
         from azure.storage.blob import BlobSasPermissions, generate_blob_sas
@@ -268,9 +268,8 @@ class AzureBlobs:
                 account_key=key,
                 user_delegation_key=delegation,
                 permission=BlobSasPermissions(read=True),
-                start=start,
                 expiry=expiry,
-                content_disposition=f'attachment; filename="{filename}"',
+                content_disposition=f'attachment; filename="{filename}"' if filename else None,
             )
         return f"{self._blob(container, name).url}?{token}"
 

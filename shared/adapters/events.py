@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from shared.adapters.table import translated
 from shared.domain.domain_event import DomainEvent
 from shared.domain.events.catalog import source_of
+from shared.ports.telemetry import NO_TELEMETRY, Telemetry
 
 if TYPE_CHECKING:
     from azure.core.messaging import CloudEvent
@@ -51,10 +52,19 @@ class Topic:
 
 
 class EventGridTopic:
-    """Implements `ports.Events`."""
+    """Implements `ports.Events`. Events carry on the trace that goes on, as CloudEvents do: in the
+    extension `traceparent`.
+    """
 
-    def __init__(self, endpoint: str, key: str | None, credential: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        key: str | None,
+        credential: Callable[[], Any],
+        telemetry: Telemetry = NO_TELEMETRY,
+    ) -> None:
         self._topic = Topic(endpoint, key, credential)
+        self._telemetry = telemetry
 
     async def publish(
         self, event_type: str, subject: str, payloads: Sequence[Mapping[str, Any]]
@@ -62,9 +72,17 @@ class EventGridTopic:
         """See the port."""
         from azure.core.messaging import CloudEvent
 
+        traceparent = self._telemetry.traceparent
+        extensions = {"traceparent": traceparent} if traceparent else None
         await self._topic.send(
             [
-                CloudEvent(source=SOURCE, type=event_type, subject=subject, data=payload)
+                CloudEvent(
+                    source=SOURCE,
+                    type=event_type,
+                    subject=subject,
+                    data=payload,
+                    extensions=extensions,
+                )
                 for payload in payloads
             ]
         )

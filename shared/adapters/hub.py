@@ -10,7 +10,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from shared.domain.errors import DependencyFailed, DependencyThrottled, NotFound
+from shared.contract.visible import visible
+from shared.domain.errors import (
+    DependencyFailed,
+    DependencyRefused,
+    DependencyThrottled,
+    NotFound,
+)
 from shared.domain.fleet.device import (
     TwinChange,
 )
@@ -26,6 +32,9 @@ _QUERIES: dict[TwinSource, str] = {
     "devices": "SELECT * FROM devices",
     "devices.modules": "SELECT * FROM devices.modules",
 }
+_NOT_LET_IN = (401, 403)
+"""What these refuse is the service, whatever it asks: that passes once an operator has acted."""
+_MOST_OF_A_REASON = 500
 _QUERY_PAGE = 250
 """Twins of one page, each of up to 72 KiB."""
 
@@ -113,7 +122,13 @@ def _whole(twin: Any) -> TwinChange:
         device_id=twin.device_id,
         module_id=twin.module_id or None,
         version=int(twin.version or 0),
-        content=kept_content({"tags": twin.tags or {}, "properties": {"reported": reported}}),
+        content=kept_content(
+            {
+                "tags": twin.tags or {},
+                "properties": {"reported": reported},
+                "modelId": (twin.additional_properties or {}).get("modelId"),
+            }
+        ),
         is_whole=True,
         at=_last_updated(desired, reported),
         heard_at=_last_updated(reported),
@@ -137,8 +152,12 @@ async def _call(work: Callable[[], Any], device_id: str) -> Any:
             status = error.response.status_code
             if status == 404:
                 raise NotFound(f"Device '{device_id}' is not in the hub.") from error
+            if status in _NOT_LET_IN:
+                raise DependencyFailed(
+                    f"The hub answered {status}: give the service's identity its role in the hub."
+                ) from error
             if status != 429 and status < 500:
-                raise DependencyFailed(f"The hub answered {status}.", retryable=False) from error
+                raise DependencyRefused(f"The hub answered {status}: {_reason(error)}") from error
             if attempt == _ATTEMPTS - 1:
                 wait = error.response.headers.get("Retry-After", "")
                 kind = DependencyThrottled if status == 429 else DependencyFailed
@@ -151,3 +170,12 @@ async def _call(work: Callable[[], Any], device_id: str) -> Any:
                 raise DependencyFailed("The hub cannot be reached.") from error
         await asyncio.sleep(_FIRST_WAIT_SECONDS * 4**attempt)
     raise AssertionError("every attempt returns or raises")
+
+
+def _reason(error: Any) -> str:
+    """What the hub says in its answer, cut."""
+    try:
+        said = error.response.json()["Message"]
+    except (ValueError, KeyError, TypeError):
+        said = error.response.reason
+    return visible(str(said or "without a reason"), _MOST_OF_A_REASON)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from shared.facts import current
+from shared.ports.telemetry import NO_TELEMETRY, Telemetry
 from shared.settings import Connection
+from shared.signals import Metric
 
 if TYPE_CHECKING:
     from azure.data.tables.aio import TableServiceClient
@@ -31,6 +34,7 @@ class StorageAccounts:
     """Tables and queues of the state account, blobs of the content account.
 
     `on_request` is called for every request sent to storage; the benchmarks count with it.
+    `telemetry` counts them too.
     """
 
     def __init__(
@@ -39,14 +43,15 @@ class StorageAccounts:
         content: Connection,
         credential: Callable[[], Any],
         on_request: Callable[[Any], None] | None = None,
+        telemetry: Telemetry = NO_TELEMETRY,
     ) -> None:
         self._state = state
         self._content = content
         self._credential = credential
         self._on_request = on_request
+        self._telemetry = telemetry
 
-    @cached_property
-    def _options(self) -> dict[str, Any]:
+    def _options(self, service: str) -> dict[str, Any]:
         from urllib.request import getproxies
 
         options: dict[str, Any] = {
@@ -55,7 +60,17 @@ class StorageAccounts:
         }
         if self._on_request is not None:
             options["raw_request_hook"] = self._on_request
+        elif self._telemetry.is_on:
+            options["raw_request_hook"] = partial(self._count, service)
         return options
+
+    def _count(self, service: str, request: Any) -> None:
+        self._telemetry.record(
+            Metric.STORAGE_REQUESTS,
+            service=service,
+            method=request.http_request.method,
+            function=current().get("function", ""),
+        )
 
     @cached_property
     def tables(self) -> TableServiceClient:
@@ -64,10 +79,10 @@ class StorageAccounts:
 
         if self._state.connection_string:
             return TableServiceClient.from_connection_string(
-                self._state.connection_string, **self._options
+                self._state.connection_string, **self._options("table")
             )
         return TableServiceClient(
-            self._state.table_uri or "", credential=self._credential(), **self._options
+            self._state.table_uri or "", credential=self._credential(), **self._options("table")
         )
 
     @cached_property
@@ -77,13 +92,13 @@ class StorageAccounts:
 
         if self._state.connection_string:
             return QueueServiceClient.from_connection_string(
-                self._state.connection_string, **_RETRIES, **self._options
+                self._state.connection_string, **_RETRIES, **self._options("queue")
             )
         return QueueServiceClient(
             self._state.queue_uri or "",
             credential=self._credential(),
             **_RETRIES,
-            **self._options,
+            **self._options("queue"),
         )
 
     @cached_property
@@ -93,14 +108,14 @@ class StorageAccounts:
 
         if self._content.connection_string:
             return BlobServiceClient.from_connection_string(
-                self._content.connection_string, **_RANGES, **_RETRIES, **self._options
+                self._content.connection_string, **_RANGES, **_RETRIES, **self._options("blob")
             )
         return BlobServiceClient(
             self._content.blob_uri or "",
             credential=self._credential(),
             **_RANGES,
             **_RETRIES,
-            **self._options,
+            **self._options("blob"),
         )
 
     async def close(self) -> None:

@@ -22,7 +22,14 @@ from shared.adapters.table import (
     stored,
     unpack,
 )
-from shared.adapters.table_devices import CounterRow, partition_of, put_as_read, range_of
+from shared.adapters.table_device_rows import (
+    CounterRow,
+    listed_key,
+    partition_of,
+    put_as_read,
+    range_of,
+)
+from shared.adapters.table_device_writes import indexed
 from shared.domain.fleet.counters import (
     Cell,
     CounterKey,
@@ -32,12 +39,17 @@ from shared.domain.fleet.counters import (
     total,
 )
 from shared.domain.fleet.device import DeviceRecord
+from shared.domain.fleet.listing import ListedDevice, ListedPlace
 from shared.domain.fleet.recount import Recounted
 from shared.domain.rollouts.ledger import LEDGER
 from shared.ports import Correction, Page, Stored
 
 _HISTORIES_A_TRANSACTION = MAX_TRANSACTION // 2
 """Each may be counted in a row of its own."""
+
+
+_INDEXED_A_TRANSACTION = 20
+"""Of rows as large as they may be, so many with their rows in the lists fit into one."""
 
 
 @dataclass(slots=True)
@@ -50,14 +62,51 @@ class TableCounters:
         self, instance: str, bucket: int
     ) -> Mapping[CounterKey, Stored[Mapping[Cell, int]]]:
         """See the port."""
+        rows = await self._rows(instance, bucket)
+        return {place: row for place, row in rows.items() if place[1] != LEDGER}
+
+    async def ledger_rows(
+        self, instance: str, bucket: int
+    ) -> Mapping[CounterKey, Stored[Mapping[Cell, int]]]:
+        """See the port."""
+        rows = await self._rows(instance, bucket)
+        return {place: row for place, row in rows.items() if place[1] == LEDGER}
+
+    async def _rows(
+        self, instance: str, bucket: int
+    ) -> dict[CounterKey, Stored[Mapping[Cell, int]]]:
         found = {}
-        for row in await self.table.all(*range_of(partition_of(instance, bucket), "c")):
+        condition, parameters = range_of(partition_of(instance, bucket), "c")
+        for row in await self.table.all(f"{condition} and not ( listed eq true )", parameters):
             counters = unpack(row, CounterRow)
             place = (counters.group, counters.class_id)
-            if counters.class_id == LEDGER:
-                continue
             found[place] = Stored[Mapping[Cell, int]](counters.cells, etag_of(row))
         return found
+
+    async def listed_in(
+        self, instance: str, bucket: int
+    ) -> Mapping[ListedPlace, Stored[ListedDevice]]:
+        """See the port."""
+        condition, parameters = range_of(partition_of(instance, bucket), "c")
+        rows = await self.table.all(f"{condition} and listed eq true", parameters)
+        found = [stored(row, ListedDevice) for row in rows]
+        return {item.value.place: item for item in found}
+
+    async def index(
+        self,
+        instance: str,
+        bucket: int,
+        devices: Sequence[Stored[DeviceRecord]],
+        stale: Mapping[ListedPlace, Stored[ListedDevice]],
+    ) -> None:
+        """See the port."""
+        partition = partition_of(instance, bucket)
+        for some in batched(devices, _INDEXED_A_TRANSACTION, strict=False):
+            await self.table.transact([each for row in some for each in indexed(partition, row)])
+        for gone in batched(stale.items(), MAX_TRANSACTION, strict=False):
+            await self.table.transact(
+                [remove(partition, listed_key(*place), row.etag) for place, row in gone]
+            )
 
     async def histories(
         self, instance: str, bucket: int, *, token: str | None = None

@@ -1,97 +1,60 @@
-"""Devices with their counters in Table Storage.
+"""Devices with their counters in Table Storage; `table_device_rows` says which row is what.
 
-Partition = bucket and instance (bucket first, so that load spreads). Rows: `d.<device>` a device,
-`c.<group>.<class>` counters, `h.<workflow>.<device>` what a device leaves behind in a deployment
-it moved on from, `i.<device>.<position>` the same and other updates by device, `e.<event>` what is
-to be told to customers. A change of devices and the counters it changes are one entity-group
+A change of devices, of what lists show of them, and of the counters they change is one entity-group
 transaction.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 
 from shared.adapters.row_memory import RowMemory
 from shared.adapters.table import (
-    AFTER_SEPARATOR,
-    MAX_TRANSACTION,
-    SEPARATOR,
-    Operation,
     Table,
-    change,
     columns,
-    create,
     document,
     document_of,
     drop,
     etag_of,
     key,
-    pack,
-    put,
-    remove,
     stored,
     unpack,
 )
+from shared.adapters.table_device_lists import of_devices, of_group, of_lists
+from shared.adapters.table_device_rows import (
+    CounterRow,
+    counters_of,
+    listed_key,
+    partition_of,
+    put_as_read,
+    range_of,
+)
+from shared.adapters.table_device_writes import Change, Gone, change_of, device_row, transactions
 from shared.domain.domain_event import DomainEvent
-from shared.domain.errors import ConcurrentUpdate, InvalidInput
+from shared.domain.errors import ConcurrentUpdate
 from shared.domain.fleet.asking import may_have_past
 from shared.domain.fleet.counters import (
     CounterKey,
     Counts,
     History,
     apply,
-    contribution,
-    difference,
     net,
     resumed_workflow,
 )
 from shared.domain.fleet.device import DeviceRecord
 from shared.domain.fleet.device_history import Installation
-from shared.domain.fleet.health import health_of
-from shared.domain.rollouts.ledger import LEDGER, has_room, with_booking
-from shared.domain.rollouts.selection import rank_of, rank_text
+from shared.domain.fleet.listing import ListedDevice, Selection
+from shared.domain.rollouts.ledger import LEDGER, has_room
 from shared.ports import DeviceQuery, DeviceWrite, Page, Stored
 
-_CHARACTERS_A_TRANSACTION = 600_000
-"""A transaction may hold 4 MiB, and a character may take six bytes in it."""
 _MODULES, _AFTER_MODULES = "~2f", "~2g"
 """Ends the range of a device's modules, whose keys go on with an escaped slash, `~2f`."""
 _HAS_CLASS = " and class ne ''"
 _PARALLEL_READS = 16
-
-
-@dataclass(slots=True)
-class CounterRow:
-    """The counters of one group and class in one bucket."""
-
-    group: str
-    class_id: str
-    cells: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """A write, what it does to rows beside the device's, and what it changes in the counters."""
-
-    write: DeviceWrite
-    document: str
-    others: Sequence[Operation]
-    counters: Counts
-
-    @property
-    def row(self) -> str:
-        """Key of the device's row."""
-        return key("d", self.write.after.key)
-
-    @property
-    def rows(self) -> int:
-        """Rows it needs in a transaction, counters apart."""
-        return 1 + len(self.others)
 
 
 @dataclass(slots=True)
@@ -141,41 +104,30 @@ class TableDevices:
     ) -> Mapping[str, Stored[DeviceRecord]]:
         """See the port."""
         partition = partition_of(instance, bucket)
-        forgotten = await self._forgotten(partition, writes)
-        changes = [_change(partition, write, forgotten.get(write.after.key)) for write in writes]
+        gone = await self._gone(partition, writes)
+        changes = [change_of(partition, write, gone[write.after.key]) for write in writes]
         written: dict[str, Stored[DeviceRecord]] = {}
-        for some in _transactions(changes):
+        for some in transactions(changes):
             written |= await self._commit(partition, some)
         return written
 
-    async def _forgotten(
-        self, partition: str, writes: Sequence[DeviceWrite]
-    ) -> dict[str, Stored[History]]:
-        """What devices had left behind in the deployment that they now take up again."""
-        workflows = {
-            write.after.key: workflow_id
-            for write in writes
-            if (
-                workflow_id := resumed_workflow(
-                    write.before.value if write.before else None, write.after
-                )
-            )
-            and may_have_past(write.before.value if write.before else None, workflow_id)
-        }
-        rows = await asyncio.gather(
-            *(
-                self.table.get(partition, key("h", workflow_id, device))
-                for device, workflow_id in workflows.items()
-            )
-        )
-        return {
-            device: stored(row, History)
-            for device, row in zip(workflows, rows, strict=True)
-            if row is not None
-        }
+    async def _gone(self, partition: str, writes: Sequence[DeviceWrite]) -> dict[str, Gone]:
+        """What goes with each write, by device: read only where a device joins or leaves."""
+        found = await asyncio.gather(*(self._gone_with(partition, write) for write in writes))
+        return {write.after.key: gone for write, gone in zip(writes, found, strict=True)}
+
+    async def _gone_with(self, partition: str, write: DeviceWrite) -> Gone:
+        before, device = write.before.value if write.before else None, write.after.key
+        history = row = None
+        workflow_id = resumed_workflow(before, write.after)
+        if workflow_id and may_have_past(before, workflow_id):
+            history = await self.table.get(partition, key("h", workflow_id, device))
+        if write.left_group is not None:
+            row = await self.table.get(partition, listed_key(write.left_group, device))
+        return Gone(stored(history, History) if history else None, etag_of(row) if row else None)
 
     async def _commit(
-        self, partition: str, changes: Sequence[_Change]
+        self, partition: str, changes: Sequence[Change]
     ) -> dict[str, Stored[DeviceRecord]]:
         deltas = net(change.counters for change in changes)
         counters = dict(
@@ -199,7 +151,7 @@ class TableDevices:
         ]
         for item in changes:
             after[item.row] = item.document
-            operations.append(_device(partition, item))
+            operations.append(device_row(partition, item))
         for item in changes:
             operations += item.others
         try:
@@ -246,6 +198,25 @@ class TableDevices:
         rows = await self.table.first(condition, parameters | wanted, size)
         return [stored(row, DeviceRecord) for row in rows]
 
+    async def listed(
+        self,
+        instance: str,
+        bucket: int,
+        wanted: Selection,
+        *,
+        after: str,
+        size: int,
+        is_indexed: bool,
+    ) -> Sequence[ListedDevice]:
+        """See the port."""
+        partition, group = partition_of(instance, bucket), wanted.columns.get("group")
+        if is_indexed and group is not None:
+            prefix = of_lists(group)
+            return await of_group(self.table, partition, prefix, wanted, after=after, size=size)
+        return await of_devices(
+            self.table, partition, wanted, after=after, size=size, is_indexed=is_indexed
+        )
+
     async def modules(
         self, instance: str, bucket: int, device_id: str
     ) -> Sequence[Stored[DeviceRecord]]:
@@ -282,7 +253,7 @@ class TableDevices:
 
     async def counts(self, instance: str, bucket: int, group: str) -> Counts:
         """See the port."""
-        rows = await self.table.all(*range_of(partition_of(instance, bucket), "c", group))
+        rows = await self.table.all(*counters_of(partition_of(instance, bucket), group))
         counters = [unpack(row, CounterRow) for row in rows]
         return {(row.group, row.class_id): row.cells for row in counters if row.class_id != LEDGER}
 
@@ -323,102 +294,3 @@ class TableDevices:
             return msgspec.json.decode(known.document, type=CounterRow).cells, known.etag
         row = await self.table.get(partition, key("c", *place))
         return (unpack(row, CounterRow).cells, etag_of(row)) if row else ({}, None)
-
-
-def partition_of(instance: str, bucket: int) -> str:
-    """The partition of a bucket."""
-    return f"{bucket:02x}{SEPARATOR}{key(instance)}"
-
-
-def range_of(partition: str, *prefix: str) -> tuple[str, dict[str, str]]:
-    """The condition, with its parameters, of the rows whose keys begin with some parts."""
-    start = key(*prefix)
-    return (
-        "PartitionKey eq @partition and RowKey gt @from and RowKey lt @to",
-        {"partition": partition, "from": start + SEPARATOR, "to": start + AFTER_SEPARATOR},
-    )
-
-
-def put_as_read(
-    partition: str, row: str, properties: Mapping[str, Any], etag: str | None
-) -> Operation:
-    """Write a row that must be as it was read; without an ETag there was none."""
-    if etag is None:
-        return create(partition, row, properties)
-    return change(partition, row, properties, etag)
-
-
-def _change(partition: str, write: DeviceWrite, forgotten: Stored[History] | None) -> _Change:
-    """Raises InvalidInput, with the device as its target, if a row cannot hold it."""
-    counters = with_booking(
-        write.booking,
-        difference(
-            contribution(write.before.value, write.was) if write.before else {},
-            contribution(write.after, write.becomes),
-            write.history,
-            forgotten.value if forgotten else None,
-            [(item.before.value, item.after) for item in write.revisions],
-        ),
-    )
-    try:
-        text, others = document(write.after), list(_others(partition, write, forgotten))
-    except InvalidInput as error:
-        raise InvalidInput(error.message, target=write.after.key) from error
-    return _Change(write, text, others, counters)
-
-
-def _transactions(changes: Iterable[_Change]) -> Iterator[list[_Change]]:
-    """Pieces whose rows, counters included, fit into one transaction."""
-    piece: list[_Change] = []
-    places: set[CounterKey] = set()
-    rows = characters = 0
-    for item in changes:
-        grown = places | item.counters.keys()
-        rows, characters = rows + item.rows, characters + len(item.document)
-        if piece and (
-            rows + len(grown) > MAX_TRANSACTION or characters > _CHARACTERS_A_TRANSACTION
-        ):
-            yield piece
-            piece, grown = [], set(item.counters)
-            rows, characters = item.rows, len(item.document)
-        piece.append(item)
-        places = grown
-    if piece:
-        yield piece
-
-
-def _device(partition: str, item: _Change) -> Operation:
-    write = item.write
-    record, seen = write.after, write.becomes
-    health = health_of(record, seen)
-    properties = {
-        "group": seen.group_id if seen.device_class else "",
-        "class": seen.device_class.class_id if seen.device_class else "",
-        "deployment": record.commanded.deployment_id if record.commanded else "",
-        "state": seen.state.value if seen.state else "",
-        "health": health.state if health else "",
-        "workflow": record.commanded.workflow_id if record.commanded else "",
-        "rank": rank_text(rank_of(record.device_id)),
-        "pending": record.is_pending,
-        **columns(item.document),
-    }
-    return put_as_read(partition, item.row, properties, write.before.etag if write.before else None)
-
-
-def _others(
-    partition: str, write: DeviceWrite, forgotten: Stored[History] | None
-) -> Iterator[Operation]:
-    device = write.after.key
-    if write.history is not None:
-        history = write.history
-        yield put(partition, key("h", history.workflow_id, device), pack(history))
-    if forgotten is not None:
-        row = key("h", forgotten.value.workflow_id, device)
-        yield remove(partition, row, forgotten.etag)
-    for past in write.revisions:
-        row = key("h", past.after.workflow_id, device)
-        yield change(partition, row, pack(past.after), past.before.etag)
-    for each in write.installations:
-        yield put(partition, key("i", device, each.position), pack(each))
-    for event in write.events:
-        yield put(partition, key("e", event.identity), pack(event))

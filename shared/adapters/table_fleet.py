@@ -23,12 +23,14 @@ from shared.ports import Clock, KnownClass, KnownGroup, LastRollup, Page, Rollup
 
 _REMEMBERED = 100_000
 _DELETED = "deletedAt"
+_INDEXED = "indexed"
 
 
 @dataclass(slots=True)
 class _StoredRollup:
     as_of: str
     counts: list[tuple[str, str, dict[str, int]]]
+    where: dict[str, list[int] | None] | None = None
 
 
 @dataclass(slots=True)
@@ -46,6 +48,8 @@ class TableFleet:
     rollups_table: Table
     clock: Clock
     _noted: set[tuple[str, ...]] = field(default_factory=set, init=False)
+    _indexed: set[str] = field(default_factory=set, init=False)
+    _met: set[str] = field(default_factory=set, init=False)
 
     async def ensure_known(
         self, instance: str, group: str, bucket: int, device_class: DeviceClass
@@ -54,6 +58,10 @@ class TableFleet:
         place = (instance, group, f"{bucket:02x}", device_class.class_id)
         if place in self._noted:
             return False
+        if instance not in self._met:
+            if not await self.groups(instance, with_deleted=True):
+                await self.set_indexed(instance)  # a new instance has no older rows
+            self._met.add(instance)
         now = self.clock.now()
         _, _, is_new_class = await asyncio.gather(
             self.buckets_table.insert(key(instance, group), f"{bucket:02x}", {}),
@@ -73,6 +81,18 @@ class TableFleet:
             "PartitionKey eq @partition", {"partition": key(instance, group)}, select=["RowKey"]
         )
         return [int(row["RowKey"], 16) for row in rows]
+
+    async def is_indexed(self, instance: str) -> bool:
+        """See the port."""
+        if instance not in self._indexed:
+            row = await self.buckets_table.get(key(instance), _INDEXED)
+            if row is not None:
+                self._indexed.add(instance)
+        return instance in self._indexed
+
+    async def set_indexed(self, instance: str) -> None:
+        """See the port."""
+        await self.buckets_table.insert(key(instance), _INDEXED, {})
 
     async def groups(self, instance: str, *, with_deleted: bool = False) -> Sequence[KnownGroup]:
         """See the port."""
@@ -166,11 +186,20 @@ class TableFleet:
             (group_id, class_id, dict(cells))
             for (group_id, class_id), cells in rollup.counts.items()
         ]
+        where = {
+            cell: None if each is None else list(each)
+            for cell, each in (rollup.where or {}).items()
+        }
         properties = {
             "group": group,
             "asOf": rollup.as_of,
             "buckets": rollup.buckets,
-            **pack_compressed(_StoredRollup(rollup.as_of, counts)),
+            "devices": rollup.devices,
+            "members": rollup.has_members,
+            "stillSince": rollup.still_since or rollup.as_of,
+            **pack_compressed(
+                _StoredRollup(rollup.as_of, counts, None if rollup.where is None else where)
+            ),
         }
         known = await self.rollups_table.get(key(instance), key(group))
         if known is None:
@@ -192,7 +221,14 @@ class TableFleet:
         for row in rows:
             document = unpack_compressed(row, _StoredRollup)
             counts = {(group_id, class_id): cells for group_id, class_id, cells in document.counts}
-            found[str(row["group"])] = Rollup(counts, document.as_of)
+            found[str(row["group"])] = Rollup(
+                counts,
+                document.as_of,
+                buckets=int(row.get("buckets") or 0),
+                still_since=row.get("stillSince") or document.as_of,
+                where=document.where,
+                has_members=bool(row.get("members")),
+            )
         return found
 
     async def last_rollup(self, instance: str, group: str) -> LastRollup | None:
@@ -200,10 +236,18 @@ class TableFleet:
         rows = await self.rollups_table.all(
             "PartitionKey eq @partition and RowKey eq @row",
             {"partition": key(instance), "row": key(group)},
-            select=["asOf", "buckets"],
+            select=["asOf", "buckets", "stillSince", "devices", "members"],
         )
-        found = [row for row in rows if row.get("asOf")]
-        return LastRollup(found[0]["asOf"], int(found[0]["buckets"])) if found else None
+        found = next((row for row in rows if row.get("asOf")), None)
+        if found is None:
+            return None
+        return LastRollup(
+            found["asOf"],
+            int(found["buckets"]),
+            still_since=found.get("stillSince") or found["asOf"],
+            devices=found.get("devices"),
+            has_members=bool(found.get("members")),
+        )
 
     async def drop_rollup(self, instance: str, group: str) -> None:
         """See the port."""

@@ -5,14 +5,21 @@ A ledger is a row of counters whose class is `-`: `c.<group>.-`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.adapters.table import Table, columns, document, etag_of, key, stored, unpack
-from shared.adapters.table_devices import CounterRow, partition_of, put_as_read, range_of
+from shared.adapters.table import Row, Table, columns, document, etag_of, key, stored, unpack
+from shared.adapters.table_device_rows import (
+    CounterRow,
+    counters_of,
+    partition_of,
+    put_as_read,
+    range_of,
+)
 from shared.domain.fleet.counters import Cell, Counts
 from shared.domain.fleet.device import DeviceRecord, DeviceState
+from shared.domain.fleet.listing import ListedDevice
 from shared.domain.rollouts.ledger import LEDGER
 from shared.domain.rollouts.selection import rank_text
 from shared.ports import DueQuery, Page, Stored
@@ -74,10 +81,23 @@ class TablePasses:
         self, instance: str, bucket: int, group: str
     ) -> tuple[Counts, Mapping[Cell, int]]:
         """See the port."""
+        rows = await self.table.all(*counters_of(partition_of(instance, bucket), group))
+        return _counters(rows)
+
+    async def tally_with_devices(
+        self, instance: str, bucket: int, group: str
+    ) -> tuple[Counts, Mapping[Cell, int], Sequence[ListedDevice]]:
+        """See the port: counters and devices are one range of rows."""
         rows = await self.table.all(*range_of(partition_of(instance, bucket), "c", group))
-        found = [unpack(row, CounterRow) for row in rows]
-        counts = {(row.group, row.class_id): row.cells for row in found if row.class_id != LEDGER}
-        return counts, next((row.cells for row in found if row.class_id == LEDGER), {})
+        counters = [row for row in rows if not row.get("listed")]
+        devices = [unpack(row, ListedDevice) for row in rows if row.get("listed")]
+        return *_counters(counters), devices
+
+
+def _counters(rows: Iterable[Row]) -> tuple[Counts, Mapping[Cell, int]]:
+    found = [unpack(row, CounterRow) for row in rows]
+    counts = {(row.group, row.class_id): row.cells for row in found if row.class_id != LEDGER}
+    return counts, next((row.cells for row in found if row.class_id == LEDGER), {})
 
 
 def _within(ranks: tuple[tuple[int, int], ...], parameters: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.adapters.blobs import AzureBlobs
 from shared.adapters.clock import SystemClock
+from shared.adapters.deltas.maker import ZstdDeltaMaker
 from shared.adapters.events import EventGridCustomerTopic, EventGridTopic
 from shared.adapters.fetch import FetchLimits, SafeFetcher
 from shared.adapters.hub import IoTHubs
@@ -18,6 +19,7 @@ from shared.adapters.scanning.limits import WalkLimits
 from shared.adapters.scanning.scanner import ClamdScanner, YaraXScanner
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
+from shared.adapters.table_accepted_packages import TableAcceptedPackages
 from shared.adapters.table_audit import TableAudit
 from shared.adapters.table_changes import TableChanges
 from shared.adapters.table_counters import TableCounters, TableRecounts
@@ -25,10 +27,13 @@ from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_event_lag import TableEventLags
 from shared.adapters.table_fleet import TableFleet
+from shared.adapters.table_group_members import TableGroupMembers
 from shared.adapters.table_holders import TableHolders
 from shared.adapters.table_hub_budget import TableHubBudget
 from shared.adapters.table_log_collections import TableLogCollections
+from shared.adapters.table_new_classes import TableNewClasses
 from shared.adapters.table_operations import TableOperations
+from shared.adapters.table_own_deployments import TableOwnDeployments
 from shared.adapters.table_passes import TablePasses
 from shared.adapters.table_refusals import TableRefusals
 from shared.adapters.table_trends import TableTrends
@@ -37,9 +42,10 @@ from shared.adapters.table_verdicts import TableVerdicts
 from shared.adapters.tokens import TokenValidator
 from shared.adapters.vault import KeyVaultSigner
 from shared.domain.updates.source_url import SourcePolicy
-from shared.ports import Scanner, Signer
+from shared.ports import NO_TELEMETRY, Scanner, Signer, Telemetry
 from shared.services.scanning.defender import DefenderScanner
-from shared.settings import CLAMD, DEFENDER, YARA_X, Settings
+from shared.services.scanning.evidence import Evidence
+from shared.settings import AZURE_MONITOR, CLAMD, DEFENDER, YARA_X, Settings
 from shared.topology import Table as TableName
 
 
@@ -49,9 +55,26 @@ class Adapters:
     def __init__(self, settings: Settings, accounts: StorageAccounts | None = None) -> None:
         self.settings = settings
         self.accounts = accounts or StorageAccounts(
-            settings.state, settings.content, self._credential
+            settings.state, settings.content, self._credential, telemetry=self.telemetry
         )
         self.clock = SystemClock()
+
+    @cached_property
+    def telemetry(self) -> Telemetry:
+        """Where traces, metrics and log lines go; to nowhere if no setting says so."""
+        if not self.settings.telemetry.is_on:
+            return NO_TELEMETRY
+
+        def begin() -> Telemetry:
+            from shared.adapters.telemetry.pipeline import start
+
+            return start(self.settings.telemetry)
+
+        if self.settings.telemetry.kind != AZURE_MONITOR:
+            return begin()
+        from shared.adapters.telemetry.late import LateTelemetry
+
+        return LateTelemetry(begin)
 
     @staticmethod
     def _credential() -> Any:
@@ -78,7 +101,7 @@ class Adapters:
     @cached_property
     def queues(self) -> AzureQueues:
         """Work queues."""
-        return AzureQueues(self.accounts)
+        return AzureQueues(self.accounts, self.telemetry)
 
     @cached_property
     def operations(self) -> TableOperations:
@@ -121,6 +144,11 @@ class Adapters:
         return TableRefusals(self._table("Recounts"))
 
     @cached_property
+    def group_members(self) -> TableGroupMembers:
+        """Devices of small groups."""
+        return TableGroupMembers(self._table("Buckets"))
+
+    @cached_property
     def fleet(self) -> TableFleet:
         """Groups, classes and roll-ups."""
         return TableFleet(
@@ -132,9 +160,24 @@ class Adapters:
         )
 
     @cached_property
+    def new_classes(self) -> TableNewClasses:
+        """Device classes as they come."""
+        return TableNewClasses(self._table("DeviceClasses"), self.clock)
+
+    @cached_property
     def deployments(self) -> TableDeployments:
         """Deployments."""
         return TableDeployments(self._table("Deployments"))
+
+    @cached_property
+    def delta_maker(self) -> ZstdDeltaMaker:
+        """Makes deltas."""
+        return ZstdDeltaMaker()
+
+    @cached_property
+    def own_deployments(self) -> TableOwnDeployments:
+        """Which devices have deployments of their own."""
+        return TableOwnDeployments(self._table("Deployments"))
 
     @cached_property
     def hub_budget(self) -> TableHubBudget:
@@ -145,6 +188,11 @@ class Adapters:
     def log_collections(self) -> TableLogCollections:
         """Log collections."""
         return TableLogCollections(self._table("LogCollections"))
+
+    @cached_property
+    def accepted_packages(self) -> TableAcceptedPackages:
+        """The root key package that was accepted last."""
+        return TableAcceptedPackages(self._table("Recounts"))
 
     @cached_property
     def audit_log(self) -> TableAudit:
@@ -229,7 +277,7 @@ class Adapters:
             CLAMD: lambda: ClamdScanner(
                 chosen.clamd_address, chosen.clamd_max_bytes, limits=self._walk_limits()
             ),
-            DEFENDER: lambda: DefenderScanner(self.blobs),
+            DEFENDER: lambda: DefenderScanner(Evidence(self.blobs, self.sealer)),
         }
         return [scanner for name in chosen.engines if (scanner := known[name]()) is not None]
 
@@ -242,7 +290,10 @@ class Adapters:
     def events(self) -> EventGridTopic:
         """The topic of twin changes."""
         return EventGridTopic(
-            self.settings.events_endpoint, self.settings.events_key, self._credential
+            endpoint=self.settings.events_endpoint,
+            key=self.settings.events_key,
+            credential=self._credential,
+            telemetry=self.telemetry,
         )
 
     @cached_property

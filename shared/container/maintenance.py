@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import time
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from shared.container.core import Core
 from shared.container.imports import ImportServices
 from shared.container.updates import UpdateServices
-from shared.services.maintenance.dead_letters import DeadLetters
-from shared.services.maintenance.event_lag import LagMeter
-from shared.services.maintenance.failure_notes import FailureNotes
-from shared.services.maintenance.orphans import Orphans
-from shared.services.maintenance.poison import Poison
-from shared.services.maintenance.retention import RetentionRuns
-from shared.services.maintenance.service_health import ServiceHealth
-from shared.services.maintenance.sweep import Sweep
+
+if TYPE_CHECKING:
+    from shared.services.maintenance.dead_letters import DeadLetters
+    from shared.services.maintenance.event_lag import LagMeter
+    from shared.services.maintenance.failure_notes import FailureNotes
+    from shared.services.maintenance.orphans import Orphans
+    from shared.services.maintenance.poison import Poison
+    from shared.services.maintenance.queue_metrics import QueueMetrics
+    from shared.services.maintenance.retention import RetentionRuns
+    from shared.services.maintenance.service_health import ServiceHealth
+    from shared.services.maintenance.sweep import Sweep
 
 
 class MaintenanceServices:
@@ -31,6 +35,8 @@ class MaintenanceServices:
     @cached_property
     def dead_letters(self) -> DeadLetters:
         """Events that were given up."""
+        from shared.services.maintenance.dead_letters import DeadLetters
+
         return DeadLetters(
             blobs=self._ports.blobs,
         )
@@ -38,6 +44,8 @@ class MaintenanceServices:
     @cached_property
     def orphans(self) -> Orphans:
         """What crashes have left."""
+        from shared.services.maintenance.orphans import Orphans
+
         return Orphans(
             imports=self._imports.operations,
             updates=self._ports.updates,
@@ -49,6 +57,8 @@ class MaintenanceServices:
     @cached_property
     def sweep(self) -> Sweep:
         """Finds work that was lost on the way."""
+        from shared.services.maintenance.sweep import Sweep
+
         return Sweep(
             instances=self._settings.instances,
             operations=self._ports.operations,
@@ -67,6 +77,8 @@ class MaintenanceServices:
     @cached_property
     def poison(self) -> Poison:
         """What failed for good."""
+        from shared.services.maintenance.poison import Poison
+
         return Poison(
             poison=self._ports.poison_queues,
             queues=self._ports.queues,
@@ -79,16 +91,22 @@ class MaintenanceServices:
     @cached_property
     def failure_notes(self) -> FailureNotes:
         """Why messages failed for good."""
+        from shared.services.maintenance.failure_notes import FailureNotes
+
         return FailureNotes(blobs=self._ports.blobs, clock=self._ports.clock)
 
     @cached_property
     def lag_meter(self) -> LagMeter:
         """How far behind the hub the service is."""
-        return LagMeter(self._ports.event_lags, self._ports.clock)
+        from shared.services.maintenance.event_lag import LagMeter
+
+        return LagMeter(self._ports.event_lags, self._ports.clock, self._core.telemetry)
 
     @cached_property
     def service_health(self) -> ServiceHealth:
         """How the service is doing."""
+        from shared.services.maintenance.service_health import ServiceHealth
+
         return ServiceHealth(
             instances=list(self._settings.instances),
             operations=self._ports.operations,
@@ -102,8 +120,17 @@ class MaintenanceServices:
         )
 
     @cached_property
+    def queue_metrics(self) -> QueueMetrics:
+        """How the queues stand, told."""
+        from shared.services.maintenance.queue_metrics import QueueMetrics
+
+        return QueueMetrics(self.service_health, self._core.telemetry)
+
+    @cached_property
     def retention(self) -> RetentionRuns:
         """Drops what has been kept for long enough."""
+        from shared.services.maintenance.retention import RetentionRuns
+
         return RetentionRuns(
             retention=self._settings.retention,
             operations=self._ports.operations,

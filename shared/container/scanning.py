@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from shared.container.core import Core
 from shared.container.updates import UpdateServices
-from shared.services.scanning.defender import DefenderResults
-from shared.services.scanning.engines import Scanning
-from shared.services.scanning.harm import HarmfulContent
-from shared.services.scanning.rescan import Rescan
-from shared.services.scanning.rules import ScanRules
+
+if TYPE_CHECKING:
+    from shared.services.scanning.defender import DefenderResults
+    from shared.services.scanning.engines import Scanning
+    from shared.services.scanning.rescan import Rescan
 
 
 class ScanningServices:
@@ -25,6 +26,9 @@ class ScanningServices:
     @cached_property
     def engines(self) -> Scanning:
         """The engines in turn."""
+        from shared.services.scanning.engines import Scanning
+        from shared.services.scanning.rules import ScanRules
+
         scanner = self._ports.rule_scanner
         rules = ScanRules(self._ports.blobs, scanner, self._ports.clock) if scanner else None
         return Scanning(
@@ -32,13 +36,19 @@ class ScanningServices:
             verdicts=self._ports.verdicts,
             clock=self._ports.clock,
             rules=rules,
+            telemetry=self._core.telemetry,
         )
 
     @cached_property
     def defender_results(self) -> DefenderResults:
         """Verdicts of Microsoft Defender."""
+        from shared.services.scanning.defender import DefenderResults
+        from shared.services.scanning.evidence import Evidence
+        from shared.services.scanning.harm import HarmfulContent
+
         return DefenderResults(
             blobs=self._ports.blobs,
+            evidence=Evidence(self._ports.blobs, self._ports.sealer),
             operations=self._ports.operations,
             queues=self._ports.queues,
             harm=HarmfulContent(
@@ -52,6 +62,8 @@ class ScanningServices:
     @cached_property
     def rescan(self) -> Rescan:
         """Scans of what is published."""
+        from shared.services.scanning.rescan import Rescan
+
         return Rescan(
             instances=self._settings.instances,
             operations=self._ports.operations,

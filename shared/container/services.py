@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shared.container.reporting import ReportingServices
     from shared.container.scanning import ScanningServices
     from shared.container.updates import UpdateServices
+    from shared.services.audit.keyring_watch import KeyringWatch
     from shared.services.audit.proof import AuditProof
 
 
@@ -32,7 +33,9 @@ class Services:
     def __init__(self, ports: Ports, settings: Settings) -> None:
         self.core = core = Core(ports, settings)
         self.ports, self.settings, self.throttle = core.ports, core.settings, core.throttle
+        self.telemetry = core.telemetry
         self.announcer, self.audit, self.rollups = core.announcer, core.audit, core.rollups
+        self.reads = core.reads
 
     @cached_property
     def imports(self) -> ImportServices:
@@ -101,6 +104,18 @@ class Services:
             topic=self.ports.customer_topic,
             queues=self.ports.queues,
             announcer=self.announcer,
+            clock=self.ports.clock,
+        )
+
+    @cached_property
+    def keyring_watch(self) -> KeyringWatch:
+        """Writes down what was changed of the keyring."""
+        from shared.services.audit.keyring_watch import KeyringWatch
+
+        return KeyringWatch(
+            instances=self.settings.instances,
+            blobs=self.ports.blobs,
+            audit=self.audit,
             clock=self.ports.clock,
         )
 

@@ -135,10 +135,14 @@ class Erc(IntEnum):
     """Own code: the boot loader's settings cannot be read or written."""
     IMAGE_NOT_CONFIGURED = 0x30100F0B
     """Own code: the device has no usable slots configured."""
+    RAUC_FAILED = 0x30100F0C
+    """Own code: RAUC could not install a bundle; the result details have its reason."""
     APT_DOWNGRADE_REFUSED = 0x30200F01
     """Own code: a package would get an older version, on a device that refuses those."""
     APT_PACKAGE_HELD = 0x30200F02
     """Own code: a package is held back by the device's administrator."""
+    HUB_REFUSED_COMMAND = 0x50000F01
+    """Own code, of the service: the IoT hub will never take the command for the device's twin."""
     MANIFEST_TOO_OLD = 0x30400F03
     """Own code: the update manifest was made longer ago than the device allows."""
     STEPS_RESTARTS_WITHOUT_END = 0x30400F04

@@ -209,6 +209,10 @@ _KNOWN: dict[int, tuple[str, str]] = {
         "The device has no slots for images.",
         "Configure slots and bootControl on the device.",
     ),
+    Erc.RAUC_FAILED: (
+        "RAUC could not install the bundle.",
+        "RAUC's reason is in the result details; its journal on the device says more.",
+    ),
     Erc.APT_DOWNGRADE_REFUSED: (
         "The update would make a package older, which the device refuses.",
         "Deploy newer packages, or allow downgrades in the device's configuration.",
@@ -228,6 +232,11 @@ _KNOWN: dict[int, tuple[str, str]] = {
     Erc.SCRIPT_TIMED_OUT: ("The script took too long and was ended.", _SCRIPT_LOG),
     Erc.SCRIPT_API_VERSION: ("A script step has an unknown apiVersion.", _FIX_UPDATE),
     Erc.SCRIPT_RESULT_MALFORMED: ("The script's result file cannot be read.", _FIX_UPDATE),
+    Erc.HUB_REFUSED_COMMAND: (
+        "The IoT hub refused to put the command into the device's twin.",
+        "Read the reason at the device: remove what else fills its desired properties, or deploy "
+        "an update with fewer files; then retry.",
+    ),
     Erc.ENUMERATOR_FAILED: (
         "The device's components could not be listed.",
         "Check the component enumerator on the device.",

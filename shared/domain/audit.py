@@ -34,6 +34,7 @@ class Origin(StrEnum):
     REST = "Rest"
     DROP = "Drop"
     AUTOMATIC = "Automatic"
+    KEYS = "Keys"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,21 @@ One small hierarchy; `shared.http.problems` alone turns it into HTTP statuses.
 
 from __future__ import annotations
 
+from shared.contract.visible import visible
+
+_MOST_OF_A_MESSAGE = 1000
+_MOST_OF_A_TARGET = 512
+
+
+def code_of(error: BaseException) -> str:
+    """What a failure is called where only its kind is told."""
+    return error.code if isinstance(error, DeviceUpdateError) else type(error).__name__
+
 
 class DeviceUpdateError(Exception):
     """Anything the service refuses or cannot do.
+
+    What is echoed of the input is cut, and what could hide in it is made visible.
 
     Args:
         message: What happened, in one sentence that a user can act on. Never holds a secret.
@@ -31,10 +43,11 @@ class DeviceUpdateError(Exception):
         details: tuple[DeviceUpdateError, ...] = (),
         inner: DeviceUpdateError | None = None,
     ) -> None:
+        message = visible(message, _MOST_OF_A_MESSAGE)
         super().__init__(message)
         self.message = message
         self.code = code or self.default_code
-        self.target = target
+        self.target = target if target is None else visible(target, _MOST_OF_A_TARGET)
         self.details = details
         self.inner = inner
 
@@ -102,6 +115,13 @@ class DependencyFailed(DeviceUpdateError):
         super().__init__(message, code=code, target=target, inner=inner)
         self.retryable = retryable
         self.retry_after = retry_after
+
+
+class DependencyRefused(DependencyFailed):
+    """A server the service depends on will never take the request as it is; the message has why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="Refused", retryable=False)
 
 
 class DependencyThrottled(DependencyFailed):

@@ -35,6 +35,8 @@ class Limits:
     names_per_compatibility: int = 1
     """Pairs of provider and name whose updates have the same set of device properties. With one,
     the updates for a kind of device are versions of one another, as the managed service has it."""
+    new_classes_per_hour: int = 30
+    """Device classes of an instance that may become new within an hour; devices of others wait."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,6 @@
-"""Long-running operations: imports, deletions of updates, re-reads of the registry, re-scans."""
+"""Long-running operations: imports, deletions of updates, re-reads of the registry, re-scans,
+deltas.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from typing import Any, Literal
 
 from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import DeviceUpdateError
+from shared.domain.updates.delta_outcome import DeltaOutcome
 from shared.domain.updates.update_id import UpdateId
 
 
@@ -23,7 +26,8 @@ class OperationStatus(StrEnum):
 
 class Stage(StrEnum):
     """Where an operation is on its way: three stages of an import, one of a deletion, three of a
-    re-read of the registry, one of a re-scan.
+    re-read of the registry, one of a re-scan. A delta begins with one of its own, then is
+    scanned and published.
     """
 
     FETCH = "fetch"
@@ -34,6 +38,7 @@ class Stage(StrEnum):
     MODULES = "modules"
     CHECK = "check"
     RESCAN = "rescan"
+    DELTA = "delta"
     END = "end"
 
 
@@ -43,7 +48,8 @@ class ImportSource:
 
     For `url`, the manifest's address and those of the files are sealed texts (they hold SAS
     secrets); for `drop`, they are names in the drop container. `manifest_size_bytes` and
-    `manifest_sha256` are what the publisher stated; a drop states none.
+    `manifest_sha256` are what the publisher stated; a drop states none, and is held to the hash of
+    what was read first.
     """
 
     kind: Literal["url", "drop"]
@@ -84,16 +90,19 @@ class Operation:
 
     `bytes_done` of `bytes_total` says how much of the files of an import is fetched,
     `files_scanned` of `files_total` how many of them have their verdicts. `subject` is what a
-    deletion, a re-read or a re-scan is about: the import that made the update, the kind of import
-    of devices, what the scanners knew. The latter two go on at `position`; `step` counts their
-    pages, so that a repeated message does nothing. `tries` says how often the present stage was
-    begun, `last_error` why the last try failed that is to be repeated. `missing` are the files that
-    a dropped manifest waits for, `missing_updates` its children, `awaited` the files on which a
-    scanner has told nothing yet, since `awaited_since`. `events` are still to be told to customers.
+    deletion, a delta, a re-read or a re-scan is about: the import that made the update (twice), the
+    kind of import of devices, what the scanners knew. The latter two go on at `position`; `step`
+    counts their pages, so that a repeated message does nothing. `tries` says how often the present
+    stage was begun, `last_error` why the last try failed that is to be repeated. `missing` are the
+    files that a dropped manifest waits for, `missing_updates` its children, `awaited` the files on
+    which a scanner has told nothing yet, since `awaited_since`. `events` are still to be told to
+    customers. A delta is made from the version `source_version` of the update; `deltas` says of
+    each file what came of it. `traceparent` is the W3C trace
+    context of the call or drop that began it.
     """
 
     operation_id: str
-    kind: Literal["import", "delete", "devices", "rescan"]
+    kind: Literal["import", "delete", "devices", "rescan", "delta"]
     status: OperationStatus
     stage: Stage
     created_at: str
@@ -108,6 +117,7 @@ class Operation:
     position: str | None = None
     step: int = 0
     tries: int = 0
+    traceparent: str = ""
     last_error: Failure | None = None
     missing: tuple[str, ...] = ()
     missing_updates: tuple[UpdateId, ...] = ()
@@ -116,6 +126,8 @@ class Operation:
     events: tuple[DomainEvent, ...] = ()
     awaited: tuple[str, ...] = ()
     awaited_since: str | None = None
+    source_version: str | None = None
+    deltas: tuple[DeltaOutcome, ...] = ()
 
     @property
     def turn(self) -> tuple[Stage, int]:

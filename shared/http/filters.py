@@ -6,8 +6,7 @@ Field names are matched without regard to case, values with it. Every function h
     updates, versions   isDeployable eq true|false
     operations          status eq 'NotStarted' or status eq 'Running'
     device classes      friendlyName eq '...'
-    devices             groupId eq '...' [and deploymentStatus eq '<state>'|null]
-                        deviceClassId eq '...'
+    devices             see `device_filter`
     subgroups           compatProperties/NAME eq '...' [and ...]
     device states       deviceId eq '...' [and moduleId eq '...'] [and deviceState eq '<state>']
                         deviceState eq '<state>'
@@ -21,19 +20,33 @@ The comparisons of an `and` may stand in any order.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from shared.domain.errors import InvalidInput
 from shared.domain.fleet.device import DeviceState
 from shared.domain.fleet.queries import (
+    Condition,
     DeviceFilter,
     DeviceStateFilter,
     GroupOrder,
     GroupOrdering,
     HealthFilter,
 )
-from shared.http.filter_syntax import MAX_LENGTH, Comparison, Value, malformed, parse_filter
+from shared.domain.instant import instant
+from shared.domain.updates.update_id import UpdateId
+from shared.http.filter_syntax import (
+    MAX_LENGTH,
+    Comparison,
+    Operator,
+    Value,
+    malformed,
+    parse_filter,
+)
 
+_SHOWN = 64
+"""Characters of a field's name that an error repeats."""
+_CODE = re.compile(r"[0-9A-Fa-f]{8}")
 _PROPERTY = "compatProperties/"
 _STATES = ", ".join(f"'{state}'" for state in DeviceState)
 
@@ -41,8 +54,18 @@ _STATES = ", ".join(f"'{state}'" for state in DeviceState)
 class FilterFields:
     """The comparisons of a filter that are joined by `and`, taken one after the other."""
 
-    def __init__(self, text: str, *allowed: str) -> None:
-        found = parse_filter(text)
+    def __init__(
+        self, text: str, *allowed: str, others: Mapping[str, Operator] | None = None
+    ) -> None:
+        """Read a filter.
+
+        Args:
+            text: The filter.
+            allowed: The fields that it may have.
+            others: Those of them that are compared by something else than `eq`.
+        """
+        others = others or {}
+        found = parse_filter(text, ("eq", *others.values()))
         if found.connective == "or":
             raise malformed(f"takes no 'or'; allowed: {', '.join(allowed)}")
         self._allowed = {name.lower(): name for name in allowed}
@@ -51,8 +74,14 @@ class FilterFields:
             name = item.field.lower()
             if name not in self._allowed:
                 raise malformed(
-                    f"has an unknown field at position {item.position}; "
+                    f"has an unknown field '{item.field[:_SHOWN]}' at position {item.position}; "
                     f"allowed: {', '.join(allowed)}"
+                )
+            operator = others.get(self._allowed[name], "eq")
+            if item.operator != operator:
+                raise malformed(
+                    f"compares '{self._allowed[name]}' at position {item.position} by "
+                    f"'{item.operator}': it takes '{operator}'"
                 )
             if name in self._left:
                 raise malformed(f"names '{self._allowed[name]}' twice, at {item.position} again")
@@ -73,6 +102,19 @@ class FilterFields:
         if not isinstance(item.value, str) or not item.value:
             raise malformed(f"compares '{name}' at position {item.position} with no string")
         return item.value
+
+    def flag(self, name: str) -> bool | None:
+        """Whether the field must be true; None if the filter lacks it."""
+        if name not in self:
+            return None
+        value = self.value(name)
+        if not isinstance(value, bool):
+            raise malformed(f"compares '{name}' with something else than true or false")
+        return value
+
+    def is_null(self, name: str) -> bool:
+        """Whether the field is compared with null."""
+        return name in self and self.value(name) is None
 
     def state(self, name: str) -> DeviceState | None:
         """The device state compared with; None if the filter lacks the field."""
@@ -121,21 +163,83 @@ def friendly_name_of(text: str | None) -> str | None:
     return None if text is None else FilterFields(text, "friendlyName").text("friendlyName")
 
 
+DEVICE_FILTERS = (
+    "groupId eq '...'",
+    "deviceClassId eq '...'",
+    "deploymentStatus eq 'Failed'",
+    "deploymentStatus eq null",
+    "failureCode eq '30101001'",
+    "installedUpdate eq 'provider/name/version'",
+    "installedUpdate eq null",
+    "onLatestUpdate eq false",
+    "lastContactDateTime lt 2026-05-31T12:00:00Z",
+    "isConnected eq false",
+    "state eq 'Stuck'",
+    "state eq 'Silent'",
+    "state eq 'Unhealthy'",
+    "startswith(deviceId,'...')",
+)
+"""The comparisons that a filter of devices may join by `and`."""
+
+
 def device_filter(text: str | None) -> DeviceFilter:
-    """The filter of devices."""
+    """The filter of devices: `DEVICE_FILTERS`, each field once, joined by `and`."""
     if text is None:
         return DeviceFilter()
-    fields = FilterFields(text, "groupId", "deviceClassId", "deploymentStatus")
-    fields.requires("deploymentStatus", "groupId")
-    if "deviceClassId" in fields and "groupId" in fields:
-        raise malformed("takes either 'groupId' or 'deviceClassId'")
-    never = "deploymentStatus" in fields and fields.value("deploymentStatus") is None
+    fields = FilterFields(
+        text,
+        *("groupId", "deviceClassId", "deploymentStatus", "failureCode", "installedUpdate"),
+        *("onLatestUpdate", "lastContactDateTime", "isConnected", "state", "deviceId"),
+        others={"lastContactDateTime": "lt", "deviceId": "startswith"},
+    )
+    never, bare = fields.is_null("deploymentStatus"), fields.is_null("installedUpdate")
+    heard_before = fields.text("lastContactDateTime")
     return DeviceFilter(
         group=fields.text("groupId"),
         class_id=fields.text("deviceClassId"),
         state=None if never else fields.state("deploymentStatus"),
         never_deployed=never,
+        failure_code=_failure_code(fields),
+        installed=None if bare else _installed(fields),
+        nothing_installed=bare,
+        is_on_latest=fields.flag("onLatestUpdate"),
+        heard_before=heard_before and instant(heard_before, "filter"),
+        is_connected=fields.flag("isConnected"),
+        condition=_condition(fields),
+        id_prefix=fields.text("deviceId") or "",
     )
+
+
+def _failure_code(fields: FilterFields) -> int | None:
+    text = fields.text("failureCode")
+    if text is None:
+        return None
+    if not _CODE.fullmatch(text):
+        raise malformed("compares 'failureCode' with something else than 8 hexadecimal digits")
+    return int(text, 16)
+
+
+def _installed(fields: FilterFields) -> UpdateId | None:
+    text = fields.text("installedUpdate")
+    if text is None:
+        return None
+    try:
+        return UpdateId(*text.split("/"))
+    except (InvalidInput, TypeError):
+        raise malformed(
+            "compares 'installedUpdate' with something else than 'provider/name/version'"
+        ) from None
+
+
+def _condition(fields: FilterFields) -> Condition | None:
+    text = fields.text("state")
+    if text is None:
+        return None
+    try:
+        return Condition(text)
+    except ValueError:
+        known = ", ".join(f"'{each}'" for each in Condition)
+        raise malformed(f"compares 'state' with something else than {known}") from None
 
 
 def properties_of(text: str | None) -> Mapping[str, str]:

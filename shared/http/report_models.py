@@ -48,7 +48,14 @@ class AttentionItem(Model):
     devices, where lists of devices can.
     """
 
-    cause: Literal["Failed", "Silent", "RefusedImport", "RecalledInstalled", "CounterDrift"]
+    cause: Literal[
+        "Failed",
+        "Silent",
+        "RefusedImport",
+        "RecalledInstalled",
+        "CounterDrift",
+        "ClassesHeldBack",
+    ]
     message: str
     next_step: str
     device_count: Count | None = None

@@ -1,31 +1,39 @@
 """What the services need of the outside, as protocols; the adapters implement them."""
 
+from shared.ports.accepted_packages import AcceptedPackages
 from shared.ports.audit import AuditLog
 from shared.ports.blobs import BlobFacts, Blobs, BlobSink, Staged
 from shared.ports.changes import ChangeFeed
 from shared.ports.common import ByteStream, Clock, Page, Stored
+from shared.ports.deltas import DeltaMaker, MadeDelta
 from shared.ports.deployments import Deployments
 from shared.ports.devices import DeviceQuery, Devices, DeviceWrite, Revision
 from shared.ports.event_lag import EventLags
 from shared.ports.events import CustomerTopic, Events
 from shared.ports.fetching import Fetcher, SourceBytes
 from shared.ports.fleet import Fleet, KnownClass, KnownGroup, LastRollup, Rollup
+from shared.ports.group_members import GroupMembers
 from shared.ports.holders import Holders
 from shared.ports.hub import Hub, TwinSource
 from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
+from shared.ports.new_classes import HeldDevice, NewClasses
 from shared.ports.operations import Operations
+from shared.ports.own_deployments import OwnDeployments, OwnNote
 from shared.ports.passes import DueQuery, HubBudget, Passes
 from shared.ports.ports import Ports
 from shared.ports.queues import DeadMessage, PoisonQueues, Queues
 from shared.ports.recounts import Correction, Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import JudgedContent, RuleScanner, Sample, Scanner, Verdicts
+from shared.ports.telemetry import NO_TELEMETRY, NoTelemetry, Telemetry
 from shared.ports.tokens import Tokens
 from shared.ports.trends import Trends
 from shared.ports.updates import Updates
 
 __all__ = [
+    "NO_TELEMETRY",
+    "AcceptedPackages",
     "AuditLog",
     "BlobFacts",
     "BlobSink",
@@ -37,6 +45,7 @@ __all__ = [
     "Counters",
     "CustomerTopic",
     "DeadMessage",
+    "DeltaMaker",
     "Deployments",
     "DeviceQuery",
     "DeviceWrite",
@@ -46,6 +55,8 @@ __all__ = [
     "Events",
     "Fetcher",
     "Fleet",
+    "GroupMembers",
+    "HeldDevice",
     "Holders",
     "Hub",
     "HubBudget",
@@ -54,7 +65,12 @@ __all__ = [
     "KnownGroup",
     "LastRollup",
     "LogCollections",
+    "MadeDelta",
+    "NewClasses",
+    "NoTelemetry",
     "Operations",
+    "OwnDeployments",
+    "OwnNote",
     "Page",
     "Passes",
     "PoisonQueues",
@@ -72,6 +88,7 @@ __all__ = [
     "SourceBytes",
     "Staged",
     "Stored",
+    "Telemetry",
     "Tokens",
     "Trends",
     "TwinSource",

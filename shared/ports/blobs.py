@@ -139,10 +139,11 @@ class Blobs(Protocol):
         ...
 
     async def link(
-        self, container: str, name: str, filename: str, *, hours: float | None = None
+        self, container: str, name: str, filename: str = "", *, hours: float | None = None
     ) -> str:
         """A read-only address of a blob, good for some hours, by default for as long as devices
-        may take to download an update.
+        may take to download an update. Browsers save it under the file name; devices need none,
+        and every byte of a link counts in their twins.
         """
         ...
 

@@ -11,6 +11,7 @@ from shared.domain.domain_event import DomainEvent
 from shared.domain.fleet.counters import Counts, History
 from shared.domain.fleet.device import DeviceRecord, DeviceView, view
 from shared.domain.fleet.device_history import Installation
+from shared.domain.fleet.listing import ListedDevice, Selection, listed
 from shared.domain.rollouts.ledger import Booking
 from shared.ports.common import Page, Stored
 
@@ -65,6 +66,19 @@ class DeviceWrite:
         """What the device is after."""
         return view(self.after)
 
+    @cached_property
+    def lists(self) -> ListedDevice | None:
+        """The device as lists show it then."""
+        return listed(self.after, self.becomes)
+
+    @property
+    def left_group(self) -> str | None:
+        """The group whose lists it leaves; None if it stays or was in none."""
+        was, stays = self.was, self.lists
+        if was is None or was.device_class is None:
+            return None
+        return was.group_id if stays is None or stays.group_id != was.group_id else None
+
 
 class Devices(Protocol):
     """Device rows with the counters beside them, by bucket."""
@@ -112,6 +126,21 @@ class Devices(Protocol):
     ) -> Sequence[Stored[DeviceRecord]]:
         """The next `size` rows of devices with a class, or all that are left, after a device's
         key (empty: from the first), in storage's order.
+        """
+        ...
+
+    async def listed(
+        self,
+        instance: str,
+        bucket: int,
+        wanted: Selection,
+        *,
+        after: str,
+        size: int,
+        is_indexed: bool,
+    ) -> Sequence[ListedDevice]:
+        """The next `size` devices that a list has, or all that are left, after a device's key
+        (empty: from the first), in storage's order; `is_indexed` is `Fleet.is_indexed`.
         """
         ...
 

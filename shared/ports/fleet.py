@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.domain.fleet.counters import Counts
+from shared.domain.fleet.counters import TOTAL, Counts
 from shared.domain.fleet.device_class import DeviceClass
+from shared.domain.fleet.whereabouts import Whereabouts
 from shared.domain.updates.update_id import UpdateId
 from shared.ports.common import Page
 
@@ -36,19 +37,37 @@ class KnownGroup:
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """Counters of a group summed over its buckets, by group and class, as of a time."""
+    """Counters of a group summed over its buckets, by group and class, as of a time.
+
+    `still_since` is the first of the sums in a row that are equal to this one. `where` says in
+    which buckets they count something, None where nobody wrote that down; `has_members` that the
+    group's devices are kept together (`GroupMembers`).
+    """
 
     counts: Counts
     as_of: str
     buckets: int = 0
+    still_since: str = ""
+    where: Whereabouts | None = None
+    has_members: bool = False
+
+    @property
+    def devices(self) -> int:
+        """How many devices there are."""
+        return sum(cells.get(TOTAL, 0) for cells in self.counts.values())
 
 
 @dataclass(frozen=True, slots=True)
 class LastRollup:
-    """When a group was summed up last, and over how many buckets."""
+    """When a group was summed up last, over how many buckets and, where that is known, devices, and
+    since when nothing changed; `has_members` that its devices are kept together (`GroupMembers`).
+    """
 
     as_of: str
     buckets: int
+    still_since: str = ""
+    devices: int | None = None
+    has_members: bool = False
 
 
 class Fleet(Protocol):
@@ -62,6 +81,16 @@ class Fleet(Protocol):
 
     async def buckets(self, instance: str, group: str) -> Sequence[int]:
         """Every bucket that has or had a device of the group."""
+        ...
+
+    async def is_indexed(self, instance: str) -> bool:
+        """Whether every device has its row in the lists: not yet after an upgrade, until every
+        bucket was recounted.
+        """
+        ...
+
+    async def set_indexed(self, instance: str) -> None:
+        """Note that every device has its row in the lists."""
         ...
 
     async def groups(

@@ -22,6 +22,7 @@ class Hub(Protocol):
 
         Raises:
             NotFound: No such device.
+            DependencyRefused: The hub will never take this: it is too large, say.
             DependencyFailed: Throttled or unreachable.
         """
         ...

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from shared.domain.fleet.counters import Cell, Counts
 from shared.domain.fleet.device import DeviceRecord
+from shared.domain.fleet.listing import ListedDevice
 from shared.ports.common import Page, Stored
 
 
@@ -52,6 +53,12 @@ class Passes(Protocol):
         self, instance: str, bucket: int, group: str
     ) -> tuple[Counts, Mapping[Cell, int]]:
         """The counters of one group in one bucket, and its ledger, read before them."""
+        ...
+
+    async def tally_with_devices(
+        self, instance: str, bucket: int, group: str
+    ) -> tuple[Counts, Mapping[Cell, int], Sequence[ListedDevice]]:
+        """The same, and the devices of the group as lists show them: for small groups."""
         ...
 
 

@@ -5,26 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from shared.ports.accepted_packages import AcceptedPackages
 from shared.ports.audit import AuditLog
 from shared.ports.blobs import Blobs
 from shared.ports.changes import ChangeFeed
 from shared.ports.common import Clock
+from shared.ports.deltas import DeltaMaker
 from shared.ports.deployments import Deployments
 from shared.ports.devices import Devices
 from shared.ports.event_lag import EventLags
 from shared.ports.events import CustomerTopic, Events
 from shared.ports.fetching import Fetcher
 from shared.ports.fleet import Fleet
+from shared.ports.group_members import GroupMembers
 from shared.ports.holders import Holders
 from shared.ports.hub import Hub
 from shared.ports.keys import Sealer, Signer
 from shared.ports.log_collections import LogCollections
+from shared.ports.new_classes import NewClasses
 from shared.ports.operations import Operations
+from shared.ports.own_deployments import OwnDeployments
 from shared.ports.passes import HubBudget, Passes
 from shared.ports.queues import PoisonQueues, Queues
 from shared.ports.recounts import Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import RuleScanner, Scanner, Verdicts
+from shared.ports.telemetry import Telemetry
 from shared.ports.tokens import Tokens
 from shared.ports.trends import Trends
 from shared.ports.updates import Updates
@@ -33,6 +39,8 @@ from shared.ports.updates import Updates
 class Ports(Protocol):
     """One adapter, or fake, for each port."""
 
+    @property
+    def accepted_packages(self) -> AcceptedPackages: ...
     @property
     def audit_log(self) -> AuditLog: ...
     @property
@@ -46,6 +54,8 @@ class Ports(Protocol):
     @property
     def customer_topic(self) -> CustomerTopic: ...
     @property
+    def delta_maker(self) -> DeltaMaker: ...
+    @property
     def deployments(self) -> Deployments: ...
     @property
     def devices(self) -> Devices: ...
@@ -58,6 +68,8 @@ class Ports(Protocol):
     @property
     def fleet(self) -> Fleet: ...
     @property
+    def group_members(self) -> GroupMembers: ...
+    @property
     def holders(self) -> Holders: ...
     @property
     def hub(self) -> Hub: ...
@@ -66,7 +78,11 @@ class Ports(Protocol):
     @property
     def log_collections(self) -> LogCollections: ...
     @property
+    def new_classes(self) -> NewClasses: ...
+    @property
     def operations(self) -> Operations: ...
+    @property
+    def own_deployments(self) -> OwnDeployments: ...
     @property
     def passes(self) -> Passes: ...
     @property
@@ -85,6 +101,8 @@ class Ports(Protocol):
     def sealer(self) -> Sealer: ...
     @property
     def signer(self) -> Signer: ...
+    @property
+    def telemetry(self) -> Telemetry: ...
     @property
     def tokens(self) -> Tokens: ...
     @property

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from shared.domain.fleet.counters import Cell, CounterKey, History
 from shared.domain.fleet.device import DeviceRecord
+from shared.domain.fleet.listing import ListedDevice, ListedPlace
 from shared.domain.fleet.recount import Recounted
 from shared.ports.common import Page, Stored
 
@@ -28,6 +29,32 @@ class Counters(Protocol):
         self, instance: str, bucket: int
     ) -> Mapping[CounterKey, Stored[Mapping[Cell, int]]]:
         """Every row of counters."""
+        ...
+
+    async def listed_in(
+        self, instance: str, bucket: int
+    ) -> Mapping[ListedPlace, Stored[ListedDevice]]:
+        """Every row of the lists of groups."""
+        ...
+
+    async def index(
+        self,
+        instance: str,
+        bucket: int,
+        devices: Sequence[Stored[DeviceRecord]],
+        stale: Mapping[ListedPlace, Stored[ListedDevice]],
+    ) -> None:
+        """Write devices as they are with their rows in the lists, and remove stale rows of lists.
+
+        Raises:
+            ConcurrentUpdate: Something changed since it was read.
+        """
+        ...
+
+    async def ledger_rows(
+        self, instance: str, bucket: int
+    ) -> Mapping[CounterKey, Stored[Mapping[Cell, int]]]:
+        """The ledgers of roll-outs in a bucket, with their ETags."""
         ...
 
     async def histories(

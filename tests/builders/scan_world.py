@@ -9,6 +9,7 @@ from shared.domain.updates.update import Update, hex_of
 from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
 from shared.services.scanning.defender import DefenderScanner
+from shared.services.scanning.evidence import Evidence
 from shared.settings import ScanSettings, Settings
 from tests.unit.services.world import INSTANCE, World, a_source_manifest, offer, sha256
 
@@ -34,7 +35,7 @@ class ScanWorld(World):
     def ports(self) -> Any:
         ports = super().ports()
         if self.has_defender:
-            ports.scanners = [*ports.scanners, DefenderScanner(ports.blobs)]
+            ports.scanners = [*ports.scanners, DefenderScanner(Evidence(ports.blobs, ports.sealer))]
         return ports
 
     def settings(self) -> Settings:

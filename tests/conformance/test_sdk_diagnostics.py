@@ -156,7 +156,7 @@ async def test_health_says_what_is_wrong_with_a_device(product: Product, client:
         health = await _health(client, device)
         assert health["state"] == "healthy"
         assert [one["name"] for one in health["healthChecks"]] == CHECKS
-        assert health["digitalTwinModelId"].startswith("dtmi:")
+        assert health["digitalTwinModelId"] == "dtmi:azure:iot:deviceUpdateModel;3"
         fleet.simulate(device, failing)
         await product.publish(package)
         await product.rest.deploy(group, package.update_id, identity)

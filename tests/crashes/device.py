@@ -1,11 +1,13 @@
 """A device whose agent is killed (SIGKILL) at any step, and started again until it has ended.
 
-    python -m tests.crashes.device 1000      # that many seeds, from 0
+    python -m tests.crashes.device 1000        # that many seeds, from 0
+    python -m tests.crashes.device 1 417       # seed 417 alone
 
 Both halves run as processes of their own, forked so that a thousand devices take minutes. A seed
 chooses which half dies, and at which of its steps: the n-th time that the process opens, renames or
-removes a file, or makes or uses a socket (Python's audit events). What is reported is written down
-by a stand-in for the hub, with what was installed at that moment.
+removes a file, or makes or uses a socket (Python's audit events). It also chooses the story: the
+update installs, its second step fails, or it is cancelled when a handler has been called so often.
+What is reported is written down by a stand-in for the hub, with what was installed at that moment.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import socketserver
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
@@ -44,6 +47,10 @@ from tests.unit.agent.fixtures import HANDLER, Update, config  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+type Services = tuple[dict[str, Any], dict[str, Any]]
+"""What the twin asks for: the deployment, and its cancelling."""
+
+FAILURE = 0x30500001
 _STEPS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "socket.connect")
 _MOST_STEPS = 110
 _MOST_STARTS = 12
@@ -51,28 +58,47 @@ _LIMITS = DownloadLimits(first_wait_seconds=0.01, attempts=3)
 _PATIENCE_SECONDS = 60.0
 
 
+@dataclass(frozen=True)
+class Story:
+    """What becomes of the update: it installs, a step of it fails, or it is cancelled.
+
+    `cancel_at` is the call of a handler at which the twin asks for that, counted over all lives; or
+    it does so before, when the network half has died.
+    """
+
+    failing_step: int | None = None
+    cancel_at: int | None = None
+    is_cancelled_while_dead: bool = False
+
+
 class Installs:
     """A handler that keeps its contract, and writes down when it is asked to break it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, story: Story) -> None:
         self._folder = folder
+        self._story = story
 
     def is_installed(self, step: StepContext) -> StepResult:
         code = ResultCode.INSTALLED if self._is_there(step) else ResultCode.NOT_INSTALLED
         return StepResult(code)
 
     def install(self, step: StepContext) -> StepResult:
+        self._begin("install")
         if self._is_there(step):
             note(self._folder, f"{step.files[0].name} installed twice")
+        if step.index == self._story.failing_step:
+            return StepResult(ResultCode.FAILURE, (FAILURE,), "it does not like the device")
         content = step.files[0].path.read_bytes()
         (self._folder / f"new-{step.index}").write_bytes(content)
         return StepResult(ResultCode.INSTALL_SUCCESS)
 
     def apply(self, step: StepContext) -> StepResult:
+        self._begin("apply")
         (self._folder / f"new-{step.index}").replace(self._file(step))
         return StepResult(ResultCode.APPLY_SUCCESS)
 
     def download(self, step: StepContext) -> StepResult:
+        self._begin("download")
         step.fetch_files()
         return StepResult(ResultCode.DOWNLOAD_SUCCESS)
 
@@ -85,6 +111,13 @@ class Installs:
     def cancel(self, step: StepContext) -> StepResult:
         return StepResult(ResultCode.CANCEL_SUCCESS)
 
+    def _begin(self, action: str) -> None:
+        """Note the call; the device must not work on what it has said to have ended."""
+        if (self._folder / "said").exists():
+            note(self._folder, f"{action} after the end was reported")
+        with (self._folder / "calls").open("a") as file:
+            file.write(f"{action}\n")
+
     def _file(self, step: StepContext) -> Path:
         return self._folder / f"installed-{step.index}"
 
@@ -95,32 +128,91 @@ class Installs:
 class WrittenHub:
     """The hub's side: the desired section is given, reports are appended to a file."""
 
-    def __init__(self, desired: dict[str, Any], folder: Path, steps: int) -> None:
+    def __init__(self, desired: Desired, folder: Path, steps: int) -> None:
         self.on_twin_desired_properties_patch_received: Any = None
         self.identity = ("device", None)
         self._desired = desired
         self._folder = folder
         self._steps = steps
+        self._is_acknowledged = False
+        self._has_ended = False
         self.ended = asyncio.Event()
 
     async def connect(self) -> None:
         pass
 
     async def get_twin(self) -> dict[str, Any]:
-        return {"desired": self._desired}
+        return {"desired": self._desired.now()}
+
+    async def follow(self) -> None:
+        """Cancel when it is time to, or at the latest when all has ended."""
+        if self._desired.cancel_at is None or self._desired.is_cancelled:
+            return
+        calls = self._folder / "calls"
+        # another process may write it
+        while not self._has_ended and _lines(calls) < self._desired.cancel_at:  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+        self._desired.cancel()
+        await self.on_twin_desired_properties_patch_received(self._desired.now())
 
     async def patch_twin_reported_properties(self, reported_properties_patch: Any) -> None:
-        agent = reported_properties_patch.get("deviceUpdate", {}).get("agent", {})
+        update = reported_properties_patch.get("deviceUpdate", {})
+        agent = update.get("agent", {})
         is_installed = len(list(self._folder.glob("installed-*"))) == self._steps
-        if agent.get("state") == 0 and not is_installed:
+        if "installedUpdateId" in agent and not is_installed:
             note(self._folder, "success was reported of what is not installed")
         with (self._folder / "reported").open("a") as file:
             file.write(json.dumps(reported_properties_patch) + "\n")
         if agent.get("state") in (0, 255):
+            (self._folder / "said").touch()
+            self._has_ended = True
+        self._is_acknowledged |= update.get("service", {}).get("av") == self._desired.last_version
+        if self._is_acknowledged and self._said():
             self.ended.set()
+
+    def _said(self) -> bool:
+        """Whether the twin, of all lives together, says that it has ended."""
+        agent = twin_of(self._folder).get("agent", {})
+        return agent.get("state") in (0, 255)
 
     async def shutdown(self) -> None:
         pass
+
+
+class Desired:
+    """The desired section, which outlives the processes: a file says whether it was cancelled."""
+
+    def __init__(self, deploy: dict[str, Any], cancel: dict[str, Any], folder: Path, story: Story):
+        self._deploy, self._cancel, self._mark = deploy, cancel, folder / "cancelled"
+        self.cancel_at = story.cancel_at
+        self.last_version = 2 if story.cancel_at is None else 3
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self._mark.exists()
+
+    def cancel(self) -> None:
+        self._mark.touch()
+
+    def now(self) -> dict[str, Any]:
+        service = self._cancel if self.is_cancelled else self._deploy
+        component = {"__t": "c", "service": service}
+        version = 3 if self.is_cancelled else 2
+        return {"deviceUpdate": component, "$version": version, "$metadata": {}}
+
+
+def twin_of(folder: Path) -> dict[str, Any]:
+    """The component that the device has reported, in all its lives."""
+    reported: dict[str, Any] = {}
+    path = folder / "reported"
+    for line in path.read_text().splitlines() if path.exists() else []:
+        reported = merge(reported, json.loads(line))
+    component: dict[str, Any] = reported.get("deviceUpdate", {})
+    return component
+
+
+def _lines(path: Path) -> int:
+    return len(path.read_text().splitlines()) if path.exists() else 0
 
 
 def note(folder: Path, fault: str) -> None:
@@ -158,22 +250,24 @@ def fork(work: Callable[[], None], step: int) -> int:
         os._exit(code)
 
 
-def run_network(settings: AgentConfig, desired: dict[str, Any], folder: Path, steps: int) -> None:
+def run_network(settings: AgentConfig, desired: Desired, folder: Path, device: Device) -> None:
     """The network half (or the only process) until a workflow's end is reported."""
 
     async def follow() -> None:
-        hub = WrittenHub(desired, folder, steps)
-        handlers = {HANDLER: Installs(folder)}
+        hub = WrittenHub(desired, folder, device.steps)
+        handlers = {HANDLER: Installs(folder, device.story)}
         agent = Agent(settings, handlers, client_factory=lambda _: hub, limits=_LIMITS)  # type: ignore[arg-type, return-value]
         running = asyncio.ensure_future(agent.run())
+        cancelling = asyncio.ensure_future(hub.follow())
         await asyncio.wait_for(hub.ended.wait(), _PATIENCE_SECONDS)
+        await cancelling
         await agent.stop()
         await running
 
     asyncio.run(follow())
 
 
-def run_installer(settings: AgentConfig, folder: Path) -> None:
+def run_installer(settings: AgentConfig, folder: Path, story: Story) -> None:
     """The installing half, for ever."""
     import socket
 
@@ -183,35 +277,63 @@ def run_installer(settings: AgentConfig, folder: Path) -> None:
     listener.bind(str(settings.installer_socket))
     listener.listen(4)
     own = private_folder(folder / "installer")
-    installer = Installer(settings, DeviceState(own), {HANDLER: Installs(folder)})
+    installer = Installer(settings, DeviceState(own), {HANDLER: Installs(folder, story)})
     while True:
         connection, _ = listener.accept()
         installer.serve(Frames(connection))
 
 
-def try_seed(seed: int, update: Update, service: dict[str, Any], folder: Path) -> list[str]:
+@dataclass(frozen=True)
+class Device:
+    """What a seed has chosen."""
+
+    update: Update
+    story: Story
+    deaths: tuple[int, ...]
+    victims: tuple[str, ...]
+
+    @property
+    def steps(self) -> int:
+        return len(self.update.contents)
+
+    @classmethod
+    def of(cls, seed: int, update: Update) -> Device:
+        chance = random.Random(seed)
+        deaths = tuple(chance.randint(1, _MOST_STEPS) for _ in range(chance.randint(1, 3)))
+        victims = tuple(chance.choice(("network", "installer")) for _ in deaths)
+        kind = chance.choice(("installs", "fails", "is cancelled"))
+        if kind == "fails":
+            story = Story(failing_step=chance.randrange(len(update.contents)))
+        elif kind == "is cancelled":
+            calls = chance.randint(0, 3 * len(update.contents))
+            story = Story(cancel_at=calls, is_cancelled_while_dead=chance.random() < 0.5)
+        else:
+            story = Story()
+        return cls(update, story, deaths, victims)
+
+
+def try_seed(seed: int, update: Update, services: Services, folder: Path) -> list[str]:
     """Let one device live through its deaths; returns what went wrong."""
-    chance = random.Random(seed)
-    has_halves, steps = seed % 2 == 0, len(update.contents)
+    device = Device.of(seed, update)
+    has_halves = seed % 2 == 0
     socket_path = folder / "s" if has_halves else None
     settings = config(folder / "data", simulator=None, installer_socket=socket_path)
-    component = {"__t": "c", "service": service}
-    desired = {"deviceUpdate": component, "$version": 2, "$metadata": {}}
+    desired = Desired(*services, folder, device.story)
+    start_installer = partial(run_installer, settings, folder, device.story)
     installer = 0
-    deaths = [chance.randint(1, _MOST_STEPS) for _ in range(chance.randint(1, 3))]
-    victims = [chance.choice(("network", "installer")) for _ in deaths]
     try:
         for start in range(_MOST_STARTS):
-            dies = deaths[start] if start < len(deaths) else 0
-            victim = victims[start] if dies and has_halves else "network"
+            dies = device.deaths[start] if start < len(device.deaths) else 0
+            victim = device.victims[start] if dies and has_halves else "network"
             if has_halves and not is_alive(installer):
-                step = dies if victim == "installer" else 0
-                installer = fork(partial(run_installer, settings, folder), step)
+                installer = fork(start_installer, dies if victim == "installer" else 0)
                 _await(folder / "s")
             step = dies if victim == "network" else 0
-            network = fork(partial(run_network, settings, desired, folder, steps), step)
-            if wait_for(network, lambda: _revive(settings, folder)) == 0:
+            network = fork(partial(run_network, settings, desired, folder, device), step)
+            if wait_for(network, lambda: _revive(settings, start_installer)) == 0:
                 break
+            if device.story.is_cancelled_while_dead:
+                desired.cancel()
         else:
             note(folder, f"it has not ended after {_MOST_STARTS} starts")
     finally:
@@ -219,18 +341,18 @@ def try_seed(seed: int, update: Update, service: dict[str, Any], folder: Path) -
             if is_alive(child):
                 os.kill(child, signal.SIGKILL)
                 os.waitpid(child, 0)
-    return verdict(folder, update)
+    return verdict(folder, device)
 
 
 _REVIVED: dict[str, int] = {}
 
 
-def _revive(settings: AgentConfig, folder: Path) -> None:
+def _revive(settings: AgentConfig, start_installer: Callable[[], None]) -> None:
     """As systemd does: another installing half for the one that has died."""
     if settings.installer_socket is None:
         return
     known = _REVIVED.get("installer", 0)
-    probe = folder / "s"
+    probe = settings.installer_socket
     if known and is_alive(known):
         return
     import socket
@@ -239,30 +361,41 @@ def _revive(settings: AgentConfig, folder: Path) -> None:
     try:
         connection.connect(str(probe))
     except OSError:
-        _REVIVED["installer"] = fork(partial(run_installer, settings, folder), 0)
+        _REVIVED["installer"] = fork(start_installer, 0)
         time.sleep(0.02)
     finally:
         connection.close()
 
 
-def verdict(folder: Path, update: Update) -> list[str]:
+def verdict(folder: Path, device: Device) -> list[str]:
     """What is wrong with how a device has ended."""
     faults = (folder / "faults").read_text().splitlines() if (folder / "faults").exists() else []
-    reported: dict[str, Any] = {}
-    lines = (folder / "reported").read_text().splitlines() if (folder / "reported").exists() else []
-    for line in lines:
-        reported = merge(reported, json.loads(line))
-    agent = reported.get("deviceUpdate", {}).get("agent", {})
-    result = agent.get("lastInstallResult", {})
-    if (agent.get("state"), result.get("resultCode")) != (0, 700):
-        faults.append(f"the twin says {agent.get('state')}, {result}")
-    if '"version":"1.0"' not in agent.get("installedUpdateId", ""):
-        faults.append("the twin does not say what is installed")
-    for index, content in enumerate(update.contents.values()):
-        file = folder / f"installed-{index}"
-        if not file.exists() or file.read_bytes() != content:
-            faults.append(f"step {index} is not installed, or in part")
+    agent, story = twin_of(folder).get("agent", {}), device.story
+    whole = [_is_whole(folder, *item) for item in enumerate(device.update.contents.values())]
+    faults += [f"step {index} is installed in part" for index, at in enumerate(whole) if at is None]
+    code = agent.get("lastInstallResult", {}).get("resultCode")
+    says_success = "installedUpdateId" in agent
+    ended = agent.get("state"), code
+    if story.failing_step is not None:
+        is_right = ended == (255, 0) and not says_success
+        is_right &= whole == [index < story.failing_step for index in range(device.steps)]
+        is_right &= f"{FAILURE:08X}" in agent["lastInstallResult"]["extendedResultCodes"]
+    elif says_success:
+        # a cancel that comes too late changes nothing of what is installed
+        is_right = ended in ((0, 700), (0, 200)) and all(whole)
+    else:
+        is_right = story.cancel_at is not None and agent.get("state") == 0 and code in (-1, 200)
+    if not is_right:
+        faults.append(f"{story}: the twin says {agent}, installed are {whole}")
     return faults
+
+
+def _is_whole(folder: Path, index: int, content: bytes) -> bool | None:
+    """Whether a step is installed; None if in part."""
+    file = folder / f"installed-{index}"
+    if not file.exists():
+        return False
+    return True if file.read_bytes() == content else None
 
 
 def is_alive(child: int) -> bool:
@@ -322,8 +455,8 @@ def serve_content(folder: Path) -> tuple[int, int]:
     return child, server.server_address[1]
 
 
-def main(count: int) -> int:
-    """Try seeds; returns how many devices ended badly, at most 1."""
+def main(first: int, count: int) -> int:
+    """Try seeds from one on; returns how many devices ended badly, at most 1."""
     bad = 0
     with tempfile.TemporaryDirectory() as scratch:
         content = Path(scratch) / "content"
@@ -333,13 +466,13 @@ def main(count: int) -> int:
             ContentServer(url=f"http://127.0.0.1:{port}"),
             contents={"f1": b"payload one" * 100, "f2": b"payload two" * 200},
         )
-        service = update.service("w")
+        services = update.service("w"), update.cancel("w")
         for name, data in update.server.contents.items():
             (content / name).write_bytes(data)
         began = time.monotonic()
-        for seed in range(count):
+        for seed in range(first, first + count):
             folder = private_folder(Path(scratch) / f"{seed}")
-            faults = try_seed(seed, update, service, folder)
+            faults = try_seed(seed, update, services, folder)
             if faults:
                 bad += 1
                 print(f"seed {seed}: {'; '.join(faults)}", flush=True)
@@ -356,4 +489,4 @@ if __name__ == "__main__":
     import logging
 
     logging.disable(logging.CRITICAL)
-    sys.exit(main(int(sys.argv[1])))
+    sys.exit(main(int(sys.argv[2]) if len(sys.argv) > 2 else 0, int(sys.argv[1])))

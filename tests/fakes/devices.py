@@ -37,6 +37,7 @@ from shared.domain.fleet.device import (
 )
 from shared.domain.fleet.device_history import Installation
 from shared.domain.fleet.health import health_of
+from shared.domain.fleet.listing import ListedDevice, ListedPlace, Selection, listed
 from shared.domain.rollouts.ledger import LEDGER, has_room, with_booking
 from shared.domain.rollouts.selection import rank_of
 from shared.ports import (
@@ -57,6 +58,7 @@ class MemoryDevices:
         self.rows = BucketRows[tuple[str, int, str], DeviceRecord]()
         self._history = BucketRows[tuple[str, int, str, str], History]()
         self.counts_rows = BucketRows[tuple[str, int, CounterKey], Mapping[Cell, int]]()
+        self.listed_rows = BucketRows[tuple[str, int, ListedPlace], ListedDevice]()
         self._events: dict[tuple[str, int, str], DomainEvent] = {}
         self._past: dict[tuple[str, int, str, str], Installation] = {}
         self._memory: dict[tuple[str, int, str], Stored[DeviceRecord]] = {}
@@ -134,6 +136,10 @@ class MemoryDevices:
         made = [*([write.history] if write.history else []), *(new for _, new in revised)]
         for item in made:
             self._history.put((instance, bucket, item.workflow_id, after.key), item)
+        if write.left_group is not None:
+            self.listed_rows.delete((instance, bucket, (write.left_group, after.key)))
+        if write.lists is not None:
+            self.listed_rows.put((instance, bucket, write.lists.place), write.lists)
         for past in write.installations:
             self._past[instance, bucket, after.key, past.position] = past
         for event in write.events:
@@ -167,6 +173,25 @@ class MemoryDevices:
             if place[:2] == (instance, bucket) and place[2] > after and _meets(row.value, query)
         ]
         return found[:size]
+
+    async def listed(
+        self,
+        instance: str,
+        bucket: int,
+        wanted: Selection,
+        *,
+        after: str,
+        size: int,
+        is_indexed: bool,
+    ) -> Sequence[ListedDevice]:
+        await asyncio.sleep(0)
+        if is_indexed:
+            rows = [row.value for _, row in self.listed_rows.near(instance, bucket)]
+        else:
+            records = [row.value for _, row in self.rows.near(instance, bucket)]
+            rows = [item for record in records if (item := listed(record)) is not None]
+        found = [item for item in rows if item.key > after and wanted.has(item)]
+        return sorted(found, key=lambda item: item.key)[:size]
 
     async def modules(
         self, instance: str, bucket: int, device_id: str
@@ -264,6 +289,17 @@ class MemoryDevices:
         ledger = self._cells((instance, bucket, (group, LEDGER)))
         return await self.counts(instance, bucket, group), ledger
 
+    async def tally_with_devices(
+        self, instance: str, bucket: int, group: str
+    ) -> tuple[Counts, Mapping[Cell, int], Sequence[ListedDevice]]:
+        rows = self.listed_rows.near(instance, bucket)
+        devices = [
+            row.value
+            for place, row in rows
+            if place[:2] == (instance, bucket) and place[2][0] == group
+        ]
+        return *await self.tally(instance, bucket, group), devices
+
     async def histories(
         self, instance: str, bucket: int, *, token: str | None = None
     ) -> Page[Stored[History]]:
@@ -284,6 +320,40 @@ class MemoryDevices:
             for place, row in rows
             if place[:2] == (instance, bucket) and place[2][1] != LEDGER
         }
+
+    async def listed_in(
+        self, instance: str, bucket: int
+    ) -> Mapping[ListedPlace, Stored[ListedDevice]]:
+        await asyncio.sleep(0)
+        rows = self.listed_rows.near(instance, bucket)
+        return {place[2]: row for place, row in rows if place[:2] == (instance, bucket)}
+
+    async def index(
+        self,
+        instance: str,
+        bucket: int,
+        devices: Sequence[Stored[DeviceRecord]],
+        stale: Mapping[ListedPlace, Stored[ListedDevice]],
+    ) -> None:
+        await asyncio.sleep(0)
+        for row in devices:
+            self.rows.check((instance, bucket, row.value.key), row.etag)
+        for place, gone in stale.items():
+            self.listed_rows.check((instance, bucket, place), gone.etag)
+        for row in devices:
+            self.rows.put((instance, bucket, row.value.key), row.value)
+            item = listed(row.value)
+            if item is not None:
+                self.listed_rows.put((instance, bucket, item.place), item)
+        for place in stale:
+            self.listed_rows.delete((instance, bucket, place))
+
+    async def ledger_rows(
+        self, instance: str, bucket: int
+    ) -> Mapping[CounterKey, Stored[Mapping[Cell, int]]]:
+        await asyncio.sleep(0)
+        rows = self.counts_rows.near(instance, bucket)
+        return {place[2]: row for place, row in rows if place[2][1] == LEDGER}
 
     async def correct(self, instance: str, bucket: int, corrections: Sequence[Correction]) -> None:
         await asyncio.sleep(0)

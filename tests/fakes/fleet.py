@@ -13,12 +13,15 @@ from datetime import datetime, timedelta
 
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device_class import DeviceClass
+from shared.domain.fleet.listing import ListedDevice, Selection
 from shared.domain.rollouts.transition import Transition
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import (
+    HeldDevice,
     KnownClass,
     KnownGroup,
     LastRollup,
+    OwnNote,
     Page,
     Rollup,
     Stored,
@@ -32,9 +35,10 @@ class MemoryFleet:
         self._clock = clock
         self._buckets: dict[tuple[str, str], set[int]] = {}
         self._groups: dict[tuple[str, str], KnownGroup] = {}
-        self._classes: dict[tuple[str, str], KnownClass] = {}
+        self.known_classes: dict[tuple[str, str], KnownClass] = {}
         self._rollups: dict[tuple[str, str], Rollup] = {}
         self._deleted: set[tuple[str, ...]] = set()
+        self.unindexed: set[str] = set()
 
     async def ensure_known(
         self, instance: str, group: str, bucket: int, device_class: DeviceClass
@@ -44,13 +48,19 @@ class MemoryFleet:
         self._buckets.setdefault((instance, group), set()).add(bucket)
         self._groups.setdefault((instance, group), KnownGroup(group, now))
         place = (instance, device_class.class_id)
-        is_new = place not in self._classes
-        self._classes.setdefault(place, KnownClass(device_class, now))
+        is_new = place not in self.known_classes
+        self.known_classes.setdefault(place, KnownClass(device_class, now))
         return is_new
 
     async def buckets(self, instance: str, group: str) -> Sequence[int]:
         await asyncio.sleep(0)
         return sorted(self._buckets.get((instance, group), ()))
+
+    async def is_indexed(self, instance: str) -> bool:
+        return instance not in self.unindexed
+
+    async def set_indexed(self, instance: str) -> None:
+        self.unindexed.discard(instance)
 
     async def groups(self, instance: str, *, with_deleted: bool = False) -> Sequence[KnownGroup]:
         await asyncio.sleep(0)
@@ -64,14 +74,14 @@ class MemoryFleet:
         await asyncio.sleep(0)
         return [
             item
-            for place, item in sorted(self._classes.items(), key=row_key)
+            for place, item in sorted(self.known_classes.items(), key=row_key)
             if place[0] == instance and (with_deleted or ("class", *place) not in self._deleted)
         ]
 
     async def rename_class(self, instance: str, class_id: str, friendly_name: str) -> None:
         await asyncio.sleep(0)
-        known = self._classes[instance, class_id]
-        self._classes[instance, class_id] = replace(known, friendly_name=friendly_name)
+        known = self.known_classes[instance, class_id]
+        self.known_classes[instance, class_id] = replace(known, friendly_name=friendly_name)
 
     async def delete_class(self, instance: str, class_id: str) -> None:
         await asyncio.sleep(0)
@@ -96,8 +106,8 @@ class MemoryFleet:
         for class_id in present:
             if ("class", instance, class_id) in self._deleted:
                 self._deleted.remove(("class", instance, class_id))
-                known = self._classes[instance, class_id]
-                self._classes[instance, class_id] = replace(
+                known = self.known_classes[instance, class_id]
+                self.known_classes[instance, class_id] = replace(
                     known, created_at=self._clock.now(), friendly_name=None
                 )
             self._deleted.discard(("subgroup", instance, group, class_id))
@@ -117,8 +127,10 @@ class MemoryFleet:
 
     async def set_best_update(self, instance: str, class_id: str, best: UpdateId | None) -> None:
         await asyncio.sleep(0)
-        known = self._classes[instance, class_id]
-        self._classes[instance, class_id] = replace(known, best_update=best, is_best_known=True)
+        known = self.known_classes[instance, class_id]
+        self.known_classes[instance, class_id] = replace(
+            known, best_update=best, is_best_known=True
+        )
 
     async def save_rollup(self, instance: str, group: str, rollup: Rollup) -> None:
         await asyncio.sleep(0)
@@ -129,7 +141,15 @@ class MemoryFleet:
     async def last_rollup(self, instance: str, group: str) -> LastRollup | None:
         await asyncio.sleep(0)
         known = self._rollups.get((instance, group))
-        return LastRollup(known.as_of, known.buckets) if known else None
+        if known is None:
+            return None
+        return LastRollup(
+            known.as_of,
+            known.buckets,
+            still_since=known.still_since,
+            devices=known.devices,
+            has_members=known.has_members,
+        )
 
     async def rollups(self, instance: str, group: str | None = None) -> Mapping[str, Rollup]:
         await asyncio.sleep(0)
@@ -138,6 +158,60 @@ class MemoryFleet:
             for (owner, name), rollup in self._rollups.items()
             if owner == instance and group in (None, name)
         }
+
+
+class MemoryNewClasses:
+    """The classes of a `MemoryFleet` as they come."""
+
+    def __init__(self, fleet: MemoryFleet, clock: FixedClock) -> None:
+        self._fleet, self._clock = fleet, clock
+        self.waiting: dict[tuple[str, str, str | None], HeldDevice] = {}
+
+    async def is_known(self, instance: str, class_id: str) -> bool:
+        await asyncio.sleep(0)
+        return (instance, class_id) in self._fleet.known_classes
+
+    async def add(self, instance: str, device_class: DeviceClass) -> None:
+        await asyncio.sleep(0)
+        known = KnownClass(device_class, self._clock.now())
+        self._fleet.known_classes.setdefault((instance, device_class.class_id), known)
+
+    async def count(self, instance: str, since: str, up_to: int) -> int:
+        await asyncio.sleep(0)
+        known = self._fleet.known_classes.items()
+        return min(up_to, sum(p[0] == instance and i.created_at >= since for p, i in known))
+
+    async def hold(self, instance: str, device: HeldDevice) -> None:
+        await asyncio.sleep(0)
+        self.waiting[instance, device.device_id, device.module_id] = device
+
+    async def held(self, instance: str, size: int) -> Sequence[HeldDevice]:
+        await asyncio.sleep(0)
+        return [item for place, item in self.waiting.items() if place[0] == instance][:size]
+
+    async def release(self, instance: str, device_id: str, module_id: str | None) -> None:
+        await asyncio.sleep(0)
+        self.waiting.pop((instance, device_id, module_id), None)
+
+
+class MemoryOwnDeployments:
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, UpdateId, str, str | None], OwnNote] = {}
+
+    async def note(self, instance: str, note: OwnNote) -> None:
+        await asyncio.sleep(0)
+        self.rows[instance, note.update_id, note.device_id, note.module_id] = note
+
+    async def notes(
+        self, instance: str, update_id: UpdateId | None, token: str | None = None
+    ) -> Page[OwnNote]:
+        await asyncio.sleep(0)
+        rows = [note for place, note in self.rows.items() if place[0] == instance]
+        return page_of([note for note in rows if update_id in (None, note.update_id)], token, 2)
+
+    async def forget(self, instance: str, note: OwnNote) -> None:
+        await asyncio.sleep(0)
+        self.rows.pop((instance, note.update_id, note.device_id, note.module_id), None)
 
 
 class MemoryHubBudget:
@@ -220,3 +294,28 @@ class MemoryDeployments:
     async def delete(self, instance: str, group: str, deployment_id: str) -> None:
         await asyncio.sleep(0)
         self._rows.delete((instance, group, deployment_id))
+
+
+class MemoryGroupMembers:
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], tuple[str, list[ListedDevice]]] = {}
+
+    async def replace(
+        self, instance: str, group: str, as_of: str, devices: Sequence[ListedDevice]
+    ) -> None:
+        await asyncio.sleep(0)
+        known = self.rows.get((instance, group))
+        if known is None or known[0] < as_of:
+            self.rows[instance, group] = (as_of, list(devices))
+
+    async def drop(self, instance: str, group: str) -> None:
+        await asyncio.sleep(0)
+        self.rows.pop((instance, group), None)
+
+    async def find(
+        self, instance: str, group: str, wanted: Selection, *, after: str, size: int
+    ) -> Sequence[ListedDevice]:
+        await asyncio.sleep(0)
+        _, devices = self.rows.get((instance, group), ("", []))
+        found = [item for item in devices if item.key > after and wanted.has(item)]
+        return sorted(found, key=lambda item: item.key)[:size]

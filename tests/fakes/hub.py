@@ -14,6 +14,7 @@ from typing import Any
 from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import (
     DependencyFailed,
+    DependencyRefused,
     DeviceUpdateError,
     NotFound,
 )
@@ -47,6 +48,8 @@ class MemoryHub:
         self.twins: dict[tuple[str, str | None], Twin] = {}
         self.patches: list[tuple[str, Mapping[str, Any]]] = []
         self.throttled: set[str] = set()
+        self.refusing: dict[str, str] = {}
+        """Devices whose twins take nothing, and why."""
         self.on_patch: Callable[[str], None] | None = None
         """Is told of each patch that was accepted."""
         self.refused: dict[str, tuple[str, str | None]] = {}
@@ -63,6 +66,8 @@ class MemoryHub:
             raise NotFound(f"Device '{device_id}' is not in the hub.")
         if device_id in self.throttled:
             raise DependencyFailed("The hub answered 429.", retry_after=0.01)
+        if device_id in self.refusing:
+            raise DependencyRefused(self.refusing[device_id])
         twin.version += 1
         twin.desired = merge_patch(twin.desired, desired)
         self.patches.append((device_id, desired))

@@ -143,6 +143,17 @@ class Fleet(World):
         change = self._change(device, reported)
         await self.observe.twin_changes(INSTANCE, bucket_of(device.device_id), [change])
 
+    async def tag(self, device_id: str, tags: Mapping[str, Any]) -> None:
+        """Tag the twin of a device."""
+        twin = self.hub.twins[device_id, None]
+        twin.version += 1
+        content = kept_content({"tags": tags})
+        change = TwinChange(
+            device_id, None, twin.version, content, is_whole=False, at=self.clock.now()
+        )
+        self.remember(change)
+        await self.observe.twin_changes(INSTANCE, bucket_of(device_id), [change])
+
     def _patched(self, device_id: str) -> None:
         device = self.simulated.get(device_id)
         if device is not None and device.is_online:

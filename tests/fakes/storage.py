@@ -89,6 +89,8 @@ class MemoryBlobs:
         self._clock = clock or FixedClock()
         self.contents: dict[tuple[Container, str], tuple[bytes, Mapping[str, str]]] = {}
         self.created: list[tuple[Container, str]] = []
+        self.link_padding = ""
+        """What makes links as long as they are in Azure."""
 
     def put(
         self,
@@ -217,11 +219,11 @@ class MemoryBlobs:
                 del self.contents[place]
 
     async def link(
-        self, container: str, name: str, filename: str, *, hours: float | None = None
+        self, container: str, name: str, filename: str = "", *, hours: float | None = None
     ) -> str:
         await asyncio.sleep(0)
         lasting = "" if hours is None else f"&hours={hours:g}"
-        return f"{ADDRESS}{container}/{name}?filename={filename}{lasting}"
+        return f"{ADDRESS}{container}/{name}?filename={filename}{lasting}{self.link_padding}"
 
     async def upload_link(self, container: str, hours: float) -> str:
         await asyncio.sleep(0)

@@ -10,6 +10,7 @@ from collections.abc import (
     Sequence,
 )
 
+from shared.domain.errors import ConcurrentUpdate, DependencyFailed
 from shared.domain.operation import Operation
 from shared.domain.scanning.scan import Verdict
 from shared.domain.updates.keyring import SignatureRecord
@@ -237,9 +238,27 @@ class MemorySigning:
         return False
 
 
+class MemoryAcceptedPackages:
+    def __init__(self) -> None:
+        self.rows: Rows[str, str] = Rows()
+
+    async def get(self) -> Stored[str] | None:
+        await asyncio.sleep(0)
+        return self.rows.get("")
+
+    async def save(self, package: str, etag: str | None) -> None:
+        await asyncio.sleep(0)
+        if etag is not None:
+            self.rows.replace("", package, etag)
+        elif not self.rows.insert("", package):
+            raise ConcurrentUpdate("Another process was the first.")
+
+
 class MemorySealer:
     def seal(self, text: str) -> str:
         return "sealed:" + base64.b64encode(text.encode()).decode()
 
     def unseal(self, sealed: str) -> str:
+        if not sealed.startswith("sealed:"):
+            raise DependencyFailed("It was not sealed here.", retryable=False)
         return base64.b64decode(sealed.removeprefix("sealed:")).decode()

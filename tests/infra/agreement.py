@@ -26,6 +26,7 @@ from tests.infra.roles import CUSTOMERS_NEEDED, NEEDED, OPERATOR_NEEDED, ROLES
 from tests.infra.rules import rules_broken
 from tests.infra.site import STORAGE, Site
 from tests.infra.subscriptions import subscriptions
+from tests.infra.telemetry import signals_broken
 from tests.infra.values import SECRET_MARK
 
 _SECRETS = ("AccountKey=", "SharedAccessKey", "sig=", "listKeys", SECRET_MARK)
@@ -54,6 +55,7 @@ def disagreements(site: Site) -> list[str]:
         _secrets,
         facts_broken,
         rules_broken,
+        signals_broken,
     )
     return [text for check in checks for text in check(site)]
 

@@ -26,6 +26,7 @@ LOCAL_ONLY = frozenset(
         "CUSTOMER_TOPIC_KEY",
         "SIGNING_DIRECTORY",
         "FETCH_ALLOW_LOOPBACK",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
     }
 )
 """Settings with keys, files or leave that a deployment must not have."""

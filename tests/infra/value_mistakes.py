@@ -42,6 +42,26 @@ VALUE_MISTAKES: tuple[ValueMistake, ...] = (
         Change("alerts.json", '\\"IncomingMessages\\"', '\\"IncomingMsgs\\"'),
     ),
     _both(
+        "metric that the program does not tell",
+        "asks for the metric odu.event.delay",
+        Change("alerts.json", "odu.event.lag", "odu.event.delay"),
+    ),
+    _both(
+        "attribute that the program does not tell",
+        "asks for the attribute odu.outcome",
+        Change("alerts.json", "odu.result", "odu.outcome"),
+    ),
+    _both(
+        "span that the program does not tell",
+        "asks for the span device_runs",
+        Change("workbook.json", "device_runs_update", "device_runs"),
+    ),
+    _both(
+        "metric that nobody asks for",
+        "nobody asks for the metric odu.storage.requests",
+        Change("workbook.json", "odu.storage.requests", "odu.device.asks"),
+    ),
+    _both(
         "misspelt text of the host",
         "waits for 'MaxDeqeueCount'",
         Change("alerts.json", "MaxDequeueCount", "MaxDeqeueCount"),

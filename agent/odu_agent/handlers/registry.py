@@ -16,6 +16,7 @@ from .settings import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from ..config import AgentConfig
     from . import Handler
@@ -30,6 +31,7 @@ STANDARD = {
     "microsoft/swupdate:1": "odu_agent.handlers.image:create_swupdate",
     "microsoft/swupdate:2": "odu_agent.handlers.swupdate_script:create",
     "opendu/image:1": "odu_agent.handlers.image:create_raw",
+    "opendu/rauc:1": "odu_agent.handlers.rauc:create",
 }
 """The agent's own. They work where the agent's sources are run without being installed."""
 
@@ -76,7 +78,7 @@ class HandlerRegistry(Mapping[str, "Handler"]):
         entry = self._found().get(name)
         if entry is None and name not in STANDARD:
             raise KeyError(name)
-        folder = self._config.data_folder / "handlers" / _folder_name(name)
+        folder = handler_folder(self._config.data_folder / "handlers", name)
         try:
             create = entry.load() if entry is not None else _load_standard(name)
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -110,6 +112,11 @@ def _load_standard(name: str) -> Callable[[HandlerEnvironment], Handler]:
     module, _, member = STANDARD[name].partition(":")
     create: Callable[[HandlerEnvironment], Handler] = getattr(import_module(module), member)
     return create
+
+
+def handler_folder(handlers: Path, name: str) -> Path:
+    """The private folder of a handler, among those of all of them."""
+    return handlers / _folder_name(name)
 
 
 def _folder_name(name: str) -> str:

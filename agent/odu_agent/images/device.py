@@ -15,7 +15,7 @@ from .description import Hardware
 from .signature import METHODS, Trust
 from .slots import Slot
 from .switch import SlotSwitch
-from .trial import Health
+from .trial import Health, load_health
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -79,7 +79,7 @@ def load_image_device(values: Mapping[str, Any], folder: Path, root: Path) -> Im
     )
     return ImageDevice(
         switch=switch,
-        health=_health(settings.group("healthCheck")),
+        health=load_health(settings.group("healthCheck"), f"{SETTINGS_NAME}.healthCheck"),
         trust=_trust(settings.group("signature")),
         hardware=_hardware(settings.group("hardware")),
         version_file=root / settings.text("versionFile", "/etc/adu-version").lstrip("/"),
@@ -132,16 +132,6 @@ def _mounted_slot(slots: list[Slot], root: Path) -> str:
         except FileNotFoundError:
             continue
     return ""
-
-
-def _health(settings: Settings) -> Health:
-    items = settings.items("commands")
-    place = f"{SETTINGS_NAME}.healthCheck.commands"
-    return Health(
-        commands=tuple(Settings({"[]": item}, place).words("[]", ()) for item in items),
-        seconds=settings.number("timeoutSeconds", 300),
-        needs_hub=settings.flag("requiresHub", default=True),
-    )
 
 
 def _trust(settings: Settings) -> Trust:

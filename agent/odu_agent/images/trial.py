@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..contract.codes import Erc
+from ..handlers.settings import Settings
 from ..processes import Program, run, search_path
 from .switch import Failure, Standing
 
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _AGAIN_SECONDS = 1.0
+_NEVER = 77
+"""As hooks say it."""
+
+
+class HopelessError(Exception):
+    """A command says that the image will not get healthy; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,8 @@ class Health:
     """When an image is healthy.
 
     Attributes:
-        commands: Each must end with 0; they are tried again until they do or the time is up.
+        commands: Each must end with 0; they are tried again until they do or the time is up. One
+            that ends with 77 says that it never will.
         seconds: The time limit, for all of it.
         needs_hub: Whether the hub must have been reached.
     """
@@ -46,7 +54,10 @@ class Health:
         """Wait for health; None once it is there, else what is wrong when the time is up."""
         deadline = time.monotonic() + self.seconds
         while True:
-            fault = self._fault(deadline)
+            try:
+                fault = self._fault(deadline)
+            except HopelessError as error:
+                return str(error)
             if fault is None and self.needs_hub and not is_hub_reached():
                 fault = "the hub was not reached"
             if fault is None:
@@ -65,8 +76,31 @@ class Health:
             except OSError as error:
                 return f"{command[0]} cannot be run: {error.strerror}"
             if not completed.is_success:
-                return f"{' '.join(command)[:100]}: {completed.last_line or completed.exit_code}"
+                said = f"{' '.join(command)[:100]}: {completed.last_line or completed.exit_code}"
+                if completed.exit_code == _NEVER:
+                    raise HopelessError(said)
+                return said
         return None
+
+
+def load_health(settings: Settings, place: str) -> Health:
+    """Read `commands`, `timeoutSeconds` and `requiresHub`.
+
+    Args:
+        settings: The object that has them.
+        place: What it is called, for errors.
+
+    Raises:
+        SettingError: One is wrong.
+    """
+    items = settings.items("commands")
+    return Health(
+        commands=tuple(
+            Settings({"[]": item}, f"{place}.commands").words("[]", ()) for item in items
+        ),
+        seconds=settings.number("timeoutSeconds", 300),
+        needs_hub=settings.flag("requiresHub", default=True),
+    )
 
 
 def judge(switch: SlotSwitch, health: Health) -> Standing:

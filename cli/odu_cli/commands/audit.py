@@ -12,7 +12,7 @@ import typer
 from odu_cli.command import Needs, Session, command, command_group
 from odu_cli.exit_codes import ExitCode
 from odu_cli.failures import Refused
-from odu_cli.output import Column, moment
+from odu_cli.output import Column, json_text, moment
 from odu_cli.rest import path
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ async def export_entries(
     count = 0
     with sys.stdout if str(file) == "-" else file.open("w", encoding="utf-8") as lines:
         async for item in found:
-            lines.write(json.dumps(item, ensure_ascii=False) + "\n")
+            lines.write(json_text(item) + "\n")
             count += 1
     if str(file) != "-":
         session.output.done(f"{count} entries in {file}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
@@ -12,15 +12,14 @@ import typer
 
 from odu_cli import PROGRAM, arguments
 from odu_cli.command import (
-    CommandCoroutine,
     GroupOption,
     Session,
     WatchOption,
-    YesOption,
     command,
     command_group,
 )
-from odu_cli.commands import deployment_rollouts
+from odu_cli.commands import deployment_changes, deployment_rollouts
+from odu_cli.deployment_classes import DEPLOYMENT, ClassOption, classes_of, device_states
 from odu_cli.exit_codes import ExitCode
 from odu_cli.failures import Refused
 from odu_cli.output import FAILURES, Column, device_name, moment, update_name
@@ -66,13 +65,6 @@ def _phase_figures(phase: Mapping[str, Any]) -> str:
     return figures(phase)
 
 
-_DEPLOYMENT = typer.Argument(metavar="DEPLOYMENT", help="Its id.")
-ClassOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--class", metavar="ID", help="Only for this device class; may be repeated. All by default."
-    ),
-]
 _COLUMNS = [
     Column("DEPLOYMENT", lambda item: item["deploymentId"]),
     Column("GROUP", lambda item: item["groupId"]),
@@ -183,7 +175,7 @@ async def _check_same(session: Session, group: str, identity: str, update: Updat
 @command(app, "status")
 async def show_status(
     session: Session,
-    deployment: Annotated[str, _DEPLOYMENT],
+    deployment: Annotated[str, DEPLOYMENT],
     *,
     group: GroupOption,
     watch: WatchOption = False,
@@ -219,14 +211,14 @@ async def show_status(
     session.output.table(_subgroup_columns(names), status["subgroupStatus"], title="Device classes")
     counted = [item for one in status["subgroupStatus"] for item in one.get("failures") or ()]
     failing = [one["deviceClassId"] for one in status["subgroupStatus"] if one.get("failures")]
-    failures = await in_full(counted, _states(session, group, deployment, failing, "Failed"))
+    failures = await in_full(counted, device_states(session, group, deployment, failing, "Failed"))
     session.output.table(FAILURES, failures, title="Failures")
 
 
 @command(app, "devices")
 async def list_devices(
     session: Session,
-    deployment: Annotated[str, _DEPLOYMENT],
+    deployment: Annotated[str, DEPLOYMENT],
     *,
     group: GroupOption,
     classes: ClassOption = None,
@@ -235,8 +227,8 @@ async def list_devices(
     ] = None,
 ) -> None:
     """List the devices of a deployment with their states."""
-    chosen = await _classes(session, group, deployment, classes)
-    devices = _states(session, group, deployment, chosen, status)
+    chosen = await classes_of(session, group, deployment, classes)
+    devices = device_states(session, group, deployment, chosen, status)
     await session.output.listing(devices, _DEVICES, "no device has been asked yet")
 
 
@@ -267,71 +259,6 @@ async def list_deployments(
     await session.output.listing(deployments(), _COLUMNS, "there are no deployments")
 
 
-@command(app, "cancel")
-async def cancel_deployment(
-    session: Session,
-    deployment: Annotated[str, _DEPLOYMENT],
-    *,
-    group: GroupOption,
-    classes: ClassOption = None,
-) -> None:
-    """Cancel a deployment; devices that have finished keep what they have."""
-    await _act(session, "cancel", group, deployment, classes)
-
-
-@command(app, "retry")
-async def retry_deployment(
-    session: Session,
-    deployment: Annotated[str, _DEPLOYMENT],
-    *,
-    group: GroupOption,
-    classes: ClassOption = None,
-) -> None:
-    """Try a deployment again on the devices where it failed."""
-    await _act(session, "retry", group, deployment, classes)
-
-
-@command(app, "delete")
-def delete_deployment(
-    session: Session,
-    deployment: Annotated[str, _DEPLOYMENT],
-    *,
-    group: GroupOption,
-    yes: YesOption = False,
-) -> CommandCoroutine:
-    """Delete a deployment; devices keep what they have."""
-    session.check_askable(is_confirmed=yes)
-
-    async def work() -> None:
-        from odu_cli.deployment_bars import Counts
-
-        if not yes:
-            status = await session.rest.get(f"{deployment_path(group, deployment)}/status")
-            counts = Counts.of(status)
-            session.confirm(
-                f"Delete deployment {deployment} of group {group} "
-                f"(devices: {counts.total:,}; {counts})?",
-                is_confirmed=False,
-            )
-        await session.rest.request("DELETE", deployment_path(group, deployment))
-        if session.output.is_json:
-            session.output.document({"deploymentId": deployment, "groupId": group})
-        session.output.done(f"deployment {deployment} is deleted")
-
-    return work()
-
-
-async def _states(
-    session: Session, group: str, deployment: str, classes: Iterable[str], state: str | None
-) -> AsyncIterator[Any]:
-    """The devices of some classes with their states in a deployment, or those in one state."""
-    wanted = None if state is None else f"deviceState eq {arguments.quoted(state)}"
-    for class_id in classes:
-        base = _subgroup_path(group, class_id, deployment)
-        async for item in session.rest.items(f"{base}/{path('devicestates', filter=wanted)}"):
-            yield {**item, "deviceClassId": class_id}
-
-
 async def _follow(session: Session, group: str, deployment: str) -> None:
     if (await session.rest.get(deployment_path(group, deployment))).get("rollout"):
         await _follow_rollout(session, group, deployment)
@@ -357,59 +284,12 @@ async def _follow_rollout(session: Session, group: str, deployment: str) -> None
         session.output.done(f"deployment {deployment}: the roll-out is complete")
 
 
-async def _act(
-    session: Session, action: str, group: str, deployment: str, classes: list[str] | None
-) -> None:
-    """Cancel or retry for each device class; it fails if it can be done for none."""
-    done: list[Any] = []
-    refusals: list[RestError] = []
-    found = await _classes(session, group, deployment, classes)
-    for class_id in found:
-        address = f"{_subgroup_path(group, class_id, deployment)}:{action}"
-        try:
-            done.append((await session.rest.request("POST", address))[1])
-        except RestError as error:
-            if error.status != 409:
-                raise
-            refusals.append(error)
-            if len(found) > 1:  # else it is the sentence that the command ends with
-                session.output.note(f"{class_id}: {error.error.get('message')}")
-    if refusals and not done:
-        raise refusals[0]
-    if session.output.is_json:
-        session.output.document(done)
-    plural = "class" if len(done) == 1 else "classes"
-    word = "cancelled" if action == "cancel" else "tried again"
-    session.output.done(f"deployment {deployment} is {word} for {len(done)} device {plural}")
-
-
-async def _classes(
-    session: Session, group: str, deployment: str, chosen: list[str] | None
-) -> list[str]:
-    """The device classes to act on: those chosen, or all of the deployment."""
-    if chosen:
-        return chosen
-    status = await session.rest.get(f"{deployment_path(group, deployment)}/status")
-    found = [str(one["deviceClassId"]) for one in status["subgroupStatus"]]
-    if not found:
-        raise Refused(
-            ExitCode.CONFLICT, f"deployment {deployment} concerns no device of group {group} yet"
-        )
-    return found
-
-
 def _rollout_line(about: Mapping[str, Any]) -> str | None:
     if not about.get("rollout"):
         return None
     from odu_cli.rollouts.watching import summary
 
     return summary(about["rollout"]["state"])
-
-
-def _subgroup_path(group: str, class_id: str, deployment: str) -> str:
-    return path(
-        "management", "groups", group, "deviceClassSubgroups", class_id, "deployments", deployment
-    )
 
 
 def _subgroup_columns(names: dict[str, str]) -> list[Column]:
@@ -428,4 +308,5 @@ def _subgroup_columns(names: dict[str, str]) -> list[Column]:
     ]
 
 
+deployment_changes.register(app)
 deployment_rollouts.register(app)

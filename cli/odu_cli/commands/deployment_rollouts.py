@@ -10,13 +10,13 @@ import typer
 
 from odu_cli import arguments
 from odu_cli.command import GroupOption, Session, YesOption, command
+from odu_cli.deployment_classes import DEPLOYMENT
 from odu_cli.exit_codes import ExitCode
 from odu_cli.failures import Refused
 from odu_cli.output import Column, moment
 from odu_cli.rest import deployment_path
 from odu_cli.rollouts.options import RolloutOptions, with_rollout_options
 
-_DEPLOYMENT = typer.Argument(metavar="DEPLOYMENT", help="Its id.")
 _REVISION = typer.Option(
     "--revision", metavar="N", min=1, help="Only if this is still its revision; seen by default."
 )
@@ -113,7 +113,7 @@ async def plan_deployment(
 
 async def pause_deployment(
     session: Session,
-    deployment: Annotated[str, _DEPLOYMENT],
+    deployment: Annotated[str, DEPLOYMENT],
     *,
     group: GroupOption,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="For the history.")] = "",
@@ -129,7 +129,7 @@ async def pause_deployment(
 
 async def resume_deployment(
     session: Session,
-    deployment: Annotated[str, _DEPLOYMENT],
+    deployment: Annotated[str, DEPLOYMENT],
     *,
     group: GroupOption,
     revision: Annotated[int | None, _REVISION] = None,
@@ -141,7 +141,7 @@ async def resume_deployment(
 
 async def advance_deployment(
     session: Session,
-    deployment: Annotated[str, _DEPLOYMENT],
+    deployment: Annotated[str, DEPLOYMENT],
     *,
     group: GroupOption,
     phase: Annotated[
@@ -162,7 +162,7 @@ async def advance_deployment(
 
 async def abort_deployment(
     session: Session,
-    deployment: Annotated[str, _DEPLOYMENT],
+    deployment: Annotated[str, DEPLOYMENT],
     *,
     group: GroupOption,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="For the history.")] = "",
@@ -175,7 +175,7 @@ async def abort_deployment(
 
 async def approve_deployment(
     session: Session,
-    deployment: Annotated[str, _DEPLOYMENT],
+    deployment: Annotated[str, DEPLOYMENT],
     *,
     group: GroupOption,
     revision: Annotated[int | None, _REVISION] = None,
@@ -189,7 +189,7 @@ async def approve_deployment(
 
 async def reject_deployment(
     session: Session,
-    deployment: Annotated[str, _DEPLOYMENT],
+    deployment: Annotated[str, DEPLOYMENT],
     *,
     group: GroupOption,
     revision: Annotated[int | None, _REVISION] = None,
@@ -202,7 +202,7 @@ async def reject_deployment(
 
 
 async def show_history(
-    session: Session, deployment: Annotated[str, _DEPLOYMENT], *, group: GroupOption
+    session: Session, deployment: Annotated[str, DEPLOYMENT], *, group: GroupOption
 ) -> None:
     """List what has become of a deployment: who, when, why, and the figures seen."""
     past = session.rest.items(f"{deployment_path(group, deployment)}/history")

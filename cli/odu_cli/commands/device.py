@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from odu_cli import PROGRAM, arguments
+from odu_cli import PROGRAM, device_filter
 from odu_cli.command import Session, WatchOption, command, command_group
 from odu_cli.commands import device_orders
 from odu_cli.commands.device_orders import segments_of
@@ -20,6 +20,7 @@ app = command_group(
     "Devices whose agent takes updates.",
     "device list --group pilot",
     "device list --group pilot --status Failed --json | jq -r '.[].deviceId'",
+    "device list --condition Silent",
     "device show toaster-01",
     "device history toaster-01",
     "device explain toaster-01 contoso/toaster/1.2",
@@ -76,16 +77,6 @@ _DRIFTS = [
 ]
 
 
-class DeploymentStatus(StrEnum):
-    """State of a device in its last deployment; `none`: it never had one."""
-
-    SUCCEEDED = "Succeeded"
-    IN_PROGRESS = "InProgress"
-    CANCELED = "Canceled"
-    FAILED = "Failed"
-    NONE = "none"
-
-
 class ImportType(StrEnum):
     """What to look for in the registry of the hub."""
 
@@ -98,23 +89,31 @@ class ImportType(StrEnum):
 async def list_devices(
     session: Session,
     *,
-    group: Annotated[
-        str | None, typer.Option("--group", "-g", metavar="GROUP", help="Only of this group.")
-    ] = None,
-    device_class: Annotated[
-        str | None, typer.Option("--class", metavar="ID", help="Only of this device class.")
-    ] = None,
-    status: Annotated[
-        DeploymentStatus | None,
-        typer.Option(case_sensitive=False, help="Only with this state; needs --group."),
-    ] = None,
+    group: device_filter.GroupOption = None,
+    device_class: device_filter.ClassOption = None,
+    status: device_filter.StatusOption = None,
+    code: device_filter.CodeOption = None,
+    installed: device_filter.InstalledOption = None,
+    latest: device_filter.LatestOption = None,
+    heard_before: device_filter.HeardOption = None,
+    connected: device_filter.ConnectedOption = None,
+    condition: device_filter.ConditionOption = None,
+    prefix: device_filter.PrefixOption = None,
 ) -> None:
-    """List devices."""
-    if status is not None and group is None:
-        raise typer.BadParameter("--status needs --group")
-    devices = session.rest.items(
-        path("management", "devices", filter=_filter(group, device_class, status))
+    """List devices: all, or those that every option fits."""
+    text = device_filter.filter_text(
+        group=group,
+        device_class=device_class,
+        status=status,
+        code=code,
+        installed=installed,
+        latest=latest,
+        heard_before=heard_before,
+        connected=connected,
+        condition=condition,
+        prefix=prefix,
     )
+    devices = session.rest.items(path("management", "devices", filter=text))
     await session.output.listing(devices, _COLUMNS, "there are no such devices")
 
 
@@ -215,21 +214,6 @@ async def show_events(session: Session) -> None:
     )
     session.output.table(_REFUSED, health["refusedEvents"], title="Refused events")
     session.output.table(_DRIFTS, health["counterDrifts"], title="Counters put right")
-
-
-def _filter(
-    group: str | None, device_class: str | None, status: DeploymentStatus | None
-) -> str | None:
-    terms = []
-    if group is not None:
-        terms.append(f"groupId eq {arguments.quoted(group)}")
-    if device_class is not None:
-        terms.append(f"deviceClassId eq {arguments.quoted(device_class)}")
-    if status is DeploymentStatus.NONE:
-        terms.append("deploymentStatus eq null")
-    elif status is not None:
-        terms.append(f"deploymentStatus eq {arguments.quoted(status.value)}")
-    return " and ".join(terms) or None
 
 
 def _extended(code: int | None) -> str | None:

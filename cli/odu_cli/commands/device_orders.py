@@ -98,13 +98,30 @@ async def deploy_to_device(
     start: Annotated[
         str | None, typer.Option(metavar="TIME", help="ISO 8601; at once by default.")
     ] = None,
+    window: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help="When it is asked, such as '0 1 * * mon-fri for 4h in device'; may be repeated.",
+        ),
+    ] = None,
+    ignore_device_window: Annotated[
+        bool,
+        typer.Option("--ignore-device-window", help="Ask it outside of a window of its own too."),
+    ] = False,
 ) -> None:
     """Deploy an update to one device alone, before all deployments of its group."""
     import uuid
 
+    from odu_cli.rollouts.options import window as parsed_window
+
     body: dict[str, Any] = {"update": {"updateId": arguments.update_id(update).to_wire()}}
     if start is not None:
         body["startDateTime"] = start
+    if window:
+        body["windows"] = [parsed_window(text) for text in window]
+    if ignore_device_window:
+        body["ignoreDeviceWindow"] = True
     chosen = identity or f"d-{uuid.uuid4().hex[:12]}"
     address = path(*segments_of(device), "deployments", chosen)
     _, made = await session.rest.request("PUT", address, body)

@@ -20,6 +20,7 @@ from odu_cli.command import (
     command,
     command_group,
 )
+from odu_cli.commands import update_deltas
 from odu_cli.exit_codes import ExitCode
 from odu_cli.failures import Refused
 from odu_cli.handler_rules import handler_violations
@@ -37,6 +38,7 @@ app = command_group(
     "update list --search toaster",
     "update show contoso/toaster/1.2",
     "update recall contoso/toaster/1.2 --reason 'bricks toasters' --yes",
+    "update delta contoso/toaster --from 1.1 --to 1.2",
     "update rescan",
     "update delete contoso/toaster/1.2 --yes",
     "update import --url 'https://ACCOUNT.blob.core.windows.net/c/m.json?SAS' --watch",
@@ -390,3 +392,6 @@ def _verdicts(files: Any) -> Iterator[Any]:
 
 def _pairs(properties: Any) -> str:
     return ", ".join(f"{key}={value}" for key, value in (properties or {}).items())
+
+
+update_deltas.register(app)

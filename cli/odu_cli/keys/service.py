@@ -7,6 +7,7 @@ replaced, guarded by its ETag, and the service signs anew with its own identity 
 from __future__ import annotations
 
 import base64
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +54,11 @@ class Service:
         """Put a keyring in place of the one with the ETag; in place of none if that is None.
 
         Raises:
-            KeysError: Somebody else changed it meanwhile, or it cannot be written.
+            KeysError: Devices would refuse it, somebody else changed it meanwhile, or it cannot be
+                written.
         """
+        found = self.read() if etag is not None else None
+        check(keyring, found[0] if found else None)
         from azure.core import MatchConditions
         from azure.core.exceptions import (
             AzureError,
@@ -113,6 +117,29 @@ class Service:
             KEYRING,
             credential=self.storage.credential(),
         )
+
+
+def check(keyring: Keyring, before: Keyring | None) -> None:
+    """Refuse a keyring whose root key package or signing key devices would refuse.
+
+    Args:
+        keyring: The one to publish.
+        before: The one in force.
+
+    Raises:
+        KeysError: They would.
+    """
+    from shared.contract.package_check import check_package, check_signing_key
+    from shared.contract.rootkeys import RootKeyError
+    from shared.contract.signature import SignatureError
+
+    known = before.root_key_package if before is not None else None
+    try:
+        check_signing_key(keyring.sjwk, check_package(keyring.root_key_package, known, time.time()))
+    except (RootKeyError, SignatureError) as error:
+        raise KeysError(
+            f"devices would refuse this keyring: {error.message} ({error.erc:08X})"
+        ) from error
 
 
 def encoded(keyring: Keyring) -> bytes:

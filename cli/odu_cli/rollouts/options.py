@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -16,11 +15,10 @@ import typer
 
 from odu_cli.exit_codes import ExitCode
 from odu_cli.failures import Refused
+from shared.domain.rollouts.window_text import iso_duration, window_text
 
 R = TypeVar("R")
 _PANEL = "Roll-out"
-_DURATION = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-_WINDOW = re.compile(r"(?P<cron>.+) for (?P<length>\S+)(?: in (?P<zone>\S+))?")
 
 
 class OnFailure(StrEnum):
@@ -86,6 +84,10 @@ class RolloutOptions:
             "'device' for each device's own time zone; may be repeated.",
         ),
     ] = None
+    ignore_device_window: Annotated[
+        bool,
+        _option("--ignore-device-window", help="Ask devices outside of windows of their own too."),
+    ] = False
     priority: Annotated[
         int | None, _option(metavar="N", help="Goes before others of lower; 500 by default.")
     ] = None
@@ -106,7 +108,7 @@ class RolloutOptions:
         """The `rollout` of the API; None if nothing was said.
 
         Raises:
-            typer.BadParameter: A word is written otherwise, or there are no phases.
+            typer.BadParameter: A word is written otherwise, or there is a gate without phases.
         """
         made = self._from_file()
         if self.phases is not None:
@@ -115,7 +117,8 @@ class RolloutOptions:
         given = {
             "maximumInFlight": self.at_a_time,
             "rate": {"perMinute": self.rate} if self.rate is not None else None,
-            "windows": [_window(text) for text in self.window] if self.window else None,
+            "windows": [window(text) for text in self.window] if self.window else None,
+            "ignoreDeviceWindow": True if self.ignore_device_window else None,
             "priority": self.priority,
             "seed": self.seed,
             "endDateTime": self.end,
@@ -125,11 +128,10 @@ class RolloutOptions:
         made |= {name: value for name, value in given.items() if value is not None}
         if not made and not gate:
             return None
-        if "phases" not in made:
+        if gate and "phases" not in made:
             raise typer.BadParameter("say by which phases: --phases 1%,10%,100%")
-        for phase in made["phases"]:
-            if gate:
-                phase["gate"] = {**phase.get("gate", {}), **gate}
+        for phase in made.get("phases", ()) if gate else ():
+            phase["gate"] = {**phase.get("gate", {}), **gate}
         return made
 
     def _from_file(self) -> dict[str, Any]:
@@ -195,15 +197,12 @@ def duration(text: str | None) -> str | None:
     Raises:
         typer.BadParameter: It is written otherwise.
     """
-    if text is None or text.startswith("P"):
-        return text
-    found = _DURATION.fullmatch(text.lower())
-    if not text or found is None:
+    if text is None:
+        return None
+    found = iso_duration(text)
+    if found is None:
         raise typer.BadParameter(f"{text!r} is no time such as 30m, 12h or 2d")
-    weeks, days, *clock = found.groups()
-    date = "".join(f"{count}{unit}" for count, unit in ((weeks, "W"), (days, "D")) if count)
-    time = "".join(f"{count}{unit}" for count, unit in zip(clock, "HMS", strict=True) if count)
-    return f"P{date}T{time}" if time else f"P{date}"
+    return found
 
 
 def percent(text: str | None) -> float | None:
@@ -233,11 +232,16 @@ def _phase(text: str) -> dict[str, Any]:
     return {"name": name, "select": select} if is_named else {"select": select}
 
 
-def _window(text: str) -> dict[str, Any]:
-    found = _WINDOW.fullmatch(text.strip())
+def window(text: str) -> dict[str, Any]:
+    """A maintenance window as the API has it.
+
+    Raises:
+        typer.BadParameter: It is written otherwise.
+    """
+    found = window_text(text)
     if found is None:
         raise typer.BadParameter(
             f"{text!r} is no window such as '0 1 * * mon-fri for 4h in Europe/Berlin'"
         )
-    made = {"cron": found["cron"], "duration": duration(found["length"])}
-    return {**made, "zone": found["zone"]} if found["zone"] else made
+    made = {"cron": found.cron, "duration": found.duration}
+    return {**made, "zone": found.zone} if found.zone else made

@@ -6,6 +6,7 @@ import { body, client, type Deployment, type Schemas, V } from './client';
 const ONE = '/deviceUpdate/{instanceId}/management/groups/{groupId}/deployments/{deploymentId}';
 
 export type Rollout = Schemas['Rollout'];
+export type PhaseOf = NonNullable<Rollout['phases']>[number];
 export type RolloutState = Schemas['RolloutState'];
 export type RolloutPhase = Schemas['RolloutPhase'];
 export type Plan = Schemas['DeploymentPlan'];
@@ -85,6 +86,23 @@ export function steer(
       );
     }
   }
+}
+
+const DEFAULT_LIMIT = 5;
+
+/** The share of failed devices, in percent, at which a roll-out stops. */
+export const limitOf = (rollout: Rollout): number => rollout.failure?.percent ?? DEFAULT_LIMIT;
+
+/** How many devices each phase has or will have, as far as its selection says it. */
+export function phaseSizes({ phases = [], state }: Rollout, total: number): number[] {
+  let before = 0;
+  return phases.map(({ select }, index) => {
+    const asked = state?.phases[index]?.asked ?? 0;
+    const until = select.percent ? (total * select.percent) / 100 : before + (select.count ?? 0);
+    const size = Math.max(until - before, asked);
+    before = Math.max(until, before + asked);
+    return size;
+  });
 }
 
 /** Devices whose outcome is known, and how many of them count as failed. */

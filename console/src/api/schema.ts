@@ -324,7 +324,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List what devices have uploaded, with links that open for an hour. Additional.
+         * List what devices have uploaded, with links that open for an hour.
          * @description Needs the action `management/read`.
          */
         get: operations["list_log_files"];
@@ -344,7 +344,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List devices: all, or those of a group or of a device class.
+         * List devices: all, or those that a filter selects.
          * @description Needs the action `management/read`.
          */
         get: operations["list_devices"];
@@ -2157,7 +2157,7 @@ export interface components {
          */
         AttentionItem: {
             /** @enum {unknown} */
-            cause: "CounterDrift" | "Failed" | "RecalledInstalled" | "RefusedImport" | "Silent";
+            cause: "ClassesHeldBack" | "CounterDrift" | "Failed" | "RecalledInstalled" | "RefusedImport" | "Silent";
             message: string;
             nextStep: string;
             /** @default null */
@@ -2213,7 +2213,7 @@ export interface components {
             dateTime: string;
             begunDateTime: string;
             /** @enum {unknown} */
-            origin: "Automatic" | "Drop" | "Rest";
+            origin: "Automatic" | "Drop" | "Keys" | "Rest";
             actor: components["schemas"]["AuditActor"];
             action: string;
             target: string;
@@ -2584,22 +2584,36 @@ export interface components {
         };
         /**
          * DeviceDeployment
-         * @description A deployment that one device was given: it goes before all of its groups.
+         * @description A deployment that one device was given: it goes before all of its groups, until its update is
+         *     recalled (`recallReason`).
          */
         DeviceDeployment: {
             deploymentId: string;
             update: components["schemas"]["UpdateInfo"];
             startDateTime: string;
             createdDateTime: string;
+            /** @default null */
+            recallReason?: string | null;
+            /** @default [] */
+            windows?: components["schemas"]["Window"][];
+            /** @default false */
+            ignoreDeviceWindow?: boolean;
         };
         /**
          * DeviceDeploymentInput
          * @description A deployment for one device, at once unless `startDateTime` says when.
+         *
+         *     `windows` say when the device may be asked; a command not begun at their end is withdrawn. A
+         *     window that the device has of its own counts as well, unless `ignoreDeviceWindow`.
          */
         DeviceDeploymentInput: {
             update: components["schemas"]["UpdateInfo"];
             /** @default null */
             startDateTime?: string | null;
+            /** @default [] */
+            windows?: components["schemas"]["Window"][];
+            /** @default false */
+            ignoreDeviceWindow?: boolean;
         };
         /**
          * DeviceFailure
@@ -2827,6 +2841,14 @@ export interface components {
             name: string;
             /** @enum {unknown} */
             result: "success" | "userError";
+        };
+        /**
+         * ImportDevicesInput
+         * @description The same as the managed service's command line sends it.
+         */
+        ImportDevicesInput: {
+            /** @enum {unknown} */
+            importType: "All" | "Devices" | "Modules";
         };
         /**
          * ImportUpdateInputItem
@@ -3458,15 +3480,27 @@ export interface components {
         };
         /**
          * Rollout
-         * @description How a deployment reaches its devices. Additional.
+         * @description How a deployment reaches its devices: without `phases` all at once. Additional.
          *
          *     `seed` orders the devices; by default every deployment begins with others. `maximumInFlight`
          *     bounds those asked at a time that have not ended. Of two deployments of a group the one of
          *     higher `priority` decides, whatever their age. `windows` bound when devices are asked; at their
-         *     end commands not begun are withdrawn, unless `onClose` is Leave. `state` is read-only.
+         *     end commands not begun are withdrawn, unless `onClose` is Leave. Windows that devices have of
+         *     their own bound it further, unless `ignoreDeviceWindow`. `state` is read-only.
          */
         Rollout: {
-            phases: components["schemas"]["Phase"][];
+            /**
+             * @default [
+             *       {
+             *         "select": {
+             *           "percent": 100
+             *         },
+             *         "name": "all",
+             *         "ifEmpty": "Continue"
+             *       }
+             *     ]
+             */
+            phases?: components["schemas"]["Phase"][];
             /** @default null */
             seed?: string | null;
             /** @default {} */
@@ -3486,6 +3520,8 @@ export interface components {
              * @enum {unknown}
              */
             onClose?: "Leave" | "Withdraw";
+            /** @default false */
+            ignoreDeviceWindow?: boolean;
             /**
              * @default None
              * @enum {unknown}
@@ -3846,9 +3882,7 @@ export interface components {
             /** @default null */
             scanVerdicts?: components["schemas"]["ScanVerdict"][] | null;
             /** @default null */
-            properties?: {
-                [key: string]: string;
-            } | null;
+            properties?: Record<string, never> | null;
             fileId: string;
             etag: string;
             /** @default null */
@@ -3873,9 +3907,7 @@ export interface components {
             /** @default null */
             scanVerdicts?: components["schemas"]["ScanVerdict"][] | null;
             /** @default null */
-            properties?: {
-                [key: string]: string;
-            } | null;
+            properties?: Record<string, never> | null;
         };
         /**
          * UpdateId
@@ -4749,8 +4781,10 @@ export interface operations {
             query: {
                 /** @description Version of the API. */
                 "api-version": "2022-10-01" | "2026-06-01";
-                /** @description Which ones to list: `groupId eq '...'`, or `groupId eq '...' and deploymentStatus eq 'Failed'`, or `groupId eq '...' and deploymentStatus eq null`, or `deviceClassId eq '...'` */
+                /** @description Which ones to list: `groupId eq '...'`, or `deviceClassId eq '...'`, or `deploymentStatus eq 'Failed'`, or `deploymentStatus eq null`, or `failureCode eq '30101001'`, or `installedUpdate eq 'provider/name/version'`, or `installedUpdate eq null`, or `onLatestUpdate eq false`, or `lastContactDateTime lt 2026-05-31T12:00:00Z`, or `isConnected eq false`, or `state eq 'Stuck'`, or `state eq 'Silent'`, or `state eq 'Unhealthy'`, or `startswith(deviceId,'...')`, or `several joined by `and`` */
                 filter?: string;
+                /** @description At most so many. */
+                top?: number;
                 /** @description Where a page begins: part of the `nextLink` of the page before. */
                 token?: string;
             };
@@ -5821,7 +5855,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": "All" | "Devices" | "Modules";
+                "application/json": ("All" | "Devices" | "Modules") | components["schemas"]["ImportDevicesInput"];
             };
         };
         responses: {
@@ -6202,6 +6236,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };

@@ -33,7 +33,7 @@ export class Transport {
     if (known) request.headers.set('If-None-Match', known.etag);
     try {
       const response = await fetch(request, { cache: 'no-store' });
-      freshness.heard();
+      if (response.status < 500 && response.status !== 429) freshness.heard();
       return response;
     } catch (error) {
       if (request.signal.aborted) throw error;

@@ -1,17 +1,27 @@
-/** The search of the head: groups and updates by what they begin with, devices by their id. */
+/** The search of the head: whatever has a name, devices by their whole id. */
 
 import { Button } from '@fluentui/react-components';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
-import { groupsQuery } from '../api/queries';
-import { DevicesIcon, GroupsIcon, SearchIcon, UpdatesIcon } from '../design/icons';
+import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react';
+import { searchQuery } from '../api/fleet';
+import { DeploymentsIcon, DevicesIcon, GroupsIcon, SearchIcon, UpdatesIcon } from '../design/icons';
+import { useSettled } from '../design/settled';
+import { visible } from '../text/format';
 import { words } from '../text/words';
+import { type Hit, placeOf } from './hits';
 import { useInstance } from './me';
 import css from './Search.module.css';
 
 export const SEARCH_ID = 'search';
-const MOST_GROUPS = 6;
+const TYPING_MS = 250;
+const ICONS: Record<Hit['kind'], ReactNode> = {
+  device: <DevicesIcon />,
+  group: <GroupsIcon />,
+  deviceClass: <DevicesIcon />,
+  deployment: <DeploymentsIcon />,
+  update: <UpdatesIcon />,
+};
 
 export function Search() {
   const instance = useInstance();
@@ -19,26 +29,44 @@ export function Search() {
   const [text, setText] = useState('');
   const [isOpen, setOpen] = useState(false);
   const [active, setActive] = useState(0);
+  const [isEager, setEager] = useState(false);
   const box = useRef<HTMLDivElement>(null);
-  const groups = useQuery({ ...groupsQuery(instance), enabled: isOpen });
   const wanted = text.trim();
+  const settled = useSettled(wanted, TYPING_MS);
+  const found = useQuery({
+    ...searchQuery(instance, settled),
+    enabled: isOpen && settled !== '',
+    placeholderData: (before) => before,
+  });
+  const isSearching = wanted !== settled || found.isFetching;
 
   const go = (to: () => unknown) => () => {
     setText('');
     setOpen(false);
+    setEager(false);
     to();
   };
+  const places = wanted
+    ? (found.data ?? []).flatMap((hit) => {
+        const place = placeOf(instance, hit);
+        return place
+          ? [
+              {
+                key: `${hit.kind} ${hit.id} ${hit.link}`,
+                icon: ICONS[hit.kind],
+                title: visible(hit.title),
+                hint: words.search.kinds[hit.kind],
+                go: go(() => navigate(place)),
+              },
+            ]
+          : [];
+      })
+    : [];
   const hits = wanted
     ? [
+        ...places,
         {
-          icon: <DevicesIcon />,
-          title: words.search.device(wanted),
-          hint: words.search.deviceHint,
-          go: go(() =>
-            navigate({ to: '/$instance/devices/$device', params: { instance, device: wanted } }),
-          ),
-        },
-        {
+          key: 'updates',
           icon: <UpdatesIcon />,
           title: words.search.updates(wanted),
           hint: words.search.updatesHint,
@@ -50,22 +78,13 @@ export function Search() {
             }),
           ),
         },
-        ...(groups.data ?? [])
-          .filter((group) => group.groupId.toLowerCase().includes(wanted.toLowerCase()))
-          .slice(0, MOST_GROUPS)
-          .map((group) => ({
-            icon: <GroupsIcon />,
-            title: group.groupId,
-            hint: `${words.search.group}, ${words.devices(group.deviceCount)}`,
-            go: go(() =>
-              navigate({
-                to: '/$instance/groups/$group',
-                params: { instance, group: group.groupId },
-              }),
-            ),
-          })),
       ]
     : [];
+  const told = !wanted
+    ? ''
+    : isSearching
+      ? words.search.searching
+      : words.search.found(places.length);
 
   useEffect(() => {
     if (!isOpen) return;
@@ -76,10 +95,16 @@ export function Search() {
     return () => removeEventListener('pointerdown', close);
   }, [isOpen]);
 
+  // Enter came before the answer
+  useEffect(() => {
+    if (isEager && !isSearching) hits[active]?.go();
+  });
+
   const onKey = (event: KeyboardEvent) => {
     if (event.key === 'ArrowDown') setActive((active + 1) % Math.max(1, hits.length));
     else if (event.key === 'ArrowUp')
       setActive((active + hits.length - 1) % Math.max(1, hits.length));
+    else if (event.key === 'Enter' && isSearching) setEager(true);
     else if (event.key === 'Enter') hits[active]?.go();
     else if (event.key === 'Escape') setOpen(false);
     else return;
@@ -88,7 +113,15 @@ export function Search() {
 
   const isListed = isOpen && hits.length > 0;
   return (
-    <div className={css.box} ref={box} data-open={isOpen || undefined}>
+    // biome-ignore lint/a11y/noStaticElementInteractions: leaving it closes what is open
+    <div
+      className={css.box}
+      ref={box}
+      data-open={isOpen || undefined}
+      onBlur={(event) => {
+        if (event.relatedTarget && !box.current?.contains(event.relatedTarget)) setOpen(false);
+      }}
+    >
       <div className={css.narrow}>
         <Button
           appearance="subtle"
@@ -118,6 +151,7 @@ export function Search() {
           onChange={(event) => {
             setText(event.target.value);
             setActive(0);
+            setEager(false);
             setOpen(true);
           }}
           onKeyDown={onKey}
@@ -135,7 +169,7 @@ export function Search() {
           // biome-ignore lint/a11y/useKeyWithClickEvents: the keys are those of the input
           // biome-ignore lint/a11y/useFocusableInteractive: the input keeps the focus
           <div
-            key={`${hit.title}${hit.hint}`}
+            key={hit.key}
             id={`hit-${index}`}
             role="option"
             aria-selected={index === active}
@@ -144,11 +178,17 @@ export function Search() {
             onPointerMove={() => setActive(index)}
           >
             <span aria-hidden="true">{hit.icon}</span>
-            <span className="oneline">{hit.title}</span>
+            <bdi className="oneline">{hit.title}</bdi>
             <small className="soft">{hit.hint}</small>
           </div>
         ))}
+        <p className={`${css.told} small soft`} aria-hidden="true">
+          {told}
+        </p>
       </div>
+      <span className="hidden" role="status">
+        {isOpen ? told : ''}
+      </span>
     </div>
   );
 }

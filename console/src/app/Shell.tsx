@@ -7,6 +7,7 @@ import { words } from '../text/words';
 import { rememberInstance } from './ChooseInstance';
 import { Head } from './Head';
 import { useKeys } from './keys';
+import { useFeed } from './live';
 import { useInstance } from './me';
 import css from './Shell.module.css';
 import { Side } from './Side';
@@ -18,6 +19,7 @@ export function Shell() {
   const [isListOpen, setListOpen] = useState(false);
   const drawer = useRef<HTMLDialogElement>(null);
   const path = useRouterState({ select: (state) => state.location.pathname });
+  useFeed();
   useKeys(instance, () => setListOpen(true));
   useEffect(() => rememberInstance(instance), [instance]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: another page closes the drawer

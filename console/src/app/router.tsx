@@ -5,9 +5,9 @@ import {
   createRoute,
   createRouter,
   lazyRouteComponent,
-  notFound,
 } from '@tanstack/react-router';
 import { Overview } from '../pages/overview/Overview';
+import { devicesSearch, oneOf, optional, text } from './address';
 import { ChooseInstance } from './ChooseInstance';
 import { Failure, NotThere } from './fallbacks';
 import { Shell } from './Shell';
@@ -22,25 +22,6 @@ const shell = createRoute({
   component: Shell,
   notFoundComponent: NotThere,
 });
-
-const text = (value: unknown): string | undefined =>
-  typeof value === 'string' && value !== ''
-    ? value
-    : typeof value === 'number'
-      ? String(value)
-      : undefined;
-
-function oneOf<T extends string>(...known: T[]): (value: unknown) => T | undefined {
-  return (value) => known.find((each) => each === value);
-}
-
-type Raw = Record<string, unknown>;
-
-/** All members may be left out of a link. */
-const optional =
-  <T,>(read: (search: Raw) => T): ((search: Raw) => Partial<T>) =>
-  (search) =>
-    read(search);
 
 const overview = createRoute({ getParentRoute: () => shell, path: '/', component: Overview });
 
@@ -114,13 +95,7 @@ const update = createRoute({
 const devices = createRoute({
   getParentRoute: () => shell,
   path: '/devices',
-  validateSearch: optional((search) => ({
-    group: text(search.group),
-    class: text(search.class),
-    state: oneOf('Failed', 'InProgress', 'Succeeded', 'Canceled', 'None')(search.state),
-    starts: text(search.starts),
-    code: text(search.code),
-  })),
+  validateSearch: devicesSearch,
   component: lazyRouteComponent(() => import('../pages/devices/Devices'), 'Devices'),
 });
 
@@ -184,13 +159,7 @@ const auditEntry = createRoute({
   component: lazyRouteComponent(() => import('../pages/audit/AuditEntry'), 'AuditEntry'),
 });
 
-const nowhere = createRoute({
-  getParentRoute: () => shell,
-  path: '$',
-  beforeLoad: () => {
-    throw notFound();
-  },
-});
+const nowhere = createRoute({ getParentRoute: () => shell, path: '$', component: NotThere });
 
 const tree = root.addChildren([
   home,

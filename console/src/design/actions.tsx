@@ -50,7 +50,6 @@ interface LinkProps extends AnchorHTMLAttributes<HTMLAnchorElement> {
 }
 
 const LinkAnchor = forwardRef<HTMLAnchorElement, LinkProps>(({ isMain, ...props }, ref) => (
-  // biome-ignore lint/a11y/useAnchorContent: the content comes with the props
   <a ref={ref} {...props} className={`${css.button} ${isMain ? css.main : ''}`} />
 ));
 

@@ -3,7 +3,7 @@
 import { Button } from '@fluentui/react-components';
 import { type ReactNode, useEffect, useId, useState } from 'react';
 import { ApiError } from '../api/errors';
-import { visible } from '../text/format';
+import { hourAndMinute, visible } from '../text/format';
 import { words } from '../text/words';
 import css from './card.module.css';
 import { StateIcon } from './state';
@@ -67,14 +67,17 @@ export function Empty({
   title,
   children,
   action,
+  isSmall = false,
 }: {
   icon?: ReactNode;
   title: string;
   children?: ReactNode;
   action?: ReactNode;
+  /** On one line, where that nothing is there is the normal thing. */
+  isSmall?: boolean;
 }) {
   return (
-    <div className={css.empty}>
+    <div className={`${css.empty} ${isSmall ? css.small : ''}`}>
       {icon && (
         <span className={css.emptyIcon} aria-hidden="true">
           {icon}
@@ -128,6 +131,7 @@ interface Reading<T> {
   data: T | undefined;
   error: unknown;
   isError: boolean;
+  dataUpdatedAt?: number;
   refetch: () => unknown;
 }
 
@@ -141,7 +145,31 @@ export function Loaded<T>({
   height?: number;
   children: (data: T) => ReactNode;
 }) {
-  if (reading.data !== undefined) return children(reading.data);
+  if (reading.data !== undefined) {
+    if (!reading.isError) return children(reading.data);
+    return (
+      <>
+        <Stale reading={reading} />
+        {children(reading.data)}
+      </>
+    );
+  }
   if (reading.isError) return <Problem error={reading.error} onRetry={() => reading.refetch()} />;
   return <Skeleton height={height} />;
+}
+
+/** That what is shown could not be read again, and as of when it is. */
+function Stale<T>({ reading }: { reading: Reading<T> }) {
+  const at = reading.dataUpdatedAt ?? 0;
+  return (
+    <p className={`${css.asOf} small`} role="status">
+      <StateIcon state="Stuck" />
+      <span className="anywhere">
+        {words.asOf(hourAndMinute(at))} {sentence(reading.error)}
+      </span>
+      <Button size="small" appearance="subtle" onClick={() => reading.refetch()}>
+        {words.actions.tryAgain}
+      </Button>
+    </p>
+  );
 }

@@ -19,6 +19,7 @@ export interface Mark {
 
 const WIDTH = 1000;
 const HEIGHT = 100;
+const LABEL_PX = 20;
 
 /** Values over time: stacked areas, or one line with the ground below it tinted. */
 export function Chart({
@@ -104,8 +105,12 @@ export function Chart({
               />
             ))}
           </svg>
-          {marks.map((mark) => (
-            <MarkLabel key={`${mark.at}${mark.label}`} share={mark.at / (points - 1)}>
+          {marks.map((mark, index) => (
+            <MarkLabel
+              key={`${mark.at}${mark.label}`}
+              share={mark.at / (points - 1)}
+              row={marks.length - 1 - index}
+            >
               {mark.label}
             </MarkLabel>
           ))}
@@ -125,13 +130,15 @@ export function Chart({
   );
 }
 
-function MarkLabel({ share, children }: { share: number; children: ReactNode }) {
+/** Labels lie in rows of their own, for marks may be close to each other. */
+function MarkLabel({ share, row, children }: { share: number; row: number; children: ReactNode }) {
   const isLate = share > 0.5;
   const place = isLate
     ? { insetInlineEnd: `${(1 - share) * 100}%` }
     : { insetInlineStart: `${share * 100}%` };
+  const insetBlockEnd = 4 + row * LABEL_PX;
   return (
-    <span className={css.markLabel} style={place}>
+    <span className={css.markLabel} style={{ ...place, insetBlockEnd }}>
       {children}
     </span>
   );

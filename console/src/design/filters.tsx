@@ -21,11 +21,14 @@ export function Choose({
   value,
   options,
   onChange,
+  isAlwaysSet = false,
 }: {
   label: string;
   value: string | undefined;
   options: readonly (readonly [value: string, text: string])[];
   onChange: (value: string | undefined) => void;
+  /** Whether there is no choice of all. */
+  isAlwaysSet?: boolean;
 }) {
   return (
     <div className={css.choose}>
@@ -34,7 +37,7 @@ export function Choose({
         value={value ?? ''}
         onChange={(_, data) => onChange(data.value || undefined)}
       >
-        <option value="">{label}</option>
+        {!isAlwaysSet && <option value="">{label}</option>}
         {options.map(([key, text]) => (
           <option key={key} value={key}>
             {text}

@@ -54,10 +54,10 @@ function Crumbs({ crumbs }: { crumbs: Crumb[] }) {
   return (
     <nav aria-label="Where this is" className={css.crumbs}>
       <ol>
-        {crumbs.map((crumb) => (
+        {crumbs.map((crumb, index) => (
           <li key={crumb.text}>
+            {index > 0 && <RightIcon aria-hidden="true" />}
             <Link {...crumb.link}>{crumb.text}</Link>
-            <RightIcon aria-hidden="true" />
           </li>
         ))}
       </ol>
@@ -70,7 +70,6 @@ function useFocusOnArrival() {
   const ref = useRef<HTMLHeadingElement>(null);
   const path = useRouterState({ select: (state) => state.location.pathname });
   const seen = useRef(path);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the path is what it depends on
   useEffect(() => {
     if (arrived && seen.current) ref.current?.focus({ preventScroll: true });
     arrived = true;

@@ -55,23 +55,32 @@ export const words = {
   account: { keys: 'Keyboard', api: 'REST API' },
   search: {
     label: 'Search',
-    hint: 'Device, update or group',
-    device: (text: string) => `Open device “${text}”`,
-    deviceHint: 'by its exact id',
+    hint: 'Device, update, group or deployment',
     updates: (text: string) => `Updates with “${text}”`,
     updatesHint: 'in ids, names and descriptions',
-    group: 'group',
-    none: 'Nothing begins like that.',
+    searching: 'Searching…',
+    found: (places: number) =>
+      places === 0
+        ? 'Nothing has that name; devices are found by their whole id'
+        : plural(places, 'place found', 'places found'),
+    kinds: {
+      device: 'device',
+      group: 'group',
+      deviceClass: 'device class',
+      deployment: 'deployment',
+      update: 'update',
+    },
   },
   errors: {
     heading: 'This could not be read',
-    unreachable: 'The service cannot be reached. What you see is as it was.',
+    unreachable: 'The service cannot be reached.',
     forbidden: (roles: string) => `This needs another role: ${roles}.`,
     gone: 'It is not there, or not any more.',
     details: 'Details',
     trace: 'Trace',
     throttled: (seconds: number) => `Too many requests. Trying again in ${seconds} s.`,
   },
+  asOf: (time: string) => `As of ${time}; it could not be read again.`,
   empty: 'Nothing here yet',
   of: (part: string, total: string) => `${part} of ${total}`,
   notAllowed: (roles: string) => `Your role does not allow this. It needs ${roles}.`,

@@ -30,6 +30,8 @@ def given(record: DeviceRecord, command: DeviceCommand, now: str) -> DeviceRecor
     """
     current = record.commanded
     is_ask = not command.is_cancel
+    if is_ask:
+        command = replace(command, refusal="", refused_at="")
     if current is not None and current.workflow_id == command.workflow_id:
         if is_ask and (command.ask, command.retry_timestamp) != (
             current.ask,
@@ -53,6 +55,19 @@ def given(record: DeviceRecord, command: DeviceCommand, now: str) -> DeviceRecor
         past=None if record.past is None else (*known, moved)[-_KEPT:],
         answered=answered_by(record),
     )
+
+
+def refused(record: DeviceRecord, reason: str, now: str) -> DeviceRecord:
+    """The device after the hub has refused its command for good: nobody goes on trying.
+
+    Args:
+        record: The device.
+        reason: What the hub says.
+        now: ISO 8601, UTC.
+    """
+    assert record.commanded is not None
+    command = replace(record.commanded, refusal=reason, refused_at=now)
+    return replace(record, commanded=command, is_pending=False)
 
 
 def has_answered(record: DeviceRecord) -> bool:

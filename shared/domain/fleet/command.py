@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.domain.updates.update_id import UpdateId
 
@@ -37,7 +37,9 @@ class DeviceCommand:
     when last. `label` and `slot_minutes` say how a roll-out counts the ask (`rollouts.figures`),
     `had_it` that the update was installed already. `canceled_at` is when it was told to stop,
     `withdrawn_at` the same where no device had begun; `is_given_up`, that nobody waits any more for
-    it to say that it has.
+    it to say that it has. `refusal` is why the hub will never take the command, `refused_at` when
+    it said so. `traceparent` is the W3C trace context of the ask, where the
+    device's report is to be told as part of it.
     """
 
     workflow_id: str
@@ -62,6 +64,9 @@ class DeviceCommand:
     canceled_at: str = ""
     withdrawn_at: str = ""
     is_given_up: bool = False
+    refusal: str = ""
+    refused_at: str = ""
+    traceparent: str = field(default="", compare=False)
 
     @property
     def workflow_on_device(self) -> str:

@@ -25,8 +25,10 @@ from shared.domain.fleet.device import (
     has_agent,
     outcome_of,
     view,
+    working_since,
 )
 from shared.domain.fleet.failure import counted_as
+from shared.domain.fleet.health import health_of
 from shared.domain.rollouts.figures import Outcome, phase_cell, slot_end
 
 type CounterKey = tuple[str, str]
@@ -38,11 +40,13 @@ type Counts = Mapping[CounterKey, Mapping[Cell, int]]
 TOTAL = "total"
 CONNECTED = "connected"
 DISCONNECTED = "disconnected"
+UNHEALTHY = "unhealthy"
 FAILED = "failed:"
 """Begins the cells of failures within deployments."""
 PENDING = "pending"
 """Devices whose twin may not have been given the command of their row yet."""
 NOTHING_INSTALLED = "-"
+_WORKING = "working:"
 _DAY = len("2026-01-31")
 
 
@@ -69,6 +73,16 @@ def failing_cell(code: str) -> Cell:
 def heard_cell(at: str) -> Cell:
     """Devices, not known to be connected, whose last report is of that day."""
     return f"heard:{at[:_DAY]}"
+
+
+def working_cell(at: str) -> Cell:
+    """Devices in progress of which the last that is known is of that day."""
+    return f"{_WORKING}{at[:_DAY]}"
+
+
+def is_later_cell(cell: Cell) -> bool:
+    """Whether counters that release 0.1 wrote lack a cell."""
+    return cell == UNHEALTHY or cell.startswith(_WORKING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,19 +146,7 @@ def contribution(
     if seen.device_class is None and not has_agent(record):
         return cells  # what was removed from the twin counts in nothing
     if seen.device_class is not None:
-        busy = seen.state is DeviceState.IN_PROGRESS
-        installed = str(seen.installed) if seen.installed else NOTHING_INSTALLED
-        here = cells.setdefault((seen.group_id, seen.device_class.class_id), Counter())
-        here[TOTAL] += 1
-        here[installed_cell(installed, is_in_progress=busy)] += 1
-        if record.is_connected:
-            here[CONNECTED] += 1
-        else:
-            here[heard_cell(record.heard_at)] += 1
-            if record.connection_sequence:
-                here[DISCONNECTED] += 1
-        if seen.state is DeviceState.FAILED:
-            here[failing_cell(_failure_code(record))] += 1
+        cells[seen.group_id, seen.device_class.class_id] = _presence(record, seen)
     if record.commanded is not None and seen.state is not None:
         there = cells.setdefault((record.commanded.group_id, record.commanded.class_id), Counter())
         there[deployment_cell(record.commanded.workflow_id, seen.state)] += 1
@@ -155,6 +157,27 @@ def contribution(
         if record.commanded.label:
             there[_phase_cell(record, record.commanded)] += 1
     return cells
+
+
+def _presence(record: DeviceRecord, seen: DeviceView) -> Counter[Cell]:
+    """What it adds where it is now."""
+    busy = seen.state is DeviceState.IN_PROGRESS
+    installed = str(seen.installed) if seen.installed else NOTHING_INSTALLED
+    here = Counter({TOTAL: 1, installed_cell(installed, is_in_progress=busy): 1})
+    if record.is_connected:
+        here[CONNECTED] += 1
+    else:
+        here[heard_cell(record.heard_at)] += 1
+        if record.connection_sequence:
+            here[DISCONNECTED] += 1
+    if seen.state is DeviceState.FAILED:
+        here[failing_cell(_failure_code(record))] += 1
+    if busy:
+        here[working_cell(working_since(record))] += 1
+    health = health_of(record, seen)
+    if health is not None and not health.is_healthy:
+        here[UNHEALTHY] += 1
+    return here
 
 
 def history_contribution(history: History) -> dict[CounterKey, Counter[Cell]]:

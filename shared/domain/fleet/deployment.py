@@ -23,7 +23,7 @@ from shared.domain.fleet.command import (
 )
 from shared.domain.fleet.device_class import DeviceClass, is_compatible
 from shared.domain.rollouts.progress import Progress, Status
-from shared.domain.rollouts.specification import Rollout
+from shared.domain.rollouts.specification import Rollout, Window
 from shared.domain.updates.update_id import UpdateId
 
 __all__ = ["DeviceCommand", "SignatureGeneration"]
@@ -85,7 +85,10 @@ class Deployment:
     `revision` counts what operators have asked for: it moves with the specification and with their
     actions, never with what devices report. `author` is the object id of who created it. `undoes`
     is the workflow whose devices a rollback takes back: it reaches nobody else. `is_own` is one
-    that a single device was given. `fan_out_until` is when the last of its messages is due.
+    that a single device was given, whose windows are `own_windows`; with `ignores_device_window`
+    the device's own do not count. `fan_out_until` is when the last of its messages is due.
+    `traceparent` is the W3C trace context of the call that made it: what is done for it belongs
+    there.
     """
 
     deployment_id: str
@@ -112,12 +115,32 @@ class Deployment:
     undoes: str = ""
     undone_priority: int = DEFAULT_PRIORITY
     is_own: bool = False
+    own_windows: tuple[Window, ...] = ()
+    ignores_device_window: bool = False
     fan_out_until: str = ""
+    traceparent: str = ""
 
     @property
     def priority(self) -> int:
         """The higher one decides, whatever the age; a rollback has that of what it undoes."""
         return self.rollout.priority if self.rollout is not None else self.undone_priority
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """When devices may be asked; at any time without them."""
+        return self.rollout.windows if self.rollout is not None else self.own_windows
+
+    @property
+    def heeds_device_window(self) -> bool:
+        """Whether a window that a device has of its own counts; a rollback waits for none."""
+        if self.rollout is not None:
+            return not self.rollout.ignore_device_window
+        return not (self.undoes or self.ignores_device_window)
+
+    @property
+    def withdraws_on_close(self) -> bool:
+        """Whether commands that nobody has begun are taken back when a window closes."""
+        return self.rollout is None or self.rollout.on_close == "Withdraw"
 
     @property
     def seed(self) -> str:

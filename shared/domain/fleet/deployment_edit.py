@@ -96,11 +96,23 @@ def edit(
         raise Conflict(
             f"Its update was recalled: {item.recall_reason}", code="UpdateRecalled", target=""
         )
-    changed = replace(changed, revision=item.revision + 1, is_fanned_out=False, fan_out_until="")
+    changed = replace(changed, revision=item.revision + 1)
+    if _concerns_devices(item, changed):
+        changed = replace(changed, is_fanned_out=False, fan_out_until="")
     if rollout is not None:
         progress = _progress(item, changed, rollout, actor, needs_approval=needs_approval)
         changed = replace(changed, progress=progress)
     return changed, transition(item, changed, actor, Step.EDITED)
+
+
+def _concerns_devices(old: Deployment, new: Deployment) -> bool:
+    """Whether devices have to be looked at: not where only gates and the failure rule differ."""
+    before, after = old.rollout, new.rollout
+    if before is None or after is None or old.starts_at != new.starts_at:
+        return True
+    alike = msgspec.structs.replace(after, phases=before.phases, failure=before.failure)
+    selects = [[phase.select for phase in each.phases] for each in (before, after)]
+    return before != alike or selects[0] != selects[1]
 
 
 def _has_begun(item: Deployment, now: str) -> bool:

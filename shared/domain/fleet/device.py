@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from shared.contract.codes import AgentState
+from shared.contract.codes import AgentState, Erc
 from shared.contract.twin import (
     AgentReport,
     parse_agent_report,
@@ -26,6 +27,8 @@ from shared.domain.fleet.evidence import (
     TwinChange,
     completed,
     installed_of,
+    joined,
+    merged,
     since,
     update_named,
     with_evidence,
@@ -44,6 +47,7 @@ BUCKETS = 256
 __all__ = ["DeviceState", "Evidence", "TwinChange"]
 
 _FAILED = int(AgentState.FAILED)
+_MAKES_THE_CLASS = ("agent.deviceProperties", "agent.compatPropertyNames")
 _STATES = {
     Outcome.ASKED: DeviceState.IN_PROGRESS,
     Outcome.STARTED: DeviceState.IN_PROGRESS,
@@ -70,7 +74,8 @@ class DeviceRecord:
     `is_pending` says that `commanded` may not stand in the twin yet: rows are written before twins.
     `past` are the workflows that the device moved on from last, None where nobody wrote them down;
     `answered` is the last ask of which it gave a sign. `orders` are what operators ordered for this
-    device alone, `own` the deployments that it alone was given.
+    device alone, `own` the deployments that it alone was given. `held_class` is the class that it
+    reports and is not counted in yet, because too many classes are new.
     """
 
     device_id: str
@@ -92,6 +97,7 @@ class DeviceRecord:
     orders: tuple[Order, ...] = ()
     own: tuple[Deployment, ...] = ()
     nameless: tuple[Evidence, ...] = ()
+    held_class: str = ""
 
     @property
     def key(self) -> str:
@@ -227,11 +233,31 @@ def view(record: DeviceRecord) -> DeviceView:
     group = tags.get(GROUP_TAG) if isinstance(tags, Mapping) else None
     return DeviceView(
         group_id=group if isinstance(group, str) and group else DEFAULT_GROUP,
-        device_class=device_class_of(agent),
+        device_class=_class_of(record, agent),
         installed=installed_of(report),
         report=report,
         state=deployment_state(record),
     )
+
+
+def _class_of(record: DeviceRecord, agent: Mapping[str, Any]) -> DeviceClass | None:
+    found = device_class_of(agent)
+    return None if found is not None and found.class_id == record.held_class else found
+
+
+def reports_as_before(before: DeviceRecord, after: DeviceRecord) -> bool:
+    """Whether what makes the class of a device is the same after a change: told without making it,
+    for every change is asked.
+    """
+    return _class_registers(before) == _class_registers(after)
+
+
+def _class_registers(record: DeviceRecord) -> dict[str, Any]:
+    return {
+        path: value
+        for path, (_, value) in record.registers.items()
+        if path.startswith(_MAKES_THE_CLASS)
+    }
 
 
 def deployment_state(record: DeviceRecord) -> DeviceState | None:
@@ -289,7 +315,8 @@ def _has_reverted(record: DeviceRecord, known: Evidence, update_id: UpdateId) ->
 
 
 def evidence_of(record: DeviceRecord) -> Evidence | None:
-    """What the device reported about the workflow it was last commanded to run.
+    """What the device reported about the workflow it was last commanded to run; of one that the
+    hub refused, that it has failed.
 
     A cancel bears no retry timestamp. An agent that starts with it ends the workflow without one,
     also where what it was told to cancel was a retry.
@@ -302,7 +329,13 @@ def evidence_of(record: DeviceRecord) -> Evidence | None:
         for item in record.evidence
         if item.workflow_id == commanded.workflow_on_device
     }
+    whole = merged(record.registers, record.nameless, record.heard_at)
+    if whole is not None and whole.workflow_id == commanded.workflow_on_device:
+        stamp = whole.retry_timestamp
+        of_workflow[stamp] = joined(of_workflow.get(stamp), whole)
     known = of_workflow.get(commanded.retry_timestamp)
+    if known is None and commanded.refusal:
+        return _refused_by_hub(commanded)
     ended = of_workflow.get(None)
     if (
         commanded.is_cancel
@@ -314,6 +347,28 @@ def evidence_of(record: DeviceRecord) -> Evidence | None:
     ):
         return ended
     return known
+
+
+def _refused_by_hub(commanded: DeviceCommand) -> Evidence:
+    """Stands for the report of a device that will never see its command."""
+    return Evidence(
+        workflow_id=commanded.workflow_on_device,
+        retry_timestamp=commanded.retry_timestamp,
+        version=0,
+        state=_FAILED,
+        result_code=None,
+        extended_result_codes=(Erc.HUB_REFUSED_COMMAND,),
+        result_details=commanded.refusal,
+        at=commanded.refused_at,
+    )
+
+
+def working_since(record: DeviceRecord) -> str:
+    """The last that is known of what a device is doing: a report about it, or when it was asked."""
+    known = evidence_of(record)
+    if known is not None and known.at:
+        return known.at
+    return record.commanded.stamp if record.commanded else ""
 
 
 def has_agent(record: DeviceRecord) -> bool:

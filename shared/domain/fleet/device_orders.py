@@ -55,7 +55,8 @@ def included(record: DeviceRecord, workflow_id: str) -> DeviceRecord:
 
 
 def with_own(record: DeviceRecord, deployment: Deployment) -> DeviceRecord:
-    """The device with a deployment of its own; one of the same id that deploys the same stays.
+    """The device with a deployment of its own; one of the same id that deploys the same stays, with
+    the windows as they are now asked for.
 
     Raises:
         Conflict: It has one of that id that deploys something else.
@@ -63,13 +64,20 @@ def with_own(record: DeviceRecord, deployment: Deployment) -> DeviceRecord:
     """
     for known in record.own:
         if known.deployment_id == deployment.deployment_id:
-            if known.update_id == deployment.update_id:
-                return record
-            raise Conflict(
-                f"The device's deployment '{known.deployment_id}' deploys '{known.update_id}'; "
-                "use another id.",
-                code="Immutable",
-                target="/update/updateId",
+            if known.update_id != deployment.update_id:
+                raise Conflict(
+                    f"The device's deployment '{known.deployment_id}' deploys "
+                    f"'{known.update_id}'; use another id.",
+                    code="Immutable",
+                    target="/update/updateId",
+                )
+            changed = replace(
+                known,
+                own_windows=deployment.own_windows,
+                ignores_device_window=deployment.ignores_device_window,
+            )
+            return replace(
+                record, own=tuple(changed if each is known else each for each in record.own)
             )
     if len(record.own) >= MAX_ORDERS:
         raise LimitExceeded(
@@ -102,6 +110,13 @@ def own_of(record: DeviceRecord, deployment_id: str) -> Deployment:
         f"Device '{record.key}' has no deployment '{deployment_id}' of its own.",
         target="deploymentId",
     )
+
+
+def is_in_force(record: DeviceRecord, own: Deployment) -> bool:
+    """Whether a deployment of the device's own may still ask it."""
+    ended = (OrderKind.CANCEL, OrderKind.EXCLUDE)
+    is_ended = any(order_of(record.orders, kind, own.workflow_id) is not None for kind in ended)
+    return own.recall_reason is None and not is_ended
 
 
 def is_excluded_from_everything(record: DeviceRecord) -> bool:

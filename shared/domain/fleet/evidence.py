@@ -17,6 +17,7 @@ from shared.contract.codes import AgentState
 from shared.contract.manifest import ManifestUpdateId
 from shared.contract.twin import AgentReport, parse_agent_report
 from shared.domain.errors import InvalidInput
+from shared.domain.fleet.registers import Registers, section
 from shared.domain.updates.update_id import UpdateId
 
 _KEPT_WORKFLOWS = 4
@@ -24,6 +25,12 @@ _KEPT_INSTALLED = 3
 _KEPT_NAMELESS = 4
 _REMOVED = -1
 """State of the agent None: what it reported was removed."""
+_UNSAID = -2
+"""State of a report that says none: a part of one that came in several."""
+_PARTS = ("workflow", "lastInstallResult", "installedUpdateId")
+_RESULT_CODE, _INSTALLED = "agent.lastInstallResult.resultCode", "agent.installedUpdateId"
+_WORKFLOW, _RETRY = "agent.workflow.id", "agent.workflow.retryTimestamp"
+_STATE = "agent.state"
 _IDLE, _FAILED = int(AgentState.IDLE), int(AgentState.FAILED)
 _CANCELED_CODES = (-1, 200)
 
@@ -139,7 +146,7 @@ def with_evidence(evidence: tuple[Evidence, ...], change: TwinChange) -> tuple[E
 
 
 def with_nameless(nameless: tuple[Evidence, ...], change: TwinChange) -> tuple[Evidence, ...]:
-    """The newest reports that name no workflow, and the removals of what named one.
+    """The newest reports that name no workflow or no state, and the removals of what named one.
 
     Agents of microcontrollers end with their state and what they have installed alone.
     """
@@ -152,9 +159,12 @@ def with_nameless(nameless: tuple[Evidence, ...], change: TwinChange) -> tuple[E
         report = parse_agent_report(agent)
         if "workflow" in agent and report.workflow_id is None:
             report = AgentReport(state=_REMOVED)
-        if report.state is None or report.workflow_id is not None:
+        named = report.workflow_id or ""
+        if report.state is None and any(name in agent for name in _PARTS):
+            report = AgentReport(state=_UNSAID, retry_timestamp=report.retry_timestamp)
+        elif report.state is None or named:
             return nameless
-        fresh = _evidence(report, change, "", None)
+        fresh = _evidence(report, change, named, report.retry_timestamp if named else None)
     by_version = {item.version: item for item in nameless}
     known = by_version.get(fresh.version)
     by_version[fresh.version] = fresh if known is None else max(known, fresh, key=_weight)
@@ -172,15 +182,59 @@ def completed(item: Evidence, others: Iterable[Evidence], nameless: Iterable[Evi
     """
     nameless = sorted(nameless, key=lambda report: report.version)
     ends = [other.begins for other in others if other.begins > item.begins]
-    ends += [one.version for one in nameless if one.state == _REMOVED]
+    ends += [
+        one.version
+        for one in nameless
+        if one.state == _REMOVED or (one.workflow_id and not _names_same_workflow(one, item))
+    ]
     end = min((version for version in ends if version > item.begins), default=None)
     for report in nameless:
+        if report.state == _UNSAID:
+            continue  # `merged` has it
         if item.begins < report.version and (end is None or report.version < end):
             named = replace(
                 report, workflow_id=item.workflow_id, retry_timestamp=item.retry_timestamp
             )
             item = _join(item, replace(named, named_from=item.begins))
     return item
+
+
+def merged(registers: Registers, nameless: Iterable[Evidence], heard_at: str) -> Evidence | None:
+    """What the twin as a whole says, where the agent reported state, result, installed update and
+    workflow in several changes; None where one report said it all.
+
+    Args:
+        registers: The twin.
+        nameless: When each part came; see `with_nameless`.
+        heard_at: When the device was last heard, where that is not known.
+    """
+    state, workflow = _version(registers, _STATE), _version(registers, _WORKFLOW)
+    result, installed = _version(registers, _RESULT_CODE), _version(registers, _INSTALLED)
+    newest = max(state, workflow, result, installed)
+    if not state or not workflow or state == workflow == newest:
+        return None
+    agent = dict(section(registers).get("agent", {}))
+    if result < state:
+        agent.pop("lastInstallResult", None)  # it came with another state
+    report = parse_agent_report(agent)
+    if report.state is None or report.workflow_id is None:
+        return None
+    is_of_workflow = _version(registers, _RETRY) >= workflow
+    at = next((item.at for item in nameless if item.version == newest), heard_at)
+    change = TwinChange("", None, newest, {}, is_whole=True, at=at)
+    retried = report.retry_timestamp if is_of_workflow else None
+    found = _evidence(report, change, report.workflow_id, retried)
+    return replace(found, named_from=workflow)
+
+
+def joined(one: Evidence | None, other: Evidence) -> Evidence:
+    """Evidence on a workflow with more on the same."""
+    return other if one is None else _join(one, other)
+
+
+def _version(registers: Registers, path: str) -> int:
+    version, value = registers.get(path, (0, None))
+    return version if value is not None else 0
 
 
 def _evidence(
@@ -255,11 +309,12 @@ def _join(one: Evidence, other: Evidence) -> Evidence:
 def _weight(item: Evidence) -> tuple[Any, ...]:
     """Orders reports; a change and the whole twin of the same version differ in what they say.
 
-    A report that the workflow has ended outweighs any that it goes on, for agents repeat those. An
-    end as cancelled gives way to a failure: a failed device that is told to cancel, so that it does
-    not run the update again, reports that cancel when it starts.
+    A report that the workflow has ended outweighs any that it goes on, for agents repeat those;
+    that the agent is idle, without a result, is no end by itself. An end as cancelled gives way to
+    a failure: a failed device that is told to cancel, so that it does not run the update again,
+    reports that cancel when it starts.
     """
-    ends = item.state in (_IDLE, _FAILED)
+    ends = item.state == _FAILED or (item.state == _IDLE and item.result_code is not None)
     return (
         0 if not ends else 1 if item.result_code in _CANCELED_CODES else 2,
         item.version,

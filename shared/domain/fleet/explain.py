@@ -9,16 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from shared.contract.compatibility import unmet, value_of
-from shared.domain.fleet.device import evidence_of, installed_update, outcome_of, view
+from shared.domain.fleet.device import (
+    evidence_of,
+    installed_update,
+    is_unexplained,
+    outcome_of,
+    view,
+)
 from shared.domain.fleet.device_class import is_compatible
 from shared.domain.fleet.explain_words import sentence_of, verdict_of
-from shared.domain.fleet.reconcile import by_precedence, desired_command
+from shared.domain.fleet.reconcile import LINK_LIFE, by_precedence, desired_command
 from shared.domain.fleet.reconcile_decision import Why
+from shared.domain.fleet.windows import device_zone, has_malformed_window
 from shared.domain.rollouts.figures import Outcome
+from shared.domain.rollouts.windows import zone_named
 
 if TYPE_CHECKING:
     from shared.domain.fleet.deployment import Deployment
@@ -63,7 +72,8 @@ class Facts:
     """What there is to know. `record` is None of a device never heard of, `update` of an update
     that does not exist; `asked_for` is None where whatever the device is to get is asked for.
     `deployments` are those of the device's group, `elsewhere` the groups that the update is
-    deployed to. `used` says by workflow how many devices were asked in the device's bucket.
+    deployed to. `used` says by workflow how many devices were asked in the device's bucket,
+    `link_life` how long the links of a command work.
     """
 
     key: str
@@ -74,6 +84,7 @@ class Facts:
     elsewhere: Sequence[str]
     now: str
     bucket: int = 0
+    link_life: timedelta = LINK_LIFE
     used: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -94,7 +105,9 @@ def explain(facts: Facts) -> Explanation:
     if record is None or not record.registers:
         return _only(_of_missing_device(facts), facts.asked_for)
     notes = _Notes()
-    decision = desired_command(record, by_precedence(facts.deployments), facts.now, notes)
+    decision = desired_command(
+        record, by_precedence(facts.deployments), facts.now, notes, link_life=facts.link_life
+    )
     update_id = facts.asked_for
     if update_id is None:
         update_id = _update_at_hand(record, notes)
@@ -123,7 +136,7 @@ def _reasons(
         yield _of_update(facts, update_id)
     seen = view(record)
     if seen.device_class is None:
-        yield _because("NoAgent")
+        yield _because("ClassHeldBack" if record.held_class else "NoAgent")
         return
     yield _newer_installed(record, update_id)
     if facts.update is not None:
@@ -133,6 +146,18 @@ def _reasons(
         yield _not_deployed(facts, record)
     for deployment in mine:
         yield from _of_deployment(facts, record, deployment, notes)
+    yield from _of_what_it_says(record)
+
+
+def _of_what_it_says(record: DeviceRecord) -> Iterator[Because]:
+    """What of its tags and reports the service cannot make sense of."""
+    if has_malformed_window(record):
+        yield _because("UnreadableWindow")
+    zone = device_zone(record)
+    if zone is not None and zone_named(zone) is None:
+        yield _because("UnknownZone", zone=zone)
+    if is_unexplained(record):
+        yield _because("Unexplained")
 
 
 def _of_missing_device(facts: Facts) -> Because:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.domain.fleet.device import evidence_of, view
 from shared.domain.fleet.failure import failure_of
 from shared.domain.fleet.orders import OrderKind, order_of
 from shared.domain.fleet.reconcile_decision import Why
+from shared.domain.fleet.windows import NEVER, shown_zone
 from shared.domain.instant import later
 from shared.domain.rollouts.progress import Progress, Status
 from shared.domain.rollouts.selection import PLACES, phase_of, place_of
@@ -49,6 +51,10 @@ _MEANINGS: Mapping[str, tuple[Decides, str]] = {
         "WillNot",
         "The device has not reported what updates fit it: its agent has not introduced itself, or "
         "a property is missing or no short text.",
+    ),
+    "ClassHeldBack": (
+        "Waits",
+        "The device's class is new, as too many are at the moment; it is taken in as time goes by.",
     ),
     "Installed": (
         "Has",
@@ -96,10 +102,21 @@ _MEANINGS: Mapping[str, tuple[Decides, str]] = {
     "Paused": ("Waits", "'{deployment}' is paused since {at}: {reason}"),
     "PhaseNotReached": (
         "Waits",
-        "It comes in phase {phase}, '{name}' (place {place} %); phase {open} is open.",
+        "It comes in phase {phase}, '{name}' (place {place} %); phase {open} is open and {waits}.",
     ),
     "NoPhase": ("WillNot", "No phase of '{deployment}' reaches the device (place {place} %)."),
-    "WindowClosed": ("Waits", "The window is closed; it opens at {at}."),
+    "WindowClosed": ("Waits", "The window is closed; it opens at {at}, {local} in {zone}."),
+    "WindowNeverOpens": ("WillNot", "No window opens within a year in which it may be asked."),
+    "UnreadableWindow": (
+        None,
+        "Its tag 'updateWindow' cannot be read and counts as none; write it as '0 1 * * mon-fri "
+        "for 4h in Europe/Berlin'.",
+    ),
+    "UnknownZone": (None, "No time zone is called '{zone}'; the fallback zone is used."),
+    "Unexplained": (
+        None,
+        "The device reports a failure of something else than it was asked; its twin is being read.",
+    ),
     "NoRoom": (
         "WillGet",
         "{most} devices are asked at a time; it is asked once others have ended.",
@@ -108,7 +125,7 @@ _MEANINGS: Mapping[str, tuple[Decides, str]] = {
     "Queued": ("WillGet", "It is due by '{deployment}'; the command is on its way."),
     "AskedNoSign": (
         "InProgress",
-        "It was asked at {at} and has not answered; it was last heard at {heard}.",
+        "It was asked at {at} and has not answered; it was last heard at {heard} ({connection}).",
     ),
     "Silent": (
         "Waits",
@@ -245,8 +262,16 @@ def _phase(record: DeviceRecord, deployment: Deployment, until: str, now: str) -
             "phase": index + 1,
             "name": rollout.phase_name(index),
             "open": progress.phase + 1,
+            "waits": _WAITS.get(progress.status, "has yet to pass"),
         },
     )
+
+
+_WAITS = {
+    Status.BAKING: "bakes",
+    Status.AWAITING_ADVANCE: "waits for somebody to advance it",
+    Status.PAUSED: "paused",
+}
 
 
 def _phase_to_come(
@@ -260,12 +285,24 @@ def _phase_to_come(
 
 
 def _closed(record: DeviceRecord, deployment: Deployment, until: str, now: str) -> Said:
-    return Said("WindowClosed", {"deployment": deployment.deployment_id, "at": until}, until)
+    about = {"deployment": deployment.deployment_id}
+    if until == NEVER:
+        return Said("WindowNeverOpens", about)
+    zone = shown_zone(deployment, record)
+    local = datetime.fromisoformat(until).astimezone(zone).isoformat(" ", "minutes")
+    return Said("WindowClosed", {**about, "at": until, "local": local, "zone": zone.key}, until)
 
 
 def _asked(record: DeviceRecord, deployment: Deployment, until: str, now: str) -> Said:
     at = record.commanded.stamp if record.commanded else None
-    return Said("AskedNoSign", {"at": at, "heard": record.heard_at or None})
+    if not record.connection_sequence:
+        connection = "its connection is not known"
+    elif record.is_connected:
+        connection = "it is connected"
+    else:
+        connection = f"it is disconnected since {record.connection_at or 'long'}"
+    data = {"at": at, "heard": record.heard_at or None, "connection": connection}
+    return Said("AskedNoSign", data)
 
 
 def _silent(record: DeviceRecord, deployment: Deployment, until: str, now: str) -> Said:
@@ -288,12 +325,13 @@ def _in_progress(record: DeviceRecord, deployment: Deployment, until: str, now: 
 def _failed(record: DeviceRecord, deployment: Deployment, until: str, now: str) -> Said:
     known = evidence_of(record)
     failure = failure_of(known.extended_result_codes if known else ())
+    refusal = record.commanded.refusal if record.commanded else ""
     return Said(
         "Failed",
         {
             "at": known.at if known else None,
             "failure": failure.code,
-            "meaning": failure.message,
+            "meaning": f"{failure.message} {refusal}" if refusal else failure.message,
             "next": failure.next_step,
         },
     )

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared.domain.fleet.device import DeviceRecord, DeviceState, DeviceView, has_agent, view
+from shared.domain.fleet.twin_content import MODEL
 
 type HealthState = Literal["healthy", "unhealthy"]
 
 HEALTHY: HealthState = "healthy"
 UNHEALTHY: HealthState = "unhealthy"
-_MODEL_ID = "agent.deviceProperties.contractModelId"
+_CONTRACT_MODEL = "agent.deviceProperties.contractModelId"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +25,23 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The checks of a device; it is healthy when it passes them all."""
+    """The checks of a device; it is healthy when it passes them all.
+
+    `model_id` is the model of its twin, None where that is not known.
+    """
 
     model_id: str | None
     checks: tuple[Check, ...]
 
     @property
+    def is_healthy(self) -> bool:
+        """Whether every check is passed."""
+        return all(check.is_passed for check in self.checks)
+
+    @property
     def state(self) -> HealthState:
         """`HEALTHY` or `UNHEALTHY`."""
-        return HEALTHY if all(check.is_passed for check in self.checks) else UNHEALTHY
+        return HEALTHY if self.is_healthy else UNHEALTHY
 
 
 def health_of(record: DeviceRecord, seen: DeviceView | None = None) -> Health | None:
@@ -49,9 +58,10 @@ def health_of(record: DeviceRecord, seen: DeviceView | None = None) -> Health | 
     if not has_agent(record):
         return None
     seen = seen or view(record)
-    model = record.registers.get(_MODEL_ID, (0, None))[1]
+    contract = record.registers.get(_CONTRACT_MODEL, (0, None))[1]
+    _, model = record.registers.get(MODEL, (0, None))
     checks = [
-        Check("contract model known", isinstance(model, str)),
+        Check("contract model known", isinstance(contract, str)),
         Check("device class known", seen.device_class is not None),
         Check("last deployment not failed", seen.state is not DeviceState.FAILED),
     ]

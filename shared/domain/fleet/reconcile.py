@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from shared.contract.codes import Erc
 from shared.domain.fleet.asking import answered_by, is_heard_since_withdrawal
+from shared.domain.fleet.asking_time import AskingTime
 from shared.domain.fleet.command import DeviceCommand, past_name
 from shared.domain.fleet.deployment import Deployment, rollback_for
 from shared.domain.fleet.device import (
@@ -25,8 +26,7 @@ from shared.domain.fleet.device import (
 from shared.domain.fleet.failure import is_download_failure
 from shared.domain.fleet.orders import OrderKind, order_of
 from shared.domain.fleet.reconcile_decision import Decision, Nobody, Recorder, Why
-from shared.domain.fleet.taking_back import LEAVE, TakingBack
-from shared.domain.fleet.windows import ask_opening, is_window_open
+from shared.domain.fleet.taking_back import LEAVE
 from shared.domain.instant import later
 from shared.domain.rollouts.figures import LATE, Outcome, slot_minutes
 from shared.domain.rollouts.progress import Hold
@@ -66,7 +66,7 @@ def desired_command(
     """
     seen, recorder = view(record), recorder or Nobody()
     if seen.device_class is None:
-        recorder.note(Why.NO_AGENT, None)
+        recorder.note(Why.CLASS_HELD_BACK if record.held_class else Why.NO_AGENT, None)
         return LEAVE
     return _Choice(
         record=record,
@@ -80,11 +80,15 @@ def desired_command(
 
 
 @dataclass(slots=True)
-class _Choice(TakingBack):
+class _Choice(AskingTime):
     """One device before its deployments, greatest precedence first."""
 
     def decide(self) -> Decision:
         """The answer."""
+        found = self._decided()
+        return replace(found, remind_at=min(self.reminders)) if self.reminders else found
+
+    def _decided(self) -> Decision:
         current = self.record.commanded
         for deployment in self.ordered:
             if not self._counts(deployment):
@@ -92,6 +96,9 @@ class _Choice(TakingBack):
             ended = self._why_ended(deployment)
             may_ask = ended is None and deployment.may_ask(self.class_id)
             if current is not None and current.workflow_id == deployment.workflow_id:
+                if ended is not None and self._has_left(deployment, current):
+                    self.recorder.note(ended, deployment)
+                    continue
                 if may_ask or self.outcome is not Outcome.WITHDRAWN:
                     return self._follow_up(deployment, current, ended)
             elif not self._reaches(deployment):
@@ -109,6 +116,8 @@ class _Choice(TakingBack):
         assert self.seen.device_class is not None
         if not deployment.has_started(self.now):
             self.recorder.note(Why.NOT_STARTED, deployment, deployment.starts_at)
+            if deployment.is_own:
+                self.reminders.append(deployment.starts_at)
             return False
         if not deployment.targets(self.seen.device_class):
             self.recorder.note(Why.NOT_COMPATIBLE, deployment)
@@ -150,6 +159,12 @@ class _Choice(TakingBack):
             deployment.progress.phase if deployment.progress else -1,
         )
 
+    def _has_left(self, deployment: Deployment, current: DeviceCommand) -> bool:
+        """Whether a deployment of the device's own was taken back: then those of its group count
+        again.
+        """
+        return deployment.is_own and current.is_cancel and not is_cancelling(self.record)
+
     # what becomes of a device that runs what decides
 
     def _follow_up(
@@ -182,11 +197,11 @@ class _Choice(TakingBack):
         if not is_heard_since_withdrawal(self.record):
             self.recorder.note(Why.WITHDRAWN, deployment)
             return LEAVE
-        held = self._outside_window(deployment)
+        held = self.outside_window(deployment)
         if held is not None:
             return held
         self.recorder.note(Why.DUE, deployment)
-        return Decision(self._renewed(deployment, current), deployment)
+        return self.asked(deployment, self._renewed(deployment, current))
 
     def _retry(self, deployment: Deployment, current: DeviceCommand) -> Decision | None:
         """Ask once more after a failure, where an operator wants that since."""
@@ -198,7 +213,7 @@ class _Choice(TakingBack):
             return None
         if is_cancelling(self.record) or not deployment.may_ask(self.class_id):
             return None
-        held = self._outside_window(deployment)
+        held = self.outside_window(deployment)
         if held is not None:
             return held
         known = evidence_of(self.record)
@@ -209,7 +224,7 @@ class _Choice(TakingBack):
         if not (is_old or current.is_cancel or is_download_failure(codes)):
             again = replace(again, ask=current.ask)  # what was downloaded already is used again
         again = replace(again, retry_count=current.retry_count + 1)
-        return Decision(again, deployment)
+        return self.asked(deployment, again)
 
     def _renewed(self, deployment: Deployment, current: DeviceCommand) -> DeviceCommand:
         """The command as a new workflow of the device: a fresh agent that saw only the cancel holds
@@ -219,6 +234,8 @@ class _Choice(TakingBack):
             current,
             issue=deployment.issue,
             ask=current.ask + 1,
+            group_id=self.seen.group_id,
+            class_id=self.class_id,
             is_cancel=False,
             canceled_at="",
             withdrawn_at="",
@@ -229,18 +246,13 @@ class _Choice(TakingBack):
         """Why a command of which the device has given no sign is taken back; None to leave it."""
         if current.home != self.home:
             return Why.WITHDRAWN
-        if deployment.rollout is None:
-            return None
         if _is_held_back(deployment):
             return Why.PAUSED
-        silent_at = later(current.stamp, deployment.rollout.deadlines.until_silent)
-        if silent_at <= self.now:
-            return Why.SILENT
-        if deployment.rollout.on_close == "Withdraw" and not is_window_open(
-            deployment, self.record, self.now
-        ):
-            return Why.WINDOW_CLOSED
-        return None
+        if deployment.rollout is not None:
+            silent_at = later(current.stamp, deployment.rollout.deadlines.until_silent)
+            if silent_at <= self.now:
+                return Why.SILENT
+        return Why.WINDOW_CLOSED if self.is_past_window(deployment) else None
 
     def _is_stuck_and_cancelled(self, deployment: Deployment, current: DeviceCommand) -> bool:
         if deployment.rollout is None or self.outcome is not Outcome.STARTED or current.is_cancel:
@@ -268,7 +280,7 @@ class _Choice(TakingBack):
     def _ask(self, deployment: Deployment) -> Decision:
         if self._has_gone_further(deployment):
             return self.nothing()
-        held = self._outside_window(deployment)
+        held = self.outside_window(deployment)
         if held is not None:
             left = self.nothing()
             return left if left.command is not None else held
@@ -282,7 +294,7 @@ class _Choice(TakingBack):
             and deployment.rollout.phases[phase].select.count is not None
         )
         self.recorder.note(Why.DUE, deployment)
-        return Decision(self._command(deployment), deployment, is_member)
+        return self.asked(deployment, self._command(deployment), is_member=is_member)
 
     def _command(self, deployment: Deployment) -> DeviceCommand:
         label, minutes = "", 0
@@ -357,13 +369,6 @@ class _Choice(TakingBack):
             self.recorder.note(Why.GONE_FURTHER, deployment)
             return True
         return False
-
-    def _outside_window(self, deployment: Deployment) -> Decision | None:
-        opening = ask_opening(deployment, self.record, self.now)
-        if opening is None:
-            return None
-        self.recorder.note(Why.WINDOW_CLOSED, deployment, opening)
-        return Decision(deployment=deployment, look_at=opening)
 
 
 _WHY = {

@@ -14,6 +14,7 @@ class Why(StrEnum):
     """Why a device is asked, or not: codes for people, in `explain`."""
 
     NO_AGENT = "NoAgent"
+    CLASS_HELD_BACK = "ClassHeldBack"
     NOT_COMPATIBLE = "NotCompatible"
     NOT_STARTED = "NotStarted"
     EXCLUDED = "Excluded"
@@ -62,10 +63,12 @@ class Decision:
     `deployment` is set where the device is to run its update: now, which takes room where its
     roll-out bounds how many are asked (`is_member`: where a phase by count takes it in), or without
     a command once its window opens, at `look_at`. That is also when time alone may change another
-    answer.
+    answer. At `remind_at` the device has to be looked at by itself, because no pass over its bucket
+    will come because of it.
     """
 
     command: DeviceCommand | None = None
     deployment: Deployment | None = None
     is_member: bool = False
     look_at: str = ""
+    remind_at: str = ""

@@ -30,7 +30,8 @@ class Drift:
 @dataclass(frozen=True, slots=True)
 class Recounted:
     """The last recount of a bucket. `renewed` devices had their twins read anew, `forgotten` rows
-    were of deleted deployments and devices.
+    were of deleted deployments and devices, `indexed` rows of lists were missing or wrong.
+    `is_indexed` says that the bucket's lists were looked at.
     """
 
     bucket: int
@@ -40,6 +41,8 @@ class Recounted:
     drifted_at: str = ""
     renewed: int = 0
     forgotten: int = 0
+    indexed: int = 0
+    is_indexed: bool = False
 
 
 def drift_of(found: Counts, counted: Counts) -> list[Drift]:

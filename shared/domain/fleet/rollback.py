@@ -32,4 +32,5 @@ def rollback_of(deployment: Deployment, class_id: str, update: Update, now: str)
         issue=SignatureGeneration(update.signature_edition),
         undoes=deployment.workflow_id,
         undone_priority=deployment.priority,
+        traceparent=deployment.traceparent,
     )

@@ -248,9 +248,9 @@ def _moved(
         changes["since"] = actor.now
     progress = msgspec.structs.replace(before, as_of=actor.now, **changes)
     revision = item.revision + 1
-    changed = replace(
-        item, progress=progress, revision=revision, is_fanned_out=False, fan_out_until=""
-    )
+    changed = replace(item, progress=progress, revision=revision)
+    if _concerns_devices(before, progress):
+        changed = replace(changed, is_fanned_out=False, fan_out_until="")
     reason = progress.reason
     transition = Transition(
         at=actor.now,
@@ -266,6 +266,11 @@ def _moved(
     return changed, transition
 
 
-def _is_due(progress: Progress) -> bool:
-    """Whether it begins as soon as its start has come."""
-    return progress.status is Status.SCHEDULED and not progress.unapproved_since
+def _concerns_devices(before: Progress, after: Progress) -> bool:
+    """Whether devices have to be looked at: more of them may be asked, or what they were asked is
+    taken back. That nobody new is asked needs no look at anybody.
+    """
+    asks_more = after.may_ask and (not before.may_ask or after.phase != before.phase)
+    starts = after.status is Status.SCHEDULED and not after.unapproved_since
+    takes_back = after.hold is Hold.WITHDRAW and before.hold is not Hold.WITHDRAW
+    return asks_more or starts or takes_back or after.status.is_final

@@ -15,25 +15,32 @@ from shared.contract.twin import (
     SERVICE,
 )
 from shared.domain.fleet.twin_section import changed_at, member
+from shared.domain.rollouts.window_text import LONGEST_WINDOW
 
 GROUP_TAG = "ADUGroup"
 TIME_ZONE = "timeZone"
 """A tag, and what a device reports about itself: the IANA name of its time zone."""
+DEVICE_WINDOW = "updateWindow"
+"""A tag: when the device may be asked, such as `0 1 * * mon-fri for 4h in Europe/Berlin`."""
 INFORMATION = "information"
 """What a twin change says of the device itself."""
+MODEL = "model"
+"""The model that the device announced when it connected: a whole twin has it."""
 LOGS = "logs"
 """What a twin change says of uploads of logs."""
 ACKNOWLEDGED = "acknowledged"
 """What a twin change says where a device has acknowledged that a command was taken back."""
 _RETRY_TIMESTAMP, _RESULT = "retryTimestamp", "lastInstallResult"
+_LONGEST_MODEL = 256
 _LONGEST_ZONE = 64
 """Characters; the longest name of a zone has half of them."""
 
 
 def kept_content(twin: Mapping[str, Any]) -> dict[str, Any]:
-    """What the service keeps of a twin: the tags of the group and the time zone, the agent's
-    reported section, the time zone that the device reports and the result of an upload of logs. The
-    acknowledgement of an upload may hold a secret and is not among it.
+    """What the service keeps of a twin: the tags of the group, the time zone and the maintenance
+    window, the agent's reported section, the time zone that the device reports, the result of an
+    upload of logs and the device's model. The acknowledgement of an upload may hold a secret and is
+    not among it.
     """
     content: dict[str, Any] = {}
     tags = twin.get("tags")
@@ -46,12 +53,14 @@ def kept_content(twin: Mapping[str, Any]) -> dict[str, Any]:
     if is_information_removed:
         content[INFORMATION] = None
     elif TIME_ZONE in information:
-        content[INFORMATION] = {TIME_ZONE: _zone(information[TIME_ZONE])}
+        content[INFORMATION] = {TIME_ZONE: _short(information[TIME_ZONE], _LONGEST_ZONE)}
     component, is_component_removed = _below(reported, DEVICE_UPDATE)
     if is_removed or is_component_removed:
         content["agent"] = None
     elif "agent" in component:
         content["agent"] = _without_stale(reported, component["agent"])
+    if model := _short(twin.get("modelId"), _LONGEST_MODEL):
+        content[MODEL] = model
     if _acknowledges_cancel(component):
         content[ACKNOWLEDGED] = True
     if (logs := _log_report(reported)) is not None:
@@ -61,12 +70,15 @@ def kept_content(twin: Mapping[str, Any]) -> dict[str, Any]:
 
 def _kept_tags(tags: Mapping[str, Any]) -> dict[str, Any]:
     kept = {GROUP_TAG: tags[GROUP_TAG]} if GROUP_TAG in tags else {}
-    return {**kept, TIME_ZONE: _zone(tags[TIME_ZONE])} if TIME_ZONE in tags else kept
+    for name, longest in ((TIME_ZONE, _LONGEST_ZONE), (DEVICE_WINDOW, LONGEST_WINDOW)):
+        if name in tags:
+            kept[name] = _short(tags[name], longest)
+    return kept
 
 
-def _zone(value: object) -> str | None:
-    """A zone as it may be kept: what cannot be the name of one counts as none."""
-    return value if isinstance(value, str) and 0 < len(value) <= _LONGEST_ZONE else None
+def _short(value: object, longest: int) -> str | None:
+    """A text as it may be kept: what cannot be one that is understood counts as none."""
+    return value if isinstance(value, str) and 0 < len(value) <= longest else None
 
 
 def _acknowledges_cancel(component: Mapping[str, Any]) -> bool:

@@ -65,6 +65,7 @@ def widens(old: Rollout, new: Rollout) -> bool:
         and new.priority <= old.priority
         and (not old.windows or new.windows == old.windows)
         and new.on_close in (old.on_close, "Withdraw")
+        and new.ignore_device_window <= old.ignore_device_window
         and new.deadlines.until_silent <= old.deadlines.until_silent
         and new.deadlines.until_stuck <= old.deadlines.until_stuck
         and new.deadlines.count_as_failure >= old.deadlines.count_as_failure

@@ -2,20 +2,20 @@
 
 Asks and members are booked in the transaction that claims their devices, so they never exceed what
 was allowed. `phase` is the last phase for which a pass went through the whole bucket, `due` how
-many devices it then left for want of room or because their window was closed, `next_at` when the
-first of those windows opens.
+many devices it then left for want of room, `held` how many because their window was closed, and
+`next_at` when the first of those windows opens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 
 LEDGER = "-"
 """Stands for the class in the key of a ledger: it sorts before every class, so that a ledger is
 read before the counters."""
-_ASKS, _MEMBERS, _PHASE, _DUE, _NEXT = "asks", "members", "phase", "due", "next"
+_ASKS, _MEMBERS, _PHASE, _DUE, _HELD, _NEXT = "asks", "members", "phase", "due", "held", "next"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,12 @@ class Ledger:
     members: int = 0
     phase: int = -1
     due: int = 0
+    held: int = 0
     next_at: int = 0
 
     def covers(self, phase: int) -> bool:
         """Whether nobody of the phase is left to be asked in the bucket."""
-        return self.phase >= phase and not self.due
+        return self.phase >= phase and not self.due and not self.held
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +87,13 @@ def ledger_of(cells: Mapping[str, int], workflow_id: str) -> Ledger:
         members=members,
         phase=cells.get(f"{_PHASE}:{workflow_id}", 0) - 1,
         due=cells.get(f"{_DUE}:{workflow_id}", 0),
+        held=cells.get(f"{_HELD}:{workflow_id}", 0),
         next_at=cells.get(f"{_NEXT}:{workflow_id}", 0),
     )
 
 
 def passed(
-    cells: Mapping[str, int], workflow_id: str, phase: int, due: int, next_at: str
+    cells: Mapping[str, int], workflow_id: str, phase: int, *, due: int, held: int, next_at: str
 ) -> dict[str, int]:
     """The ledger after a pass for a phase; passes of phases before change nothing.
 
@@ -99,24 +101,37 @@ def passed(
         cells: The ledger.
         workflow_id: The roll-out's.
         phase: The phase that was open when the pass began.
-        due: How many devices it left.
-        next_at: When the first window of those opens, ISO 8601; empty if none does.
+        due: How many devices it left for want of room.
+        held: How many because their windows are closed.
+        next_at: When the first of those opens, ISO 8601; empty if none does.
     """
-    if ledger_of(cells, workflow_id).phase > phase:
+    known = ledger_of(cells, workflow_id)
+    if known.phase > phase:
         return dict(cells)
-    entries = {_PHASE: phase + 1, _DUE: due, _NEXT: _seconds(next_at)}
+    opens = _seconds(next_at)
+    if held and not opens:
+        opens = known.next_at
+    entries = {_PHASE: phase + 1, _DUE: due, _HELD: held, _NEXT: opens}
     found = {**cells, **{f"{name}:{workflow_id}": value for name, value in entries.items()}}
     return {cell: value for cell, value in found.items() if value}
 
 
-def postponed(cells: Mapping[str, int], workflow_id: str, due: int, next_at: str) -> dict[str, int]:
+def postponed(
+    cells: Mapping[str, int], workflow_id: str, *, due: int, held: int, next_at: str
+) -> dict[str, int]:
     """The ledger after single devices were left; see `passed`."""
     known = ledger_of(cells, workflow_id)
     opens = _seconds(next_at)
     if known.next_at:
         opens = min(opens or known.next_at, known.next_at)
-    found = {**cells, f"{_DUE}:{workflow_id}": known.due + due, f"{_NEXT}:{workflow_id}": opens}
+    entries = {_DUE: known.due + due, _HELD: known.held + held, _NEXT: opens}
+    found = {**cells, **{f"{name}:{workflow_id}": value for name, value in entries.items()}}
     return {cell: value for cell, value in found.items() if value}
+
+
+def pruned(cells: Mapping[str, int], kept: Set[str]) -> dict[str, int]:
+    """The ledger with the entries of these workflows alone."""
+    return {cell: value for cell, value in cells.items() if cell.partition(":")[2] in kept}
 
 
 def _seconds(at: str) -> int:

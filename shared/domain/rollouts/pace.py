@@ -89,7 +89,7 @@ def is_spent(rollout: Rollout, progress: Progress, ledgers: Mapping[int, Ledger]
         return False
     left = members_of(rollout, progress.phase) - sum(progress.allow_members.values())
     waiting = any(
-        allowed > ledgers[bucket].members and ledgers[bucket].due
+        allowed > ledgers[bucket].members and (ledgers[bucket].due or ledgers[bucket].held)
         for bucket, allowed in progress.allow_members.items()
         if bucket in ledgers
     )
@@ -102,10 +102,10 @@ def needs_pass(rollout: Rollout, progress: Progress, bucket: int, ledger: Ledger
     """
     if ledger.phase < progress.phase:
         return True
+    if ledger.held and ledger.next_at <= datetime.fromisoformat(now).timestamp():
+        return True
     if not ledger.due:
         return False
-    if ledger.next_at:
-        return ledger.next_at <= datetime.fromisoformat(now).timestamp()
     most = allowance(rollout, progress, bucket, is_member=False)
     return not is_limited(rollout) or (most is not None and ledger.asks < most[0])
 

@@ -17,7 +17,7 @@ from shared.domain.rollouts.durations import duration, duration_text
 from shared.domain.rollouts.windows import check_window
 
 if TYPE_CHECKING:
-    from shared.domain.rollouts.specification import Phase, Rollout, Select
+    from shared.domain.rollouts.specification import Phase, Rollout, Select, Window
 
 SHORTEST_DEADLINE = timedelta(minutes=5)
 LONGEST_DEADLINE = timedelta(days=90)
@@ -42,7 +42,22 @@ def checked(
     Raises:
         InvalidInput: It breaks rules; `details` has one error for each, with code and pointer.
     """
-    errors = list(_errors(rollout, link_life, has_rollback=has_rollback))
+    _refuse(list(_errors(rollout, link_life, has_rollback=has_rollback)), place)
+    return _in_one_form(rollout, place)
+
+
+def windows_in_one_form(windows: tuple[Window, ...], place: str = "") -> tuple[Window, ...]:
+    """Windows that keep the rules, in their one form; raises as `checked` does."""
+    _refuse(list(_window_errors(windows)), place)
+    return tuple(
+        msgspec.structs.replace(
+            window, cron=" ".join(window.cron.split()), duration=_short(window.duration)
+        )
+        for window in windows
+    )
+
+
+def _refuse(errors: list[InvalidInput], place: str) -> None:
     if errors:
         details = tuple(
             InvalidInput(error.message, code=error.code, target=place + (error.target or ""))
@@ -50,7 +65,6 @@ def checked(
         )
         first = details[0]
         raise InvalidInput(first.message, code=first.code, target=first.target, details=details)
-    return _in_one_form(rollout, place)
 
 
 def _errors(
@@ -58,9 +72,7 @@ def _errors(
 ) -> Iterator[InvalidInput]:
     yield from _phase_errors(rollout.phases)
     yield from _deadline_errors(rollout, link_life)
-    for index, window in enumerate(rollout.windows):
-        for error in check_window(window):
-            yield _error(error.message, error.code, f"/windows/{index}{error.target}")
+    yield from _window_errors(rollout.windows)
     if rollout.failure.action == "Rollback" and not has_rollback:
         yield _error(
             "'action' Rollback needs the deployment's 'rollbackPolicy', which says to what update.",
@@ -72,6 +84,12 @@ def _errors(
             instant(rollout.end_date_time, "/endDateTime")
         except InvalidInput as error:
             yield _error(error.message, "InvalidInstant", "/endDateTime")
+
+
+def _window_errors(windows: tuple[Window, ...]) -> Iterator[InvalidInput]:
+    for index, window in enumerate(windows):
+        for error in check_window(window):
+            yield _error(error.message, error.code, f"/windows/{index}{error.target}")
 
 
 def _phase_errors(phases: tuple[Phase, ...]) -> Iterator[InvalidInput]:
@@ -171,10 +189,7 @@ def _in_one_form(rollout: Rollout, place: str) -> Rollout:
         start=_short(rollout.deadlines.start),
         progress=_short(rollout.deadlines.progress),
     )
-    windows = tuple(
-        replace(window, cron=" ".join(window.cron.split()), duration=_short(window.duration))
-        for window in rollout.windows
-    )
+    windows = windows_in_one_form(rollout.windows)
     end = rollout.end_date_time and instant(rollout.end_date_time, f"{place}/endDateTime")
     return replace(rollout, phases=phases, deadlines=deadlines, windows=windows, end_date_time=end)
 

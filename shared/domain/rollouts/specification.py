@@ -95,6 +95,9 @@ class Phase(Part, frozen=True):
     if_empty: Literal["Pause", "Continue"] = "Pause"
 
 
+EVERYBODY = (Phase(select=Select(percent=100), name="all", if_empty="Continue"),)
+
+
 class FailureRule(Part, frozen=True):
     """When a roll-out stops: `count` devices have failed, or `percent` of those that have ended.
 
@@ -152,15 +155,16 @@ class Window(Part, frozen=True):
 
 
 class Rollout(Part, frozen=True):
-    """How a deployment reaches its devices. Additional.
+    """How a deployment reaches its devices: without `phases` all at once. Additional.
 
     `seed` orders the devices; by default every deployment begins with others. `maximumInFlight`
     bounds those asked at a time that have not ended. Of two deployments of a group the one of
     higher `priority` decides, whatever their age. `windows` bound when devices are asked; at their
-    end commands not begun are withdrawn, unless `onClose` is Leave.
+    end commands not begun are withdrawn, unless `onClose` is Leave. Windows that devices have of
+    their own bound it further, unless `ignoreDeviceWindow`.
     """
 
-    phases: Annotated[tuple[Phase, ...], Meta(min_length=1, max_length=MAX_PHASES)]
+    phases: Annotated[tuple[Phase, ...], Meta(min_length=1, max_length=MAX_PHASES)] = EVERYBODY
     seed: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     failure: FailureRule = FailureRule()
     maximum_in_flight: Positive | None = None
@@ -169,6 +173,7 @@ class Rollout(Part, frozen=True):
     deadlines: Deadlines = Deadlines()
     windows: Annotated[tuple[Window, ...], Meta(max_length=MAX_WINDOWS)] = ()
     on_close: OnClose = "Withdraw"
+    ignore_device_window: bool = False
     approval: Approval = "None"
     end_date_time: str | None = None
 

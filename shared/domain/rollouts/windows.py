@@ -27,6 +27,8 @@ SHORTEST, LONGEST = timedelta(minutes=15), timedelta(days=7)
 _LAST_PART = timedelta(minutes=30)
 _HORIZON = timedelta(days=14)
 """How far windows that follow on each other without a break are put together."""
+_FURTHEST = timedelta(days=366)
+"""How far windows are looked for that may never be open at once."""
 _FIELDS = re.compile(
     r"[0-9]{1,2}( [0-9*,/-]+){3} ([0-9*,/-]|mon|tue|wed|thu|fri|sat|sun)+", re.IGNORECASE
 )
@@ -112,6 +114,21 @@ def openings(
             following = next(singles, None)
         yield current
         current = following
+
+
+def overlaps(one: Iterator[Opening], other: Iterator[Opening], at: datetime) -> Iterator[Opening]:
+    """The times in which both are open, in order, within a year."""
+    first, second = next(one, None), next(other, None)
+    until = at + _FURTHEST
+    while first is not None and second is not None and first.opens_at < until:
+        opens_at = max(first.opens_at, second.opens_at)
+        closes_at = min(first.closes_at, second.closes_at)
+        if opens_at < closes_at:
+            yield Opening(opens_at, closes_at)
+        if first.closes_at <= second.closes_at:
+            first = next(one, None)
+        else:
+            second = next(other, None)
 
 
 def opening_at(found: Iterator[Opening], at: datetime) -> Opening | None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from shared.domain.errors import InvalidInput
 
 MICROSOFT_DELTA = "microsoft/delta:1"
+OWN_DELTA = "opendu/zstd-delta:1"
+"""What `zstd --patch-from` writes; the agent's own handler, and that of deltas made here."""
 SOURCE_HASH = "microsoft.sourceFileHash"
 SOURCE_HASH_ALGORITHM = "microsoft.sourceFileHashAlgorithm"
 
@@ -104,24 +106,25 @@ def _related_files(document: Json) -> Iterator[InvalidInput]:
         for where, each in related:
             if "relatedFiles" in each:
                 yield violation(f"{where}/relatedFiles", "is not for files that are related ones")
-        if isinstance(handler, Mapping) and handler.get("id") == MICROSOFT_DELTA:
+        name = handler.get("id") if isinstance(handler, Mapping) else None
+        if name in (MICROSOFT_DELTA, OWN_DELTA):
             for where, delta in related:
-                yield from _delta_properties(where, delta)
+                yield from _delta_properties(where, delta, str(name))
 
 
-def _delta_properties(at: str, delta: Json) -> Iterator[InvalidInput]:
+def _delta_properties(at: str, delta: Json, handler: str) -> Iterator[InvalidInput]:
     properties = delta.get("properties")
     if not isinstance(properties, Mapping):
         properties = {}
     if properties.get(SOURCE_HASH_ALGORITHM) != "sha256":
         yield violation(
             f"{at}/properties{pointer(SOURCE_HASH_ALGORITHM)}",
-            f'must be "sha256" for {MICROSOFT_DELTA}',
+            f'must be "sha256" for {handler}',
         )
     source_hash = properties.get(SOURCE_HASH)
     reason = sha256_violation(source_hash if isinstance(source_hash, str) else "")
     if reason:
-        yield violation(f"{at}/properties{pointer(SOURCE_HASH)}", f"{reason} for {MICROSOFT_DELTA}")
+        yield violation(f"{at}/properties{pointer(SOURCE_HASH)}", f"{reason} for {handler}")
 
 
 def _payloads(document: Json) -> Iterator[tuple[str, Json]]:

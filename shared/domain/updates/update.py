@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.contract.encoding import b64, unb64
@@ -140,7 +140,7 @@ def prepare(
         child.update_id: _reference_file(source.update_id, child, taken) for child in children
     }
     generated = list(references.values())
-    entries = {file.file_id: _manifest_file(file) for file in files}
+    entries = {file.file_id: manifest_file_of(file) for file in files}
     entries |= {item.file_id: _generated_entry(item) for item in generated}
     steps = tuple(
         ManifestStep(
@@ -152,15 +152,8 @@ def prepare(
         else ManifestStep(detached_manifest_file_id=references[step.update_id].file_id)
         for step in source.steps
     )
-    full = _manifest(source, steps, entries).to_json()
-    manifest = full
-    if len(full.encode()) > MAX_TWIN_STRING_BYTES:
-        name = _free_name("manifest", taken)
-        document = _generated(source.update_id, name, detached_document(full).encode())
-        generated.append(document)
-        manifest = _manifest(
-            source, (), {document.file_id: _generated_entry(document)}, document.file_id
-        ).to_json()
+    manifest, full, detached = sealed(_manifest(source, steps, entries), taken)
+    generated += detached
     content = {file_id: hex_of(sha256) for file_id, sha256 in _hashes(files)}
     content |= {item.file_id: hex_of(item.sha256) for item in generated}
     names = {file.file_id: file.filename for file in _with_related(files)}
@@ -176,6 +169,26 @@ def prepare(
         content=content,
         file_names=names,
     )
+
+
+def sealed(whole: UpdateManifest, taken: set[str]) -> tuple[str, str, tuple[GeneratedFile, ...]]:
+    """The text of a manifest as it goes into the twin, the whole text that it stands for, and the
+    file with that where they differ.
+    """
+    full = whole.to_json()
+    if len(full.encode()) <= MAX_TWIN_STRING_BYTES:
+        return full, full, ()
+    known = whole.update_id
+    update_id = UpdateId(known.provider, known.name, known.version)
+    name = free_name("manifest", ".json", taken)
+    document = _generated(update_id, name, detached_document(full).encode())
+    short = replace(
+        whole,
+        steps=(),
+        files={document.file_id: _generated_entry(document)},
+        detached_manifest_file_id=document.file_id,
+    )
+    return short.to_json(), full, (document,)
 
 
 def hex_of(sha256: str) -> str:
@@ -207,7 +220,8 @@ def _file(
     )
 
 
-def _manifest_file(file: UpdateFile) -> ManifestFile:
+def manifest_file_of(file: UpdateFile) -> ManifestFile:
+    """A file as the update manifest has it."""
     return ManifestFile(
         file_name=file.filename,
         size_in_bytes=file.size_bytes,
@@ -215,7 +229,7 @@ def _manifest_file(file: UpdateFile) -> ManifestFile:
         hashes={"sha256": file.sha256, **file.hashes},
         properties=file.properties,
         download_handler=file.download_handler,
-        related_files={item.file_id: _manifest_file(item) for item in file.related_files},
+        related_files={item.file_id: manifest_file_of(item) for item in file.related_files},
     )
 
 
@@ -223,7 +237,6 @@ def _manifest(
     source: ImportManifest,
     steps: tuple[ManifestStep, ...],
     files: Mapping[str, ManifestFile],
-    detached_manifest_file_id: str | None = None,
 ) -> UpdateManifest:
     return UpdateManifest(
         update_id=ManifestUpdateId(
@@ -234,14 +247,13 @@ def _manifest(
         files=files,
         created_date_time=source.created_date_time,
         manifest_version=source.manifest_version,
-        detached_manifest_file_id=detached_manifest_file_id,
     )
 
 
-def _free_name(stem: str, taken: set[str]) -> str:
+def free_name(stem: str, suffix: str, taken: set[str]) -> str:
     """A name that no other file of the update bears, in whatever case: they share a folder."""
-    numbered = (f"{stem}-{number}.json" for number in itertools.count(1))
-    names = itertools.chain([f"{stem}.json"], numbered)
+    numbered = (f"{stem}-{number}{suffix}" for number in itertools.count(1))
+    names = itertools.chain([f"{stem}{suffix}"], numbered)
     name = next(name for name in names if name.casefold() not in taken)
     taken.add(name.casefold())
     return name
@@ -252,7 +264,7 @@ def _reference_file(parent: UpdateId, child: Update, taken: set[str]) -> Generat
         (child.update_id.provider, child.update_id.name, child.update_id.version, "updatemanifest")
     )
     text = child.detached_manifest or child.manifest
-    return _generated(parent, _free_name(stem, taken), detached_document(text).encode())
+    return _generated(parent, free_name(stem, ".json", taken), detached_document(text).encode())
 
 
 def _generated(update_id: UpdateId, filename: str, content: bytes) -> GeneratedFile:

@@ -61,6 +61,8 @@ from shared.http.models.health import (
     RefusedEventCount,
 )
 from shared.http.models.updates import (
+    DeltaInput,
+    DeltaOutcome,
     DownloadHandler,
     FileSource,
     ImportUpdateInputItem,
@@ -81,6 +83,8 @@ __all__ = [
     "ContractModel",
     "Count",
     "CounterDrift",
+    "DeltaInput",
+    "DeltaOutcome",
     "Deployment",
     "DeploymentDeviceState",
     "DeploymentStatus",

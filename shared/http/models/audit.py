@@ -37,7 +37,7 @@ class AuditEntry(Model):
     day: str
     date_time: str
     begun_date_time: str
-    origin: Literal["Rest", "Drop", "Automatic"]
+    origin: Literal["Rest", "Drop", "Automatic", "Keys"]
     actor: AuditActor
     action: str
     target: str

@@ -6,24 +6,36 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from shared.domain.rollouts.specification import MAX_WINDOWS, Window
 from shared.http.models.common import Model, UpdateInfo
 from shared.http.models.rollouts import Remark
 
 
 class DeviceDeploymentInput(Model):
-    """A deployment for one device, at once unless `startDateTime` says when."""
+    """A deployment for one device, at once unless `startDateTime` says when.
+
+    `windows` say when the device may be asked; a command not begun at their end is withdrawn. A
+    window that the device has of its own counts as well, unless `ignoreDeviceWindow`.
+    """
 
     update: UpdateInfo
     start_date_time: str | None = None
+    windows: Annotated[tuple[Window, ...], Meta(max_length=MAX_WINDOWS)] = ()
+    ignore_device_window: bool = False
 
 
 class DeviceDeployment(Model):
-    """A deployment that one device was given: it goes before all of its groups."""
+    """A deployment that one device was given: it goes before all of its groups, until its update is
+    recalled (`recallReason`).
+    """
 
     deployment_id: str
     update: UpdateInfo
     start_date_time: str
     created_date_time: str
+    recall_reason: str | None = None
+    windows: tuple[Window, ...] = ()
+    ignore_device_window: bool = False
 
 
 class OrderInput(Model):

@@ -80,12 +80,13 @@ class RolloutState(Model):
 
 
 class Rollout(specification.Rollout, frozen=True):
-    """How a deployment reaches its devices. Additional.
+    """How a deployment reaches its devices: without `phases` all at once. Additional.
 
     `seed` orders the devices; by default every deployment begins with others. `maximumInFlight`
     bounds those asked at a time that have not ended. Of two deployments of a group the one of
     higher `priority` decides, whatever their age. `windows` bound when devices are asked; at their
-    end commands not begun are withdrawn, unless `onClose` is Leave. `state` is read-only.
+    end commands not begun are withdrawn, unless `onClose` is Leave. Windows that devices have of
+    their own bound it further, unless `ignoreDeviceWindow`. `state` is read-only.
     """
 
     state: RolloutState | None = None

@@ -28,6 +28,24 @@ class RecallInput(Model):
     reason: Annotated[str, Meta(min_length=1, max_length=1000)]
 
 
+class DeltaInput(Model):
+    """From which version of an update a delta is to be made. Additional."""
+
+    source_version: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class DeltaOutcome(Model):
+    """What came of a file when deltas were made. Additional.
+
+    `reason` says why there is no delta; `deltaSizeInBytes` may be given then too.
+    """
+
+    file_name: str
+    size_in_bytes: int
+    delta_size_in_bytes: int | None = None
+    reason: str | None = None
+
+
 class Update(Model):
     """An update; `recall` is additional. One that was recalled is not deployable."""
 
@@ -115,7 +133,7 @@ class Operation(Model):
 
     `filesScanned` of `filesTotal` counts up while an import is scanned; `missingFiles` and
     `missingUpdates` are what a dropped manifest waits for, `awaitedFiles` those on which a scanner
-    has told nothing yet.
+    has told nothing yet. `deltas` says what came of each file when deltas were made.
     """
 
     operation_id: str
@@ -135,3 +153,4 @@ class Operation(Model):
     missing_files: list[str] | None = None
     missing_updates: list[UpdateId] | None = None
     awaited_files: list[str] | None = None
+    deltas: list[DeltaOutcome] | None = None

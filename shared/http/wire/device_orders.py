@@ -19,6 +19,9 @@ def own(item: Deployment) -> models.DeviceDeployment:
         update=update_info(item.update_id),
         start_date_time=item.starts_at,
         created_date_time=item.created_at,
+        recall_reason=item.recall_reason,
+        windows=item.own_windows,
+        ignore_device_window=item.ignores_device_window,
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from shared.domain.fleet.device import DeviceRecord, DeviceState, evidence_of, view
+from shared.domain.fleet.device import DeviceRecord, DeviceState
 from shared.domain.fleet.device_history import Installation
 from shared.domain.fleet.failure import failure_counted_as, failure_of
 from shared.domain.fleet.health import Health
+from shared.domain.fleet.listing import InstallResult, ListedDevice
 from shared.domain.fleet.log_collection import LogCollection, LogFile
 from shared.domain.operation import Operation
 from shared.http import models
@@ -82,28 +82,37 @@ def log_collection_details(
     )
 
 
-def device(record: DeviceRecord, *, is_on_latest: bool) -> models.Device:
+def device(item: ListedDevice, *, is_on_latest: bool) -> models.Device:
     """A device."""
-    seen = view(record)
-    commanded, known = record.commanded, evidence_of(record)
     return models.Device(
-        device_id=record.device_id,
-        module_id=record.module_id,
-        device_class_id=seen.device_class.class_id if seen.device_class else "",
-        group_id=seen.group_id,
-        last_attempted_update=update_info(commanded.update_id) if commanded else None,
-        deployment_status=seen.state.value if seen.state else None,
-        installed_update=update_info(seen.installed) if seen.installed else None,
+        device_id=item.device_id,
+        module_id=item.module_id,
+        device_class_id=item.class_id,
+        group_id=item.group_id,
+        last_attempted_update=update_info(item.attempted) if item.attempted else None,
+        deployment_status=item.state.value if item.state else None,
+        installed_update=update_info(item.installed) if item.installed else None,
         on_latest_update=is_on_latest,
-        last_deployment_id=commanded.deployment_id if commanded else None,
-        last_install_result=_install_result(record),
-        failure=device_failure(seen.state, known.extended_result_codes if known else ()),
-        last_contact_date_time=record.heard_at or None,
-        is_connected=record.is_connected if record.connection_sequence else None,
+        last_deployment_id=item.deployment_id,
+        last_install_result=_install_result(item.result) if item.result else None,
+        failure=_failure(item),
+        last_contact_date_time=item.heard_at or None,
+        is_connected=item.is_connected,
     )
 
 
-def device_failure(state: DeviceState | None, codes: tuple[int, ...]) -> Any:
+def _failure(item: ListedDevice) -> models.DeviceFailure | None:
+    """Why a device has failed, with what the hub said where it refused the command."""
+    failure = device_failure(item.state, item.failure_codes)
+    if failure is None or not item.refusal:
+        return failure
+    message = f"{failure.message} {item.refusal}"
+    return models.DeviceFailure(failure.code, message, failure.next_step)
+
+
+def device_failure(
+    state: DeviceState | None, codes: tuple[int, ...]
+) -> models.DeviceFailure | None:
     """Why a device has failed; None if it has not."""
     if state is not DeviceState.FAILED:
         return None
@@ -142,21 +151,18 @@ def installation(item: Installation) -> models.Installation:
     )
 
 
-def _install_result(record: DeviceRecord) -> models.InstallResult | None:
-    report = view(record).report
-    if report.result_code is None:
-        return None
+def _install_result(result: InstallResult) -> models.InstallResult:
     return models.InstallResult(
-        result_code=report.result_code,
-        extended_result_code=_signed(report.extended_result_codes),
-        result_details=report.result_details,
+        result_code=result.code,
+        extended_result_code=_signed(result.extended_codes),
+        result_details=result.details,
         step_results=[
             models.StepResult(
                 result_code=step.result_code,
                 extended_result_code=_signed(step.extended_result_codes),
                 result_details=step.result_details,
             )
-            for step in report.step_results
+            for step in result.steps
         ]
         or None,
     )

@@ -11,6 +11,7 @@ import msgspec
 from shared.domain.instant import with_offset
 from shared.domain.operation import Operation
 from shared.domain.scanning.scan import Verdict, worst
+from shared.domain.updates.delta_outcome import DeltaOutcome
 from shared.domain.updates.update import Update, UpdateFile
 from shared.http import models
 from shared.http.wire.common import error, etag, tag_of, update_id, update_info, update_path
@@ -65,7 +66,7 @@ def update_file(file: UpdateFile, tag: str) -> models.UpdateFile:
 def operation(instance: str, stored: Stored[Operation], api_version: str) -> models.Operation:
     """A long-running operation."""
     item = stored.value
-    is_imported = item.kind == "import" and item.status == "Succeeded"
+    is_imported = item.kind in ("import", "delta") and item.status == "Succeeded"
     return models.Operation(
         operation_id=item.operation_id,
         status=item.status.value,
@@ -88,6 +89,16 @@ def operation(instance: str, stored: Stored[Operation], api_version: str) -> mod
         missing_files=list(item.missing) or None,
         missing_updates=[update_id(each) for each in item.missing_updates] or None,
         awaited_files=list(item.awaited) or None,
+        deltas=[_delta_outcome(each) for each in item.deltas] or None,
+    )
+
+
+def _delta_outcome(item: DeltaOutcome) -> models.DeltaOutcome:
+    return models.DeltaOutcome(
+        file_name=item.filename,
+        size_in_bytes=item.size_bytes,
+        delta_size_in_bytes=item.delta_bytes,
+        reason=item.reason,
     )
 
 

@@ -16,6 +16,7 @@ from shared.domain.rollouts.specification import Rollout
 from shared.domain.updates.update import Update
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Deployments, Fleet, KnownClass, Updates
+from shared.services.commands import Commands
 
 ROLLBACK_UPDATE = "/rollbackPolicy/update/updateId"
 """Where a request names the update to go back to."""
@@ -31,6 +32,7 @@ class Admission:
     fleet: Fleet
     limits: Limits
     link_life: timedelta
+    commands: Commands
 
     def in_one_form(
         self, request: DeploymentRequest, known: Deployment | None
@@ -86,6 +88,7 @@ class Admission:
             NotFound: There is none.
             Conflict: It is being deleted or was recalled.
             InvalidInput: It only serves as a part of others.
+            LimitExceeded: Its command would be more than a twin can hold.
         """
         stored = await self.updates.get(instance, update_id)
         if stored is None:
@@ -103,6 +106,7 @@ class Admission:
                 f"Update '{update_id}' is not deployable; it only serves as a part of others.",
                 target=place,
             )
+        await self.commands.check_size(instance, stored.value, place)
         return stored.value
 
     async def check_still_there(self, instance: str, deployment: Deployment) -> None:

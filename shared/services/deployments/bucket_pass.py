@@ -15,16 +15,22 @@ from shared.domain.rollouts.pace import allowance
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Deployments, Passes
 from shared.services.retrying import retry_on_conflict
+from shared.signals import is_sampled, trace_id_of
 
+_MOST_FOLLOWED = 8
+"""Devices of a pass whose asks and reports have spans of their own."""
 _LOOK_AGAIN_SECONDS = 5.0
 """How old the deployments may be that a pass decides by: so long it goes on after a pause."""
 
 
 @dataclass(slots=True)
 class _Left:
-    """Devices that a roll-out has left for now, and when the first window of them opens."""
+    """Devices that a roll-out has left for now: `due` for want of room, `held` until their windows
+    open, the first at `next_at`.
+    """
 
     due: int = 0
+    held: int = 0
     next_at: str = ""
 
 
@@ -37,8 +43,26 @@ class BucketPass:
     deployments: Deployments
     passes: Passes
     parts: dict[UpdateId, Mapping[str, Any]] = field(default_factory=dict)
+    followed: int = 0
     _known: dict[str, tuple[float, Sequence[Deployment]]] = field(default_factory=dict)
     _left: dict[tuple[str, str], _Left] = field(default_factory=dict)
+    _reminders: dict[str, str] = field(default_factory=dict)
+
+    def follow(self, deployment: Deployment | None, opened: str) -> str:
+        """Trace context for the ask of a device; empty where the device is not followed.
+
+        A trace must stay bounded whatever the fleet: of each pass only the first devices are.
+
+        Args:
+            deployment: What the device is asked for: its trace goes before another.
+            opened: Trace context of the work that goes on.
+        """
+        own = deployment.traceparent if deployment is not None else ""
+        traceparent = opened if not own or trace_id_of(own) == trace_id_of(opened) else own
+        if not is_sampled(traceparent) or self.followed >= _MOST_FOLLOWED:
+            return ""
+        self.followed += 1
+        return traceparent
 
     async def of_group(self, group: str) -> Sequence[Deployment]:
         """The deployments of a group, greatest precedence first, a few seconds old at most."""
@@ -85,17 +109,32 @@ class BucketPass:
 
     def leave(self, group: str, decision: Decision) -> None:
         """Take down that a device is due and is left, for want of room or until a window opens."""
-        if decision.deployment is None:
+        if decision.deployment is None or decision.deployment.rollout is None:
             return
         left = self._left.setdefault((group, decision.deployment.workflow_id), _Left())
-        left.due += 1
         if decision.look_at:
+            left.held += 1
             left.next_at = min(left.next_at or decision.look_at, decision.look_at)
+        else:
+            left.due += 1
+
+    def remind(self, device: str, at: str) -> None:
+        """Take down when a device has to be looked at by itself; empty for never."""
+        if at:
+            self._reminders[device] = at
+
+    def reminders(self) -> dict[str, list[str]]:
+        """Devices by when they have to be looked at; afterwards none are left."""
+        found: dict[str, list[str]] = {}
+        for device, at in self._reminders.items():
+            found.setdefault(at, []).append(device)
+        self._reminders.clear()
+        return found
 
     def is_full(self, group: str, workflow_id: str) -> bool:
         """Whether the roll-out has left devices for want of room: more would be left as well."""
         left = self._left.get((group, workflow_id))
-        return left is not None and not left.next_at
+        return left is not None and left.due > 0
 
     async def begin(self, group: str) -> Mapping[str, Ledger]:
         """The roll-outs that ask now, and their entries in the ledger, before the pass."""
@@ -121,11 +160,17 @@ class BucketPass:
             ledger = await self.passes.ledger(self.instance, self.bucket, group)
             cells = dict(ledger.value)
             for workflow_id, phase in phases.items():
-                here = left[workflow_id]
+                here, before = left[workflow_id], begun.get(workflow_id, Ledger())
+                now = ledger_of(cells, workflow_id)
                 # devices that were left by themselves meanwhile are perhaps not among those seen
-                late = ledger_of(cells, workflow_id).due - begun[workflow_id].due
-                due = here.due + max(0, late)
-                cells = passed(cells, workflow_id, phase, due, here.next_at)
+                cells = passed(
+                    cells,
+                    workflow_id,
+                    phase,
+                    due=here.due + max(0, now.due - before.due),
+                    held=here.held + max(0, now.held - before.held),
+                    next_at=here.next_at,
+                )
             if cells != ledger.value:
                 await self.passes.save_ledger(self.instance, self.bucket, group, cells, ledger.etag)
 
@@ -143,7 +188,9 @@ class BucketPass:
                 ledger = await self.passes.ledger(self.instance, self.bucket, group)
                 cells = dict(ledger.value)
                 for workflow_id, here in left.items():
-                    cells = postponed(cells, workflow_id, here.due, here.next_at)
+                    cells = postponed(
+                        cells, workflow_id, due=here.due, held=here.held, next_at=here.next_at
+                    )
                 await self.passes.save_ledger(self.instance, self.bucket, group, cells, ledger.etag)
 
             await retry_on_conflict(cycle)

@@ -26,8 +26,18 @@ from shared.domain.fleet.deployment_edit import (
 from shared.domain.fleet.rollout_figures import figures_by_class
 from shared.domain.limits import Limits
 from shared.domain.rollouts.transition import SERVICE, Step
-from shared.ports import Clock, Deployments, Fleet, KnownClass, Stored, Updates
+from shared.ports import (
+    NO_TELEMETRY,
+    Clock,
+    Deployments,
+    Fleet,
+    KnownClass,
+    Stored,
+    Telemetry,
+    Updates,
+)
 from shared.services.announce import Announcer
+from shared.services.commands import Commands
 from shared.services.deployments.admission import ROLLBACK_UPDATE, Admission, classes_of
 from shared.services.deployments.fan_out import FanOuts
 from shared.services.deployments.transitions import Transitions
@@ -46,15 +56,22 @@ class Deploy:
     fleet: Fleet
     fan_outs: FanOuts
     clock: Clock
+    commands: Commands
     limits: Limits = field(default_factory=Limits)
     announcer: Announcer = field(default_factory=Announcer)
     link_life: timedelta = timedelta(hours=144)
+    telemetry: Telemetry = NO_TELEMETRY
 
     @property
     def admission(self) -> Admission:
         """What has to hold of a deployment."""
         return Admission(
-            self.deployments, self.updates, self.fleet, limits=self.limits, link_life=self.link_life
+            self.deployments,
+            self.updates,
+            self.fleet,
+            limits=self.limits,
+            link_life=self.link_life,
+            commands=self.commands,
         )
 
     @property
@@ -140,6 +157,7 @@ class Deploy:
             rollout=request.rollout,
             progress=new_progress(request.rollout, actor, needs_approval=needs_approval),
             author=actor.object_id,
+            traceparent=self.telemetry.traceparent,
         )
 
     async def _edit(

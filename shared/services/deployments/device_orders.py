@@ -6,16 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared import messages
-from shared.domain.errors import NotFound
+from shared.domain.errors import Conflict, NotFound
 from shared.domain.fleet import device_orders as rules
 from shared.domain.fleet.deployment import Deployment, SignatureGeneration, check_deployment_id
 from shared.domain.fleet.device import DeviceRecord, bucket_of, device_key, view
 from shared.domain.fleet.orders import EVERYTHING, Order, OrderKind
+from shared.domain.rollouts.request import windows_in_one_form
+from shared.domain.rollouts.specification import Window
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Clock, Deployments, Devices, Queues
 from shared.services.announce import Announcer
 from shared.services.deployments.admission import Admission
-from shared.services.devices.device_write import device_write
+from shared.services.device_write import device_write
+from shared.services.own_deployments import DevicesOwnDeployments
 from shared.services.retrying import retry_on_conflict
 
 type Device = tuple[str, str, str | None]
@@ -24,11 +27,15 @@ type Device = tuple[str, str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class OwnRequest:
-    """A deployment for one device; `starts_at` is ISO 8601, UTC."""
+    """A deployment for one device; `starts_at` is ISO 8601, UTC. `windows` say when it may be
+    asked, beside a window that it has of its own, unless `ignores_device_window`.
+    """
 
     deployment_id: str
     update_id: UpdateId
     starts_at: str
+    windows: tuple[Window, ...] = ()
+    ignores_device_window: bool = False
 
 
 @dataclass(slots=True)
@@ -41,6 +48,7 @@ class DeviceOrders:
     clock: Clock
     admission: Admission
     announcer: Announcer
+    own_deployments: DevicesOwnDeployments
 
     async def get(self, device: Device) -> DeviceRecord:
         """A device. Raises NotFound."""
@@ -56,7 +64,8 @@ class DeviceOrders:
 
         Raises:
             NotFound: Unknown device or update.
-            InvalidInput: The update is not deployable, or the id is not legal.
+            InvalidInput: The update is not deployable, the id is not legal, or a window breaks a
+                rule.
             Conflict: The update was recalled, or the id is taken by another update.
             LimitExceeded: The device has as many as it may have.
         """
@@ -74,9 +83,23 @@ class DeviceOrders:
             issue=SignatureGeneration(update.signature_edition),
             author=by,
             is_own=True,
+            own_windows=windows_in_one_form(request.windows),
+            ignores_device_window=request.ignores_device_window,
         )
+        await self.own_deployments.note(device[0], await self.get(device), made.update_id)
         changed = await self._change(device, lambda record: rules.with_own(record, made))
-        return rules.own_of(changed, request.deployment_id)
+        own = rules.own_of(changed, request.deployment_id)
+        if own.workflow_id == made.workflow_id:
+            await self._check_still_there(device, own)
+        return own
+
+    async def _check_still_there(self, device: Device, own: Deployment) -> None:
+        """A deletion or recall that began meanwhile may not have seen it: then this sees that."""
+        try:
+            await self.admission.update(device[0], own.update_id)
+        except (NotFound, Conflict):
+            await self.withdraw(device, own.deployment_id)
+            raise
 
     async def withdraw(self, device: Device, deployment_id: str) -> None:
         """Forget a deployment of the device's own; what it has not begun is taken back.
@@ -147,7 +170,7 @@ class DeviceOrders:
         instance, device_id, module_id = device
         bucket, key = bucket_of(device_id), device_key(device_id, module_id)
 
-        async def cycle() -> tuple[DeviceRecord, bool]:
+        async def cycle() -> DeviceRecord:
             rows = await self.devices.load(instance, bucket, [key])
             row = rows.get(key)
             if row is None or not row.value.registers:
@@ -156,13 +179,11 @@ class DeviceOrders:
             write = device_write(self.announcer, instance, row, after)
             if write is not None:
                 await self.devices.commit(instance, bucket, [write])
-            return after, write is not None
+            return after
 
-        changed, is_changed = await retry_on_conflict(cycle)
-        if is_changed:
-            await self.queues.put(
-                messages.Reconcile(instance=instance, bucket=bucket, devices=[key])
-            )
+        changed = await retry_on_conflict(cycle)
+        # whether changed now or by a try that died before it came here
+        await self.queues.put(messages.Reconcile(instance=instance, bucket=bucket, devices=[key]))
         return changed
 
 

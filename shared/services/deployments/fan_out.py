@@ -71,6 +71,7 @@ class FanOuts:
                 instance=instance,
                 group=deployment.group_id,
                 deployment=deployment.deployment_id,
+                traceparent=deployment.traceparent,
             ),
             delay_seconds=min(max(0.0, ahead), LONGEST_DELAY_SECONDS),
         )

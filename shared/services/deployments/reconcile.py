@@ -12,13 +12,13 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import batched
 from typing import Any
 
 from shared import messages
-from shared.domain.errors import DependencyFailed, NotFound
-from shared.domain.fleet.asking import given
+from shared.domain.errors import DependencyFailed, DependencyRefused, NotFound
+from shared.domain.fleet.asking import given, refused
 from shared.domain.fleet.command import DeviceCommand
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device import DeviceRecord, view
@@ -26,17 +26,32 @@ from shared.domain.fleet.reconcile import LINK_LIFE, desired_command
 from shared.domain.fleet.reconcile_decision import Decision
 from shared.domain.rollouts.ledger import Booking
 from shared.domain.rollouts.selection import place_of, rank_ranges
-from shared.ports import Clock, Deployments, Devices, DeviceWrite, DueQuery, Hub, Passes, Stored
+from shared.ports import (
+    NO_TELEMETRY,
+    Clock,
+    Deployments,
+    Devices,
+    DeviceWrite,
+    DueQuery,
+    Hub,
+    Passes,
+    Queues,
+    Stored,
+    Telemetry,
+)
 from shared.services.announce import Announcer
+from shared.services.commands import Commands
+from shared.services.deployments.asks import asking, followed
 from shared.services.deployments.bucket_pass import BucketPass
-from shared.services.deployments.command import Commands
-from shared.services.devices.device_write import device_write
+from shared.services.deployments.fan_out import LONGEST_DELAY_SECONDS
+from shared.services.device_write import device_write
 from shared.services.pacing import Pacer
 from shared.services.retrying import retry_on_conflict
 from shared.services.rollup_scheduler import RollupScheduler
 
 log = logging.getLogger(__name__)
 
+_REMINDED_AT_ONCE = 100
 _CHUNK = 25
 """Devices claimed at once: with their histories and counters they fit into one transaction."""
 
@@ -74,9 +89,11 @@ class Reconcile:
     commands: Commands
     pacer: Pacer
     rollups: RollupScheduler
+    queues: Queues
     clock: Clock
     announcer: Announcer = field(default_factory=Announcer)
     link_life: timedelta = LINK_LIFE
+    telemetry: Telemetry = NO_TELEMETRY
 
     async def run(self, order: messages.Reconcile) -> None:
         """Reconcile the devices that a message names, or its group, in one bucket."""
@@ -99,6 +116,7 @@ class Reconcile:
             await self._chunk(run, list(rows.values()))
         for group in await run.write_down_left():
             await self.rollups.request(instance, group)
+        await self._remind(run)
 
     async def group_in_bucket(self, instance: str, bucket: int, group: str) -> None:
         """Reconcile every device of a group in one bucket."""
@@ -112,6 +130,7 @@ class Reconcile:
             if (token := page.token) is None:
                 break
         await run.write_down(group, begun, phases)
+        await self._remind(run)
         if phases:
             await self.rollups.request(instance, group)
 
@@ -140,8 +159,22 @@ class Reconcile:
             if (token := page.token) is None:
                 break
         await run.write_down(query.group, begun, phases if query.unasked else {})
+        await self._remind(run)
         if phases and query.unasked:  # what was left, or that nobody is, moves the roll-out on
             await self.rollups.request(instance, query.group)
+
+    async def _remind(self, run: BucketPass) -> None:
+        """Have devices looked at when their time has come: a window of theirs opens or closes."""
+        now = datetime.fromisoformat(self.clock.now())
+        for at, keys in run.reminders().items():
+            ahead = (datetime.fromisoformat(at) - now).total_seconds()
+            for some in batched(keys, _REMINDED_AT_ONCE, strict=False):
+                await self.queues.put(
+                    messages.Reconcile(
+                        instance=run.instance, bucket=run.bucket, devices=list(some)
+                    ),
+                    delay_seconds=min(max(1.0, ahead), LONGEST_DELAY_SECONDS),
+                )
 
     async def _chunk(self, run: BucketPass, rows: Sequence[Stored[DeviceRecord]]) -> None:
         keys = [row.value.key for row in rows]
@@ -158,13 +191,14 @@ class Reconcile:
             *(self._patch(run.instance, claim) for claim in claims), return_exceptions=True
         )
         failures = [result for result in results if isinstance(result, BaseException)]
-        patched = [
-            claim
+        answers = {
+            claim.row.value.key: result
             for claim, result in zip(claims, results, strict=True)
             if not isinstance(result, BaseException)
-        ]
-        if patched:
-            await self._confirm(run, patched)
+        }
+        if answers:
+            answered = [claim for claim in claims if claim.row.value.key in answers]
+            await self._confirm(run, answered, answers)
         if failures:
             raise failures[0]
 
@@ -174,6 +208,7 @@ class Reconcile:
         claims, offers = [], []
         for row in rows:
             offer = await self._offer(run, row)
+            run.remind(row.value.key, offer.decision.remind_at)
             if offer.decision.command is not None:
                 offers.append(offer)
             elif row.value.is_pending and row.value.commanded is not None:
@@ -226,7 +261,14 @@ class Reconcile:
                 made = await self._made(run, record, command)
                 if made is None:
                     continue
-                after = given(record, replace(command, file_ids=_all_files(record, made[1])), now)
+                command = replace(
+                    command,
+                    file_ids=_all_files(record, made[1]),
+                    traceparent=followed(
+                        run, record, command, offer.decision.deployment, self.telemetry
+                    ),
+                )
+                after = given(record, command, now)
                 patches[record.key] = made
             write = device_write(self.announcer, run.instance, offer.row, after)
             if write is not None:
@@ -262,20 +304,30 @@ class Reconcile:
 
     # patch
 
-    async def _patch(self, instance: str, claim: _Claim) -> None:
+    async def _patch(self, instance: str, claim: _Claim) -> str:
+        """Patch the twin; why the hub will never take it, empty if it has."""
         record = claim.row.value
         await self.pacer.turn(instance)
         try:
-            await self.hub.patch_desired(instance, record.device_id, record.module_id, claim.patch)
+            with asking(self.telemetry, instance, record.key, claim.command):
+                await self.hub.patch_desired(
+                    instance, record.device_id, record.module_id, claim.patch
+                )
         except NotFound:
-            return  # the device is gone; its deletion event takes care of the row
+            return ""  # the device is gone; its deletion event takes care of the row
+        except DependencyRefused as error:
+            log.warning("the command of %s is refused for good: %s", record.key, error.message)
+            return error.message
         except DependencyFailed as error:
             self.pacer.push_back(instance, error.retry_after)
             raise
+        return ""
 
     # confirm
 
-    async def _confirm(self, run: BucketPass, claims: Sequence[_Claim]) -> None:
+    async def _confirm(
+        self, run: BucketPass, claims: Sequence[_Claim], answers: Mapping[str, str]
+    ) -> None:
         by_key = {claim.row.value.key: claim for claim in claims}
         at_hand = [{key: claim.row for key, claim in by_key.items()}]
 
@@ -288,13 +340,26 @@ class Reconcile:
             writes = [
                 write
                 for key, row in rows.items()
-                if (after := _confirmed(row.value, by_key[key].command)) is not None
+                if (after := self._answered(row.value, by_key[key].command, answers[key]))
+                is not None
                 and (write := device_write(self.announcer, run.instance, row, after)) is not None
             ]
             if writes:
                 await self.devices.commit(run.instance, run.bucket, writes)
+            if any(answers.values()):
+                await self._tell(run, writes)
 
         await retry_on_conflict(cycle)
+
+    def _answered(
+        self, record: DeviceRecord, command: DeviceCommand, refusal: str
+    ) -> DeviceRecord | None:
+        """The row after the hub's answer; None if it was asked for something else since."""
+        if not _is_of(record, command):
+            return None
+        if refusal:
+            return refused(record, refusal, self.clock.now())
+        return replace(record, commanded=command, is_pending=False)
 
 
 def _open_phases(deployments: Iterable[Deployment]) -> dict[str, int]:
@@ -324,11 +389,9 @@ def _as_written(record: DeviceRecord, command: DeviceCommand) -> DeviceCommand:
     return replace(record.commanded, file_ids=command.file_ids)
 
 
-def _confirmed(record: DeviceRecord, command: DeviceCommand) -> DeviceRecord | None:
-    """The row of a device whose twin was patched; None if it was asked for something else since."""
+def _is_of(record: DeviceRecord, command: DeviceCommand) -> bool:
+    """Whether the row still waits for the answer to this command."""
     asked = record.commanded
     if asked is None or not record.is_pending:
-        return None
-    if replace(asked, file_ids=()) != replace(command, file_ids=()):
-        return None
-    return replace(record, commanded=command, is_pending=False)
+        return False
+    return replace(asked, file_ids=()) == replace(command, file_ids=())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from shared.domain.errors import NotFound
-from shared.domain.fleet.counters import TOTAL, History
+from shared.domain.errors import InvalidInput, NotFound
+from shared.domain.fleet.counters import History
 from shared.domain.fleet.device import (
     BUCKETS,
     DeviceRecord,
@@ -16,13 +16,27 @@ from shared.domain.fleet.device import (
     device_key,
     evidence_of,
 )
-from shared.domain.fleet.queries import DeviceFilter, DeviceStateFilter
-from shared.ports import Deployments, DeviceQuery, Devices, Fleet, Page
+from shared.domain.fleet.listing import ListedDevice, Selection
+from shared.domain.fleet.queries import DeviceFilter, DeviceStateFilter, selection
+from shared.domain.fleet.whereabouts import FEW_BUCKETS, buckets_with, on_latest_names
+from shared.ports import (
+    Clock,
+    Deployments,
+    DeviceQuery,
+    Devices,
+    Fleet,
+    GroupMembers,
+    LastRollup,
+    Page,
+    Rollup,
+)
 from shared.services.paging import page_of_buckets
 
 _FEW_GROUPS = 16
 """Up to so many groups, their buckets are looked up; beyond, any bucket may hold a device."""
 _ROW, _HISTORY = "d", "h"
+_MEMBERS = "members:"
+"""Begins the token of a page of a small group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +58,58 @@ class DeviceLists:
     devices: Devices
     fleet: Fleet
     deployments: Deployments
+    members: GroupMembers
+    clock: Clock
 
     async def page(
         self, instance: str, wanted: DeviceFilter, *, token: str | None, size: int
-    ) -> Page[DeviceRecord]:
-        """One page of the devices that have a class."""
-        query = DeviceQuery(
-            group=wanted.group,
-            class_id=wanted.class_id,
-            state="" if wanted.never_deployed else wanted.state,
-        )
+    ) -> Page[ListedDevice]:
+        """One page of the devices that have a class.
 
-        async def read(bucket: int, after: str, limit: int) -> list[tuple[str, DeviceRecord]]:
-            rows = await self.devices.find(instance, bucket, query, after=after, size=limit)
-            return [(row.value.key, row.value) for row in rows]
+        Those of a small group are as of its last roll-up, as its figures are.
 
-        buckets = await self._buckets(instance, wanted)
+        Raises:
+            InvalidInput: The list is no longer kept as it was when the token was given.
+        """
+        latest = {}
+        if wanted.is_on_latest is not None:
+            classes = await self.fleet.classes(instance)
+            latest = {known.device_class.class_id: known.best_update for known in classes}
+        selected = selection(wanted, self.clock.now(), latest)
+        is_indexed = await self.fleet.is_indexed(instance)
+        last = await self.fleet.last_rollup(instance, wanted.group) if wanted.group else None
+        if wanted.group and await self._is_of_members(token, last, is_indexed=is_indexed):
+            return await self._members(instance, wanted.group, selected, token=token, size=size)
+
+        rollups: Mapping[str, Rollup] = {}
+        if is_indexed and selected.is_selective:
+            rollups = await self.fleet.rollups(instance, wanted.group)
+        buckets = await self._buckets(instance, selected, rollups, last)
+        selected = replace(selected, installed_among=_on_latest(selected, rollups))
+
+        async def read(bucket: int, after: str, limit: int) -> list[tuple[str, ListedDevice]]:
+            found = await self.devices.listed(
+                instance, bucket, selected, after=after, size=limit, is_indexed=is_indexed
+            )
+            return [(item.key, item) for item in found]
+
         return await page_of_buckets(buckets, read, token=token, size=size)
+
+    async def _is_of_members(
+        self, token: str | None, last: LastRollup | None, *, is_indexed: bool
+    ) -> bool:
+        has_members = last is not None and last.has_members and is_indexed
+        if token is not None and token.startswith(_MEMBERS) and not has_members:
+            raise InvalidInput("The list is not kept any more: begin again.", target="token")
+        return token.startswith(_MEMBERS) if token is not None else has_members
+
+    async def _members(
+        self, instance: str, group: str, wanted: Selection, *, token: str | None, size: int
+    ) -> Page[ListedDevice]:
+        after = token.removeprefix(_MEMBERS) if token else ""
+        found = await self.members.find(instance, group, wanted, after=after, size=size + 1)
+        following = _MEMBERS + found[size - 1].key if len(found) > size else None
+        return Page(found[:size], following)
 
     async def states(
         self,
@@ -102,24 +151,52 @@ class DeviceLists:
             size=size,
         )
 
-    async def _buckets(self, instance: str, wanted: DeviceFilter) -> Sequence[int]:
-        if wanted.group is not None:
-            return await self.fleet.buckets(instance, wanted.group)
+    async def _buckets(
+        self,
+        instance: str,
+        wanted: Selection,
+        rollups: Mapping[str, Rollup],
+        last: LastRollup | None,
+    ) -> Sequence[int]:
+        """The buckets that can have a device of a list, as far as the last roll-ups tell."""
+        group = wanted.columns.get("group")
+        if group is not None:
+            counted = last.buckets if last is not None else 0
+            return await self._buckets_of(instance, group, wanted, rollups.get(group), counted)
         groups = [item.group_id for item in await self.fleet.groups(instance)]
-        if wanted.class_id is not None:
-            rollups = await self.fleet.rollups(instance)
-            groups = [
-                group
-                for group in groups
-                if group not in rollups
-                or rollups[group].counts.get((group, wanted.class_id), {}).get(TOTAL)
-            ]
-        if len(groups) > _FEW_GROUPS:
+        if not rollups and len(groups) > _FEW_GROUPS:
             return range(BUCKETS)
         found: set[int] = set()
-        for group in groups:
-            found.update(await self.fleet.buckets(instance, group))
+        for each in groups:
+            rollup = rollups.get(each)
+            counted = rollup.buckets if rollup is not None else 0
+            found.update(await self._buckets_of(instance, each, wanted, rollup, counted))
+            if len(found) == BUCKETS:
+                break
         return sorted(found)
+
+    async def _buckets_of(
+        self, instance: str, group: str, wanted: Selection, rollup: Rollup | None, counted: int
+    ) -> Sequence[int]:
+        """The same within a group; one of few buckets is read as it is."""
+        if rollup is not None and rollup.where is not None and counted > FEW_BUCKETS:
+            places = buckets_with(rollup.where, wanted)
+            if places is not None:
+                return sorted(places)
+        if counted == BUCKETS:
+            return range(BUCKETS)
+        return await self.fleet.buckets(instance, group)
+
+
+def _on_latest(wanted: Selection, rollups: Mapping[str, Rollup]) -> frozenset[str] | None:
+    """What devices on the latest update may have installed, or all others, if that is asked for."""
+    found: frozenset[str] = frozenset()
+    for rollup in rollups.values():
+        names = on_latest_names(rollup.where, wanted) if rollup.where is not None else None
+        if names is None:
+            return None
+        found |= names
+    return found or None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ it is sent and kept nowhere else.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,13 @@ from itertools import batched
 
 from shared import messages
 from shared.contract.diagnostics import log_request, parse_log_report
-from shared.domain.errors import Conflict, DependencyFailed, InvalidInput, NotFound
+from shared.domain.errors import (
+    Conflict,
+    DependencyFailed,
+    DependencyRefused,
+    InvalidInput,
+    NotFound,
+)
 from shared.domain.fleet.device import (
     TwinChange,
     bucket_of,
@@ -37,6 +44,8 @@ from shared.services.pacing import Pacer
 from shared.services.retrying import raise_first, retry_on_conflict
 
 type Change = Callable[[LogCollection], LogCollection]
+
+log = logging.getLogger(__name__)
 
 _CHUNK = 25
 """Devices asked before that is written down: what a crash may ask a second time."""
@@ -217,6 +226,9 @@ class CollectLogs:
         try:
             await self.hub.patch_desired(instance, device.device_id, device.module_id, desired)
         except NotFound:
+            return OperationStatus.FAILED
+        except DependencyRefused as error:
+            log.warning("the request for logs of %s is refused: %s", device.key, error.message)
             return OperationStatus.FAILED
         except DependencyFailed as error:
             self.pacer.push_back(instance, error.retry_after)

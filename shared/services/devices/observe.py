@@ -20,12 +20,24 @@ from shared.domain.fleet.device import (
     fold_deletion,
     is_unexplained,
 )
-from shared.domain.fleet.windows import device_zone
+from shared.domain.fleet.windows import when_to_ask
 from shared.domain.refused_events import Refusal
-from shared.ports import Devices, DeviceWrite, Fleet, Hub, Queues, Revision, Stored
+from shared.ports import (
+    NO_TELEMETRY,
+    Devices,
+    DeviceWrite,
+    Fleet,
+    Hub,
+    Queues,
+    Revision,
+    Stored,
+    Telemetry,
+)
 from shared.services.announce import Announcer
-from shared.services.devices.device_write import device_write
+from shared.services.device_write import device_write
+from shared.services.devices.class_admission import ClassAdmission
 from shared.services.devices.refusals import Refusals
+from shared.services.devices.results import tell_results
 from shared.services.pacing import Pacer
 from shared.services.retrying import KeyedLocks, retry_on_conflict
 from shared.services.rollup_scheduler import RollupScheduler
@@ -53,7 +65,9 @@ class ObserveDevices:
     announcer: Announcer = field(default_factory=Announcer)
     reads: Pacer = field(default_factory=lambda: Pacer(20.0))
     refusals: Refusals | None = None
+    admission: ClassAdmission | None = None
     locks: KeyedLocks = field(default_factory=KeyedLocks)
+    telemetry: Telemetry = NO_TELEMETRY
 
     async def twin_changes(
         self,
@@ -122,6 +136,16 @@ class ObserveDevices:
             if is_unexplained(row.value):
                 found.append(await self._read(instance, row.value.device_id, row.value.module_id))
         await self.twin_changes(instance, bucket, [twin for twin in found if twin is not None])
+
+    async def look_at_held(self, instance: str, bucket: int, keys: Sequence[str]) -> None:
+        """See whether devices that were held back have a class by now."""
+        writes = await self._fold(instance, bucket, dict.fromkeys(keys, _as_it_is), {}, {})
+        await self._announce(instance, bucket, writes)
+        rows = await self.devices.load(instance, bucket, keys)
+        for key in keys:
+            if self.admission is not None and (key not in rows or not rows[key].value.held_class):
+                device_id, _, module_id = key.partition("/")
+                await self.admission.classes.release(instance, device_id, module_id or None)
 
     async def connection(
         self,
@@ -218,6 +242,10 @@ class ObserveDevices:
             if start is None:
                 continue
             after = folded(start)
+            if self.admission is not None:
+                after = await self.admission.admitted(
+                    instance, before.value if before else DeviceRecord(""), after
+                )
             revisions = await self._revisions(instance, before, after)
             write = device_write(self.announcer, instance, before, after, revisions)
             if write is not None:
@@ -287,6 +315,7 @@ class ObserveDevices:
         writes: Sequence[DeviceWrite],
         heard_of: Iterable[str] = (),
     ) -> None:
+        tell_results(self.telemetry, instance, writes)
         written = {write.after.key for write in writes}
         moved = [write.after.key for write in writes if _has_moved(write)]
         moved += [key for key in heard_of if key not in written]
@@ -325,6 +354,10 @@ class ObserveDevices:
         return found
 
 
+def _as_it_is(record: DeviceRecord) -> DeviceRecord:
+    return record
+
+
 def _has_moved(write: DeviceWrite) -> bool:
     before, after = write.was, write.becomes
     if after.device_class is None:
@@ -333,7 +366,7 @@ def _has_moved(write: DeviceWrite) -> bool:
         return True
     if _is_waited_for(write):
         return True
-    if device_zone(write.before.value) != device_zone(write.after):
+    if when_to_ask(write.before.value) != when_to_ask(write.after):
         return True  # its windows are others
     if write.before.value.commanded is not None and write.after.commanded is None:
         return True  # created again: the new device was never asked for anything

@@ -8,31 +8,44 @@ their ETag, and a correction is refused once that has happened.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from shared import messages
 from shared.domain.errors import ConcurrentUpdate
 from shared.domain.fleet.asking import is_overdue
-from shared.domain.fleet.counters import Counts, History, contribution, history_contribution, total
+from shared.domain.fleet.counters import (
+    Counts,
+    History,
+    contribution,
+    history_contribution,
+    is_later_cell,
+    total,
+)
 from shared.domain.fleet.device import BUCKETS, DeviceRecord
+from shared.domain.fleet.listing import ListedDevice, ListedPlace, listed
 from shared.domain.fleet.recount import Drift, Recounted, drift_of, is_cluttered, is_long_gone
+from shared.domain.rollouts.ledger import pruned
 from shared.ports import (
     Clock,
     Correction,
     Counters,
     Deployments,
     Devices,
+    Fleet,
     Hub,
     Recounts,
     Stored,
 )
 from shared.services.devices.observe import ObserveDevices
+from shared.services.own_deployments import DevicesOwnDeployments
 from shared.services.pacing import Pacer
 from shared.services.rollup_scheduler import RollupScheduler
 
 _TRIES = 3
+_HASTENED = 32
+"""Buckets a minute while rows of an earlier release are put into the lists."""
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +61,10 @@ class _Scan:
     long_gone: list[Stored[DeviceRecord]] = field(default_factory=list)
     histories: list[Stored[History]] = field(default_factory=list)
     overdue: list[str] = field(default_factory=list)
+    listed: dict[ListedPlace, tuple[ListedDevice, Stored[DeviceRecord]]] = field(
+        default_factory=dict
+    )
+    with_own: list[DeviceRecord] = field(default_factory=list)
 
     def add_devices(self, rows: Iterable[Stored[DeviceRecord]]) -> None:
         for row in rows:
@@ -56,8 +73,13 @@ class _Scan:
                 self.cluttered.append(row.value)
             if is_long_gone(row.value, self.now):
                 self.long_gone.append(row)
+            if row.value.own:
+                self.with_own.append(row.value)
             if is_overdue(row.value, self.now):
                 self.overdue.append(row.value.key)
+            item = listed(row.value)
+            if item is not None:
+                self.listed[item.place] = item, row
         self._count(contribution(row.value) for row in rows)
 
     def add_histories(self, rows: Iterable[Stored[History]]) -> None:
@@ -81,13 +103,29 @@ class Recount:
     reads: Pacer
     rollups: RollupScheduler
     reports: Recounts
+    fleet: Fleet
     clock: Clock
+    own_deployments: DevicesOwnDeployments
 
     async def next(self) -> None:
         """Recount the bucket whose turn it is: each minute another, in every instance."""
         minutes = datetime.fromisoformat(self.clock.now()).timestamp() // 60
         for instance in self.instances:
             await self.bucket(instance, int(minutes) % BUCKETS)
+            if not await self.fleet.is_indexed(instance):
+                await self._hasten(instance)
+
+    async def _hasten(self, instance: str) -> None:
+        """After an upgrade, recount more buckets than one until every row is in the lists."""
+        done = {item.bucket for item in await self.reports.list(instance) if item.is_indexed}
+        for bucket in [each for each in range(BUCKETS) if each not in done][:_HASTENED]:
+            await self.bucket(instance, bucket)
+
+    async def _note_indexed(self, instance: str) -> None:
+        if await self.fleet.is_indexed(instance):
+            return
+        if sum(item.is_indexed for item in await self.reports.list(instance)) == BUCKETS:
+            await self.fleet.set_indexed(instance)
 
     async def bucket(self, instance: str, bucket: int) -> None:
         """Recount a bucket; one that is too busy waits for its next turn."""
@@ -100,12 +138,15 @@ class Recount:
             if known is not None and not report.drift:
                 report = replace(report, drift=known.drift, drifted_at=known.drifted_at)
             await self.reports.save(instance, report)
+            await self._note_indexed(instance)
             return
         log.info("bucket %d of %s changes too often to be recounted now", bucket, instance)
 
     async def _recount(self, instance: str, bucket: int) -> Recounted:
         now = self.clock.now()
         rows = await self.counters.counter_rows(instance, bucket)
+        lists = await self.counters.listed_in(instance, bucket)
+        is_indexed = await self.fleet.is_indexed(instance)
         scan = _Scan(now)
         async for devices in self._devices(instance, bucket):
             scan.add_devices(devices)
@@ -122,12 +163,25 @@ class Recount:
                 for place in sorted(wrong)
             ],
         )
+        if not is_indexed:  # rows of an earlier release lack what it did not count
+            drift = [each for each in drift if not is_later_cell(each.cell)]
         await self._report(instance, bucket, drift)
+        wrong_rows = [
+            row
+            for place, (item, row) in scan.listed.items()
+            if place not in lists or lists[place].value != item
+        ]
+        stale = {place: row for place, row in lists.items() if place not in scan.listed}
+        await self.counters.index(instance, bucket, wrong_rows, stale)
         # a deployment is stored before its first history: what is not there now was deleted
         kept = {item.value.workflow_id for item in await self.deployments.of_instance(instance)}
         outlived = [item for item in scan.histories if item.value.workflow_id not in kept]
         await self.counters.forget(instance, bucket, outlived)
+        await self._prune_ledgers(instance, bucket, kept)
         await self.counters.drop(instance, bucket, scan.long_gone)
+        for record in scan.with_own:
+            for update_id in {own.update_id for own in record.own}:
+                await self.own_deployments.note(instance, record, update_id)
         for record in scan.cluttered:
             await self._renew(instance, bucket, record)
         if scan.overdue:
@@ -142,7 +196,19 @@ class Recount:
             drifted_at=now if drift else "",
             renewed=len(scan.cluttered),
             forgotten=len(outlived) + len(scan.long_gone),
+            indexed=len(wrong_rows) + len(stale),
+            is_indexed=True,
         )
+
+    async def _prune_ledgers(self, instance: str, bucket: int, kept: Set[str]) -> None:
+        """Drop what deleted roll-outs have left in the ledgers."""
+        rows = await self.counters.ledger_rows(instance, bucket)
+        changed = [
+            Correction(place, row, left)
+            for place, row in rows.items()
+            if (left := pruned(row.value, kept)) != row.value
+        ]
+        await self.counters.correct(instance, bucket, changed)
 
     async def _devices(
         self, instance: str, bucket: int

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -26,6 +25,7 @@ from shared.services.imports.compatibility import Families
 from shared.services.imports.file_fetch import FileFetch, FileJob, wrap_fetch_error
 from shared.services.imports.operation import Imports
 from shared.services.imports.progress import Progress
+from shared.services.scanning.evidence import Evidence
 from shared.topology import SCAN_REQUEST, quarantine_prefix
 
 MAX_MANIFEST_BYTES = 1 << 20
@@ -64,6 +64,7 @@ class ImportFetch:
     operations: Operations
     updates: Updates
     blobs: Blobs
+    evidence: Evidence
     queues: Queues
     fetcher: Fetcher
     sealer: Sealer
@@ -96,18 +97,20 @@ class ImportFetch:
         await progress.begin(sum(job.entry.size_bytes for job in jobs), len(jobs))
         await self._fetch_all(jobs, progress)
         # the creation of this blob triggers the scan
-        await self.blobs.write(
-            "quarantine",
+        await self.evidence.write(
             quarantine_prefix(instance, operation.operation_id) + SCAN_REQUEST,
-            json.dumps([_scan_entry(job) for job in jobs]).encode(),
+            [_scan_entry(job) for job in jobs],
         )
 
     async def _plan(self, attempt: ImportAttempt) -> list[FileJob]:
         instance, operation = attempt.instance, attempt.operation
-        manifests = []
+        manifests, digests = [], []
         for index, source in enumerate(operation.sources):
             with _error_target(index, operation):
-                manifests.append(await self._manifest(instance, operation, index, source))
+                manifest, digest = await self._manifest(instance, operation, index, source)
+                manifests.append(manifest)
+                digests.append(digest)
+        operation = await _held_to(attempt, digests)
         if operation.update_id != manifests[0].update_id:  # so that a failure names its update
             operation = await attempt.save(update_id=manifests[0].update_id)
         check_import(manifests, self.limits)
@@ -134,13 +137,14 @@ class ImportFetch:
 
     async def _manifest(
         self, instance: str, operation: Operation, index: int, source: ImportSource
-    ) -> ImportManifest:
+    ) -> tuple[ImportManifest, str]:
+        """A manifest and its hash."""
         name = f"{quarantine_prefix(instance, operation.operation_id)}{index}/manifest.json"
         content = await self.blobs.read("quarantine", name, max_bytes=MAX_MANIFEST_BYTES)
-        if content is None:
+        if content is None or source.manifest_sha256 not in (None, sha256_b64(content)):
             content = await self._read_manifest(source)
             await self.blobs.write("quarantine", name, content)
-        return parse_import_manifest(content)
+        return parse_import_manifest(content), sha256_b64(content)
 
     async def _read_manifest(self, source: ImportSource) -> bytes:
         try:
@@ -295,6 +299,17 @@ class ImportFetch:
         errors = [error for task in tasks if (error := task.result()) is not None]
         if errors:
             raise next((error for error in errors if isinstance(error, Superseded)), errors[0])
+
+
+async def _held_to(attempt: ImportAttempt, digests: Sequence[str]) -> Operation:
+    """The import with the hash of each manifest, for no other may be published in its place."""
+    sources = tuple(
+        replace(source, manifest_sha256=digest)
+        for source, digest in zip(attempt.operation.sources, digests, strict=True)
+    )
+    if sources == attempt.operation.sources:
+        return attempt.operation
+    return await attempt.save(sources=sources)
 
 
 @contextmanager

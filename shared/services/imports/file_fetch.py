@@ -90,7 +90,7 @@ class FileFetch:
             raise NotFound("It is gone.")
         if int(known["size"]) != job.entry.size_bytes:
             raise _wrong_size(job.entry, int(known["size"]))
-        url = await self.blobs.link("imports", job.address, "content")
+        url = await self.blobs.link("imports", job.address)
         return await self._copied(job, url, known["etag"])
 
     async def _copy_own(self, job: FileJob) -> Staged | None:

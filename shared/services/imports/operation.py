@@ -17,17 +17,34 @@ from shared.domain.limits import Limits, TooManyRequests
 from shared.domain.operation import Failure, ImportSource, Operation, OperationStatus, Stage
 from shared.domain.updates.import_item import ImportItem
 from shared.domain.updates.update_id import UpdateId
-from shared.ports import Blobs, Clock, Operations, Queues, Sealer, Stored
+from shared.ports import (
+    NO_TELEMETRY,
+    Blobs,
+    Clock,
+    Operations,
+    Queues,
+    Sealer,
+    Stored,
+    Telemetry,
+)
 from shared.services.announce import Announcer
 from shared.services.audit.trail import AuditTrail
 from shared.services.imports.attempt import ImportAttempt, Superseded
 from shared.services.operations import MAX_ATTEMPTS, given_up, operation_id
 from shared.services.retrying import retry_on_conflict
+from shared.signals import Metric, Span, trace_id_of
 from shared.topology import IMPORT_MANIFEST_SUFFIX, IMPORT_STATUS_SUFFIX, quarantine_prefix
 
+_SPANS = {
+    Stage.DELTA: Span.DELTA,
+    Stage.FETCH: Span.FETCH,
+    Stage.SCAN: Span.SCAN,
+    Stage.PUBLISH: Span.PUBLISH,
+}
 _WORKED_ON_BY = {
     Stage.FETCH: (Stage.FETCH,),
-    Stage.SCAN: (Stage.FETCH, Stage.SCAN),
+    Stage.DELTA: (Stage.DELTA,),
+    Stage.SCAN: (Stage.FETCH, Stage.DELTA, Stage.SCAN),
     Stage.PUBLISH: (Stage.PUBLISH,),
 }
 
@@ -46,6 +63,7 @@ class Imports:
     clock: Clock
     limits: Limits = field(default_factory=Limits)
     announcer: Announcer = field(default_factory=Announcer)
+    telemetry: Telemetry = NO_TELEMETRY
     audit: AuditTrail = field(kw_only=True)
 
     async def start(self, instance: str, items: Sequence[ImportItem], trace_id: str) -> str:
@@ -54,7 +72,7 @@ class Imports:
         Raises:
             TooManyRequests: As many operations as may run at the same time do so.
         """
-        await self._check_room(instance)
+        await self.check_room(instance)
         sources = tuple(
             ImportSource(
                 kind="url",
@@ -71,8 +89,12 @@ class Imports:
         await self._begin(instance, identity, sources, now, trace_id)
         return identity
 
-    async def _check_room(self, instance: str) -> None:
-        """Count what began in the last day: what runs for longer is stuck and takes no part."""
+    async def check_room(self, instance: str) -> None:
+        """Count what began in the last day: what runs for longer is stuck and takes no part.
+
+        Raises:
+            TooManyRequests: As many operations as may run at the same time do so.
+        """
         most = self.limits.running_operations
         day = datetime.fromisoformat(self.clock.now()) - timedelta(days=1)
         running = await self.operations.count_running(
@@ -113,6 +135,7 @@ class Imports:
         trace_id: str,
     ) -> bool:
         """Begin an import and have it worked on; False if it had begun already."""
+        traceparent = self.telemetry.traceparent
         operation = Operation(
             operation_id=identity,
             kind="import",
@@ -120,8 +143,9 @@ class Imports:
             stage=Stage.FETCH,
             created_at=now,
             changed_at=now,
-            trace_id=trace_id,
+            trace_id=trace_id_of(traceparent) or trace_id,
             sources=sources,
+            traceparent=traceparent,
         )
         is_new = await self.operations.add(instance, operation)
         await self.queues.put(messages.FetchImport(instance=instance, operation=identity))
@@ -143,7 +167,7 @@ class Imports:
         run: Callable[[ImportAttempt], Awaitable[None]],
         undo: Callable[[str, Operation], Awaitable[None]] | None = None,
     ) -> None:
-        """ImportAttempt a stage of an import: that it is at, or the one before has just asked for.
+        """Attempt a stage: that it is at, or the one before has just asked for.
 
         A failure that may pass is noted and raised, so that the message is delivered again; any
         other, or the last of so many, ends the import once `undo` has taken back what the stage
@@ -161,7 +185,13 @@ class Imports:
         etag = await self.operations.save(instance, operation, stored.etag)
         attempt = ImportAttempt(self.operations, self.clock, instance, Stored(operation, etag))
         try:
-            await run(attempt)
+            with self.telemetry.span(
+                _SPANS[stage],
+                parent=operation.traceparent,
+                instance=instance,
+                operation=identity,
+            ):
+                await run(attempt)
         except Superseded as error:
             log.info("import %s: %s", identity, error.message)
         except DeviceUpdateError as error:
@@ -184,7 +214,7 @@ class Imports:
     async def succeed(self, attempt: ImportAttempt, published: Sequence[UpdateId]) -> None:
         """End an import well, named by its first update, and forget its quarantined content."""
         ended = attempt.operation.succeeded(published[0], self.clock.now())
-        if self.announcer.is_on:
+        if self._is_announced(ended):
             events = [update_imported(attempt.instance, item, ended) for item in published]
             ended = replace(ended, events=tuple(events))
         await self._finish(attempt.instance, await attempt.replace(ended))
@@ -208,10 +238,11 @@ class Imports:
     ) -> None:
         """Write down that an import has failed, unless it has changed since it was read."""
         operation = stored.value.failed(error, self.clock.now())
-        if self.announcer.is_on:
+        if self._is_announced(operation):
             operation = replace(operation, events=(update_refused(instance, operation),))
         await self.operations.save(instance, operation, stored.etag)
-        log.warning("import %s failed: %s", operation.operation_id, error.code)
+        log.warning("%s %s failed: %s", operation.kind, operation.operation_id, error.code)
+        self.telemetry.record(Metric.FAILURES, function=operation.kind, code=error.code)
         await self._finish(instance, operation)
 
     async def cancel(self, instance: str, identity: str) -> Stored[Operation]:
@@ -238,6 +269,10 @@ class Imports:
         ended = await self.operations.get(instance, identity)
         assert ended is not None
         return ended
+
+    def _is_announced(self, operation: Operation) -> bool:
+        """A delta is no news: the update is what it was."""
+        return self.announcer.is_on and operation.kind == "import"
 
     async def _finish(self, instance: str, operation: Operation) -> None:
         if operation.events:

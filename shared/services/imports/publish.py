@@ -8,25 +8,22 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import msgspec
-
 from shared.contract.encoding import b64
 from shared.domain.errors import Conflict, InvalidInput, LimitExceeded, NotFound
 from shared.domain.operation import ImportSource, Operation, Stage
-from shared.domain.updates.import_manifest import (
-    FileEntry,
-    ImportManifest,
-    RelatedFile,
-    parse_import_manifest,
-)
+from shared.domain.updates.import_manifest import ImportManifest, parse_import_manifest
 from shared.domain.updates.update import PreparedUpdate, Update, hex_of, prepare
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Blobs, Clock, Operations, Updates
+from shared.services.commands import Commands
 from shared.services.imports.attempt import ImportAttempt
 from shared.services.imports.compatibility import Families
 from shared.services.imports.operation import Imports
+from shared.services.imports.promotion import promote
 from shared.services.imports.scan import VERDICTS, refusal
+from shared.services.paging import every
 from shared.services.scanning.engines import Judged, Scanning
+from shared.services.scanning.evidence import Evidence
 from shared.services.updates.best_updates import BestUpdates
 from shared.services.updates.references import referred
 from shared.services.updates.signing import Signing
@@ -41,10 +38,12 @@ class ImportPublish:
     operations: Operations
     updates: Updates
     blobs: Blobs
+    evidence: Evidence
     scanning: Scanning
     signing: Signing
     best_updates: BestUpdates
     families: Families
+    commands: Commands
     clock: Clock
 
     async def run(self, instance: str, identity: str) -> None:
@@ -58,19 +57,28 @@ class ImportPublish:
 
     async def _withdraw(self, instance: str, operation: Operation) -> None:
         """Take back the children of a parent that cannot be published."""
-        for _, _, manifest in await self._manifests(instance, operation):
-            known = await self.updates.get(instance, manifest.update_id)
+        for update_id in await self._named(instance, operation):
+            known = await self.updates.get(instance, update_id)
             if known is not None and known.value.operation_id == operation.operation_id:
-                await self.updates.delete(instance, manifest.update_id)
+                await self.updates.delete(instance, update_id)
                 await self.best_updates.published(instance, known.value)
+
+    async def _named(self, instance: str, operation: Operation) -> list[UpdateId]:
+        """What an import may have published; manifests that were changed no longer say."""
+        try:
+            return [item.update_id for _, _, item in await self._manifests(instance, operation)]
+        except NotFound:
+            known = every(lambda token: self.updates.list(instance, token=token))
+            found = [item.value async for item in known]
+            identity = operation.operation_id
+            return [item.update_id for item in found if item.operation_id == identity]
 
     async def _publish_all(self, instance: str, operation: Operation) -> list[UpdateId]:
         """Publish all; their ids, in the order of the request."""
         prefix = quarantine_prefix(instance, operation.operation_id)
-        raw = await self.blobs.read("quarantine", prefix + VERDICTS)
-        if raw is None:
+        scanned = await self.evidence.read(prefix + VERDICTS, dict[str, Judged])
+        if scanned is None:
             raise NotFound("The verdicts on the quarantined content are gone; import again.")
-        scanned = msgspec.json.decode(raw, type=dict[str, Judged])
         manifests = await self._manifests(instance, operation)
         if len(manifests) < len(operation.sources):
             raise NotFound("A quarantined import manifest is gone; import again.")
@@ -113,6 +121,7 @@ class ImportPublish:
         prepared = prepare(manifest, children, verdicts)
         await self._promote(instance, manifest, prepared, prefix, scanned)
         update = await self._signed(operation, source, manifest, prepared)
+        await self.commands.check_size(instance, update)
         if not await self.updates.add(instance, update):
             await self._check_id(instance, operation, update.update_id)
         # a deletion that did not see this update yet may have taken a child or a blob meanwhile,
@@ -162,43 +171,14 @@ class ImportPublish:
     ) -> None:
         """Bring the content out of quarantine; what is there already gets a new ETag.
 
-        Only the very blobs that were scanned come out. Imports of the same bytes write the same
-        blob, and none of them takes a copy that another has only begun for the content.
+        Imports of the same bytes write the same blob, and none of them takes a copy that another
+        has only begun for the content.
         """
         for at, entry in enumerate(manifest.all_files):
             source, target = f"{prefix}{at}", f"{instance}/{hex_of(entry.sha256)}"
-            if not await self.blobs.touch("content", target):
-                await self.blobs.copy(
-                    ("quarantine", source), ("content", target), etag=scanned[source].etag
-                )
-                await self._check_content(target, entry)
+            await promote(self.blobs, entry, source, target, scanned[source].etag)
         for item in prepared.generated:
             await self.blobs.write("content", f"{instance}/{hex_of(item.sha256)}", item.content)
-
-    async def _check_content(self, name: str, entry: FileEntry | RelatedFile) -> None:
-        """Hash what is handed out from now on: the name and metadata of a blob prove nothing.
-
-        Raises:
-            InvalidInput: It is not what the manifest names, and is gone again.
-        """
-        known = await self.blobs.metadata("content", name)
-        digest = hashlib.sha256()
-        async for piece in self.blobs.stream("content", name):
-            digest.update(piece)
-        if b64(digest.digest()) == entry.sha256:
-            return
-        if known is not None:
-            await self.blobs.delete("content", name, known["etag"])
-        raise InvalidInput(
-            f"File '{entry.filename}' was changed in quarantine; import again.",
-            code="CannotProcessUpdateFile",
-            target=entry.filename,
-            inner=InvalidInput(
-                "The quarantined content has not the SHA-256 of the manifest.",
-                code="HashMismatch",
-                target=entry.filename,
-            ),
-        )
 
     async def _signed(
         self,
@@ -232,6 +212,6 @@ class ImportPublish:
 
 
 def _check_manifest(source: ImportSource, content: bytes) -> None:
-    """Raises NotFound if it is another than was asked for; that of a drop has no hash to go by."""
-    if source.manifest_sha256 and source.manifest_sha256 != b64(hashlib.sha256(content).digest()):
+    """Raises NotFound if it is another than was read at first."""
+    if source.manifest_sha256 != b64(hashlib.sha256(content).digest()):
         raise NotFound("A quarantined import manifest was changed; import again.")

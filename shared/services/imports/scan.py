@@ -1,10 +1,9 @@
-"""Second stage of an import: the scan that alone lets content out of quarantine. It fails
-closed.
+"""Second stage of an import and of a delta: the scan that alone lets content out of quarantine. It
+fails closed.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +20,7 @@ from shared.services.imports.attempt import ImportAttempt
 from shared.services.imports.operation import Imports
 from shared.services.imports.progress import Progress
 from shared.services.scanning.engines import Judged, Scanning
+from shared.services.scanning.evidence import Evidence
 from shared.topology import SCAN_REQUEST, quarantine_prefix
 
 VERDICTS = "verdicts.json"
@@ -51,6 +51,7 @@ class ImportScan:
     imports: Imports
     operations: Operations
     blobs: Blobs
+    evidence: Evidence
     queues: Queues
     scanning: Scanning
     clock: Clock
@@ -66,10 +67,9 @@ class ImportScan:
 
     async def _run(self, attempt: ImportAttempt) -> None:
         prefix = quarantine_prefix(attempt.instance, attempt.operation.operation_id)
-        request = await self.blobs.read("quarantine", prefix + SCAN_REQUEST)
-        if request is None:
+        entries = await self.evidence.read(prefix + SCAN_REQUEST, list[ScanEntry])
+        if entries is None:
             raise NotFound("The quarantined content is gone; import again.")
-        entries = msgspec.json.decode(request, type=list[ScanEntry])
         scanned: dict[str, Judged] = {}
         awaited: list[str] = []
         progress = Progress(attempt)
@@ -84,15 +84,12 @@ class ImportScan:
         if awaited:
             await self._wait(attempt, awaited, files_scanned=len(scanned) - len(awaited))
             return
-        await self.blobs.write(
-            "quarantine", prefix + VERDICTS, json.dumps(msgspec.to_builtins(scanned)).encode()
+        await self.evidence.write(prefix + VERDICTS, scanned)
+        operation = await attempt.save(
+            stage=Stage.PUBLISH, tries=0, files_scanned=len(scanned), awaited=()
         )
-        await attempt.save(stage=Stage.PUBLISH, tries=0, files_scanned=len(scanned), awaited=())
-        await self.queues.put(
-            messages.PublishImport(
-                instance=attempt.instance, operation=attempt.operation.operation_id
-            )
-        )
+        kind = messages.MakeDelta if operation.kind == "delta" else messages.PublishImport
+        await self.queues.put(kind(instance=attempt.instance, operation=operation.operation_id))
 
     async def _wait(
         self, attempt: ImportAttempt, awaited: Sequence[str], files_scanned: int
@@ -154,7 +151,7 @@ class ImportScan:
         known = await self.blobs.metadata("quarantine", entry.blob)
         if known is None:
             raise NotFound("The quarantined content is gone; import again.")
-        # what has another hash is scanned, and found out by that
+        # what has another hash is looked at, and found out by that
         is_verified = known.get("sha256") == unb64(entry.sha256).hex()
         return await self.scanning.judge(
             instance,

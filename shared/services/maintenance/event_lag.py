@@ -8,7 +8,8 @@ from datetime import datetime
 
 from shared.domain.errors import DeviceUpdateError
 from shared.domain.event_lag import EventLag
-from shared.ports import Clock, EventLags
+from shared.ports import NO_TELEMETRY, Clock, EventLags, Telemetry
+from shared.signals import Metric
 
 _SECONDS_BETWEEN_WRITES = 60.0
 
@@ -21,6 +22,7 @@ class LagMeter:
 
     store: EventLags
     clock: Clock
+    telemetry: Telemetry = NO_TELEMETRY
     _longest: dict[str, float] = field(default_factory=dict, init=False)
     _written: dict[str, datetime] = field(default_factory=dict, init=False)
 
@@ -30,6 +32,7 @@ class LagMeter:
             return
         now = datetime.fromisoformat(self.clock.now())
         lag = max(0.0, (now - datetime.fromisoformat(changed_at)).total_seconds())
+        self.telemetry.record(Metric.EVENT_LAG, lag, instance=instance)
         self._longest[instance] = max(lag, self._longest.get(instance, 0.0))
         last = self._written.get(instance)
         if last is not None and (now - last).total_seconds() < _SECONDS_BETWEEN_WRITES:

@@ -71,7 +71,7 @@ class Sweep:
             )
             for group in await self.fleet.groups(instance, with_deleted=True):
                 if group.group_id in watched or self._is_turn_of(group.group_id):
-                    await self.rollups.request(instance, group.group_id)
+                    await self.rollups.look(instance, group.group_id)
         if resumed:
             log.warning("sweep: %d stalled operations set going again", resumed)
         _tell(removed)
@@ -119,6 +119,8 @@ class Sweep:
             )
         elif operation.stage is Stage.SCAN:
             await self._scan_again(instance, operation)
+        elif operation.kind == "delta":
+            await self.queues.put(messages.MakeDelta(instance=instance, operation=identity))
         else:
             resume = _MESSAGES[operation.stage]
             await self.queues.put(resume(instance=instance, operation=identity))

@@ -11,14 +11,16 @@ from enum import StrEnum
 from shared.domain.fleet.compliance import connections, failing_counts, installed_counts
 from shared.domain.fleet.failure import failure_counted_as
 from shared.domain.operation import OperationStatus
-from shared.ports import Clock, Fleet, Operations, Recounts, Updates
+from shared.ports import Clock, NewClasses, Operations, Recounts, Updates
 from shared.services.operations import operation_id
+from shared.services.shared_reads import FleetFigures
 
 SILENT_DAYS = 7
 """A device that has not reported for so long, and is not known to be connected, is silent."""
 _RECENT_DAYS = 7
 _MOST_IMPORTS = 200
 _MOST_RECALLED = 200
+_MOST_HELD = 1000
 
 
 class Cause(StrEnum):
@@ -29,6 +31,7 @@ class Cause(StrEnum):
     REFUSED_IMPORT = "RefusedImport"
     RECALLED = "RecalledInstalled"
     DRIFT = "CounterDrift"
+    HELD_BACK = "ClassesHeldBack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +54,13 @@ class AttentionItem:
 class Attention:
     """Collects what needs attention in an instance: a few table calls, whatever the fleet."""
 
-    fleet: Fleet
+    fleet: FleetFigures
     updates: Updates
     operations: Operations
     recounts: Recounts
     clock: Clock
+    new_classes: NewClasses
+    most_new_classes: int
 
     async def items(self, instance: str) -> list[AttentionItem]:
         """Everything, what concerns most devices first."""
@@ -74,6 +79,7 @@ class Attention:
             *await self._recalled(instance, installed),
             *await self._refused_imports(instance),
             *await self._drifted(instance),
+            *await self._held_back(instance),
         ]
         return sorted(found, key=lambda item: (not item.counts_devices, -item.count))
 
@@ -140,6 +146,21 @@ class Attention:
                 next_step="Find out who writes to the service's tables besides it.",
                 count=count,
                 counts_devices=False,
+            )
+        ]
+
+    async def _held_back(self, instance: str) -> list[AttentionItem]:
+        count = len(await self.new_classes.held(instance, _MOST_HELD))
+        if not count:
+            return []
+        return [
+            AttentionItem(
+                cause=Cause.HELD_BACK,
+                message="They are of device classes that are new, and wait: more than "
+                f"{self.most_new_classes} an hour are not taken in (LIMIT_NEW_CLASSES_PER_HOUR).",
+                next_step="Look whether a device reports ever other properties; if all is as "
+                "intended, wait, or raise the setting.",
+                count=count,
             )
         ]
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.domain.fleet.deployment import Deployment
-from shared.ports import Clock, Deployments, Fleet, Page
+from shared.ports import Clock, Page
 from shared.services.paging import page_of_sorted
 from shared.services.reporting.report import OverallState, Reports, SubgroupStatus, overall_state
+from shared.services.shared_reads import DeploymentFigures, FleetFigures
 
 _ACTIVE = ("Active", "ActiveWithSubgroupFailures")
 
@@ -55,8 +56,8 @@ class DeploymentOverview:
 class DeploymentOverviews:
     """Lists deployments of an instance."""
 
-    fleet: Fleet
-    deployments: Deployments
+    fleet: FleetFigures
+    deployments: DeploymentFigures
     reports: Reports
     clock: Clock
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device import DeviceRecord, bucket_of, device_key, view
 from shared.domain.fleet.explain import Explanation, Facts, explain
+from shared.domain.fleet.reconcile import LINK_LIFE
 from shared.domain.rollouts.ledger import asks_of
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Clock, Deployments, Devices, Passes, Updates
@@ -30,6 +32,7 @@ class Explanations:
     updates: Updates
     passes: Passes
     clock: Clock
+    link_life: timedelta = LINK_LIFE
 
     async def of_device(
         self, instance: str, device_id: str, module_id: str | None, update_id: UpdateId | None
@@ -56,6 +59,7 @@ class Explanations:
             elsewhere=await self._elsewhere(instance, update_id, record, deployments),
             now=now,
             bucket=bucket,
+            link_life=self.link_life,
             used=await self._used(instance, bucket, record, deployments),
         )
         return Explained(explain(facts), now)

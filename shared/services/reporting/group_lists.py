@@ -12,8 +12,9 @@ from shared.domain.fleet.counters import TOTAL
 from shared.domain.fleet.deployment import Deployment, in_force
 from shared.domain.fleet.device import DEFAULT_GROUP
 from shared.domain.fleet.queries import GroupOrder, GroupOrdering
-from shared.ports import Clock, Deployments, Fleet, KnownClass, KnownGroup, Page, Rollup
+from shared.ports import Clock, KnownClass, KnownGroup, Page, Rollup
 from shared.services.paging import page_of_sorted
+from shared.services.shared_reads import DeploymentFigures, GroupFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ class _Figures:
 class GroupLists:
     """Groups of an instance. Costs a table call for every thousand groups and deployments."""
 
-    fleet: Fleet
-    deployments: Deployments
+    fleet: GroupFigures
+    deployments: DeploymentFigures
     clock: Clock
 
     async def get(self, instance: str, group: str) -> GroupSummary:

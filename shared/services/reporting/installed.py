@@ -11,7 +11,8 @@ from shared.domain.fleet.compliance import installed_counts
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.updates.update import Update
 from shared.domain.updates.update_id import UpdateId
-from shared.ports import Deployments, Fleet, Updates
+from shared.ports import Updates
+from shared.services.shared_reads import DeploymentFigures, FleetFigures
 from shared.services.updates.references import parents_of
 
 
@@ -38,9 +39,9 @@ class UpdateUsage:
 class InstalledUpdates:
     """Counts installed updates of an instance, or of a group."""
 
-    fleet: Fleet
+    fleet: FleetFigures
     updates: Updates
-    deployments: Deployments
+    deployments: DeploymentFigures
 
     async def counts(self, instance: str, group: str | None = None) -> list[InstalledUpdate]:
         """Installed updates, those on most devices first.

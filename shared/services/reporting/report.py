@@ -23,8 +23,9 @@ from shared.domain.fleet.compliance import (
 from shared.domain.fleet.counters import TOTAL, Cell
 from shared.domain.fleet.deployment import Deployment, DeploymentState, in_force, state_for
 from shared.domain.updates.update_id import UpdateId
-from shared.ports import Clock, Deployments, Fleet, KnownClass, Rollup
+from shared.ports import Clock, KnownClass, Rollup
 from shared.services.reporting.device_classes import no_class
+from shared.services.shared_reads import DeploymentFigures, FleetFigures
 
 OverallState = Literal["Active", "ActiveWithSubgroupFailures", "Failed", "Inactive", "Canceled"]
 """State of a deployment for all of its classes, in the words of the API."""
@@ -58,8 +59,8 @@ class Reports:
     fleet.
     """
 
-    fleet: Fleet
-    deployments: Deployments
+    fleet: FleetFigures
+    deployments: DeploymentFigures
     clock: Clock
 
     async def compliance(

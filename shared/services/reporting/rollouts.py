@@ -20,12 +20,12 @@ from shared.domain.rollouts.plan import (
     warnings_of,
 )
 from shared.domain.rollouts.progress import Status
-from shared.domain.rollouts.specification import Phase, Rollout, Select
+from shared.domain.rollouts.specification import Rollout
 from shared.domain.rollouts.view import RolloutView, rollout_view
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Clock, Deployments, Fleet, Rollup, Updates
 
-_EVERYBODY = Rollout(phases=(Phase(select=Select(percent=100), name="all"),))
+_EVERYBODY = Rollout()
 _GOES_ON = {Status.SCHEDULED, Status.RUNNING, Status.BAKING}
 
 

@@ -20,6 +20,7 @@ from shared.domain.operation import Stage
 from shared.domain.scanning.malware_event import ENGINE, MalwareResult, bare, parse_malware_result
 from shared.domain.scanning.scan import Knowledge, Verdict, worst
 from shared.ports import Blobs, Operations, Queues, Sample
+from shared.services.scanning.evidence import Evidence
 from shared.services.scanning.harm import HarmfulContent
 from shared.topology import SCAN_REQUEST, Container, quarantine_prefix
 
@@ -48,7 +49,7 @@ class _Listed(msgspec.Struct, frozen=True):
 class DefenderScanner:
     """Implements `ports.Scanner` by what Defender has told so far."""
 
-    blobs: Blobs
+    evidence: Evidence
 
     engine = ENGINE
     reads_files = False
@@ -60,11 +61,10 @@ class DefenderScanner:
     async def scan(self, sample: Sample, *, deadline_seconds: float) -> Verdict:
         """The worst that was told of this very version and content; else `pending`."""
         found = []
-        page = await self.blobs.list("quarantine", _kept(sample.blob, sample.etag))
-        for item in page.items:
-            content = await self.blobs.read("quarantine", item.name)
-            if content is not None:
-                kept = msgspec.json.decode(content, type=KeptResult)
+        start = _kept(sample.blob, sample.etag)
+        for item in (await self.evidence.blobs.list("quarantine", start)).items:
+            kept = await self.evidence.read(item.name, KeptResult)
+            if kept is not None:
                 if kept.sha256 in (None, sample.sha256):
                     found.append(kept.verdict)
                 else:
@@ -77,6 +77,7 @@ class DefenderResults:
     """Receives events."""
 
     blobs: Blobs
+    evidence: Evidence
     operations: Operations
     queues: Queues
     harm: HarmfulContent
@@ -100,14 +101,11 @@ class DefenderResults:
             return  # one of the small blobs that an import needs besides its files
         instance, identity = match["instance"], match["operation"]
         stored = await self.operations.get(instance, identity)
-        if stored is None or stored.value.stage not in (Stage.FETCH, Stage.SCAN):
+        if stored is None or stored.value.stage not in (Stage.FETCH, Stage.DELTA, Stage.SCAN):
             return  # it is over, or this was published before
         kept = KeptResult(result.sha256, result.verdict)
-        await self.blobs.write(
-            "quarantine",
-            f"{_kept(name, result.etag)}{result.verdict.status}.json",
-            msgspec.json.encode(kept),
-        )
+        place = f"{_kept(name, result.etag)}{result.verdict.status}.json"
+        await self.evidence.write(place, kept)
         if stored.value.awaited and await self._is_enough(instance, identity, result):
             await self.queues.put(messages.ScanImport(instance=instance, operation=identity))
 
@@ -133,8 +131,7 @@ class DefenderResults:
     async def _listed(self, match: re.Match[str]) -> str | None:
         """The hash that a quarantined file was fetched for."""
         prefix = quarantine_prefix(match["instance"], match["operation"])
-        request = await self.blobs.read("quarantine", prefix + SCAN_REQUEST)
-        entries = msgspec.json.decode(request, type=list[_Listed]) if request else []
+        entries = await self.evidence.read(prefix + SCAN_REQUEST, list[_Listed]) or []
         return next((item.sha256 for item in entries if item.blob == match[0]), None)
 
     def _name(self, result: MalwareResult, container: Container) -> str:

@@ -7,20 +7,39 @@ clean is not looked at again until then.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 
+from shared.contract.encoding import unb64
+from shared.domain.errors import InvalidInput
 from shared.domain.scanning.scan import Knowledge, Verdict, worst
-from shared.ports import Clock, Sample, Scanner, Verdicts
+from shared.ports import NO_TELEMETRY, Clock, Sample, Scanner, Telemetry, Verdicts
 from shared.services.scanning.rules import ScanRules
+from shared.signals import Metric
 
 _BYTES_PER_SECOND = 20 << 20
 _LEAST_SECONDS = 120.0
 
 type Download = Callable[[Path], Awaitable[str]]
 """Copies the file to a path; the ETag of what was copied."""
+
+
+class ContentChanged(InvalidInput):
+    """A file is not the one that it was fetched as."""
+
+    def __init__(self, filename: str) -> None:
+        message = f"File '{filename}' was changed in quarantine; import again."
+        super().__init__(
+            message,
+            code="CannotProcessUpdateFile",
+            target=filename,
+            inner=InvalidInput(message, code="HashMismatch", target=filename),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +58,7 @@ class Scanning:
     verdicts: Verdicts
     clock: Clock
     rules: ScanRules | None = None
+    telemetry: Telemetry = NO_TELEMETRY
 
     async def knowledge(self) -> tuple[Knowledge, ...]:
         """What the engines that read files know now, as far as they can tell."""
@@ -60,10 +80,13 @@ class Scanning:
 
         Args:
             instance: Whose file it is.
-            sample: The file; its content must have been checked against its hash before.
+            sample: The file; a verdict is remembered for its hash, so the copy must have it.
             download: How to get at it.
             knowledge: What the engines know; their older verdicts do not count.
             is_published: Only engines that read files can say anything about it.
+
+        Raises:
+            ContentChanged: The copy has another hash.
         """
         engines = [item for item in self.engines if item.reads_files or not is_published]
         known = await self._known(instance, sample, knowledge)
@@ -74,6 +97,7 @@ class Scanning:
         with tempfile.TemporaryDirectory(prefix="odu-scan-") as folder:
             path = Path(folder) / "content"
             etag = await download(path)
+            await asyncio.to_thread(_check_content, path, sample)
             found = await self._ask(instance, asked, replace(sample, path=path, etag=etag))
             return Judged(etag, _in_order(engines, {**known, **found}))
 
@@ -104,9 +128,7 @@ class Scanning:
         self, instance: str, engines: Sequence[Scanner], sample: Sample
     ) -> dict[str, Verdict]:
         seconds = _LEAST_SECONDS + sample.size_bytes / _BYTES_PER_SECOND
-        found = await asyncio.gather(
-            *(engine.scan(sample, deadline_seconds=seconds) for engine in engines)
-        )
+        found = await asyncio.gather(*(self._timed(engine, sample, seconds) for engine in engines))
         for verdict in found:
             if verdict.is_definite:
                 await self.verdicts.put(
@@ -118,6 +140,23 @@ class Scanning:
                 )
         return {verdict.engine: verdict for verdict in found}
 
+    async def _timed(self, engine: Scanner, sample: Sample, seconds: float) -> Verdict:
+        started = monotonic()
+        verdict = await engine.scan(sample, deadline_seconds=seconds)
+        took = monotonic() - started
+        self.telemetry.record(
+            Metric.SCAN_DURATION, took, engine=verdict.engine, result=verdict.status
+        )
+        return verdict
+
 
 def _in_order(engines: Sequence[Scanner], found: Mapping[str, Verdict]) -> tuple[Verdict, ...]:
     return tuple(found[item.engine] for item in engines)
+
+
+def _check_content(path: Path, sample: Sample) -> None:
+    """Raises ContentChanged: name and metadata of a blob prove nothing about its bytes."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
+    if not hmac.compare_digest(digest, unb64(sample.sha256)):
+        raise ContentChanged(sample.name)

@@ -22,7 +22,7 @@ from shared.domain.updates.update import Update, UpdateFile, hex_of
 from shared.ports import Blobs, Clock, Operations, Queues, Sample, Stored, Updates
 from shared.services.operations import operation_id
 from shared.services.retrying import retry_on_conflict
-from shared.services.scanning.engines import Scanning
+from shared.services.scanning.engines import ContentChanged, Scanning
 from shared.services.updates.recall import RecallUpdates
 
 KIND: Literal["rescan"] = "rescan"
@@ -172,6 +172,10 @@ class Rescan:
             )
         except NotFound:
             return None  # the update is being deleted
+        except ContentChanged:
+            message = f"File '{file.filename}' of '{update.update_id}' is not what was published."
+            log.exception("%s", message)
+            return Failure("HashMismatch", message, file.filename)
         if not judged.verdicts:
             return None
         found = worst(judged.verdicts)

@@ -29,12 +29,16 @@ from shared.ports import (
     Updates,
 )
 from shared.services.operations import MAX_ATTEMPTS, given_up, operation_id
+from shared.services.own_deployments import DevicesOwnDeployments
 from shared.services.paging import every
 from shared.services.retrying import retry_on_conflict
 from shared.services.updates.best_updates import BestUpdates
 from shared.services.updates.references import parents_of, released
 
 log = logging.getLogger(__name__)
+
+_NAMED = 5
+"""Devices that a refusal names."""
 
 
 @dataclass(slots=True)
@@ -44,6 +48,7 @@ class DeleteUpdate:
     operations: Operations
     updates: Updates
     deployments: Deployments
+    own_deployments: DevicesOwnDeployments
     fleet: Fleet
     blobs: Blobs
     queues: Queues
@@ -167,6 +172,15 @@ class DeleteUpdate:
             raise Conflict(
                 f"Update '{update.update_id}' is used by the active deployment {named}; "
                 "cancel or delete that first.",
+                target="version",
+            )
+        own = await self.own_deployments.in_force(instance, update.update_id, _NAMED + 1)
+        if own:
+            named = ", ".join(f"'{item.deployment_id}' of '{of.key}'" for of, item in own[:_NAMED])
+            more = " and of more devices" if len(own) > _NAMED else ""
+            raise Conflict(
+                f"Update '{update.update_id}' is used by the devices' own deployments {named}"
+                f"{more}; cancel or delete those first.",
                 target="version",
             )
 

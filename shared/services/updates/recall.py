@@ -19,6 +19,7 @@ from shared.domain.updates.update_id import UpdateId
 from shared.ports import Clock, Deployments, Queues, Stored, Updates
 from shared.services.announce import Announcer
 from shared.services.audit.trail import AuditTrail, automatic
+from shared.services.own_deployments import DevicesOwnDeployments
 from shared.services.retrying import retry_on_conflict
 from shared.services.updates.best_updates import BestUpdates
 from shared.services.updates.references import parents_of
@@ -32,6 +33,7 @@ class RecallUpdates:
 
     updates: Updates
     deployments: Deployments
+    own_deployments: DevicesOwnDeployments
     queues: Queues
     best_updates: BestUpdates
     announcer: Announcer
@@ -78,6 +80,11 @@ class RecallUpdates:
         for item in await self.deployments.of_instance(instance):
             if item.value.update_id == update_id:
                 await self._stop(instance, item.value, reason)
+        await self.own_deployments.change(
+            instance,
+            update_id,
+            lambda own: own if own.recall_reason is not None else own.recalled(reason),
+        )
         for parent in await parents_of(self.updates, instance, stored.value):
             known = await self.updates.get(instance, parent)
             if known is not None and known.value.recall is None:

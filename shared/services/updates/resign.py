@@ -15,6 +15,7 @@ from shared import messages
 from shared.domain.fleet.deployment import Deployment, is_active
 from shared.domain.updates.keyring import Keyring
 from shared.ports import Clock, Deployments, Fleet, Queues, Updates
+from shared.services.own_deployments import DevicesOwnDeployments
 from shared.services.retrying import retry_on_conflict
 from shared.services.updates.signing import Signing
 
@@ -29,6 +30,7 @@ class Resign:
     signing: Signing
     updates: Updates
     deployments: Deployments
+    own_deployments: DevicesOwnDeployments
     fleet: Fleet
     queues: Queues
     clock: Clock
@@ -65,6 +67,7 @@ class Resign:
             for item in deployments:
                 if item.starts_at <= now and is_active(item, deployments, classes, now):
                     await self._renew(instance, item, keyring)
+        await self.own_deployments.change(instance, None, lambda own: _renewed_own(own, keyring))
 
     async def _renew(self, instance: str, deployment: Deployment, keyring: Keyring) -> None:
         group, identity = deployment.group_id, deployment.deployment_id
@@ -82,3 +85,9 @@ class Resign:
             await self.queues.put(
                 messages.FanOut(instance=instance, group=group, deployment=identity)
             )
+
+
+def _renewed_own(own: Deployment, keyring: Keyring) -> Deployment:
+    if own.recall_reason is not None or own.issue.edition >= keyring.edition:
+        return own
+    return own.renewed(keyring.edition, keyring.revoked_edition)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+import logging
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import msgspec
 
 from shared.domain.errors import DependencyFailed
 from shared.domain.updates.keyring import KEYRING, Keyring, SignatureRecord
 from shared.domain.updates.update_id import UpdateId
-from shared.ports import Blobs, Clock, Signer, Updates
+from shared.ports import AcceptedPackages, Blobs, Clock, Signer, Updates
 from shared.services.retrying import retry_on_conflict
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -22,12 +26,15 @@ class Signing:
     blobs: Blobs
     signer: Signer
     clock: Clock
+    accepted: AcceptedPackages
+    _checked: str = field(default="", init=False)
 
     async def keyring(self) -> Keyring:
-        """The keyring in force.
+        """The keyring in force. What devices would refuse is not, neither to sign nor to serve.
 
         Raises:
-            DependencyFailed: There is none, or it cannot be read.
+            DependencyFailed: There is none, it cannot be read, or devices would refuse its root key
+                package.
         """
         raw = await self.blobs.read("manifests", KEYRING)
         if raw is None:
@@ -36,9 +43,36 @@ class Signing:
                 retryable=False,
             )
         try:
-            return msgspec.json.decode(raw, type=Keyring)
+            keyring = msgspec.json.decode(raw, type=Keyring)
         except msgspec.DecodeError as error:
             raise DependencyFailed(f"The keyring is damaged: {error}.", retryable=False) from error
+        await self._check_package(keyring.root_key_package)
+        return keyring
+
+    async def _check_package(self, package: str) -> None:
+        """Check a root key package as a device does, and by the one that was accepted before."""
+        from shared.contract.package_check import check_package
+        from shared.contract.rootkeys import RootKeyError
+
+        now = datetime.fromisoformat(self.clock.now()).timestamp()
+
+        async def cycle() -> None:
+            known = None if package == self._checked else await self.accepted.get()
+            before = known.value if known else None
+            check_package(package, before, now)
+            if package not in (self._checked, before):
+                await self.accepted.save(package, known.etag if known else None)
+
+        try:
+            await retry_on_conflict(cycle)
+        except RootKeyError as error:
+            log.exception("the root key package of the keyring is refused: %s", error.message)
+            raise DependencyFailed(
+                f"Devices would refuse the keyring's root key package: {error.message} "
+                f"({error.erc:08X}). Publish one that they accept.",
+                retryable=False,
+            ) from error
+        self._checked = package
 
     async def sign(self, manifest: str, asked_by: str) -> tuple[str, SignatureRecord]:
         """The signature of a manifest's exact text, and how it came to be.
@@ -90,7 +124,8 @@ def _check(manifest: str, signature: str, keyring: Keyring) -> None:
 
     try:
         package = parse_root_key_package(keyring.root_key_package.encode())
-        verify_update_manifest(manifest, signature, RootKeyStore({}, package))
+        roots = {key.kid: key for key in package.root_keys}
+        verify_update_manifest(manifest, signature, RootKeyStore(roots, package))
     except (RootKeyError, SignatureError) as error:
         raise DependencyFailed(
             f"Signing key '{keyring.kid}' ({keyring.key}) does not fit the keyring: "

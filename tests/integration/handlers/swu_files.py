@@ -31,6 +31,7 @@ class Signer:
 
     folder: Path
     name: str = "signer"
+    extensions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         run = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
@@ -42,6 +43,8 @@ class Signer:
             "-out",
             str(self.certificate),
         ]
+        for extension in self.extensions:
+            run += ["-addext", extension]
         subprocess.run(run, check=True, capture_output=True)
         subprocess.run(
             ["openssl", "rsa", "-in", self.key, "-pubout", "-out", self.public_key],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -121,3 +122,35 @@ async def test_issuer_out_of_reach_is_no_fault_of_the_caller(keys: KeyServer) ->
     assert failed.value.retryable
     keys.is_broken = False
     await validator.validate(keys.token())
+
+
+async def test_token_that_holds_is_believed_until_it_expires_and_no_longer_than_a_minute(
+    keys: KeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validator, short, long = keys.validator(), keys.token(lifetime_seconds=-50), keys.token()
+    checks = []
+    check = validator._claims
+
+    async def counted(authorization: str | None) -> Any:
+        checks.append(authorization)
+        return await check(authorization)
+
+    monkeypatch.setattr(validator, "_claims", counted)
+    now = time.time()
+    for later in (0, 1, 59, 61):
+        monkeypatch.setattr(tokens.time, "time", lambda later=later: now + later)
+        assert (await validator.validate(long)).roles == ("DeviceUpdateReader",)
+        await validator.validate(short)
+
+    assert checks == [long, short, short, long, short]
+
+
+async def test_refusals_are_not_remembered_as_trust(keys: KeyServer) -> None:
+    validator = keys.validator()
+    good = keys.token()
+    await validator.validate(good)
+
+    for bad in (None, "", good + "x", good.removeprefix("Bearer "), "Basic " + good[7:]):
+        for _ in range(2):
+            with pytest.raises(Unauthorized):
+                await validator.validate(bad)

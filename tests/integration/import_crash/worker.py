@@ -35,7 +35,7 @@ from shared.domain.errors import DeviceUpdateError
 from shared.domain.scanning.scan import Knowledge, Verdict
 from shared.domain.updates.source_url import SourcePolicy
 from shared.messages import Message
-from shared.ports import Sample
+from shared.ports import NO_TELEMETRY, Sample
 from shared.services.imports.fetch import ImportFetch
 from shared.services.imports.operation import Imports
 from shared.services.imports.publish import ImportPublish
@@ -181,6 +181,7 @@ def a_worker(
     """A worker for one instance; its accounts must count with its mortality."""
     ports: Any = SimpleNamespace(
         audit_log=TableAudit(Table(accounts, "Audit")),
+        telemetry=NO_TELEMETRY,
         blobs=AzureBlobs(accounts, 1.0, BLOCK_BYTES),
         clock=clock,
         deployments=TableDeployments(Table(accounts, "Deployments")),

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.adapters.hub import IoTHubs
-from shared.domain.errors import DependencyFailed, DependencyThrottled, DeviceUpdateError, NotFound
+from shared.domain.errors import (
+    DependencyFailed,
+    DependencyRefused,
+    DependencyThrottled,
+    DeviceUpdateError,
+    NotFound,
+)
 from shared.http.problems import headers_of, status_of
 from shared.settings import InstanceSettings
 
@@ -73,3 +79,34 @@ async def test_queries_beyond_the_rate_of_the_hub_are_told_to_wait(
 
         assert status_of(throttled.value) == HTTPStatus.TOO_MANY_REQUESTS
         assert "Retry-After" in headers_of(throttled.value)
+
+
+async def test_what_the_hub_never_takes_is_refused_with_its_reason(
+    own_hub: Callable[..., AbstractAsyncContextManager[Hub]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with own_hub() as hub:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(hub.certificates.authority))
+        device_id, adapter = await hub.new_device(), adapter_of(hub)
+
+        with pytest.raises(DependencyRefused) as refused:
+            await adapter.patch_desired("local", device_id, None, {"long": "x" * 4097})
+
+        assert not refused.value.retryable
+        assert "400: " in refused.value.message
+        assert "properties.desired.long is longer than 4096 bytes" in refused.value.message
+
+
+async def test_a_hub_that_does_not_let_the_service_in_refuses_no_command(
+    own_hub: Callable[..., AbstractAsyncContextManager[Hub]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with own_hub() as hub:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(hub.certificates.authority))
+        device_id = await hub.new_device()
+        wrong = hub.connection_string().replace("SharedAccessKey=", "SharedAccessKey=AAAA")
+        settings = InstanceSettings("local", hub.host, "hub", wrong)
+        adapter = IoTHubs({"local": settings}, lambda: None)
+
+        with pytest.raises(DependencyFailed, match="its role in the hub") as refused:
+            await adapter.patch_desired("local", device_id, None, {})
+
+        assert refused.value.retryable

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 from azure.storage.queue import QueueClient
 
-from local.stack.keys import ensure_keys, publish_keyring, storage_of
+from local.stack.keys import ROOTS, ensure_keys, publish_keyring, storage_of
 from local.stack.provision import provision
 from odu_cli.exit_codes import ExitCode
 from odu_cli.keys import KeysError
+from odu_cli.keys.changes import rotated
+from odu_cli.keys.roots import Roots
 from odu_cli.keys.service import Service
 from odu_cli.keys.signing_keys import KeyFolder
 from odu_cli.keys.site import KeySite
@@ -21,7 +23,7 @@ from odu_cli.storage import CONTENT_VARIABLES, QUEUES_VARIABLES
 from shared.contract.rootkeys import parse_root_key_package, validate
 from tests.azurite import Azurite, start_azurite
 from tests.command_line import run
-from tests.signing import a_keyring, after_revocation, after_rotation
+from tests.signing import OPERATOR, a_keyring, after_revocation, after_rotation, signing_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -69,7 +71,8 @@ async def test_stack_gives_its_storage_the_keyring_that_is_newer(
     found = service.read()
     assert found is not None
     assert found[0].edition == 1
-    service.publish(after_rotation(a_keyring()), found[1])
+    roots = Roots.load(tmp_path / "keys" / ROOTS)
+    service.publish(rotated(found[0], roots, signing_key("S2", 2), OPERATOR), found[1])
 
     publish_keyring(tmp_path / "keys", azurite.connection_string)
 

@@ -24,7 +24,7 @@ from shared.services.updates.signing import Signing
 from tests.certificates import Certificates, make_certificates
 from tests.fakes.clock import FixedClock
 from tests.fakes.storage import MemoryBlobs
-from tests.fakes.updates import MemoryUpdates
+from tests.fakes.updates import MemoryAcceptedPackages, MemoryUpdates
 from tests.integration.keyvault.vault import (
     SCOPE,
     TOKEN,
@@ -87,7 +87,13 @@ async def made_key(vault: Vault, options: dict[str, Any], kid: str) -> Any:
 def a_signing(signer: KeyVaultSigner, keyring: Keyring) -> Signing:
     blobs = MemoryBlobs()
     blobs.put("manifests", KEYRING, encoded(keyring))
-    return Signing(MemoryUpdates(), blobs, signer, FixedClock())
+    return Signing(
+        updates=MemoryUpdates(),
+        blobs=blobs,
+        signer=signer,
+        clock=FixedClock(),
+        accepted=MemoryAcceptedPackages(),
+    )
 
 
 async def test_manifest_is_signed_by_a_key_made_in_the_vault(

@@ -17,7 +17,9 @@ from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_holders import TableHolders
+from shared.adapters.table_new_classes import TableNewClasses
 from shared.adapters.table_operations import TableOperations
+from shared.adapters.table_own_deployments import TableOwnDeployments
 from shared.adapters.table_refusals import TableRefusals
 from shared.adapters.table_updates import TableUpdates
 from shared.ports import (
@@ -26,7 +28,9 @@ from shared.ports import (
     Devices,
     Fleet,
     Holders,
+    NewClasses,
     Operations,
+    OwnDeployments,
     Recounts,
     RefusalCounts,
     Updates,
@@ -37,7 +41,7 @@ from shared.topology import Table as TableName
 from tests.azurite import start_azurite
 from tests.fakes.clock import FixedClock
 from tests.fakes.devices import MemoryDevices
-from tests.fakes.fleet import MemoryDeployments, MemoryFleet
+from tests.fakes.fleet import MemoryDeployments, MemoryFleet, MemoryNewClasses, MemoryOwnDeployments
 from tests.fakes.records import MemoryRecounts, MemoryRefusals
 from tests.fakes.updates import MemoryHolders, MemoryOperations, MemoryUpdates
 
@@ -55,6 +59,8 @@ class Ports:
     holders: Holders
     operations: Operations
     deployments: Deployments
+    own_deployments: OwnDeployments
+    new_classes: NewClasses
     fleet: Fleet
 
 
@@ -96,7 +102,7 @@ def queues(accounts: StorageAccounts) -> AzureQueues:
 @pytest.fixture(params=["memory", "tables"])
 def ports(request: pytest.FixtureRequest) -> Ports:
     if request.param == "memory":
-        devices = MemoryDevices()
+        devices, fleet = MemoryDevices(), MemoryFleet(FixedClock())
         return Ports(
             devices=devices,
             other_devices=devices.of_another_process(),
@@ -107,7 +113,9 @@ def ports(request: pytest.FixtureRequest) -> Ports:
             holders=MemoryHolders(),
             operations=MemoryOperations(),
             deployments=MemoryDeployments(),
-            fleet=MemoryFleet(FixedClock()),
+            own_deployments=MemoryOwnDeployments(),
+            new_classes=MemoryNewClasses(fleet, FixedClock()),
+            fleet=fleet,
         )
     return tables_of(cast("StorageAccounts", request.getfixturevalue("accounts")))
 
@@ -128,6 +136,8 @@ def tables_of(accounts: StorageAccounts) -> Ports:
         holders=TableHolders(table("Holders")),
         operations=TableOperations(table("Operations")),
         deployments=TableDeployments(table("Deployments")),
+        own_deployments=TableOwnDeployments(table("Deployments")),
+        new_classes=TableNewClasses(table("DeviceClasses"), FixedClock()),
         fleet=TableFleet(
             buckets_table=table("Buckets"),
             groups_table=table("Groups"),

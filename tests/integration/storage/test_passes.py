@@ -10,7 +10,8 @@ import pytest
 
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
-from shared.adapters.table_devices import TableDevices, partition_of
+from shared.adapters.table_device_rows import partition_of
+from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_hub_budget import TableHubBudget
 from shared.adapters.table_passes import TablePasses
 from shared.domain.errors import ConcurrentUpdate
@@ -149,17 +150,17 @@ async def test_ledger_is_written_only_over_what_was_read(
 ) -> None:
     _, passes = both
     none = await passes.ledger(instance, 5, "$default")
-    first = passed(none.value, "w1", phase=0, due=4, next_at="")
+    first = passed(none.value, "w1", phase=0, due=4, held=0, next_at="")
     await passes.save_ledger(instance, 5, "$default", first, none.etag)
 
     with pytest.raises(ConcurrentUpdate):
         await passes.save_ledger(instance, 5, "$default", first, none.etag)
     known = await passes.ledger(instance, 5, "$default")
-    later = postponed(known.value, "w1", due=1, next_at=LONG_AGO)
+    later = postponed(known.value, "w1", due=1, held=2, next_at=LONG_AGO)
     await passes.save_ledger(instance, 5, "$default", later, known.etag)
 
     ledger = ledger_of((await passes.ledger(instance, 5, "$default")).value, "w1")
-    assert (ledger.phase, ledger.due, bool(ledger.next_at)) == (0, 5, True)
+    assert (ledger.phase, ledger.due, ledger.held, bool(ledger.next_at)) == (0, 5, 2, True)
     assert not ledger.covers(0)
 
 

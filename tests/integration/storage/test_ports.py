@@ -18,7 +18,7 @@ from shared.domain.rollouts.transition import Step, Transition
 from shared.domain.scanning.scan import Verdict
 from shared.domain.updates.update import Update, UpdateFile
 from shared.domain.updates.update_id import Family, UpdateId
-from shared.ports import Rollup, Stored
+from shared.ports import HeldDevice, OwnNote, Rollup, Stored
 from tests.builders.deployments import an_update
 from tests.builders.ports import an_operation, every
 from tests.integration.storage.conftest import Ports, tables_of
@@ -281,6 +281,54 @@ async def test_history_is_written_with_the_deployment_and_goes_with_it(
     assert list((await ports.deployments.history(instance, other, token=None, size=9)).items) == [
         created
     ]
+
+
+async def test_classes_become_known_once_and_devices_wait_by_instance(
+    ports: Ports, instance: str
+) -> None:
+    classes = ports.new_classes
+    await classes.add(instance, KIOSK)
+    await classes.add(instance, KIOSK)
+    await classes.add(f"{instance}2", GATE)
+
+    assert await classes.is_known(instance, KIOSK.class_id)
+    assert not await classes.is_known(instance, GATE.class_id)
+    assert await classes.count(instance, "2000-01-01T00:00:00+00:00", 5) == 1
+    assert await classes.count(instance, "2999-01-01T00:00:00+00:00", 5) == 0
+    assert not await ports.fleet.ensure_known(instance, "lobby", 3, KIOSK)
+
+    device = HeldDevice("d.1", None, "class", "2024-05-01T00:00:00.000000+00:00")
+    module = replace(device, module_id="m")
+    for each in (device, module, replace(module, class_id="other")):
+        await classes.hold(instance, each)
+    assert len(await classes.held(instance, 1)) == 1
+    assert {*await classes.held(instance, 9)} == {device, replace(module, class_id="other")}
+    await classes.release(instance, "d.1", None)
+    await classes.release(instance, "d.1", None)
+    assert [each.module_id for each in await classes.held(instance, 9)] == ["m"]
+    assert [each.device_class for each in await ports.fleet.classes(instance)] == [KIOSK]
+
+
+async def test_notes_of_own_deployments_stay_apart_by_update_and_instance(
+    ports: Ports, instance: str
+) -> None:
+    first = OwnNote(V1, "a.b", None, "2024-05-01T00:00:00.000000+00:00")
+    others = [OwnNote(V1, "a.b", "m", first.at), OwnNote(V2, "a.b", None, first.at)]
+    await ports.deployments.add(instance, a_deployment(group_id="lobby"))
+    for note in (first, *others):
+        await ports.own_deployments.note(instance, note)
+    await ports.own_deployments.note(f"{instance}2", first)
+
+    assert {*(await ports.own_deployments.notes(instance, V1)).items} == {first, others[0]}
+    assert len((await ports.own_deployments.notes(instance, None)).items) >= 2
+    assert len(await ports.deployments.of_instance(instance)) == 1
+
+    again = replace(first, at="2024-05-02T00:00:00.000000+00:00")
+    await ports.own_deployments.note(instance, again)
+    await ports.own_deployments.forget(instance, others[0])
+    await ports.own_deployments.forget(instance, others[0])
+
+    assert (await ports.own_deployments.notes(instance, V1)).items == [again]
 
 
 @pytest.mark.parametrize("group", ODD)

@@ -13,6 +13,7 @@ from shared.adapters.table_changes import TableChanges
 from shared.adapters.table_counters import TableRecounts
 from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_fleet import TableFleet
+from shared.adapters.table_new_classes import TableNewClasses
 from shared.adapters.table_operations import TableOperations
 from shared.adapters.table_trends import TableTrends
 from shared.adapters.table_updates import TableUpdates
@@ -96,6 +97,8 @@ class Counted:
             operations=self.operations,
             recounts=TableRecounts(self.table("Recounts")),
             clock=self.clock,
+            new_classes=TableNewClasses(self.table("DeviceClasses"), self.clock),
+            most_new_classes=30,
         )
         trends = TrendRecords(
             trends=TableTrends(self.table("Trends")),
@@ -116,7 +119,7 @@ class Counted:
                 3,
                 lambda: overviews.page(instance, query, is_newest_first=True, token=None, size=100),
             ),
-            "attention": (4, lambda: attention.items(instance)),
+            "attention": (5, lambda: attention.items(instance)),
             "installed updates": (2, lambda: installed.counts(instance)),
             "installed updates of a group": (2, lambda: installed.counts(instance, "group-3")),
             "usage": (4, lambda: installed.usage(instance, V2)),

@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.fernet import Fernet
 
+from shared.adapters.keys import FernetSealer
 from shared.adapters.queues import AzureQueues
 from shared.adapters.scanning.scanner import YaraXScanner
 from shared.adapters.table import Table
@@ -17,6 +19,7 @@ from shared.domain.operation import Stage
 from shared.domain.scanning.scan import Verdict
 from shared.ports import Sample
 from shared.services.scanning.defender import DefenderResults, DefenderScanner
+from shared.services.scanning.evidence import Evidence
 from shared.services.scanning.harm import HarmfulContent
 from shared.services.scanning.rules import ACCEPTED, RULES, STATUS, ScanRules
 from tests.builders.ports import an_operation, every
@@ -115,13 +118,16 @@ async def test_result_of_defender_is_found_by_blob_version_and_content(
     known = await blobs.metadata("quarantine", name)
     assert known is not None
     sample = Sample(CONTENT, 7, "f", blob=name, etag=known["etag"])
-    scanner = DefenderScanner(blobs)
+    evidence = Evidence(blobs, FernetSealer(Fernet.generate_key().decode()))
+    scanner = DefenderScanner(evidence)
     before = await scanner.scan(sample, deadline_seconds=1)
 
     verdicts = TableVerdicts(Table(accounts, "Verdicts"))
     updates = TableUpdates(Table(accounts, "Updates"))
     harm = HarmfulContent(verdicts, updates, recalls=None, clock=FixedClock())  # type: ignore[arg-type]
-    await DefenderResults(blobs, operations, queues, harm).receive(
+    await DefenderResults(
+        blobs=blobs, evidence=evidence, operations=operations, queues=queues, harm=harm
+    ).receive(
         {
             "blobUri": blobs.address("quarantine", name),
             "eTag": known["etag"].strip('"'),

@@ -17,6 +17,7 @@ def test_counters_of_a_failed_device_are_named_as_in_every_release() -> None:
         "installed:idle:-": 1,
         "heard:2024-05-01": 1,
         "failing:00000000": 1,
+        "unhealthy": 1,
     }
     assert found["$default", "class"] == {"deployment:Failed:w1": 1, "failed:00000000:w1": 1}
 

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from shared.domain.errors import InvalidInput
 from shared.domain.fleet.device import DeviceState
 from shared.domain.fleet.queries import (
+    Condition,
     DeviceFilter,
     DeviceStateFilter,
     GroupOrder,
     GroupOrdering,
     HealthFilter,
 )
+from shared.domain.updates.update_id import UpdateId
 from shared.http import filters
 from shared.http.filter_syntax import MAX_COMPARISONS, MAX_LENGTH, parse_filter, quote
 
@@ -44,6 +46,11 @@ TOKENS = [
     "deviceCount",
     "isDeployable",
     "friendlyName",
+    "lastContactDateTime",
+    "2026-05-31",
+    "startswith(deviceId,'x')",
+    "startswith(",
+    "lt",
     "eq",
     "and",
     "or",
@@ -121,6 +128,23 @@ def test_each_operation_takes_its_forms() -> None:
     assert filters.device_filter("groupId eq 'g' and deploymentStatus eq null") == DeviceFilter(
         group="g", never_deployed=True
     )
+    assert filters.device_filter(
+        "groupId eq 'g' and deviceClassId eq 'c' and failureCode eq '30101001' "
+        "and installedUpdate eq 'acme/kiosk/1.0' and onLatestUpdate eq false "
+        "and lastContactDateTime lt 2026-05-31T12:00:00+02:00 and isConnected eq false "
+        "and state eq 'Stuck' and STARTSWITH( deviceid , 'kiosk''s' )"
+    ) == DeviceFilter(
+        group="g",
+        class_id="c",
+        failure_code=0x30101001,
+        installed=UpdateId("acme", "kiosk", "1.0"),
+        is_on_latest=False,
+        heard_before="2026-05-31T10:00:00.000000+00:00",
+        is_connected=False,
+        condition=Condition.STUCK,
+        id_prefix="kiosk's",
+    )
+    assert filters.device_filter("installedUpdate eq null") == DeviceFilter(nothing_installed=True)
     assert filters.properties_of(
         "compatProperties/model eq 'a' and COMPATPROPERTIES/maker eq 'b'"
     ) == {"model": "a", "maker": "b"}
@@ -145,13 +169,26 @@ def test_each_operation_takes_its_forms() -> None:
         (filters.is_running_of, "status eq 'Running' and status eq 'NotStarted'", "must be"),
         (filters.is_running_of, "status eq 'Running' or status eq 'Running'", "must be"),
         (filters.is_running_of, "kind eq 'Running' or kind eq 'NotStarted'", "must be"),
-        (filters.device_filter, "deploymentStatus eq 'Failed'", "without 'groupId'"),
-        (filters.device_filter, "groupId eq 'g' and deviceClassId eq 'c'", "either"),
+        (filters.device_filter, "groupId lt 'g'", "a date and time at position 12"),
+        (filters.device_filter, "groupId lt 2026-05-31", "'groupId' at position 1 by 'lt'"),
+        (filters.device_filter, "startswith(groupId,'g')", "'groupId' at position 1 by 'starts"),
+        (filters.device_filter, "deviceId eq 'g'", "'deviceId' at position 1 by 'eq'"),
+        (filters.device_filter, "lastContactDateTime lt 2026-13-01", "ISO 8601"),
+        (filters.device_filter, "lastContactDateTime lt null", "a date and time"),
+        (filters.device_filter, "failureCode eq 'x'", "8 hexadecimal digits"),
+        (filters.device_filter, "installedUpdate eq 'acme/kiosk'", "'provider/name/version'"),
+        (filters.device_filter, "isConnected eq 'true'", "true or false"),
+        (filters.device_filter, "state eq 'Failed'", "'Stuck', 'Silent', 'Unhealthy'"),
+        (filters.health_filter, "startswith(deviceId,'x')", "'eq' at position"),
         (filters.device_filter, "groupId eq 'g' or groupId eq 'h'", "takes no 'or'"),
         (filters.device_filter, "groupId eq 'g' and groupId eq 'h'", "'groupId' twice"),
         (filters.device_filter, "groupId eq null", "with no string"),
         (filters.device_filter, "groupId eq ''", "with no string"),
-        (filters.device_filter, "colour eq 'red'", "allowed: groupId, deviceClassId"),
+        (
+            filters.device_filter,
+            "colour eq 'red'",
+            "field 'colour' at position 1; allowed",
+        ),
         (filters.device_filter, "groupId eq 'g' groupId eq 'h'", "'and', 'or' or the end"),
         (filters.properties_of, "model eq 'a'", "allowed: compatProperties/NAME"),
         (filters.properties_of, "compatProperties/ eq 'a'", "allowed: compatProperties/NAME"),

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from shared.domain.fleet.device import DeviceRecord, fold_connection
 from shared.domain.fleet.health import HEALTHY, UNHEALTHY, health_of
+from shared.domain.fleet.twin_content import kept_content
 from tests.unit.domain.builders import a_change, a_command, a_record, failed, started, succeeded
 
 
@@ -25,8 +26,23 @@ def test_device_is_healthy_when_all_that_is_known_of_it_is_well() -> None:
 
     assert health is not None
     assert health.state == HEALTHY
-    assert health.model_id == "dtmi:azure:iot:deviceUpdateContractModel;3"
+    assert health.model_id is None
     assert "connected" not in {item.name for item in health.checks}
+
+
+def test_the_digital_twin_model_is_that_of_the_twin_and_not_the_contract_model() -> None:
+    model = "dtmi:azure:iot:deviceUpdateModel;3"
+    twin = {"modelId": model, "properties": {"reported": started()}}
+    whole = replace(a_change(5, is_whole=True), content=kept_content(twin))
+
+    for record in (a_record(whole), a_record(a_change(1, started()), whole, a_change(6, failed()))):
+        health = health_of(record)
+        assert health is not None
+        assert health.model_id == model
+    gone = a_record(whole, replace(whole, version=7, content=kept_content({**twin, "modelId": ""})))
+    health = health_of(gone)
+    assert health is not None
+    assert health.model_id is None
 
 
 def test_nothing_is_said_of_what_has_no_agent() -> None:

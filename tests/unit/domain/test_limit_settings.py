@@ -27,6 +27,7 @@ def test_each_limit_has_a_setting_of_its_name() -> None:
             LIMIT_DEPLOYMENTS_PER_GROUP="5",
             LIMIT_DEVICES_WITHOUT_APPROVAL="6",
             LIMIT_NAMES_PER_COMPATIBILITY="7",
+            LIMIT_NEW_CLASSES_PER_HOUR="8",
             REQUESTS_PER_MINUTE_READ="6",
             REQUESTS_PER_MINUTE_WRITE="7",
             REQUESTS_PER_MINUTE_DELETE="8",
@@ -34,7 +35,7 @@ def test_each_limit_has_a_setting_of_its_name() -> None:
     )
 
     assert settings.page_size == 7
-    assert settings.limits == Limits(1, 2, 3, 4, 5, 6, 7)
+    assert settings.limits == Limits(1, 2, 3, 4, 5, 6, 7, 8)
     assert settings.budget == Budget(6, 7, 8)
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from shared.domain.errors import InvalidInput
-from shared.settings import ScanSettings, Settings, read_settings
+from shared.settings import ScanSettings, Settings, TelemetrySettings, read_settings
 from tests.builders.settings import SECRETS, environment
 
 
@@ -166,3 +166,35 @@ def test_signing_keys_are_in_a_vault_when_that_is_set_instead() -> None:
 
 def test_signing_keys_cannot_be_in_two_places() -> None:
     assert "not both" in refusal(SIGNING_VAULT_URL="https://keys.vault.example")
+
+
+def test_telemetry_is_off_unless_a_setting_says_where_it_goes() -> None:
+    connection = "InstrumentationKey=00000000-0000-0000-0000-000000000000"
+    assert not read_settings(environment()).telemetry.is_on
+    assert not read_settings(
+        environment(APPLICATIONINSIGHTS_CONNECTION_STRING=connection)
+    ).telemetry.is_on
+
+    assert read_settings(
+        environment(
+            TELEMETRY="azure-monitor",
+            TELEMETRY_SAMPLING="0.1",
+            APPLICATIONINSIGHTS_CONNECTION_STRING=connection,
+        )
+    ).telemetry == TelemetrySettings("azure-monitor", "", connection, 0.1)
+    otlp = environment(TELEMETRY="otlp", OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:4318")
+    assert read_settings(otlp).telemetry.endpoint == "http://localhost:4318"
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"TELEMETRY": "jaeger"}, "TELEMETRY must be one of"),
+        ({"TELEMETRY": "otlp"}, "OTEL_EXPORTER_OTLP_ENDPOINT is not set"),
+        ({"TELEMETRY": "azure-monitor"}, "APPLICATIONINSIGHTS_CONNECTION_STRING is not set"),
+        ({"TELEMETRY_SAMPLING": "1.5"}, "TELEMETRY_SAMPLING must be at most 1"),
+        ({"TELEMETRY_SAMPLING": "0"}, "TELEMETRY_SAMPLING must be a number above 0"),
+    ],
+)
+def test_telemetry_that_cannot_be_is_refused(changes: dict[str, str], complaint: str) -> None:
+    assert complaint in refusal(**changes)

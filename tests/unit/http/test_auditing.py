@@ -20,6 +20,7 @@ from shared.domain.access import Action, Principal
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.limits import Budget
 from shared.http.route import Route
+from shared.ports import NO_TELEMETRY
 from shared.services.audit.trail import AuditTrail
 from shared.services.throttle import Throttle
 from tests.fakes.audit import MemoryAudit
@@ -42,11 +43,13 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Any:
     log = MemoryAudit()
     clock = FixedClock()
     made = SimpleNamespace(
+        telemetry=NO_TELEMETRY,
         ports=SimpleNamespace(tokens=Tokens(), clock=clock),
         settings=SimpleNamespace(instances={"local": None}, page_size=2),
         throttle=Throttle(Budget(), lambda: 0.0),
         audit=AuditTrail(log, clock),
         log=log,
+        reads=SimpleNamespace(forget=lambda: None),
     )
     monkeypatch.setattr(api_module, "container", lambda: made)
     return made

@@ -12,6 +12,7 @@ import pytest
 from functions import api as api_module
 from functions.me import api
 from shared.domain.access import Principal
+from shared.ports import NO_TELEMETRY
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,7 @@ async def test_the_caller_learns_what_they_may_do_where(
         return Principal("alice-id", roles, "alice")
 
     app = SimpleNamespace(
+        telemetry=NO_TELEMETRY,
         ports=SimpleNamespace(tokens=SimpleNamespace(validate=validate)),
         settings=SimpleNamespace(instances={"one": None, "two": None}),
     )

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.resources import routes, serve
+from functions import resources
+from functions.resources import HOMES, RESOURCES, home_of, routes, serve
 from shared.http.route import Route
 from shared.http.routing import Router
 
@@ -27,6 +28,23 @@ def test_an_operation_is_found_whatever_the_values_in_its_path(route: Route, val
     path = _PARAMETER.sub(lambda _: quote(f"x{value}x", safe=""), route.template)
 
     assert route in ROUTER.find("/" + path)
+
+
+@pytest.mark.parametrize("name", RESOURCES)
+def test_every_operation_is_looked_for_where_it_is_declared(name: str) -> None:
+    resource = resources._resource(name)
+
+    homeless = {
+        home
+        for route in resource.routes
+        if name not in HOMES.get(home := home_of(route.template), ())
+    }
+    needless = {
+        home
+        for home, names in HOMES.items()
+        if name in names and home not in {home_of(route.template) for route in resource.routes}
+    }
+    assert (homeless, needless) == (set(), set())
 
 
 def test_a_verb_is_meant_rather_than_an_id_that_ends_like_it() -> None:

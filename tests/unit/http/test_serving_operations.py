@@ -27,6 +27,7 @@ from shared.domain.errors import (
 from shared.domain.limits import Budget, TooManyRequests
 from shared.http.models import UpdateFile
 from shared.http.problems import headers_of, status_of
+from shared.ports import NO_TELEMETRY
 from shared.services.throttle import Throttle
 
 SECRET = "the password is swordfish"
@@ -40,6 +41,7 @@ class Tokens:
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> Any:
     made = SimpleNamespace(
+        telemetry=NO_TELEMETRY,
         ports=SimpleNamespace(tokens=Tokens()),
         settings=SimpleNamespace(instances={"local": None}, page_size=2),
         throttle=Throttle(Budget(read=3), lambda: 0.0),

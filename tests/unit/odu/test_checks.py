@@ -13,7 +13,9 @@ def test_checks_run_the_linters_before_the_tests() -> None:
 
     assert names == [
         "format", "style", "types", "types of odu", "types of the agent",
-        "imports", "imports of the command line", "pytest",
+        "imports", "imports of the command line",
+        "console: types", "console: format and style", "console: types of the API",
+        "console: units", "pytest",
     ]  # fmt: skip
 
 

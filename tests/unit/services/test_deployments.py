@@ -55,7 +55,7 @@ async def test_deployment_reaches_the_twins_of_its_group() -> None:
         "rootKeyPackageUrl": f"https://du.example/deviceUpdate/{INSTANCE}/rootKeys/rootkeys.json",
         "updateManifest": f"manifest of {V2}",
         "updateManifestSignature": f"signature of {V2}",
-        "fileUrls": {"f2.0": "https://memory.example/content/factory/00ff?filename=apply.sh"},
+        "fileUrls": {"f2.0": "https://memory.example/content/factory/00ff?filename="},
     }
     assert deployment.is_fanned_out
     assert (await record(world)).commanded is not None

@@ -24,14 +24,7 @@ D1 = (INSTANCE, "d1", None)
 
 
 def orders_of(world: World) -> DeviceOrders:
-    return DeviceOrders(
-        devices=world.devices,
-        deployments=world.deployments,
-        queues=world.queues,
-        clock=world.clock,
-        admission=world.deploy.admission,
-        announcer=world.announcer,
-    )
+    return world.services.deployments.device_orders
 
 
 async def order(

@@ -10,6 +10,7 @@ from shared.domain.limits import Limits, TooManyRequests
 from shared.domain.updates.import_item import ImportItem
 from shared.domain.updates.update_id import UpdateId
 from shared.services.audit.trail import AuditTrail
+from shared.services.commands import Commands
 from shared.services.deployments.deploy import Deploy
 from shared.services.deployments.fan_out import FanOuts
 from shared.services.imports.operation import Imports
@@ -80,6 +81,7 @@ async def test_a_deployment_too_many_is_refused_but_one_that_exists_is_not() -> 
             commands_per_second=1.0,
         ),
         clock=clock,
+        commands=Commands(MemoryUpdates(), MemoryBlobs(), "https://odu.example"),
         limits=Limits(deployments_per_group=2),
     )
     for identity in ("a", "b"):

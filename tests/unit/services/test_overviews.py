@@ -140,6 +140,8 @@ async def test_attention_names_causes_with_their_numbers() -> None:
         operations=world.operations,
         recounts=MemoryRecounts(),
         clock=world.clock,
+        new_classes=world.new_classes,
+        most_new_classes=30,
     ).items(INSTANCE)
 
     assert [(item.cause, item.count, item.code, item.subject) for item in found] == [
@@ -160,6 +162,8 @@ async def test_nothing_needs_attention_in_an_instance_without_trouble() -> None:
         operations=world.operations,
         recounts=MemoryRecounts(),
         clock=world.clock,
+        new_classes=world.new_classes,
+        most_new_classes=30,
     ).items(INSTANCE)
 
     assert found == []

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import event, given, settings, target
 from hypothesis import strategies as st
 
+from shared.services.announce import Announcer
 from shared.services.devices.recount import Recount
+from shared.services.own_deployments import DevicesOwnDeployments
 from shared.services.pacing import Pacer
 from shared.services.rollup_scheduler import RollupScheduler
 from tests.builders.convergence import WORKERS, a_service
@@ -27,7 +29,7 @@ from tests.device_stories import (
     tellings,
 )
 from tests.fakes.clock import FixedClock
-from tests.fakes.fleet import MemoryDeployments
+from tests.fakes.fleet import MemoryDeployments, MemoryOwnDeployments
 from tests.fakes.records import MemoryRecounts
 from tests.story_workers import PausingFaults, Service, no_waiting
 from tests.unit.domain.builders import a_deployment, at_second
@@ -71,7 +73,15 @@ async def a_recount(
         reads=Pacer(100_000.0),
         rollups=RollupScheduler(service.queues, 0.0, FixedClock()),
         reports=faults.around(reports),
+        fleet=service.fleet,
         clock=clock,
+        own_deployments=DevicesOwnDeployments(
+            own_deployments=MemoryOwnDeployments(),
+            devices=counters,
+            queues=service.queues,
+            clock=clock,
+            announcer=Announcer(),
+        ),
     )
 
 

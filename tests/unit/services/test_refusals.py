@@ -11,6 +11,7 @@ from functions import events
 from shared.domain.errors import DependencyFailed, InvalidInput
 from shared.domain.fleet.device import bucket_of
 from shared.domain.refused_events import Refusal
+from shared.ports import NO_TELEMETRY
 from shared.services.devices.refusals import Refusals
 from shared.services.devices.relay import Chunk, TwinRelay
 from shared.topology import EventType
@@ -108,6 +109,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Any:
     store, observed = MemoryRefusals(), Observed()
     refusals = Refusals(store, FixedClock())
     made = SimpleNamespace(
+        telemetry=NO_TELEMETRY,
         devices=SimpleNamespace(
             relay=TwinRelay(MemoryEvents(), {"hub": INSTANCE}, refusals),
             observe=observed,

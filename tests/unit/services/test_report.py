@@ -5,7 +5,6 @@ import pytest
 from shared.domain.errors import NotFound
 from shared.domain.fleet.compliance import Compliance
 from shared.domain.fleet.queries import DeviceStateFilter, GroupOrdering
-from shared.services.devices.lists import DeviceLists
 from shared.services.reporting.group_lists import GroupLists
 from tests.builders.deployments import KIOSK, a_world, deploy, status
 from tests.unit.domain.builders import V1, V2, a_change, failed, started, succeeded
@@ -82,7 +81,7 @@ async def test_devices_that_moved_on_are_still_shown() -> None:
     await world.tell(a_change(5, failed(workflow_id)))
     await deploy(world, deployment_id="new")
 
-    lists = DeviceLists(world.devices, world.fleet, world.deployments)
+    lists = world.device_lists
     place = ("$default", KIOSK, "old")
     page = await lists.states(INSTANCE, place, DeviceStateFilter(), token=None, size=10)
     found = await status(world, "old")

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from shared.domain.fleet.deployment import Deployment, RollbackPolicy
-from shared.domain.fleet.device import TwinChange, bucket_of
+from shared.domain.fleet.device import bucket_of
 from shared.domain.fleet.rollout_controls import abort, advance, pause, resume
-from shared.domain.fleet.twin_content import kept_content
 from shared.domain.rollouts.progress import ReasonCode, Status
 from shared.domain.rollouts.selection import place_of
 from shared.domain.rollouts.specification import (
@@ -263,15 +262,7 @@ async def test_10_windows_are_read_in_the_zone_that_a_device_reports_or_is_tagge
     await fleet.run(minutes=70)
     assert [device.installed for device in fleet.simulated.values()] == [V2, None, None]
 
-    tag = TwinChange(
-        device_id="d1",
-        module_id=None,
-        version=9,
-        content=kept_content({"tags": tokyo}),
-        is_whole=False,
-        at=fleet.clock.now(),
-    )
-    await fleet.observe.twin_changes(INSTANCE, bucket_of("d1"), [tag])
+    await fleet.tag("d1", tokyo)
     await fleet.run(minutes=5)
 
     assert [device.installed for device in fleet.simulated.values()] == [V2, V2, None]

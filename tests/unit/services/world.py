@@ -17,20 +17,30 @@ from shared.domain.fleet.device import TwinChange, bucket_of
 from shared.domain.operation import Operation
 from shared.domain.updates.import_item import ImportItem
 from shared.domain.updates.update_id import UpdateId
+from shared.ports import NO_TELEMETRY
 from shared.settings import Settings
 from shared.topology import SCAN_REQUEST
 from tests.fakes.audit import MemoryAudit
 from tests.fakes.clock import FixedClock
+from tests.fakes.deltas import MemoryDeltaMaker
 from tests.fakes.devices import MemoryDevices
 from tests.fakes.faults import Crash, Faults
 from tests.fakes.fetching import MemoryFetcher
-from tests.fakes.fleet import MemoryDeployments, MemoryFleet, MemoryHubBudget
+from tests.fakes.fleet import (
+    MemoryDeployments,
+    MemoryFleet,
+    MemoryGroupMembers,
+    MemoryHubBudget,
+    MemoryNewClasses,
+    MemoryOwnDeployments,
+)
 from tests.fakes.hub import MemoryCustomerTopic, MemoryEvents, MemoryHub, Twin, merge_patch
 from tests.fakes.records import MemoryLogCollections, MemoryRecounts, MemoryRefusals
 from tests.fakes.scanning import MemoryScanner
 from tests.fakes.storage import MemoryBlobs, MemoryQueues, Message
 from tests.fakes.trends import MemoryTrends
 from tests.fakes.updates import (
+    MemoryAcceptedPackages,
     MemoryHolders,
     MemoryOperations,
     MemorySealer,
@@ -60,13 +70,17 @@ class World:
         self.operations, self.updates = MemoryOperations(), MemoryUpdates()
         self.holders = MemoryHolders()
         self.devices, self.fleet = MemoryDevices(), MemoryFleet(self.clock)
+        self.group_members = MemoryGroupMembers()
         self.deployments, self.hub = MemoryDeployments(), MemoryHub()
+        self.own_deployments = MemoryOwnDeployments()
+        self.new_classes = MemoryNewClasses(self.fleet, self.clock)
         self.fetcher, self.scanner = MemoryFetcher(), MemoryScanner()
         self.topic = MemoryCustomerTopic()
         self.verdicts = MemoryVerdicts()
         self.log_collections = MemoryLogCollections()
         self.budget = MemoryHubBudget(self.clock)
         self.audit_log = MemoryAudit()
+        self.accepted_packages = MemoryAcceptedPackages()
         self.trends = MemoryTrends()
         self.recounts = MemoryRecounts()
         self.rebuild()
@@ -76,11 +90,13 @@ class World:
         around = self.faults.around
         devices = around(self.devices)
         return SimpleNamespace(
+            accepted_packages=around(self.accepted_packages),
             audit_log=around(self.audit_log),
             blobs=around(self.blobs),
             clock=self.clock,
             counters=devices,  # wrapped, it is every port of these rows
             customer_topic=around(self.topic),
+            delta_maker=around(MemoryDeltaMaker()),
             deployments=around(self.deployments),
             devices=devices,
             passes=devices,
@@ -88,16 +104,20 @@ class World:
             events=MemoryEvents(),
             fetcher=around(self.fetcher),
             fleet=around(self.fleet),
+            group_members=around(self.group_members),
             holders=around(self.holders),
             hub=around(self.hub),
             log_collections=around(self.log_collections),
             operations=around(self.operations),
+            new_classes=around(self.new_classes),
+            own_deployments=around(self.own_deployments),
             queues=around(self.queues),
             recounts=around(self.recounts),
             refusal_counts=around(self.refusal_counts),
             rule_scanner=None,
             scanners=[around(self.scanner)],
             sealer=MemorySealer(),
+            telemetry=NO_TELEMETRY,
             trends=around(self.trends),
             updates=around(self.updates),
             verdicts=around(self.verdicts),
@@ -115,7 +135,7 @@ class World:
         self.announcements, self.audit = services.announcements, services.audit
         self.imports, self.families = services.imports.operations, services.imports.families
         self.fetch, self.scan = services.imports.fetch, services.imports.scan
-        self.publish = services.imports.publish
+        self.publish, self.deltas = services.imports.publish, services.imports.deltas
         self.scanning = services.scanning.engines
         self.results, self.rescan = services.scanning.defender_results, services.scanning.rescan
         self.recalls, self.delete_update = services.updates.recalls, services.updates.deletion
@@ -192,6 +212,7 @@ class World:
             messages.RescanStep: lambda order: self.rescan.run(
                 order.instance, order.operation, order.step
             ),
+            messages.MakeDelta: lambda order: self.deltas.run(order.instance, order.operation),
             messages.FanOut: self.fan_outs.run,
             messages.Reconcile: self._reconcile,
             messages.RollUp: self.rollup.run,
@@ -208,6 +229,8 @@ class World:
     async def _reconcile(self, order: messages.Reconcile) -> None:
         if order.unexplained:
             await self.observe.look_again(order.instance, order.bucket, order.unexplained)
+        elif order.held:
+            await self.observe.look_at_held(order.instance, order.bucket, order.held)
         else:
             await self.reconcile.run(order)
 

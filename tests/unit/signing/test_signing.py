@@ -19,8 +19,9 @@ from shared.domain.fleet.counters import deployment_cell
 from shared.domain.fleet.device import DeviceState
 from shared.domain.updates.keyring import KEYRING, Keyring, SignatureRecord
 from shared.domain.updates.update import Update
-from tests.builders.deployments import a_request, an_update
-from tests.builders.devices import counted, recount
+from shared.services.deployments.device_orders import OwnRequest
+from tests.builders.deployments import AT_ONCE, a_request, an_update
+from tests.builders.devices import counted, record, recount
 from tests.fakes.updates import MemoryUpdates
 from tests.signing import (
     KeySigner,
@@ -149,7 +150,7 @@ async def test_nothing_is_signed_that_devices_would_refuse(keyring: Keyring) -> 
     world = KeyWorld()
     world.use(keyring)
 
-    with pytest.raises(DependencyFailed, match="does not fit the keyring"):
+    with pytest.raises(DependencyFailed, match=r"does not fit the keyring|Devices would refuse"):
         await world.signing.sign(MANIFEST, "op")
 
 
@@ -327,3 +328,25 @@ async def test_file_signer_reads_nothing_but_keys_of_its_directory(
 
     with pytest.raises(DependencyFailed):
         await FileSigner(tmp_path / "signing").sign(name, b"\0" * 32)
+
+
+async def test_a_new_signing_key_asks_devices_anew_for_their_own_deployments() -> None:
+    world = KeyWorld()
+    await world.updates.add(INSTANCE, await signed(world, an_update(V2)))
+    devices = ("d1", "d2")
+    await world.tell(*(a_change(2, started(), device_id=device) for device in devices))
+    for device in devices:
+        request = OwnRequest("mine", V2, AT_ONCE)
+        orders = world.services.deployments.device_orders
+        await orders.deploy((INSTANCE, device, None), request, "anna")
+    await world.drain()
+    before = {device: world.service_of(device)["workflow"]["id"] for device in devices}
+    await world.tell(a_change(3, succeeded(V2, before["d2"]), device_id="d2"))
+
+    await world.change(after_revocation(a_keyring()))
+
+    assert world.service_of("d1")["workflow"]["id"] != before["d1"]
+    assert world.service_of("d1")["updateManifestSignature"] == (await update_of(world)).signature
+    assert world.service_of("d2")["workflow"]["id"] == before["d2"]  # it has it
+    (own,) = (await record(world, "d2")).own
+    assert own.issue.edition == world.keyring.edition

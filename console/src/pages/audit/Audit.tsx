@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { body, client, nextToken, type Schemas, V } from '../../api/client';
 import { quoted } from '../../api/devices';
-import { live } from '../../app/live';
+import { polled } from '../../app/live';
 import { useInstance } from '../../app/me';
 import { Card, Empty, Loaded } from '../../design/card';
 import { Filters, SearchField, Tags } from '../../design/filters';
@@ -45,7 +45,7 @@ export function Audit() {
           signal,
         }),
       ),
-    ...live,
+    ...polled,
   });
   const set = (change: typeof search) => navigate({ search: (old) => ({ ...old, ...change }) });
   return (

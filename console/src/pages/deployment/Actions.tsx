@@ -82,7 +82,7 @@ export function Actions({
       <ActionButton
         action="management/write"
         icon={<RetryIcon />}
-        isMain={counts.failed > 0 && !deployment.isCanceled}
+        isMain={counts.failed > 0 && !deployment.isCanceled && !deployment.rollout}
         whyNot={
           deployment.isCanceled
             ? text.whyNoCancel

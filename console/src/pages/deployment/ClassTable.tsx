@@ -4,6 +4,7 @@ import type { DeploymentStatus } from '../../api/client';
 import { StackedBar } from '../../design/bars';
 import { type Column, Table } from '../../design/table';
 import { count, visible } from '../../text/format';
+import { words } from '../../text/words';
 import css from './deployment.module.css';
 import { text } from './text';
 
@@ -42,13 +43,13 @@ export function ClassTable({
       ),
     },
     {
-      head: text.succeeded,
+      head: words.states.Succeeded,
       narrow: 'fact',
       isNumber: true,
       cell: (row) => `${count(row.devicesCompletedSucceededCount)} of ${count(row.totalDevices)}`,
     },
     {
-      head: text.failed,
+      head: words.states.Failed,
       narrow: 'fact',
       isNumber: true,
       cell: (row) => count(row.devicesCompletedFailedCount),

@@ -2,10 +2,11 @@
 
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
+import type { Deployment, DeploymentStatus } from '../../api/client';
 import { countsOf, kindOf } from '../../api/deployments';
 import { classesQuery, className, deploymentQuery, statusQuery } from '../../api/queries';
-import type { RolloutState } from '../../api/rollouts';
-import { followed } from '../../app/live';
+import { limitOf, type RolloutState } from '../../api/rollouts';
+import { followed, useFollowing } from '../../app/live';
 import { useInstance } from '../../app/me';
 import { Legend, type Part, StackedBar } from '../../design/bars';
 import { Card, Grid, Loaded, Skeleton } from '../../design/card';
@@ -34,6 +35,7 @@ export function DeploymentPage() {
   const deployment = useQuery({ ...deploymentQuery(instance, group, id), ...followed });
   const status = useQuery({ ...statusQuery(instance, group, id), ...followed });
   const classes = useQuery(classesQuery(instance));
+  useFollowing(isMoving(deployment.data, status.data));
   const nameOfClass = (key: string) =>
     className(
       classes.data?.find((each) => each.deviceClassId === key),
@@ -156,7 +158,7 @@ export function DeploymentPage() {
             ]}
           />
         </Card>
-        <OverTime group={group} deployment={id} />
+        <OverTime group={group} deployment={id} limit={rollout ? limitOf(rollout) : null} />
         <Failures status={status.data} total={counts.failed} />
         <DeviceStates
           classes={status.data.subgroupStatus.map((each) => each.deviceClassId)}
@@ -178,6 +180,10 @@ export function DeploymentPage() {
       </Link>
     );
   }
+}
+
+function isMoving(deployment?: Deployment, status?: DeploymentStatus): boolean {
+  return Boolean(deployment && status) && kindOf(deployment!, status!, Date.now()) !== 'finished';
 }
 
 const HOLDING = ['Paused', 'AwaitingApproval', 'AwaitingAdvance'];

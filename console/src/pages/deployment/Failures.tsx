@@ -7,6 +7,7 @@ import { SucceededIcon } from '../../design/icons';
 import { type Column, Table } from '../../design/table';
 import { Foreign } from '../../design/text';
 import { count, percent } from '../../text/format';
+import css from './deployment.module.css';
 import { text } from './text';
 
 /** The failures of all classes, summed by code, the most frequent first. */
@@ -27,7 +28,7 @@ export function Failures({ status, total }: { status: DeploymentStatus; total: n
   return (
     <Card title={text.failures} isFlush={failures.length > 0}>
       {failures.length === 0 ? (
-        <Empty icon={<SucceededIcon />} title={text.noFailures} />
+        <Empty icon={<SucceededIcon />} title={text.noFailures} isSmall />
       ) : (
         <FailureTable failures={failures} total={total} />
       )}
@@ -42,14 +43,14 @@ export function FailureTable({ failures, total }: { failures: FailureCount[]; to
       head: text.means,
       narrow: 'line',
       grows: true,
-      width: '45%',
+      width: '40%',
       cell: (failure) => <Foreign>{failure.message}</Foreign>,
     },
     {
       head: text.toDo,
       narrow: 'line',
       grows: true,
-      width: '45%',
+      width: '40%',
       cell: (failure) => <span className="soft">{failure.nextStep}</span>,
     },
     {
@@ -60,14 +61,15 @@ export function FailureTable({ failures, total }: { failures: FailureCount[]; to
     },
     {
       head: text.share,
-      width: '140px',
       cell: (failure) => (
-        <Meter
-          value={failure.deviceCount}
-          total={total}
-          tone="bad"
-          label={percent(failure.deviceCount, total)}
-        />
+        <div className={css.failureShare}>
+          <Meter
+            value={failure.deviceCount}
+            total={total}
+            tone="bad"
+            label={percent(failure.deviceCount, total)}
+          />
+        </div>
       ),
     },
   ];

@@ -2,18 +2,28 @@
 
 import { useQuery } from '@tanstack/react-query';
 import { progressQuery } from '../../api/deployments';
-import { LIVE_MS } from '../../app/live';
+import { live } from '../../app/live';
 import { useInstance } from '../../app/me';
 import { Card } from '../../design/card';
 import { Chart, roundUp } from '../../design/chart';
 import { count, hourAndMinute } from '../../text/format';
+import css from './deployment.module.css';
 import { text } from './text';
 
-export function OverTime({ group, deployment }: { group: string; deployment: string }) {
+export function OverTime({
+  group,
+  deployment,
+  limit,
+}: {
+  group: string;
+  deployment: string;
+  /** The share of failures, in percent, that stops it. */
+  limit: number | null;
+}) {
   const instance = useInstance();
   const progress = useQuery({
     ...progressQuery(instance, group, deployment),
-    refetchInterval: LIVE_MS,
+    ...live,
   });
   const points = progress.data?.value ?? [];
   const rate = progress.data?.ratePerMinute;
@@ -39,12 +49,13 @@ export function OverTime({ group, deployment }: { group: string; deployment: str
       />
       {most > 0 && (
         <>
-          <h3>{text.failedShare}</h3>
+          <h3 className={css.second}>{text.failedShare}</h3>
           <Chart
             label={text.failedShare}
             series={[{ tone: 'bad', label: text.failed, values: shares }]}
-            maximum={roundUp(most)}
-            ticks={[`${roundUp(most)} %`, '0 %']}
+            maximum={roundUp(Math.max(most, limit ?? 0))}
+            ticks={[`${roundUp(Math.max(most, limit ?? 0))} %`, '0 %']}
+            limit={limit ? { value: limit, label: text.limit(limit) } : undefined}
             axis={axis}
             height={60}
           />

@@ -1,6 +1,6 @@
 /** The phases of a roll-out side by side; the open one stands out. */
 
-import { outcome, type Rollout } from '../../api/rollouts';
+import { limitOf, outcome, type PhaseOf, type Rollout } from '../../api/rollouts';
 import { Meter, StackedBar } from '../../design/bars';
 import { Card } from '../../design/card';
 import { StateIcon, type StateName } from '../../design/state';
@@ -10,18 +10,16 @@ import { isoDuration } from '../../text/iso-duration';
 import css from './rollout.module.css';
 import { text } from './rollout-text';
 
-const DEFAULT_LIMIT = 5;
-
 export function Phases({ rollout }: { rollout: Rollout }) {
   const { state } = rollout;
   if (!state) return null;
-  const limit = rollout.failure?.percent ?? DEFAULT_LIMIT;
+  const limit = limitOf(rollout);
   const isStopped = ['Aborted', 'RolledBack', 'Rejected', 'Ended'].includes(state.status);
   return (
     <Card title={text.phases}>
       <ol className={css.phases}>
         {state.phases.map((phase, index) => {
-          const given = rollout.phases[index];
+          const given = rollout.phases?.[index];
           const isOpen = phase.status === 'Open' && !isStopped;
           const { bad, decided } = outcome(phase);
           const shown: StateName =
@@ -95,14 +93,14 @@ export function Phases({ rollout }: { rollout: Rollout }) {
 }
 
 /** Whom a phase selects, in words. */
-export function selection(phase: Rollout['phases'][number] | undefined): string {
+export function selection(phase: PhaseOf | undefined): string {
   const { percent: share, count: number, classId } = phase?.select ?? {};
   if (share !== null && share !== undefined) return `${share} %`;
   if (number) return `${number} devices`;
   return classId ? `class ${classId.slice(0, 8)}` : '';
 }
 
-function afterwards(phase: Rollout['phases'][number] | undefined): string {
+function afterwards(phase: PhaseOf | undefined): string {
   const parts: string[] = [];
   const bake = phase?.gate?.bakeTime;
   if (bake && bake !== 'PT0S') parts.push(text.bake(isoDuration(bake)));

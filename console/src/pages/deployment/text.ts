@@ -31,6 +31,7 @@ export const text = {
   overTimeLabel: 'Devices that succeeded and that are in progress, since the start',
   rate: (devices: string) => `${devices} a minute`,
   failedShare: 'Failed, of those that have finished',
+  limit: (percent: number) => `stops at ${percent} %`,
   failures: 'Failures',
   noFailures: 'None since the start',
   code: 'Code',

@@ -2,12 +2,14 @@
 
 import { Link } from '@tanstack/react-router';
 import type { Standing } from '../../api/deployments';
+import { limitOf } from '../../api/rollouts';
 import { useInstance } from '../../app/me';
 import { StackedBar } from '../../design/bars';
 import { StateLabel } from '../../design/state';
 import { type Column, Table } from '../../design/table';
 import { Time, Two, UpdateName } from '../../design/text';
 import { count, percent, visible } from '../../text/format';
+import { PhaseTrack } from './PhaseTrack';
 import { stateOf } from './state';
 import { text } from './text';
 
@@ -51,19 +53,7 @@ export function DeploymentTable({ label, standings }: { label: string; standings
       head: text.progress,
       narrow: 'line',
       width: '32%',
-      cell: ({ counts }) => (
-        <StackedBar
-          label={text.progress}
-          size="small"
-          total={Math.max(1, counts.total)}
-          parts={[
-            { tone: 'ok', value: counts.succeeded, label: text.succeeded },
-            { tone: 'run', value: counts.inProgress, label: text.inProgress },
-            { tone: 'bad', value: counts.failed, label: text.failed },
-            { tone: 'stop', value: counts.canceled, label: text.canceled },
-          ]}
-        />
-      ),
+      cell: (standing) => <Progress of={standing} />,
     },
     {
       head: text.devices,
@@ -77,20 +67,36 @@ export function DeploymentTable({ label, standings }: { label: string; standings
       head: text.failed,
       narrow: 'fact',
       isNumber: true,
-      cell: ({ counts }) =>
-        counts.failed > 0 ? (
+      cell: ({ counts, deployment }) => {
+        const limit = deployment.rollout ? limitOf(deployment.rollout) : null;
+        if (counts.failed === 0 && limit === null) return <span className="soft">0</span>;
+        const share = percent(counts.failed, counts.succeeded + counts.failed);
+        return (
           <Two
             first={count(counts.failed)}
-            second={percent(counts.failed, counts.succeeded + counts.failed)}
+            second={limit === null ? share : text.ofAllowed(share, limit)}
           />
-        ) : (
-          <span className="soft">0</span>
-        ),
+        );
+      },
     },
     {
       head: text.started,
       isNumber: true,
-      cell: ({ deployment }) => <Time at={deployment.startDateTime} />,
+      cell: ({ deployment, kind }) => {
+        const end = kind === 'running' ? deployment.rollout?.state?.estimatedEnd : null;
+        return (
+          <Two
+            first={<Time at={deployment.startDateTime} />}
+            second={
+              end && (
+                <>
+                  {text.ends} <Time at={end} />
+                </>
+              )
+            }
+          />
+        );
+      },
     },
   ];
   return (
@@ -99,6 +105,27 @@ export function DeploymentTable({ label, standings }: { label: string; standings
       columns={columns}
       rows={standings}
       keyOf={({ deployment }) => `${deployment.groupId}/${deployment.deploymentId}`}
+    />
+  );
+}
+
+/** The phases of a roll-out, else its devices by state. */
+function Progress({ of: { deployment, counts } }: { of: Standing }) {
+  const { rollout } = deployment;
+  if (rollout?.state && rollout.state.phases.length > 1) {
+    return <PhaseTrack rollout={rollout} total={counts.total} />;
+  }
+  return (
+    <StackedBar
+      label={text.progress}
+      size="small"
+      total={Math.max(1, counts.total)}
+      parts={[
+        { tone: 'ok', value: counts.succeeded, label: text.succeeded },
+        { tone: 'run', value: counts.inProgress, label: text.inProgress },
+        { tone: 'bad', value: counts.failed, label: text.failed },
+        { tone: 'stop', value: counts.canceled, label: text.canceled },
+      ]}
     />
   );
 }

@@ -5,11 +5,9 @@ import { getRouteApi, Link } from '@tanstack/react-router';
 import type { Device, UpdateInfo } from '../../api/client';
 import { deviceQuery, healthQuery } from '../../api/devices';
 import { classesQuery, className } from '../../api/queries';
-import { followed, live } from '../../app/live';
+import { FOLLOWED_MS, LIVE_MS } from '../../app/live';
 import { useInstance } from '../../app/me';
-import { ButtonLink } from '../../design/actions';
-import { Card, Grid, Loaded, Skeleton } from '../../design/card';
-import { DeploymentsIcon, LogsIcon } from '../../design/icons';
+import { Card, Loaded, Skeleton } from '../../design/card';
 import { Page } from '../../design/page';
 import { StateLabel } from '../../design/state';
 import { Facts, Foreign, Time, UpdateName } from '../../design/text';
@@ -17,8 +15,10 @@ import { visible } from '../../text/format';
 import { words } from '../../text/words';
 import { deviceState } from '../devices/DeviceTable';
 import { parseUpdate } from '../new-deployment/draft';
+import { Actions } from './Actions';
 import css from './device.module.css';
 import { History } from './History';
+import { Orders } from './Orders';
 import { text } from './text';
 import { Why } from './Why';
 
@@ -29,7 +29,7 @@ export function DevicePage() {
   const { device: id } = route.useParams();
   const { module, update } = route.useSearch();
   const navigate = route.useNavigate();
-  const device = useQuery({ ...deviceQuery(instance, id, module), ...live, ...followIf });
+  const device = useQuery({ ...deviceQuery(instance, id, module), ...oftenWhileBusy });
   const classes = useQuery(classesQuery(instance));
   const crumbs = [
     { text: text.devices, link: { to: '/$instance/devices', params: { instance } } as const },
@@ -61,51 +61,39 @@ export function DevicePage() {
           } as const,
         },
       ]}
-      actions={
-        <>
-          <ButtonLink
-            to="/$instance/deployments/new"
-            params={{ instance }}
-            search={{
-              group: it.groupId,
-              update: best ? Object.values(best.updateId).join('/') : undefined,
-            }}
-            isMain={!it.onLatestUpdate}
-          >
-            <DeploymentsIcon /> {text.deploy}
-          </ButtonLink>
-          <ButtonLink to="/$instance/diagnostics" params={{ instance }} search={{ device: id }}>
-            <LogsIcon /> {text.collect}
-          </ButtonLink>
-        </>
-      }
+      actions={<Actions device={it} best={best?.updateId ?? null} />}
     >
-      <Grid>
-        <Why
-          device={it}
-          asked={parseUpdate(update)}
-          onAsk={(value) => navigate({ search: (old) => ({ ...old, update: value }) })}
-        />
-        <Card title={text.facts} span={4}>
-          <DeviceFacts
+      <div className={css.columns}>
+        <div className={css.column}>
+          <Why
             device={it}
-            best={best}
-            nameOfClass={className(deviceClass, it.deviceClassId)}
+            asked={parseUpdate(update) ?? (it.onLatestUpdate ? null : (best?.updateId ?? null))}
+            isAsked={update !== undefined}
+            onAsk={(value) => navigate({ search: (old) => ({ ...old, update: value }) })}
           />
-          <LastTry device={it} />
-          <Health id={id} />
-        </Card>
-        <History device={id} module={module} />
-      </Grid>
+          <Orders device={it} />
+          <History device={id} module={module} />
+        </div>
+        <div className={css.column}>
+          <Card title={text.facts}>
+            <DeviceFacts
+              device={it}
+              best={best}
+              nameOfClass={className(deviceClass, it.deviceClassId)}
+            />
+            <LastTry device={it} />
+            <Health id={id} />
+          </Card>
+        </div>
+      </div>
     </Page>
   );
 }
 
-const followIf = {
+/** The feed of changes tells of groups, not of every step of a device. */
+const oftenWhileBusy = {
   refetchInterval: (query: { state: { data?: Device } }) =>
-    query.state.data?.deploymentStatus === 'InProgress'
-      ? followed.refetchInterval
-      : live.refetchInterval,
+    query.state.data?.deploymentStatus === 'InProgress' ? FOLLOWED_MS : LIVE_MS,
 };
 
 function DeviceFacts({

@@ -24,7 +24,7 @@ export function History({ device, module }: { device: string; module?: string })
       <Loaded reading={history} height={160}>
         {(page) =>
           page.value.length === 0 ? (
-            <Empty icon={<AuditIcon />} title={text.noHistory} />
+            <Empty icon={<AuditIcon />} title={text.noHistory} isSmall />
           ) : (
             <ol className={css.times}>
               {page.value.map((each) => (

@@ -10,6 +10,7 @@ import { Card, Loaded } from '../../design/card';
 import { Mark, StateIcon, type StateName, type Tone } from '../../design/state';
 import { Foreign, Time, updateText } from '../../design/text';
 import { firstSentence, localTimes } from '../../text/format';
+import { updateKey } from '../new-deployment/draft';
 import css from './device.module.css';
 import { text } from './text';
 
@@ -76,10 +77,13 @@ function explain({
 export function Why({
   device,
   asked,
+  isAsked,
   onAsk,
 }: {
   device: Device;
   asked: UpdateId | null;
+  /** Whether somebody chose the update that is asked about. */
+  isAsked: boolean;
   onAsk: (update: string | undefined) => void;
 }) {
   const instance = useInstance();
@@ -94,17 +98,16 @@ export function Why({
   return (
     <Card
       title={title}
-      span={8}
       side={
         <Select
           size="small"
           aria-label={text.another}
-          value={asked ? Object.values(asked).join('/') : ''}
+          value={asked && isAsked ? updateKey(asked) : ''}
           onChange={(_, { value }) => onAsk(value || undefined)}
         >
           <option value="">{text.another}</option>
           {(updates.data ?? []).map((each) => (
-            <option key={updateText(each.updateId)} value={Object.values(each.updateId).join('/')}>
+            <option key={updateText(each.updateId)} value={updateKey(each.updateId)}>
               {updateText(each.updateId)}
             </option>
           ))}

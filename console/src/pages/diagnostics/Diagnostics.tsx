@@ -5,7 +5,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { body, client, everyPage, type Schemas, V } from '../../api/client';
-import { live } from '../../app/live';
+import { polled } from '../../app/live';
 import { useInstance } from '../../app/me';
 import { ActionButton } from '../../design/actions';
 import { announce } from '../../design/announce';
@@ -53,7 +53,7 @@ function Collections() {
           ),
         500,
       ),
-    ...live,
+    ...polled,
   });
   const columns: Column<LogCollection>[] = [
     {
@@ -197,7 +197,7 @@ function Unhealthy() {
           signal,
         }),
       ).then((page) => page.value),
-    ...live,
+    ...polled,
   });
   const columns: Column<DeviceHealth>[] = [
     {
@@ -229,7 +229,7 @@ function Unhealthy() {
       <Loaded reading={health} height={120}>
         {(rows) =>
           rows.length === 0 ? (
-            <Empty icon={<DiagnosticsIcon />} title={text.allHealthy} />
+            <Empty icon={<DiagnosticsIcon />} title={text.allHealthy} isSmall />
           ) : (
             <Table
               label={text.unhealthy}

@@ -88,7 +88,7 @@ export function GroupPage() {
           <Loaded reading={failures} height={120}>
             {(rows) =>
               rows.length === 0 ? (
-                <Empty icon={<SucceededIcon />} title={text.noFailures} />
+                <Empty icon={<SucceededIcon />} title={text.noFailures} isSmall />
               ) : (
                 <FailureTable
                   failures={rows}

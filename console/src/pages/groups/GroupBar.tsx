@@ -2,7 +2,7 @@
 
 import { useQuery } from '@tanstack/react-query';
 import { groupComplianceQuery } from '../../api/queries';
-import { LIVE_MS } from '../../app/live';
+import { live } from '../../app/live';
 import { useInstance } from '../../app/me';
 import { StackedBar } from '../../design/bars';
 import { percent } from '../../text/format';
@@ -13,8 +13,7 @@ export function GroupBar({ group }: { group: string }) {
   const instance = useInstance();
   const { data } = useQuery({
     ...groupComplianceQuery(instance, group),
-    staleTime: LIVE_MS,
-    refetchInterval: LIVE_MS * 3,
+    ...live,
   });
   return (
     <div className={css.share}>

@@ -52,7 +52,8 @@ export function Groups() {
       <Filters>
         <Choose
           label={text.order}
-          value={order}
+          value={order ?? 'name'}
+          isAlwaysSet
           options={text.orders}
           onChange={(value) =>
             navigate({ search: { order: text.orders.find(([key]) => key === value)?.[0] } })

@@ -10,6 +10,7 @@ import { Meter } from '../../design/bars';
 import { Card, Problem } from '../../design/card';
 import { ImportIcon } from '../../design/icons';
 import { Page } from '../../design/page';
+import { useSettled } from '../../design/settled';
 import { StateIcon } from '../../design/state';
 import { Foreign, UpdateName } from '../../design/text';
 import { bytes } from '../../text/format';
@@ -23,7 +24,6 @@ import { type Progress, uploadAndImport } from './upload';
 import { type Findings, validationQuery } from './validation';
 
 const KEY = 'odu.draft.import';
-const TYPING_MS = 600;
 
 export function ImportWizard() {
   const instance = useInstance();
@@ -157,16 +157,6 @@ function useFileText(given: Chosen | undefined): string | null {
     };
   }, [given]);
   return given ? content : null;
-}
-
-/** A value once it has not changed for a moment. */
-function useSettled(value: string): string {
-  const [settled, setSettled] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(value), TYPING_MS);
-    return () => clearTimeout(timer);
-  }, [value]);
-  return settled;
 }
 
 function Check({

@@ -1,6 +1,6 @@
-/** Hashes one file piece by piece, away from the page. */
+/** Hashes one file after the other, away from the page. */
 
-import { sha256 } from '@noble/hashes/sha2.js';
+import { hashOf } from './hash';
 
 export interface HashRequest {
   id: string;
@@ -14,15 +14,8 @@ export interface HashAnswer {
   sha256?: string;
 }
 
-const PIECE = 4 << 20;
-
 addEventListener('message', async ({ data: { id, file } }: MessageEvent<HashRequest>) => {
-  const digest = sha256.create();
-  for (let start = 0; start < file.size; start += PIECE) {
-    const piece = file.slice(start, start + PIECE);
-    digest.update(new Uint8Array(await piece.arrayBuffer()));
-    postMessage({ id, bytesDone: Math.min(start + PIECE, file.size) } satisfies HashAnswer);
-  }
-  const hash = btoa(String.fromCharCode(...digest.digest()));
-  postMessage({ id, bytesDone: file.size, sha256: hash } satisfies HashAnswer);
+  const tell = (answer: Omit<HashAnswer, 'id'>) => postMessage({ id, ...answer });
+  const sha256 = await hashOf(file, (bytesDone) => tell({ bytesDone }));
+  tell({ bytesDone: file.size, sha256 });
 });

@@ -81,7 +81,7 @@ interface Block {
   content: Blob;
 }
 
-function blocksOf(content: Blob, size: number): Block[] {
+export function blocksOf(content: Blob, size: number): Block[] {
   const blocks: Block[] = [];
   for (let start = 0; start < content.size; start += size) {
     const id = btoa(String(blocks.length).padStart(8, '0'));

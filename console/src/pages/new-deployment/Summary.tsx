@@ -2,7 +2,7 @@
 
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { type ReactNode, useEffect, useMemo, useState } from 'react';
+import { type ReactNode, useMemo } from 'react';
 import { body, client, V } from '../../api/client';
 import { classesQuery, className, subgroupsQuery } from '../../api/queries';
 import { planQuery } from '../../api/rollouts';
@@ -11,6 +11,7 @@ import { ActionButton } from '../../design/actions';
 import { announce } from '../../design/announce';
 import { Card, Problem } from '../../design/card';
 import { DeploymentsIcon } from '../../design/icons';
+import { useSettled } from '../../design/settled';
 import { StateIcon } from '../../design/state';
 import { Facts, UpdateName } from '../../design/text';
 import { count, dateTime, visible } from '../../text/format';
@@ -161,16 +162,4 @@ function Create({ draft, whyNot, clear }: { draft: Draft; whyNot?: string; clear
       </ActionButton>
     </div>
   );
-}
-
-const TYPING_MS = 600;
-
-/** A value once it has not changed for a moment. */
-function useSettled(value: string): string {
-  const [settled, setSettled] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(value), TYPING_MS);
-    return () => clearTimeout(timer);
-  }, [value]);
-  return settled;
 }

@@ -74,6 +74,6 @@ export const plan = {
   bake: (time: string) => `then ${time} watched`,
   range: (least: string, most: string) => `between ${least} and ${most}`,
   approval: 'It starts once somebody else has approved it.',
-  end: 'Expected end: at least',
+  end: 'Done at the earliest',
   planning: 'Planning…',
 } as const;

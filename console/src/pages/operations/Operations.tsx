@@ -4,7 +4,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { client, type Operation, type Schemas, V } from '../../api/client';
 import { connectionsQuery, deviceOperationsQuery, eventHealthQuery } from '../../api/queries';
-import { live } from '../../app/live';
+import { live, polled } from '../../app/live';
 import { useInstance } from '../../app/me';
 import { ActionButton } from '../../design/actions';
 import { announce } from '../../design/announce';
@@ -165,7 +165,7 @@ const DRIFTS: Column<Drift>[] = [
 ];
 
 function Events({ instance }: { instance: string }) {
-  const health = useQuery({ ...eventHealthQuery(instance), ...live });
+  const health = useQuery({ ...eventHealthQuery(instance), ...polled });
   return (
     <Card title={text.events} span={6}>
       <Loaded reading={health} height={200}>
@@ -249,7 +249,7 @@ function DeviceOperations({ instance }: { instance: string }) {
       <Loaded reading={operations} height={120}>
         {(rows) =>
           rows.length === 0 ? (
-            <Empty icon={<OperationsIcon />} title={text.noOperations} />
+            <Empty icon={<OperationsIcon />} title={text.noOperations} isSmall />
           ) : (
             <Table
               label={text.running}

@@ -3,7 +3,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { body, client, type Schemas, V } from '../../api/client';
-import { live } from '../../app/live';
+import { polled } from '../../app/live';
 import { useInstance } from '../../app/me';
 import { ActionButton } from '../../design/actions';
 import { announce } from '../../design/announce';
@@ -37,7 +37,7 @@ export function Health() {
           signal,
         }),
       ),
-    ...live,
+    ...polled,
   });
   return (
     <Card
@@ -94,7 +94,7 @@ export function Queues() {
           signal,
         }),
       ).then((list) => list.value),
-    ...live,
+    ...polled,
   });
   const columns: Column<Queue>[] = [
     {
@@ -151,7 +151,7 @@ export function PoisonMessages() {
           signal,
         }),
       ).then((list) => list.value),
-    ...live,
+    ...polled,
   });
   const act = useMutation({
     mutationFn: async (what: 'replay' | 'discard') => {

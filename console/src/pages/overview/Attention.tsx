@@ -21,6 +21,7 @@ const STATES: Record<AttentionItem['cause'], StateName> = {
   RecalledInstalled: 'Stuck',
   CounterDrift: 'Stuck',
   Silent: 'Silent',
+  ClassesHeldBack: 'Waiting',
 };
 
 export function Attention() {

@@ -32,7 +32,7 @@ export function InstalledMost() {
         {(all) => {
           const shown = [...all].sort((a, b) => b.deviceCount - a.deviceCount).slice(0, SHOWN);
           if (shown.length === 0)
-            return <Empty icon={<UpdatesIcon />} title={text.noneInstalled} />;
+            return <Empty icon={<UpdatesIcon />} title={text.noneInstalled} isSmall />;
           const most = Math.max(...shown.map((each) => each.deviceCount));
           return (
             <ul>

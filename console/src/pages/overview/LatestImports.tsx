@@ -22,7 +22,7 @@ export function LatestImports() {
       <Loaded reading={imports} height={160}>
         {(operations) =>
           operations.length === 0 ? (
-            <Empty icon={<ImportIcon />} title={text.noImports} />
+            <Empty icon={<ImportIcon />} title={text.noImports} isSmall />
           ) : (
             <div>
               {operations.slice(0, SHOWN).map((operation) => (

@@ -1,16 +1,16 @@
-/** The deployments that run now. */
+/** The deployments that run now; where none does, those that were made last. */
 
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { standingsQuery } from '../../api/deployments';
 import { live } from '../../app/live';
 import { useInstance } from '../../app/me';
-import { ButtonLink } from '../../design/actions';
 import { Card, Empty, Loaded } from '../../design/card';
 import { DeploymentsIcon } from '../../design/icons';
-import { words } from '../../text/words';
 import { DeploymentTable } from '../deployments/DeploymentTable';
 import { text } from './text';
+
+const LATELY = 3;
 
 export function LiveDeployments() {
   const instance = useInstance();
@@ -30,15 +30,16 @@ export function LiveDeployments() {
           const running = all.filter((each) => each.kind === 'running');
           if (running.length > 0) return <DeploymentTable label={text.live} standings={running} />;
           return (
-            <Empty
-              icon={<DeploymentsIcon />}
-              title={text.noneLive}
-              action={
-                <ButtonLink to="/$instance/deployments/new" params={{ instance }}>
-                  {words.actions.newDeployment}
-                </ButtonLink>
-              }
-            />
+            <>
+              <Empty
+                icon={<DeploymentsIcon />}
+                title={all.length > 0 ? text.noneLive : text.noneYet}
+                isSmall
+              />
+              {all.length > 0 && (
+                <DeploymentTable label={text.lately} standings={all.slice(0, LATELY)} />
+              )}
+            </>
           );
         }}
       </Loaded>

@@ -101,7 +101,7 @@ function Compliance({
         </div>
         <Trend />
       </div>
-      <div>
+      <div className={css.parts}>
         <StackedBar parts={parts} total={totalDeviceCount} label={text.compliance} />
         <Legend parts={parts} total={totalDeviceCount} />
       </div>

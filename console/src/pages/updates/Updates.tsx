@@ -28,7 +28,6 @@ export function Updates() {
   const updates = useQuery({
     ...updatesQuery(instance, search, show === 'deployable'),
     ...live,
-    refetchInterval: 30_000,
   });
   return (
     <Page

@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.contract.twin import cancel_command, deployment_command, desired_patch
 from shared.domain.errors import NotFound
+from shared.domain.fleet.command_size import check_command
 from shared.domain.fleet.deployment import DeviceCommand
 from shared.domain.updates.update import Update
 from shared.domain.updates.update_id import UpdateId
@@ -46,7 +47,7 @@ class Commands:
             service = cancel_command(command.workflow_on_device, root_keys_url)
             return desired_patch(service), replace(command, file_ids=())
         if command.update_id not in cache:
-            cache[command.update_id] = await self._parts(instance, command.update_id)
+            cache[command.update_id] = await self._offered(instance, command.update_id)
         parts = cache[command.update_id]
         service = deployment_command(
             command.workflow_on_device,
@@ -58,20 +59,40 @@ class Commands:
         patch = desired_patch(service, present_file_ids=present)
         return patch, replace(command, file_ids=tuple(parts["file_urls"]))
 
-    async def _parts(self, instance: str, update_id: UpdateId) -> Mapping[str, Any]:
+    async def check_size(self, instance: str, update: Update, target: str | None = None) -> None:
+        """Refuse an update whose command no twin could hold.
+
+        Args:
+            instance: The instance.
+            update: The update, published or about to be.
+            target: Where a request names it; by default what is at fault in its manifest.
+
+        Raises:
+            LimitExceeded: `CommandTooLarge`.
+        """
+        service = deployment_command(
+            "",
+            None,
+            root_key_package_url=self.root_keys_url.format(instance=instance),
+            **await self._parts(instance, update),
+        )
+        patch = desired_patch(service)
+        check_command(update.update_id, patch, len(update.all_files), target)
+
+    async def _offered(self, instance: str, update_id: UpdateId) -> Mapping[str, Any]:
         stored = await self.updates.get(instance, update_id)
         if stored is None:
             raise NotFound(f"Update '{update_id}' does not exist.", target="updateId")
-        update: Update = stored.value
-        if update.recall is not None:
+        if stored.value.recall is not None:
             raise NotFound(f"Update '{update_id}' was recalled.", target="updateId")
+        return await self._parts(instance, stored.value)
+
+    async def _parts(self, instance: str, update: Update) -> Mapping[str, Any]:
         return {
             "manifest": update.manifest,
             "signature": update.signature,
             "file_urls": {
-                file_id: await self.blobs.link(
-                    "content", f"{instance}/{digest}", update.file_names[file_id]
-                )
+                file_id: await self.blobs.link("content", f"{instance}/{digest}")
                 for file_id, digest in update.content.items()
             },
         }

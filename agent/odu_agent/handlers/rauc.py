@@ -1,0 +1,120 @@
+"""`opendu/rauc:1`: install a RAUC bundle, where RAUC switches the slots.
+
+The step has one file, the bundle, and installedCriteria: the text of the version file in the image.
+RAUC itself checks the bundle's signature and writes it; the agent has it started, judges it, and
+marks it good, or has RAUC go back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..contract.codes import Erc, ResultCode
+from ..images import ImageError
+from ..images.rauc import load_rauc_device
+from ..images.switch import Standing
+from . import CANCELLED, StepResult
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..images.rauc import RaucDevice
+    from . import HandlerEnvironment, StepContext
+
+
+def create(environment: HandlerEnvironment) -> RaucHandler:
+    """Make the handler; `images.rauc` reads its settings."""
+    folder, root = environment.folder, environment.root
+    return RaucHandler(load_rauc_device(environment.settings, folder, root))
+
+
+class RaucHandler:
+    """Installs bundles on one device."""
+
+    def __init__(self, device: RaucDevice) -> None:
+        self._device = device
+
+    def is_installed(self, step: StepContext) -> StepResult:
+        """900 if the running image is the step's; an image on trial is judged first."""
+        self._device.note_hub()
+        if self._device.judge() is Standing.CONDEMNED:
+            return StepResult(ResultCode.APPLY_REBOOT_NOW)
+        is_there = self._running_version() == _criteria(step)
+        return StepResult(ResultCode.INSTALLED if is_there else ResultCode.NOT_INSTALLED)
+
+    def download(self, step: StepContext) -> StepResult:
+        """Fetch the bundle and have RAUC look at it, unless it has already failed."""
+        _criteria(step)
+        if self._device.failure(_key(step)) is None:
+            step.fetch_files()
+            self._check(_bundle(step))
+        return StepResult(ResultCode.DOWNLOAD_SUCCESS)
+
+    def backup(self, step: StepContext) -> StepResult:
+        """The running slot is the backup."""
+        del step
+        return StepResult(ResultCode.BACKUP_SUCCESS)
+
+    def install(self, step: StepContext) -> StepResult:
+        """Have RAUC write it, or tell that it was tried and failed."""
+        failure = self._device.failure(_key(step))
+        if failure is not None:
+            return StepResult(ResultCode.FAILURE, (failure.code,), failure.reason)
+        if step.cancelled.is_set():
+            return CANCELLED
+        if not self._device.is_armed(_key(step)):
+            self._device.begin(_key(step))
+            # RAUC's service goes on whatever becomes of who asked, so a cancel waits for its end.
+            self._device.rauc.install(_bundle(step))
+            self._device.arm()
+        return StepResult(ResultCode.INSTALL_SUCCESS)
+
+    def apply(self, step: StepContext) -> StepResult:
+        """Ask for the restart; RAUC has made the new image the next to start."""
+        if not self._device.is_armed(_key(step)):
+            raise ImageError(Erc.RAUC_FAILED, "no whole bundle was installed")
+        return StepResult(ResultCode.APPLY_REBOOT_NOW)
+
+    def restore(self, step: StepContext) -> StepResult:
+        """The old image still runs and must start again; the new one may be tried again."""
+        self._device.disarm()
+        self._device.forget_failure(_key(step))
+        return StepResult(ResultCode.RESTORE_SUCCESS)
+
+    def cancel(self, step: StepContext) -> StepResult:
+        """The new image must not start any more."""
+        del step
+        self._device.disarm()
+        return StepResult(ResultCode.CANCEL_SUCCESS)
+
+    def _check(self, bundle: Path) -> None:
+        found = self._device.rauc.info(bundle).get("compatible")
+        wanted = self._device.rauc.status().get("compatible")
+        if found != wanted:
+            message = f"the bundle is for {found!r:.80}, this is {wanted!r:.80}"
+            raise ImageError(Erc.IMAGE_HARDWARE, message)
+
+    def _running_version(self) -> str | None:
+        try:
+            return self._device.version_file.read_text("utf-8", "replace").strip()
+        except FileNotFoundError:
+            return None
+
+
+def _key(step: StepContext) -> str:
+    """What is being installed: a step's folder has the same name in every run of its workflow."""
+    return str(step.work_folder)
+
+
+def _criteria(step: StepContext) -> str:
+    criteria = step.step.installed_criteria
+    if not criteria:
+        raise ImageError(Erc.IMAGE_DESCRIPTION, "a step with a bundle needs installedCriteria")
+    return criteria
+
+
+def _bundle(step: StepContext) -> Path:
+    if len(step.files) != 1:
+        message = "a step with a bundle has exactly one file"
+        raise ImageError(Erc.SWUPDATE_WRONG_FILE_COUNT, message)
+    return step.files[0].path

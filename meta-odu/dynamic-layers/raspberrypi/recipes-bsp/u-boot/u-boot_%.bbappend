@@ -1,0 +1,3 @@
+FILESEXTRAPATHS:prepend := "${ODU_SOURCES}/meta-odu/recipes-bsp/u-boot/files:"
+
+SRC_URI:append:rpi = " file://odu-environment.cfg"

@@ -1,0 +1,37 @@
+"""Making deltas between two files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class MadeDelta:
+    """A delta: its size in bytes and its SHA-256, standard base64.
+
+    One that is larger than was asked for has no hash, and was not written.
+    """
+
+    size_bytes: int
+    sha256: str | None
+
+
+class DeltaMaker(Protocol):
+    """Makes deltas of the format `opendu/zstd-delta:1`."""
+
+    async def make(self, source: Path, target: Path, delta: Path, *, most_bytes: int) -> MadeDelta:
+        """Make a delta, and apply it once to see that it makes the target again.
+
+        Args:
+            source: The file that devices have.
+            target: The file that they are to make.
+            delta: Where to write it.
+            most_bytes: A larger one is not wanted.
+
+        Raises:
+            DependencyFailed: It cannot be made within the bounds of memory and time, or does not
+                make the target.
+        """
+        ...
