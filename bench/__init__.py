@@ -14,6 +14,7 @@ BENCHMARKS = (
     "twin_events",
     "report_lag",
     "reads",
+    "rollouts",
     "cost",
     "replay",
     "images",

@@ -31,7 +31,16 @@ _FIRST_USE = {
     "Event Grid": "azure.eventgrid.aio",
     "IoT Hub": "azure.iot.hub",
     "tokens": "jwt, aiohttp",
+    "telemetry to a collector": (
+        "shared.adapters.telemetry.pipeline, opentelemetry.exporter.otlp.proto.http._log_exporter, "
+        "opentelemetry.exporter.otlp.proto.http.metric_exporter, "
+        "opentelemetry.exporter.otlp.proto.http.trace_exporter"
+    ),
+    "telemetry to Azure Monitor": (
+        "shared.adapters.telemetry.pipeline, azure.monitor.opentelemetry.exporter"
+    ),
 }
+"""The last is imported a second after the first answer: `shared.adapters.telemetry.late`."""
 _APP = "import function_app"
 _LIST = """
 import json, sys

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from shared.domain.errors import code_of
 from shared.facts import about
-from shared.ports.telemetry import Telemetry, Told
 from shared.signals import Facts, Metric, SpanKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.ports.telemetry import Telemetry, Told
 
 
 @contextmanager

@@ -6,15 +6,15 @@ about the same.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Unpack, cast
+from typing import Unpack, cast
+from urllib.parse import quote
 
 from shared.signals import Facts
 
-_OURS = ("functions.", "shared.")
+_PLAIN = "/:@,~$"
 _NONE: Facts = {}
 _facts: ContextVar[Facts] = ContextVar("facts", default=_NONE)
 
@@ -34,32 +34,10 @@ def about(**facts: Unpack[Facts]) -> Iterator[None]:
         _facts.reset(token)
 
 
-class StructuredRecord(logging.LogRecord):
-    """A log record of ours that ends with what it is about: `... {function=fetch_import ...}`.
-
-    `facts` has the same, `plain` the message without it.
-    """
-
-    facts: Facts = _NONE
-
-    @property
-    def plain(self) -> str:
-        """The message alone."""
-        return super().getMessage()
-
-    def getMessage(self) -> str:  # noqa: N802 (the name is Python's)
-        """The message with its facts."""
-        known = " ".join(f"{name}={value}" for name, value in self.facts.items() if value != "")
-        return f"{self.plain} {{{known}}}" if known else self.plain
-
-
-def structure_logs() -> None:
-    """Have the log lines of this service carry their facts, for whichever handler writes them."""
-    logging.setLogRecordFactory(_record)
-
-
-def _record(*given: Any, **more: Any) -> logging.LogRecord:
-    record = StructuredRecord(*given, **more)
-    if record.name.startswith(_OURS):
-        record.facts = _facts.get()
-    return record
+def described(facts: Facts) -> str:
+    """Facts as one word each: `function=fetch_import operation=2026...`; blanks in them escaped."""
+    return " ".join(
+        f"{name}={quote(str(value), safe=_PLAIN)}"
+        for name, value in facts.items()
+        if value not in ("", None)
+    )

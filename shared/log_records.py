@@ -2,6 +2,10 @@
 
 In one place, for all loggers: names of files, devices and updates come from outside, and whoever
 could put a line break or a change of direction into them could forge what an operator reads.
+
+A line that is written while a trigger's work goes on ends with what that is about:
+`import 2026... failed: HashMismatch {function=fetch_import instance=local operation=2026...}`. The
+record has it as `facts` too, and the message alone as `plain`.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ import logging
 from typing import Any
 
 from shared.contract.visible import visible
+from shared.facts import current, described
 
 _OWN = ("shared", "functions")
 _MOST = 2000
@@ -25,7 +30,10 @@ def install() -> None:
         record = made(*args, **options)
         if record.name.partition(".")[0] in _OWN:
             try:
-                record.msg, record.args = visible(record.getMessage(), _MOST), ()
+                plain, facts = visible(record.getMessage(), _MOST), current()
+                record.__dict__.update(plain=plain, facts=facts)
+                about = f" {{{described(facts)}}}" if facts else ""
+                record.msg, record.args = plain + about, ()
             except (TypeError, ValueError):  # not what the format asks for: logging says so itself
                 return record
         return record

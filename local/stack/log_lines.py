@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import unquote
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _LINE = re.compile(
@@ -49,7 +50,8 @@ def parsed(part: str, text: str, before: LogLine | None = None) -> LogLine:
     message, facts = found["message"], {}
     if about := _FACTS.fullmatch(message):
         message = about["plain"]
-        facts = dict(pair.partition("=")[::2] for pair in about["facts"].split(" "))
+        pairs = (pair.partition("=") for pair in about["facts"].split(" "))
+        facts = {name: unquote(value) for name, _, value in pairs}
     return LogLine(
         part=part,
         at=_utc(found["at"]),

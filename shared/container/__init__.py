@@ -21,10 +21,8 @@ def container() -> Services:
     if not _services:
         from shared.container.adapters import Adapters
         from shared.container.services import Services
-        from shared.facts import structure_logs
         from shared.settings import read_settings
 
-        structure_logs()
         settings = read_settings()
         _services.append(Services(Adapters(settings), settings))
     return _services[0]

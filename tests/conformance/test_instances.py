@@ -179,7 +179,7 @@ def of_device_and_module(**bodies: Body) -> dict[str, Body]:
 BODIES: dict[str, Body] = {
     "import_update": lambda names: [{"importManifest": source("https://example.com/a.json")}],
     "recall_update": a_reason,
-    "make_delta": lambda names: {"fromVersion": "0.9"},
+    "make_delta": lambda names: {"sourceVersion": "0.9"},
     "start_upload": lambda names: {"files": [{"name": "a.bin"}]},
     "import_upload": lambda names: {"updates": [{"importManifest": "a.json"}]},
     "validate_import_manifest": lambda names: {"updateId": update_of(names)["updateId"]},

@@ -30,6 +30,7 @@ from shared.domain.rollouts.specification import Rollout
 from shared.domain.rollouts.transition import Transition
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Stored
+from tests.builders.deployments import an_update
 from tests.fakes.clock import FixedClock
 from tests.fakes.hub import Twin
 from tests.fakes.storage import MemoryQueues, Message
@@ -91,6 +92,7 @@ class Device:
     is_online: bool = True
     begins_after: float = 2.0
     works: float = 30.0
+    zone: str = ""
     installed: UpdateId | None = None
     running: str = ""
     seen: str = ""
@@ -122,7 +124,10 @@ class Fleet(World):
         for device in devices:
             self.simulated[device.device_id] = device
             self.hub.twins[device.device_id, None] = Twin()
-            change = self._change(device, startup_report("acme", device.model))
+            reported = dict(startup_report("acme", device.model))
+            if device.zone:
+                reported["deviceInformation"] = {"timeZone": device.zone}
+            change = self._change(device, reported)
             changes.setdefault(bucket_of(device.device_id), []).append(change)
         for bucket, some in changes.items():
             await self.observe.twin_changes(INSTANCE, bucket, some)
@@ -285,11 +290,23 @@ class Fleet(World):
             deployment_id=name,
             group_id="$default",
             update_id=update,
-            starts_at=self.clock.now(),
+            starts_at=more.pop("starts_at", self.clock.now()),
             rollout=rollout,
             **more,
         )
-        return await self.deploy.create(INSTANCE, request)
+        return await self.deploy.create(INSTANCE, request, author="operator")
+
+    async def put(self, known: Deployment, rollout: Rollout | None) -> Deployment:
+        """The PUT of a client for a deployment that it knows."""
+        return await self.roll_out(
+            rollout, known.update_id, known.deployment_id, starts_at=known.starts_at
+        )
+
+    async def with_updates(self, *updates: UpdateId) -> None:
+        """Updates for every device."""
+        for update_id in updates:
+            item = an_update(update_id, compatibility=({"manufacturer": "acme"},))
+            await self.updates.add(INSTANCE, item)
 
     async def operate(self, change: Callable[..., Any], *args: Any, name: str = "roll-1") -> None:
         """What an operator does to a roll-out: a function of `rollout_controls`."""

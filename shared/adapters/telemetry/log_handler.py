@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import traceback
 from time import time_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.context import get_current
 
 from shared import signals
 from shared.adapters.telemetry.redaction import redacted
-from shared.facts import StructuredRecord
-from shared.signals import attributes
+from shared.signals import Facts, attributes
 from shared.version import VERSION
 
 if TYPE_CHECKING:
@@ -38,8 +37,8 @@ class LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler`."""
-        is_ours = isinstance(record, StructuredRecord)
-        told: dict[str, str | int] = attributes(record.facts) if is_ours else {}  # type: ignore[attr-defined]
+        facts = cast("Facts", getattr(record, "facts", {}))  # see `shared.log_records`
+        told = attributes(facts)
         told["logger"] = record.name
         if record.exc_info and record.exc_info[0] is not None:
             told["exception.type"] = record.exc_info[0].__name__
@@ -56,7 +55,7 @@ class LogHandler(logging.Handler):
                 context=get_current(),
                 severity_text=record.levelname,
                 severity_number=number,
-                body=redacted(record.plain if is_ours else record.getMessage()),  # type: ignore[attr-defined]
+                body=redacted(getattr(record, "plain", "") or record.getMessage()),
                 attributes=told,
             )
         )

@@ -8,18 +8,20 @@ from shared.domain.fleet.command import DeviceCommand
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.reconcile_decision import Decision, Why
 from shared.domain.fleet.taking_back import TakingBack
-from shared.domain.fleet.windows import NEVER, ask_opening, closing, device_window
+from shared.domain.fleet.windows import NEVER, ask_opening, closing
 
 
 @dataclass(slots=True)
 class AskingTime(TakingBack):
     """One device and the windows in which its deployments may ask it.
 
-    The sums of a group notice where windows of a roll-out open and close; of what concerns one
-    device alone nobody takes notice, so `reminders` say when it has to be looked at.
+    Passes write down where windows of a roll-out open and close (`closings`), and the sums of the
+    group notice when it is time. Nobody does for other deployments, so `reminders` say when the
+    device has to be looked at.
     """
 
     reminders: list[str] = field(default_factory=list)
+    closings: list[str] = field(default_factory=list)
 
     def outside_window(self, deployment: Deployment) -> Decision | None:
         """What to do about a device that may not be asked now; None if it may."""
@@ -35,16 +37,16 @@ class AskingTime(TakingBack):
         self, deployment: Deployment, command: DeviceCommand, *, is_member: bool = False
     ) -> Decision:
         """Ask the device now."""
-        self._remind_of_closing(deployment)
+        self._note_closing(deployment)
         return Decision(command, deployment, is_member)
 
     def is_past_window(self, deployment: Deployment) -> bool:
         """Whether a command that the device has not begun is taken back: its window has closed."""
-        return deployment.withdraws_on_close and self._remind_of_closing(deployment) is None
+        return deployment.withdraws_on_close and self._note_closing(deployment) is None
 
-    def _remind_of_closing(self, deployment: Deployment) -> str | None:
+    def _note_closing(self, deployment: Deployment) -> str | None:
         closes_at = closing(deployment, self.record, self.now)
-        is_its_own = deployment.rollout is None or device_window(self.record) is not None
-        if closes_at and is_its_own and deployment.withdraws_on_close:
-            self.reminders.append(closes_at)
+        if closes_at and deployment.withdraws_on_close:
+            noticed = self.reminders if deployment.rollout is None else self.closings
+            noticed.append(closes_at)
         return closes_at

@@ -86,7 +86,13 @@ class _Choice(AskingTime):
     def decide(self) -> Decision:
         """The answer."""
         found = self._decided()
-        return replace(found, remind_at=min(self.reminders)) if self.reminders else found
+        if not self.reminders and not self.closings:
+            return found
+        return replace(
+            found,
+            remind_at=min(self.reminders, default=""),
+            closes_at=min(self.closings, default=""),
+        )
 
     def _decided(self) -> Decision:
         current = self.record.commanded

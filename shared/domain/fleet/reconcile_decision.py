@@ -64,7 +64,8 @@ class Decision:
     roll-out bounds how many are asked (`is_member`: where a phase by count takes it in), or without
     a command once its window opens, at `look_at`. That is also when time alone may change another
     answer. At `remind_at` the device has to be looked at by itself, because no pass over its bucket
-    will come because of it.
+    will come because of it. At `closes_at` the window closes in which it was asked or is now, and
+    what it has not begun by then is taken back.
     """
 
     command: DeviceCommand | None = None
@@ -72,3 +73,4 @@ class Decision:
     is_member: bool = False
     look_at: str = ""
     remind_at: str = ""
+    closes_at: str = ""

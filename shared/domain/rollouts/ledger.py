@@ -3,7 +3,8 @@
 Asks and members are booked in the transaction that claims their devices, so they never exceed what
 was allowed. `phase` is the last phase for which a pass went through the whole bucket, `due` how
 many devices it then left for want of room, `held` how many because their window was closed, and
-`next_at` when the first of those windows opens.
+`next_at` when the first of those windows opens. `closes_at` is when the first window closes in
+which a device was asked that has not begun.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ LEDGER = "-"
 """Stands for the class in the key of a ledger: it sorts before every class, so that a ledger is
 read before the counters."""
 _ASKS, _MEMBERS, _PHASE, _DUE, _HELD, _NEXT = "asks", "members", "phase", "due", "held", "next"
+_CLOSE = "close"
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """One roll-out in one bucket. `phase` is -1 before the first pass; `next_at` is in seconds
-    since 1970, 0 where nothing opens.
+    """One roll-out in one bucket. `phase` is -1 before the first pass; `next_at` and `closes_at`
+    are in seconds since 1970, 0 where nothing opens or it is not known that something closes.
     """
 
     asks: int = 0
@@ -30,6 +32,7 @@ class Ledger:
     due: int = 0
     held: int = 0
     next_at: int = 0
+    closes_at: int = 0
 
     def covers(self, phase: int) -> bool:
         """Whether nobody of the phase is left to be asked in the bucket."""
@@ -89,6 +92,7 @@ def ledger_of(cells: Mapping[str, int], workflow_id: str) -> Ledger:
         due=cells.get(f"{_DUE}:{workflow_id}", 0),
         held=cells.get(f"{_HELD}:{workflow_id}", 0),
         next_at=cells.get(f"{_NEXT}:{workflow_id}", 0),
+        closes_at=cells.get(f"{_CLOSE}:{workflow_id}", 0),
     )
 
 
@@ -126,6 +130,24 @@ def postponed(
         opens = min(opens or known.next_at, known.next_at)
     entries = {_DUE: known.due + due, _HELD: known.held + held, _NEXT: opens}
     found = {**cells, **{f"{name}:{workflow_id}": value for name, value in entries.items()}}
+    return {cell: value for cell, value in found.items() if value}
+
+
+def closing(
+    cells: Mapping[str, int], workflow_id: str, closes_at: str, *, of_all: bool
+) -> dict[str, int]:
+    """The ledger once it is known when the window of a device that was asked closes.
+
+    Args:
+        cells: The ledger.
+        workflow_id: The roll-out's.
+        closes_at: The first of the devices looked at, ISO 8601; empty if none was asked.
+        of_all: Whether all devices of the bucket that it has asked were looked at.
+    """
+    known, closes = ledger_of(cells, workflow_id).closes_at, _seconds(closes_at)
+    if known and not of_all:
+        closes = min(closes or known, known)
+    found = {**cells, f"{_CLOSE}:{workflow_id}": closes}
     return {cell: value for cell, value in found.items() if value}
 
 

@@ -110,6 +110,17 @@ def needs_pass(rollout: Rollout, progress: Progress, bucket: int, ledger: Ledger
     return not is_limited(rollout) or (most is not None and ledger.asks < most[0])
 
 
+def may_be_closed(rollout: Rollout, ledger: Ledger, now: str) -> bool:
+    """Whether commands in a bucket may have to be taken back because a window has closed. Where it
+    is not known when one closes, a pass that was to write it down has been lost.
+    """
+    if rollout.on_close != "Withdraw":
+        return False
+    if not ledger.closes_at:
+        return bool(rollout.windows)
+    return ledger.closes_at <= datetime.fromisoformat(now).timestamp()
+
+
 def _room(
     rollout: Rollout,
     progress: Progress,

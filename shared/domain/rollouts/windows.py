@@ -20,7 +20,7 @@ from shared.domain.errors import InvalidInput
 from shared.domain.rollouts.durations import duration_text
 
 if TYPE_CHECKING:
-    from shared.domain.rollouts.specification import Rollout, Window
+    from shared.domain.rollouts.specification import Window
 
 DEVICE = "device"
 SHORTEST, LONGEST = timedelta(minutes=15), timedelta(days=7)
@@ -135,18 +135,6 @@ def opening_at(found: Iterator[Opening], at: datetime) -> Opening | None:
     """The opening that is open at a time; None while closed."""
     first = next(found, None)
     return first if first is not None and first.opens_at <= at else None
-
-
-def may_be_closed(rollout: Rollout, now: str) -> bool:
-    """Whether commands may have to be taken back because a window has closed: where devices have
-    zones of their own, one of theirs may have at any time.
-    """
-    if not rollout.windows or rollout.on_close != "Withdraw":
-        return False
-    moment = datetime.fromisoformat(now)
-    if any(window.zone == DEVICE for window in rollout.windows):
-        return True
-    return opening_at(openings(rollout.windows, moment), moment) is None
 
 
 def next_ask(found: Iterator[Opening], at: datetime) -> Opening | None:

@@ -7,10 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.domain.fleet.command import DeviceCommand
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.reconcile import by_precedence
 from shared.domain.fleet.reconcile_decision import Decision
-from shared.domain.rollouts.ledger import Booking, Ledger, asks_of, ledger_of, passed, postponed
+from shared.domain.rollouts.ledger import (
+    Booking,
+    Ledger,
+    asks_of,
+    closing,
+    ledger_of,
+    passed,
+    postponed,
+)
 from shared.domain.rollouts.pace import allowance
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Deployments, Passes
@@ -47,6 +56,7 @@ class BucketPass:
     _known: dict[str, tuple[float, Sequence[Deployment]]] = field(default_factory=dict)
     _left: dict[tuple[str, str], _Left] = field(default_factory=dict)
     _reminders: dict[str, str] = field(default_factory=dict)
+    _closings: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def follow(self, deployment: Deployment | None, opened: str) -> str:
         """Trace context for the ask of a device; empty where the device is not followed.
@@ -123,6 +133,14 @@ class BucketPass:
         if at:
             self._reminders[device] = at
 
+    def note_closing(self, group: str, decision: Decision, commanded: DeviceCommand | None) -> None:
+        """Take down when the window closes in which a device was asked, or is now."""
+        command = decision.command or commanded
+        if decision.closes_at and command is not None:
+            place = group, command.workflow_id
+            known = self._closings.get(place, decision.closes_at)
+            self._closings[place] = min(known, decision.closes_at)
+
     def reminders(self) -> dict[str, list[str]]:
         """Devices by when they have to be looked at; afterwards none are left."""
         found: dict[str, list[str]] = {}
@@ -145,7 +163,11 @@ class BucketPass:
         return {item.workflow_id: ledger_of(cells, item.workflow_id) for item in asking}
 
     async def write_down(
-        self, group: str, begun: Mapping[str, Ledger], phases: Mapping[str, int]
+        self,
+        group: str,
+        begun: Mapping[str, Ledger],
+        phases: Mapping[str, int],
+        looked_at: str = "",
     ) -> None:
         """Write down what a pass over all devices of a group has left.
 
@@ -153,7 +175,11 @@ class BucketPass:
             group: The group.
             begun: What `begin` found.
             phases: The open phase of each roll-out for which the pass looked at everybody.
+            looked_at: The roll-out of which it looked at all that were asked.
         """
+        closings = self._closings_of(group)
+        if looked_at in begun or looked_at in closings:
+            closings.setdefault(looked_at, "")
         left = {name: self._left.pop((group, name), _Left()) for name in phases}
 
         async def cycle() -> None:
@@ -171,26 +197,41 @@ class BucketPass:
                     held=here.held + max(0, now.held - before.held),
                     next_at=here.next_at,
                 )
+            for workflow_id, at in closings.items():
+                cells = closing(cells, workflow_id, at, of_all=workflow_id == looked_at)
             if cells != ledger.value:
                 await self.passes.save_ledger(self.instance, self.bucket, group, cells, ledger.etag)
 
-        if phases:
+        if phases or closings:
             await retry_on_conflict(cycle)
+
+    def _closings_of(self, group: str) -> dict[str, str]:
+        names = [name for owner, name in self._closings if owner == group]
+        return {name: self._closings.pop((group, name)) for name in names}
 
     async def write_down_left(self) -> set[str]:
         """Write down single devices that were left; the groups that they were left in."""
         groups = {group for group, _ in self._left}
-        for group in groups:
+        for group in {*groups, *(group for group, _ in self._closings)}:
+            closings = self._closings_of(group)
             names = [name for owner, name in self._left if owner == group]
             left = {name: self._left.pop((group, name)) for name in names}
 
-            async def cycle(group: str = group, left: dict[str, _Left] = left) -> None:
+            async def cycle(
+                group: str = group,
+                left: dict[str, _Left] = left,
+                closings: dict[str, str] = closings,
+            ) -> None:
                 ledger = await self.passes.ledger(self.instance, self.bucket, group)
                 cells = dict(ledger.value)
                 for workflow_id, here in left.items():
                     cells = postponed(
                         cells, workflow_id, due=here.due, held=here.held, next_at=here.next_at
                     )
+                for workflow_id, at in closings.items():
+                    cells = closing(cells, workflow_id, at, of_all=False)
+                if cells == ledger.value:
+                    return
                 await self.passes.save_ledger(self.instance, self.bucket, group, cells, ledger.etag)
 
             await retry_on_conflict(cycle)

@@ -21,10 +21,9 @@ from shared.domain.instant import later
 from shared.domain.rollouts.evaluation import Change, Sums, evaluate, paused, tripped_class
 from shared.domain.rollouts.figures import has_commands_to_take_back
 from shared.domain.rollouts.ledger import Ledger, ledger_of
-from shared.domain.rollouts.pace import grants, is_spent, needs_pass
+from shared.domain.rollouts.pace import grants, is_spent, may_be_closed, needs_pass
 from shared.domain.rollouts.progress import Hold, Reason, ReasonCode
 from shared.domain.rollouts.transition import SERVICE, Transition
-from shared.domain.rollouts.windows import may_be_closed
 from shared.ports import Clock, Deployments, Fleet, Queues, Stored
 from shared.services.deployments.fan_out import FanOuts
 from shared.services.deployments.rollback import Rollbacks
@@ -214,13 +213,16 @@ class Evaluator:
                 if needs_pass(rollout, progress, bucket, ledger, now)
             ]
             await self._send(instance, item, due, unasked=True)
-        is_closed = may_be_closed(rollout, now)
         old = [
             bucket
             for bucket, counts in sums.by_bucket.items()
             if any(
                 has_commands_to_take_back(
-                    cells, item.workflow_id, rollout.deadlines, now, is_closed=is_closed
+                    cells,
+                    item.workflow_id,
+                    rollout.deadlines,
+                    now,
+                    is_closed=may_be_closed(rollout, ledgers.get(bucket, Ledger()), now),
                 )
                 for cells in counts.values()
             )

@@ -158,7 +158,8 @@ class Reconcile:
                     break
             if (token := page.token) is None:
                 break
-        await run.write_down(query.group, begun, phases if query.unasked else {})
+        looked_at = query.workflow_id if query.asked else ""
+        await run.write_down(query.group, begun, phases if query.unasked else {}, looked_at)
         await self._remind(run)
         if phases and query.unasked:  # what was left, or that nobody is, moves the roll-out on
             await self.rollups.request(instance, query.group)
@@ -211,7 +212,9 @@ class Reconcile:
             run.remind(row.value.key, offer.decision.remind_at)
             if offer.decision.command is not None:
                 offers.append(offer)
-            elif row.value.is_pending and row.value.commanded is not None:
+                continue
+            run.note_closing(offer.group, offer.decision, row.value.commanded)
+            if row.value.is_pending and row.value.commanded is not None:
                 claims += await self._again(run, row, row.value.commanded)
             else:
                 run.leave(offer.group, offer.decision)
@@ -242,6 +245,7 @@ class Reconcile:
             for offer, (has_room, booking) in zip(here, rooms, strict=True):
                 if has_room:
                     found.append((offer, booking))
+                    run.note_closing(group, offer.decision, None)
                 else:
                     run.leave(group, offer.decision)
         return found

@@ -1,6 +1,7 @@
-"""A large roll-out from its canary to its end, with all that goes wrong on the way.
+"""A large roll-out from its lab to its end, with all that goes wrong on the way.
 
 The number of devices is `ODU_ROLLOUT_DEVICES`. Outcomes are drawn from a seed, so the end is known.
+Devices of thirteen classes and eight time zones have a window of fourteen hours a day.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any
@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from shared.domain.fleet.counters import contribution, history_contribution, total
-from shared.domain.fleet.device import BUCKETS, bucket_of
+from shared.domain.fleet.device import BUCKETS, bucket_of, view
 from shared.domain.fleet.rollout_controls import advance, pause, resume
 from shared.domain.rollouts.figures import Figures
 from shared.domain.rollouts.ledger import asks_of
@@ -34,6 +34,7 @@ from shared.domain.rollouts.specification import (
     Phase,
     Rollout,
     Select,
+    Window,
 )
 from tests.builders.deployments import an_update
 from tests.builders.scenario_fleets import ANY
@@ -44,7 +45,19 @@ from tests.settings import INSTANCE
 from tests.unit.domain.builders import V2
 
 DEVICES = int(os.environ.get("ODU_ROLLOUT_DEVICES", "300"))
-_CLASSES, _KILLS, _LAST, _RETURN = 12, 20, 3, 60
+_CLASSES, _KILLS, _LAST, _RETURN = 12, 20, 4, 60
+_ZONES = (
+    "Pacific/Auckland",
+    "Asia/Tokyo",
+    "Asia/Kolkata",
+    "Asia/Dubai",
+    "Europe/Berlin",
+    "America/Sao_Paulo",
+    "America/New_York",
+    "America/Los_Angeles",
+)
+_TOLD_FROM = 10_000
+"""Devices of a run that says how far it is."""
 _MESSAGE_REQUESTS = 3
 """Put, get and delete."""
 
@@ -111,6 +124,14 @@ class MeteredFleet(Fleet):
         await super()._handle(message)
 
 
+def class_id_of(fleet: Fleet, model: str) -> str:
+    """The class of the devices of a model."""
+    name = next(each.device_id for each in fleet.simulated.values() if each.model == model)
+    found = view(fleet.row(name)).device_class
+    assert found is not None
+    return found.class_id
+
+
 def outcomes(draw: random.Random) -> Callable[[str], str]:
     """How updates end on a device: mostly well."""
     dice = draw.random()
@@ -118,16 +139,20 @@ def outcomes(draw: random.Random) -> Callable[[str], str]:
 
 
 async def a_large_fleet(draw: random.Random) -> MeteredFleet:
-    """Twelve classes and one that always fails; a twentieth is offline."""
+    """A lab, twelve classes and one that always fails; a twentieth is offline."""
     fleet = MeteredFleet()
     await fleet.updates.add(INSTANCE, an_update(V2, compatibility=ANY))
     bad = max(10, DEVICES * 60 // 100_000)
+    lab = bad + max(5, DEVICES * 40 // 100_000)
     devices = []
     for number in range(DEVICES):
-        model = f"model{number % _CLASSES}" if number >= bad else "broken"
+        model = f"model{number % _CLASSES}" if number >= lab else "lab" if number >= bad else "bad"
         device = Device(f"d{number}", model, outcomes(draw), works=draw.uniform(20, 120))
-        device.is_online = model == "broken" or draw.random() >= 0.05
-        if model == "broken":
+        device.zone = draw.choice(_ZONES)
+        device.is_online = number < lab or draw.random() >= 0.05
+        if model == "lab":
+            device.ends = lambda _: "succeeds"
+        if model == "bad":
             device.ends = lambda _: "fails"
         devices.append(device)
     await fleet.add(devices)
@@ -150,19 +175,25 @@ async def go_on(fleet: Fleet) -> bool:
 
 async def rolled_out(
     fleet: MeteredFleet, returning: list[Device], draw: random.Random
-) -> tuple[int, int]:
+) -> tuple[int, int, int]:
     """Let it run to its end, with kills, a pause by hand, and devices that come back."""
     by_rule = most = kills = 0
     is_paused_by_hand = False
     for turn in range(3000):
-        if turn % 40 == 20 and kills < _KILLS:
+        if turn % 10 == 5 and kills < _KILLS:
             fleet.faults.crash_at(draw.randrange(1, 400))
-            kills += 1
-        with suppress(Crash):
+        try:
             await fleet.run(minutes=2)
+        except Crash:
+            fleet.rebuild()  # what the process knew is gone
+            kills += 1
+        fleet.faults.crash_at(None)
         progress = await fleet.progress()
         if turn % 25 == 0:
-            most = max(most, (await fleet.figures()).open)
+            figures = await fleet.figures()
+            most = max(most, figures.open)
+            if DEVICES >= _TOLD_FROM:
+                sys.stderr.write(f"{turn}: {progress.status} {progress.phase} {figures}\n")
         by_rule += await go_on(fleet)
         if progress.phase == _LAST and not is_paused_by_hand:
             is_paused_by_hand = True
@@ -172,10 +203,10 @@ async def rolled_out(
                 await fleet.go_online(device)
         if progress.status is Status.COMPLETED:
             break
-    return by_rule, most
+    return by_rule, most, kills
 
 
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(14_400)
 async def test_large_roll_out_ends_as_its_seed_says() -> None:
     begun, draw = time.monotonic(), random.Random(20261130)
     fleet = await a_large_fleet(draw)
@@ -184,8 +215,11 @@ async def test_large_roll_out_ends_as_its_seed_says() -> None:
     luck = random.Random(1)
     fleet.queues.lose = fleet.queues.double = lambda _: luck.random() < 0.01
     gate = Gate(success_percent=80, minimum_sample=5)
+    lab = class_id_of(fleet, "lab")
+    selects = (Select(class_id=lab), *(Select(percent=each) for each in (1, 10, 50, 100)))
     rollout = Rollout(
-        phases=tuple(Phase(select=Select(percent=each), gate=gate) for each in (1, 10, 50, 100)),
+        phases=tuple(Phase(select=each, gate=gate) for each in selects),
+        windows=(Window(cron="0 18 * * *", duration="PT14H", zone="device"),),
         failure=FailureRule(percent=6, minimum_sample=max(20, min(200, DEVICES // 10))),
         maximum_in_flight=max(50, DEVICES // 50),
         deadlines=Deadlines(start="PT6H", progress="PT6H"),
@@ -193,17 +227,16 @@ async def test_large_roll_out_ends_as_its_seed_says() -> None:
     fleet.meter.requests.clear()
     deployment = await fleet.roll_out(rollout, V2)
 
-    by_rule, most = await rolled_out(fleet, returning, draw)
-    fleet.faults.crash_at(None)
+    by_rule, most, kills = await rolled_out(fleet, returning, draw)
     fleet.queues.lose = fleet.queues.double = lambda _: False
     for device in returning:
         if not device.is_online:
             await fleet.go_online(device)
-    await fleet.run(hours=8)
+    await fleet.run(hours=32)
 
     found = await fleet.figures()
     told = report(fleet, found, time.monotonic() - begun)
-    told |= {"pausesByRule": by_rule, "mostInFlight": most}
+    told |= {"pausesByRule": by_rule, "mostInFlight": most, "kills": kills}
     sys.stderr.write(json.dumps(told) + "\n")
     online = [item for item in devices if item.is_online]
     ends = Counter(item.ends(str(V2)) for item in online)

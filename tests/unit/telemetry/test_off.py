@@ -12,6 +12,7 @@ import pytest
 
 from tests.builders.settings import environment
 
+MOST_MODULES = 40
 REPOSITORY = Path(__file__).parents[3]
 _LOADED = """
 import json, sys
@@ -50,3 +51,17 @@ def test_nothing_of_opentelemetry_is_loaded_before_the_first_answer_in_azure() -
 
 def test_opentelemetry_is_loaded_when_a_setting_says_so() -> None:
     assert "opentelemetry" in loaded("made", TELEMETRY="console")
+
+
+def test_cold_start_loads_few_modules_of_ours() -> None:
+    program = "import json, sys, function_app; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+
+    ours = [name for name in json.loads(done.stdout) if name.startswith(("functions", "shared"))]
+
+    assert len(ours) <= MOST_MODULES, ours

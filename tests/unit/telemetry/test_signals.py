@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from shared import messages
-from shared.facts import about, current
+from shared.facts import about, current, described
 from shared.signals import MEANINGS, Facts, Metric, attributes, is_sampled, trace_id_of
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -71,3 +71,9 @@ def test_facts_hold_for_the_block_and_add_up() -> None:
 
     assert inside == {"function": "sweep", "instance": "one"}
     assert current() == {}
+
+
+def test_facts_in_a_log_line_are_one_word_each() -> None:
+    facts: Facts = {"function": "sweep", "group": "a b}=\n", "device": "host/agent", "code": ""}
+
+    assert described(facts) == "function=sweep group=a%20b%7D%3D%0A device=host/agent"
