@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from shared.http.models.common import Count, Error, Model, UpdateId, UpdateInfo
+from shared.http.models.devices import Export
 
 
 class Instructions(Model):
@@ -153,4 +154,5 @@ class Operation(Model):
     missing_files: list[str] | None = None
     missing_updates: list[UpdateId] | None = None
     awaited_files: list[str] | None = None
+    export: Export | None = None
     deltas: list[DeltaOutcome] | None = None

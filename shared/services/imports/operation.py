@@ -241,7 +241,11 @@ class Imports:
         if self._is_announced(operation):
             operation = replace(operation, events=(update_refused(instance, operation),))
         await self.operations.save(instance, operation, stored.etag)
-        log.warning("%s %s failed: %s", operation.kind, operation.operation_id, error.code)
+        if operation.kind == "import":
+            # an alert waits for these words
+            log.warning("import %s failed: %s", operation.operation_id, error.code)
+        else:
+            log.warning("%s %s failed: %s", operation.kind, operation.operation_id, error.code)
         self.telemetry.record(Metric.FAILURES, function=operation.kind, code=error.code)
         await self._finish(instance, operation)
 

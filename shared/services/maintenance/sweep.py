@@ -107,7 +107,9 @@ class Sweep:
         operation = stored.value
         log.info("operation %s stalled in stage %s", operation.operation_id, operation.stage)
         identity, step = operation.operation_id, operation.step
-        if operation.kind == "devices" and self._idle(operation) > GIVE_UP_AFTER:
+        if operation.stage is Stage.EXPORT:
+            await self.queues.put(messages.ExportDevices(instance=instance, operation=identity))
+        elif operation.kind == "devices" and self._idle(operation) > GIVE_UP_AFTER:
             await self._give_up(instance, stored)
         elif operation.kind == "devices":
             await self.queues.put(
