@@ -7,7 +7,8 @@ from typing import Any
 
 from functions.api import RETRY, Api, Call, Reply, accepted
 from shared.domain.access import Action
-from shared.domain.errors import NotFound
+from shared.domain.errors import InvalidInput, NotFound
+from shared.domain.export_order import ExportFormat
 from shared.domain.fleet.compliance import is_on_latest
 from shared.domain.fleet.device import bucket_of, device_key
 from shared.domain.fleet.listing import ListedDevice, listed
@@ -134,6 +135,45 @@ async def import_devices(call: Call) -> Reply[None]:
         call.instance, kind, call.app.ports.clock.fresh_id()
     )
     return accepted(call, "management", "operations", identity)
+
+
+@api.operation(
+    "POST",
+    "management/devices:export",
+    Action.MANAGEMENT_READ,
+    status=HTTPStatus.ACCEPTED,
+    body=models.ExportRequest,
+    is_long_running=True,
+    is_additional=True,
+)
+async def export_devices(call: Call) -> Reply[None]:
+    """Start to write the devices that a filter selects into a file, CSV or Parquet."""
+    given = call.body(models.ExportRequest)
+    try:
+        wanted = device_filter(given.filter)
+    except InvalidInput as error:
+        raise InvalidInput(error.message, target="/filter") from error
+    identity = await call.app.devices.exports.start(
+        call.instance,
+        ExportFormat(given.format),
+        call.app.ports.clock.fresh_id(),
+        wanted=wanted,
+        text=given.filter or "",
+    )
+    return accepted(call, "management", "operations", identity)
+
+
+@api.operation(
+    "GET",
+    "management/operations/{operationId}/file",
+    Action.MANAGEMENT_READ,
+    statuses=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    is_additional=True,
+)
+async def get_exported_file(call: Call) -> models.ExportedFile:
+    """Read where the file of an export is: the link opens it for an hour."""
+    found = await call.app.devices.exports.file(call.instance, call.part("operationId"))
+    return wire.exported_file(found)
 
 
 @api.operation(

@@ -144,3 +144,25 @@ class DeviceHealth(Model):
     health_checks: list[HealthCheck]
     module_id: str | None = None
     digital_twin_model_id: str | None = None
+
+
+class ExportRequest(Model):
+    """Which devices to export; without a filter all. `format` is that of the file."""
+
+    filter: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
+    format: Literal["csv", "parquet"] = "csv"
+
+
+class Export(Model):
+    """What an export is about; `deviceCount` of the devices are written."""
+
+    format: Literal["csv", "parquet"]
+    device_count: Count
+    filter: str | None = None
+
+
+class ExportedFile(Export, kw_only=True):
+    """The file of an export that has ended; `link` opens it for an hour."""
+
+    link: str
+    size_in_bytes: Count

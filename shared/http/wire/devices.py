@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+from shared.domain.export_order import Export
 from shared.domain.fleet.device import DeviceRecord, DeviceState
 from shared.domain.fleet.device_history import Installation
+from shared.domain.fleet.export import ExportedFile
 from shared.domain.fleet.failure import failure_counted_as, failure_of
 from shared.domain.fleet.health import Health
 from shared.domain.fleet.listing import InstallResult, ListedDevice
@@ -28,7 +31,21 @@ def device_operation(stored: Stored[Operation]) -> models.Operation:
         created_date_time=item.created_at,
         etag=etag(stored),
         stage=item.stage.value,
+        export=models.Export(**_export(item.export)) if item.export else None,
     )
+
+
+def exported_file(item: ExportedFile) -> models.ExportedFile:
+    """The file of an export."""
+    return models.ExportedFile(**_export(item.export), link=item.url, size_in_bytes=item.size_bytes)
+
+
+def _export(item: Export) -> dict[str, Any]:
+    return {
+        "format": item.format.value,
+        "device_count": item.devices,
+        "filter": item.text or None,
+    }
 
 
 def device_health(record: DeviceRecord, health: Health) -> models.DeviceHealth:

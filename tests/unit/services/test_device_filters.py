@@ -13,10 +13,14 @@ from shared.domain.fleet.device import DeviceRecord, bucket_of, view
 from shared.domain.fleet.listing import ListedDevice, listed
 from shared.domain.fleet.queries import DeviceFilter, selection
 from shared.domain.instant import seconds_between
+from shared.domain.updates.update import Recall
 from shared.domain.updates.update_id import UpdateId
+from shared.http.filters import device_filter
 from shared.ports import DeviceWrite
+from shared.services.reporting.attention import Attention, Cause
+from tests.builders.deployments import an_update
 from tests.builders.listed import FILTERS, NOW, a_fleet, within
-from tests.unit.domain.builders import V2
+from tests.unit.domain.builders import V1, V2
 from tests.unit.services.world import INSTANCE, World
 
 SMALL, FEW = "small", "few"
@@ -93,6 +97,34 @@ def test_every_filter_selects_some_devices_and_leaves_others() -> None:
         found = [item for item in devices if selection(wanted, NOW, latest).has(item)]
         assert len(found) < len(devices)
         assert found or wanted.failure_code
+
+
+async def test_each_cause_that_needs_attention_is_listed_by_its_filter() -> None:
+    world = await a_world(a_fleet(60, SMALL), a_fleet(8, FEW, first=100))
+    await sum_up(world, SMALL, FEW)
+    await world.updates.add(INSTANCE, an_update(V1, recall=Recall("bricks", "t")))
+    attention = Attention(
+        fleet=world.fleet,
+        updates=world.updates,
+        operations=world.operations,
+        recounts=world.recounts,
+        clock=world.clock,
+        new_classes=world.new_classes,
+        most_new_classes=30,
+    )
+
+    found = {item.cause: item for item in await attention.items(INSTANCE)}
+
+    assert found.keys() == {
+        Cause.FAILED,
+        Cause.SILENT,
+        Cause.STUCK,
+        Cause.UNHEALTHY,
+        Cause.RECALLED,
+    }
+    for item in found.values():
+        assert item.filter is not None
+        assert len(await pages(world, device_filter(item.filter))) == item.count > 0
 
 
 async def test_list_of_a_small_group_is_as_of_its_figures() -> None:
