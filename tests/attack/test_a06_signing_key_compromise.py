@@ -68,6 +68,17 @@ async def signed_by(product: Product, package: Package, edition: int) -> None:
     await eventually(look)
 
 
+async def written_down(product: Product, edition: int) -> None:
+    """Wait until the audit log says who has brought an edition of the keyring."""
+
+    async def look() -> None:
+        found = (await product.rest.get("audit?filter=action eq 'change_keyring'"))["value"]
+        assert edition in [entry["after"]["edition"] for entry in found]
+        assert all(entry["actor"]["name"] for entry in found)
+
+    await eventually(look)
+
+
 async def ask_a_slow_device(product: Product, group: str, package: Package) -> dict[str, Any]:
     """Deploy to a device that is busy for long; what its twin asks for then."""
     await product.seen(group, 1)
@@ -93,6 +104,7 @@ async def test_a06_rotation_reaches_new_and_running_deployments(keyed: Product) 
         await odu_keys(keyed, "rotate")
 
         await signed_by(keyed, package, before.edition + 1)
+        await written_down(keyed, before.edition + 1)
 
         async def handed_out() -> dict[str, Any]:
             service = await keyed.service_of(f"{model}-0")
