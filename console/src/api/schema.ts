@@ -2490,6 +2490,8 @@ export interface components {
             /** @default null */
             recallReason?: string | null;
             /** @default null */
+            warnings?: string[] | null;
+            /** @default null */
             etag?: string | null;
             /** @default null */
             revision?: number | null;
@@ -2675,6 +2677,8 @@ export interface components {
             createdDateTime: string;
             /** @default null */
             recallReason?: string | null;
+            /** @default null */
+            warnings?: string[] | null;
             /** @default [] */
             windows?: components["schemas"]["Window"][];
             /** @default false */
@@ -3164,7 +3168,8 @@ export interface components {
          *
          *     `filesScanned` of `filesTotal` counts up while an import is scanned; `missingFiles` and
          *     `missingUpdates` are what a dropped manifest waits for, `awaitedFiles` those on which a scanner
-         *     has told nothing yet. `deltas` says what came of each file when deltas were made.
+         *     has told nothing yet, `warnings` what to know of what was imported. `deltas` says what came of
+         *     each file when deltas were made.
          */
         Operation: {
             operationId: string;
@@ -3197,6 +3202,8 @@ export interface components {
             missingUpdates?: components["schemas"]["UpdateId"][] | null;
             /** @default null */
             awaitedFiles?: string[] | null;
+            /** @default null */
+            warnings?: string[] | null;
             /** @default null */
             export?: components["schemas"]["Export"] | null;
             /** @default null */
@@ -3953,7 +3960,7 @@ export interface components {
         };
         /**
          * Update
-         * @description An update; `recall` is additional. One that was recalled is not deployable.
+         * @description An update; `recall`, `warnings` are additional. One that was recalled is not deployable.
          */
         Update: {
             updateId: components["schemas"]["UpdateId"];
@@ -3976,6 +3983,8 @@ export interface components {
             scanResult?: string | null;
             /** @default null */
             recall?: components["schemas"]["UpdateRecall"] | null;
+            /** @default null */
+            warnings?: string[] | null;
         };
         /**
          * UpdateCompliance
