@@ -203,7 +203,10 @@ async def show_device(
             ("health", found.get("health")),
             ("works on", (found.get("workflow") or {}).get("deploymentId")),
             ("since", moment((found.get("workflow") or {}).get("sinceDateTime"))),
-            ("tags", ", ".join(f"{name}={value}" for name, value in (found.get("tags") or {}).items())),
+            (
+                "tags",
+                ", ".join(f"{name}={value}" for name, value in (found.get("tags") or {}).items()),
+            ),
         ]
     )
     session.output.table(_STEPS, result.get("stepResults") or (), title="Steps")
