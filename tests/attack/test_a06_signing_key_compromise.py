@@ -13,6 +13,7 @@ from azure.storage.blob import BlobClient
 from local.rest import Rest
 from local.stack.running import Stack, start
 from odu_cli.main import main as odu
+from odu_cli.rest import path
 from shared.adapters.table import unpack
 from shared.contract.codes import Erc
 from shared.domain.updates.keyring import KEYRING, Keyring, SignatureRecord
@@ -72,7 +73,8 @@ async def written_down(product: Product, edition: int) -> None:
     """Wait until the audit log says who has brought an edition of the keyring."""
 
     async def look() -> None:
-        found = (await product.rest.get("audit?filter=action eq 'change_keyring'"))["value"]
+        query = path("audit", filter="action eq 'change_keyring'")
+        found = (await product.rest.get(query))["value"]
         assert edition in [entry["after"]["edition"] for entry in found]
         assert all(entry["actor"]["name"] for entry in found)
 

@@ -155,3 +155,12 @@ def test_late_failure_of_the_workflow_before_is_not_one_of_the_next() -> None:
 
     assert deployment_state(seen) is DeviceState.IN_PROGRESS
     assert isinstance(seen, DeviceRecord)
+
+
+@pytest.mark.parametrize("code", ["8030000B", "8030000C", "8030000D", "8030000E", "8030000F"])
+def test_a_detached_manifest_that_the_agent_cannot_read_is_a_refusal_of_the_command(
+    code: str,
+) -> None:
+    twin = a_twin(lastInstallResult={"resultCode": 0, "extendedResultCodes": code})
+
+    assert refused(twin) == ("w2", None)
