@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import hashlib
+import ssl
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from bench.harness import Options, Result, compared, percentile
@@ -30,12 +34,15 @@ from local.fleet.registry import registry
 from local.rest import Rest
 from local.stack.running import REPOSITORY, Stack, start
 from odu_cli.file_server import FileServer
+from odu_cli.rest import RestError
 
 _AGENTS, _QUICK_AGENTS = 500, 50
 _PROCESSES = 5
 _ALONE, _QUICK_ALONE = 60, 10
 _IDLE_SECONDS, _QUICK_IDLE_SECONDS = 60.0, 10.0
 _LANES = 8
+_PAGE = 1000
+_ROOT_KEYS = "root-keys.json"
 _PATIENCE_SECONDS = 900.0
 _MODEL = "toaster"
 
@@ -45,22 +52,22 @@ async def run(options: Options) -> Sequence[Result]:
     count = _QUICK_AGENTS if options.quick else _AGENTS
     options.say("starting the stack")
     with start() as stack:
-        async with Rest(stack, patience=5) as rest, AsyncExitStack() as until_end:
-            service = await _signed_command(stack, rest)
+        async with Rest(stack, patience=60) as rest, AsyncExitStack() as until_end:
             server = await until_end.enter_async_context(_content_server())
+            service = await _signed_command(stack, rest, server)
             began = time.monotonic()
-            processes = [
-                await until_end.enter_async_context(_agents(stack, number, count // _PROCESSES))
-                for number in range(_PROCESSES)
-            ]
-            groups = {f"bench-{number}": count // _PROCESSES for number in range(_PROCESSES)}
-            await _seen(rest, groups, options)
-            connected = time.monotonic() - began
+            sizes = dict.fromkeys(range(_PROCESSES), count // _PROCESSES)
             devices = [
-                f"{name}-{number:03}"
-                for name, size in groups.items()
-                for number in range(1, size + 1)
+                f"bench-{number}-{device:03}"
+                for number, size in sizes.items()
+                for device in range(1, size + 1)
             ]
+            processes = [
+                await until_end.enter_async_context(_agents(stack, number, size))
+                for number, size in sizes.items()
+            ]
+            await _connected(stack, set(devices), options)
+            connected = time.monotonic() - began
             asked = _Asked(service, server, await asyncio.to_thread(registry, stack))
             alone = devices[:: count // (_QUICK_ALONE if options.quick else _ALONE)]
             samples = [await asked.one(device) for device in alone]
@@ -72,7 +79,7 @@ async def run(options: Options) -> Sequence[Result]:
     notes = {
         "agents": count,
         "processes": _PROCESSES,
-        "seconds until all are counted": round(connected, 1),
+        "seconds until all have introduced themselves": round(connected, 1),
         "p95": round(percentile([byte for byte, _ in samples], 95), 1),
         f"{len(others)} at once, p50": round(statistics.median(together), 1),
         f"{len(others)} at once, the last": round(max(together), 1),
@@ -95,7 +102,7 @@ async def run(options: Options) -> Sequence[Result]:
 class _Content:
     """Gives every file of the update, and knows when which device has asked first."""
 
-    files: Mapping[str, bytes] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
     url: str = ""
     asked: dict[str, float] = field(default_factory=dict)
     waiting: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -105,9 +112,11 @@ class _Content:
 
     async def answer(self, request: web.Request) -> web.Response:
         device = request.match_info["device"]
-        self.asked.setdefault(device, time.perf_counter())
-        self.event(device).set()
-        return web.Response(body=self.files[request.match_info["name"]])
+        name = request.match_info["name"]
+        if name != _ROOT_KEYS:
+            self.asked.setdefault(device, time.perf_counter())
+            self.event(device).set()
+        return web.Response(body=self.files[name])
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +157,8 @@ class _Asked:
 
         service = copy.deepcopy(dict(self.service))
         service["workflow"]["id"] = f"bench-{device}"
+        # the service itself is not what is measured here
+        service["rootKeyPackageUrl"] = f"{self.server.url}/{device}/{_ROOT_KEYS}"
         service["fileUrls"] = {
             file_id: f"{self.server.url}/{device}/{url.partition('?')[0].rpartition('/')[2]}"
             for file_id, url in service["fileUrls"].items()
@@ -156,25 +167,22 @@ class _Asked:
         self.hub.update_twin(device, Twin(properties=TwinProperties(desired=desired)))
 
 
-_content = _Content()
-
-
 @asynccontextmanager
 async def _content_server() -> AsyncIterator[_Content]:
-    app = web.Application()
-    app.router.add_get("/{device}/{name}", _content.answer)
+    content, app = _Content(), web.Application()
+    app.router.add_get("/{device}/{name}", content.answer)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    _content.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    content.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
-        yield _content
+        yield content
     finally:
         await runner.cleanup()
 
 
-async def _signed_command(stack: Stack, rest: Rest) -> Mapping[str, Any]:
+async def _signed_command(stack: Stack, rest: Rest, content: _Content) -> Mapping[str, Any]:
     """What the service asks a device for: one device more, whose twin is read."""
     package = build("1.0")
     async with FileServer() as server:
@@ -183,7 +191,7 @@ async def _signed_command(stack: Stack, rest: Rest) -> Mapping[str, Any]:
             assert state["status"] != "Failed", state
     device = SimulatedDevice("sample", "contoso", _MODEL, "sample")
     async with Fleet(stack, [device], Path(stack.state) / "fleet"):
-        await _seen(rest, {"sample": 1})
+        await _listed(rest, "sample")
         await rest.deploy("sample", package.update_id, "d")
         hub = await asyncio.to_thread(registry, stack)
         async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -194,14 +202,20 @@ async def _signed_command(stack: Stack, rest: Rest) -> Mapping[str, Any]:
                     break
                 await asyncio.sleep(0.2)
     names = {digest.partition("?")[0].rpartition("/")[2] for digest in found["fileUrls"].values()}
-    by_digest = {_hex(content): content for content in package.files.values()}
-    _content.files = {name: by_digest[name] for name in names}
+    by_digest = {_hex(file): file for file in package.files.values()}
+    content.files = {name: by_digest[name] for name in names}
+    content.files |= {_ROOT_KEYS: await _fetched(stack, found["rootKeyPackageUrl"])}
     return dict(found)
 
 
-def _hex(content: bytes) -> str:
-    import hashlib
+async def _fetched(stack: Stack, url: str) -> bytes:
+    trust = ssl.create_default_context(cafile=stack.ca_file)
+    async with aiohttp.ClientSession() as session, session.get(url, ssl=trust) as response:
+        response.raise_for_status()
+        return await response.read()
 
+
+def _hex(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
@@ -225,16 +239,45 @@ async def _agents(
         await process.wait()
 
 
-async def _seen(rest: Rest, groups: Mapping[str, int], options: Options | None = None) -> None:
+async def _listed(rest: Rest, device: str) -> None:
+    """Wait until the service knows a device: its group can be deployed to."""
     async with asyncio.timeout(_PATIENCE_SECONDS):
         while True:
-            page = await rest.get("management/groups")
-            counts = {item["groupId"]: item["deviceCount"] for item in page["value"]}
-            if all(counts.get(name) == size for name, size in groups.items()):
+            try:
+                await rest.get(f"management/devices/{device}")
+            except RestError as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+                await asyncio.sleep(0.5)
+            else:
                 return
-            if options:
-                options.say(f"{sum(counts.get(name, 0) for name in groups)} agents are counted")
+
+
+async def _connected(stack: Stack, devices: Set[str], options: Options) -> None:
+    """Wait until the hub has so many devices connected that have introduced themselves."""
+    hub = await asyncio.to_thread(registry, stack)
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while missing := devices - await asyncio.to_thread(_introduced, hub):
+            options.say(f"{len(devices) - len(missing)} agents have introduced themselves")
             await asyncio.sleep(1)
+
+
+def _introduced(hub: Any) -> set[str]:
+    from azure.iot.hub.models import QuerySpecification
+
+    query = QuerySpecification(query="SELECT * FROM devices WHERE connectionState = 'Connected'")
+    found: set[str] = set()
+    token: str | None = None
+    while True:
+        page = hub.query_iot_hub(query, token, _PAGE)
+        found |= {
+            twin.device_id
+            for twin in page.items
+            if "agent" in twin.properties.reported.get("deviceUpdate", {})
+        }
+        token = page.continuation_token
+        if token is None:
+            return found
 
 
 async def _idle(stack: Stack, options: Options) -> Mapping[str, Any]:
@@ -249,8 +292,7 @@ async def _idle(stack: Stack, options: Options) -> Mapping[str, Any]:
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        async with Rest(stack, patience=5) as rest:
-            await _seen(rest, {"idle": 1})
+        await _connected(stack, {"idle"}, options)
         before = _switches(process.pid)
         await asyncio.sleep(seconds)
         switches = _switches(process.pid) - before

@@ -14,7 +14,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from bench.bare_host import BARE_PATH, bare_host
 from bench.harness import Measure, Options, Result, compared, in_turns, percentile
@@ -30,25 +32,31 @@ from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_group_members import TableGroupMembers
+from shared.adapters.table_passes import TablePasses
 from shared.adapters.table_updates import TableUpdates
-from shared.contract.twin import startup_report
-from shared.domain.fleet.counters import total
+from shared.contract.codes import Action, AgentState
+from shared.contract.twin import result_report, startup_report, workflow_member
+from shared.domain.fleet.counters import TOTAL, total
 from shared.domain.fleet.deployment import DeviceCommand
 from shared.domain.fleet.device import (
-    BUCKETS,
     DeviceRecord,
+    DeviceState,
     TwinChange,
     bucket_of,
     fold,
     view,
 )
-from shared.domain.fleet.queries import DeviceFilter
+from shared.domain.fleet.listing import ListedDevice
+from shared.domain.fleet.queries import Condition, DeviceFilter
 from shared.domain.fleet.reconcile import desired_command
 from shared.domain.fleet.twin_content import kept_content
+from shared.domain.fleet.whereabouts import whereabouts
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import DeviceWrite, Rollup
 from shared.services.devices.lists import DeviceLists
 from shared.services.reporting.report import Reports
+from shared.services.reporting.rollup import MOST_MEMBERS
+from shared.services.retrying import retry_on_conflict
 from shared.settings import Connection
 
 _FLEETS = {"small": 1_000, "large": 200_000}
@@ -83,7 +91,12 @@ async def run(options: Options) -> Sequence[Result]:
                     numbers = range(start_at, min(count, start_at + _WRITTEN_AT_ONCE))
                     await storage.write(
                         [
-                            _device(f"{group}-{n}", group, command if n <= _COMMANDED else None)
+                            _device(
+                                f"{group}-{n}",
+                                group,
+                                command if n <= _COMMANDED else None,
+                                has_failed=n <= _FAILED,
+                            )
                             for n in numbers
                         ]
                     )
@@ -102,11 +115,29 @@ async def run(options: Options) -> Sequence[Result]:
             return results
 
 
+_PREFIX = "by prefix"
+_FILTERS: Mapping[str, tuple[str, DeviceFilter]] = {
+    "failed with a code": ("failureCode eq '30101001'", DeviceFilter(failure_code=0x30101001)),
+    "failed": ("deploymentStatus eq 'Failed'", DeviceFilter(state=DeviceState.FAILED)),
+    "without an update": ("installedUpdate eq null", DeviceFilter(nothing_installed=True)),
+    "on the latest": ("onLatestUpdate eq true", DeviceFilter(is_on_latest=True)),
+    "silent": ("state eq 'Silent'", DeviceFilter(condition=Condition.SILENT)),
+    "unhealthy": ("state eq 'Unhealthy'", DeviceFilter(condition=Condition.UNHEALTHY)),
+    _PREFIX: ("startswith(deviceId,'{group}-1')", DeviceFilter()),
+}
+"""What lists of a group are narrowed by: the text of a filter, and what it means."""
+_FAILED = 12
+"""Devices of a group that have failed."""
 _PATHS: Mapping[str, str] = {
     "read_update": "{update}",
     "read_compliance": "management/groups/{group}/updateCompliance",
     "read_status": "management/groups/{group}/deployments/{deployment}/status",
     "read_devices": "management/devices?filter=groupId%20eq%20'{group}'",
+    **{
+        f"read_devices, {name}": "management/devices?filter="
+        + quote(f"groupId eq '{{group}}' and {text}", safe="{}")
+        for name, (text, _) in _FILTERS.items()
+    },
 }
 
 
@@ -177,6 +208,8 @@ class _Storage:
         self._accounts = StorageAccounts(connection, connection, lambda: None, self._counted)
         clock = SystemClock()
         self._updates = TableUpdates(Table(self._accounts, "Updates"))
+        self._members = TableGroupMembers(Table(self._accounts, "Buckets"))
+        self._passes = TablePasses(Table(self._accounts, "Devices"))
         self._devices = TableDevices(Table(self._accounts, "Devices"))
         self._fleet = TableFleet(
             buckets_table=Table(self._accounts, "Buckets"),
@@ -191,7 +224,7 @@ class _Storage:
             devices=self._devices,
             fleet=self._fleet,
             deployments=self._deployments,
-            members=TableGroupMembers(Table(self._accounts, "Buckets")),
+            members=self._members,
             clock=clock,
         )
         self._clock = clock
@@ -226,11 +259,28 @@ class _Storage:
         await asyncio.gather(*(fill(bucket, records) for bucket, records in by_bucket.items()))
 
     async def sum_up(self, group: str) -> None:
-        """Write the roll-up of a group."""
-        counts = [
-            await self._devices.counts(self._instance, bucket, group) for bucket in range(BUCKETS)
-        ]
-        rollup = Rollup(total(counts), self._clock.now())
+        """Write the roll-up of a group; the service may be doing the same."""
+        await retry_on_conflict(lambda: self._sum_up(group))
+
+    async def _sum_up(self, group: str) -> None:
+        now, found = self._clock.now(), {}
+        devices: list[ListedDevice] = []
+        for bucket in await self._fleet.buckets(self._instance, group):
+            found[bucket], _ = await self._passes.tally(self._instance, bucket, group)
+        sums = total(found.values())
+        has_members = sum(cells[TOTAL] for cells in sums.values()) <= MOST_MEMBERS
+        if has_members:
+            for bucket in found:
+                *_, some = await self._passes.tally_with_devices(self._instance, bucket, group)
+                devices += some
+            await self._members.replace(self._instance, group, now, devices)
+        rollup = Rollup(
+            sums,
+            now,
+            len(found),
+            where=whereabouts(found, group),
+            has_members=has_members,
+        )
         await self._fleet.save_rollup(self._instance, group, rollup)
 
     async def fanned_out(self, group: str, deployment_id: str) -> DeviceCommand:
@@ -246,6 +296,16 @@ class _Storage:
         assert command is not None
         return command
 
+    def _filtered(self, kind: str) -> Callable[[str], Awaitable[Any]]:
+        """A page of a group's devices that a filter narrows."""
+
+        def read(group: str) -> Awaitable[Any]:
+            prefix = f"{group}-1" if kind == _PREFIX else ""
+            wanted = replace(_FILTERS[kind][1], group=group, id_prefix=prefix)
+            return self._lists.page(self._instance, wanted, token=None, size=100)
+
+        return read
+
     async def requests(
         self, name: str, deployments: Mapping[str, str], update: Mapping[str, str]
     ) -> dict[str, int]:
@@ -260,6 +320,7 @@ class _Storage:
             "read_devices": lambda group: self._lists.page(
                 self._instance, DeviceFilter(group=group), token=None, size=100
             ),
+            **{f"read_devices, {kind}": self._filtered(kind) for kind in _FILTERS},
         }
         found = {}
         for group in deployments:
@@ -269,8 +330,24 @@ class _Storage:
         return found
 
 
-def _device(device_id: str, group: str, commanded: DeviceCommand | None = None) -> DeviceRecord:
+def _device(
+    device_id: str,
+    group: str,
+    commanded: DeviceCommand | None = None,
+    *,
+    has_failed: bool = False,
+) -> DeviceRecord:
     reported = startup_report("contoso", "toaster")
     content = kept_content({"tags": {"ADUGroup": group}, "properties": {"reported": reported}})
     change = TwinChange(device_id, None, 1, content, is_whole=True, at=_REPORTED_AT)
-    return fold(DeviceRecord(device_id, commanded=commanded), change)
+    record = fold(DeviceRecord(device_id, commanded=commanded), change)
+    if commanded is None or not has_failed:
+        return record
+    workflow = workflow_member(
+        Action.PROCESS_DEPLOYMENT, commanded.workflow_on_device, commanded.retry_timestamp
+    )
+    report = result_report(
+        AgentState.FAILED, 0, workflow=workflow, extended_result_codes=(0x30101001,)
+    )
+    content = kept_content({"properties": {"reported": report}})
+    return fold(record, TwinChange(device_id, None, 2, content, is_whole=False, at=_REPORTED_AT))

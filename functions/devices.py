@@ -7,7 +7,8 @@ from typing import Any
 
 from functions.api import RETRY, Api, Call, Reply, accepted
 from shared.domain.access import Action
-from shared.domain.errors import NotFound
+from shared.domain.errors import InvalidInput, NotFound
+from shared.domain.export_order import ExportFormat
 from shared.domain.fleet.compliance import is_on_latest
 from shared.domain.fleet.device import bucket_of, device_key
 from shared.domain.fleet.listing import ListedDevice, listed
@@ -46,7 +47,7 @@ async def list_devices(call: Call) -> models.Page[models.Device]:
 
 
 @api.operation("GET", _DEVICE, Action.MANAGEMENT_READ, statuses=(HTTPStatus.NOT_FOUND,))
-async def get_device(call: Call) -> models.Device:
+async def get_device(call: Call) -> models.DeviceDetails:
     """Read a device."""
     return await _device(call, None)
 
@@ -57,7 +58,7 @@ async def get_device(call: Call) -> models.Device:
     Action.MANAGEMENT_READ,
     statuses=(HTTPStatus.NOT_FOUND,),
 )
-async def get_device_module(call: Call) -> models.Device:
+async def get_device_module(call: Call) -> models.DeviceDetails:
     """Read a module whose agent takes updates."""
     return await _device(call, call.part("moduleId"))
 
@@ -137,6 +138,45 @@ async def import_devices(call: Call) -> Reply[None]:
 
 
 @api.operation(
+    "POST",
+    "management/devices:export",
+    Action.MANAGEMENT_READ,
+    status=HTTPStatus.ACCEPTED,
+    body=models.ExportRequest,
+    is_long_running=True,
+    is_additional=True,
+)
+async def export_devices(call: Call) -> Reply[None]:
+    """Start to write the devices that a filter selects into a file, CSV or Parquet."""
+    given = call.body(models.ExportRequest)
+    try:
+        wanted = device_filter(given.filter)
+    except InvalidInput as error:
+        raise InvalidInput(error.message, target="/filter") from error
+    identity = await call.app.devices.exports.start(
+        call.instance,
+        ExportFormat(given.format),
+        call.app.ports.clock.fresh_id(),
+        wanted=wanted,
+        text=given.filter or "",
+    )
+    return accepted(call, "management", "operations", identity)
+
+
+@api.operation(
+    "GET",
+    "management/operations/{operationId}/file",
+    Action.MANAGEMENT_READ,
+    statuses=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    is_additional=True,
+)
+async def get_exported_file(call: Call) -> models.ExportedFile:
+    """Read where the file of an export is: the link opens it for an hour."""
+    found = await call.app.devices.exports.file(call.instance, call.part("operationId"))
+    return wire.exported_file(found)
+
+
+@api.operation(
     "GET",
     "management/operations",
     Action.MANAGEMENT_READ,
@@ -171,14 +211,17 @@ async def get_device_operation(call: Call) -> Reply[models.Operation]:
     return Reply(wire.device_operation(stored), RETRY)
 
 
-async def _device(call: Call, module_id: str | None) -> models.Device:
+async def _device(call: Call, module_id: str | None) -> models.DeviceDetails:
     device_id = call.part("deviceId")
     key = device_key(device_id, module_id)
     rows = await call.app.ports.devices.load(call.instance, bucket_of(device_id), [key])
-    found = listed(rows[key].value) if key in rows else None
-    if found is None:
+    item = listed(rows[key].value) if key in rows else None
+    if item is None:
         raise NotFound(f"Device '{key}' does not exist.", target="deviceId")
-    return _rendered(found, await _best_updates(call))
+    best = (await _best_updates(call)).get(item.class_id)
+    return wire.device_details(
+        rows[key].value, item, is_on_latest=is_on_latest(item.installed, best)
+    )
 
 
 async def _best_updates(call: Call) -> Mapping[str, UpdateId | None]:

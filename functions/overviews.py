@@ -190,4 +190,5 @@ def _attention(item: AttentionItem) -> models.AttentionItem:
         count=None if item.counts_devices else item.count,
         code=item.code,
         subject=item.subject,
+        filter=item.filter,
     )

@@ -156,6 +156,18 @@ async def run_device_import(message: func.QueueMessage) -> None:
     )
 
 
+@_on("export")
+async def export_devices(message: func.QueueMessage) -> None:
+    """Write a list of devices into a file."""
+    order = _read(messages.ExportDevices, message)
+    service = container().devices.exports
+    await _or_end(
+        message,
+        service.run(order.instance, order.operation),
+        lambda error: service.fail(order.instance, order.operation, error),
+    )
+
+
 @_on("logs")
 async def ask_for_logs(message: func.QueueMessage) -> None:
     """Ask the devices of a log collection."""

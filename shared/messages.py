@@ -195,6 +195,13 @@ class Announce(Message, frozen=True, kw_only=True):
     events: list[DomainEvent] | None = None
 
 
+class ExportDevices(_OfOperation, frozen=True, kw_only=True):
+    """Write a list of devices into a file."""
+
+    queue: ClassVar[Queue] = "export"
+    work: ClassVar[str] = "export devices"
+
+
 MESSAGES: dict[Queue, type[Message]] = {
     kind.queue: kind
     for kind in (
@@ -213,6 +220,7 @@ MESSAGES: dict[Queue, type[Message]] = {
         CollectLogs,
         ReplayEvents,
         Announce,
+        ExportDevices,
     )
 }
 """The type of each queue's messages."""

@@ -26,6 +26,7 @@ Queue = Literal[
     "logs",
     "replay",
     "announce",
+    "export",
 ]
 Table = Literal[
     "Updates",

@@ -24,7 +24,7 @@ from .contract.rootkeys import (
 )
 from .desired import DesiredSection
 from .fetching import DownloadError
-from .hub import PASSING_ERRORS, CredentialsError
+from .hub import PASSING_ERRORS, CredentialsError, HubError
 from .hub.mqtt import describe
 from .means import Means, installed_handlers
 from .state import DeviceState
@@ -183,6 +183,10 @@ def _advice(error: BaseException, config: AgentConfig) -> str:
         return "is HostName right, and does name resolution work here?"
     if isinstance(error, CredentialsError):
         return "compare DeviceId and key with the hub's registry; is the device enabled there?"
+    if isinstance(error, PermissionError):
+        return "can this user read caFile, edgegatewayCertPath and the device's key?"
+    if isinstance(error, HubError):
+        return "does the agent run meanwhile? A hub lets a device connect once: stop it to check"
     if isinstance(error, FileNotFoundError):
         return "a file or socket that the connection source needs is not there"
     if config.proxy is not None:

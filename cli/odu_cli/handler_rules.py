@@ -47,6 +47,8 @@ RULES = {
     "microsoft/swupdate:1": HandlerRule(needs_criteria=True, most=1),
     "microsoft/apt:1": HandlerRule(needs_criteria=True, most=1),
     "microsoft/wim:1": HandlerRule(needs_criteria=True, most=1),
+    "opendu/image:1": HandlerRule(needs_criteria=True, most=1),
+    "opendu/rauc:1": HandlerRule(needs_criteria=True, most=1),
 }
 """By handler; of others nothing is known."""
 

@@ -1,4 +1,4 @@
-"""Downloads the logs that devices have uploaded."""
+"""Downloads the logs that devices have uploaded, and other files that links open."""
 
 from __future__ import annotations
 
@@ -44,6 +44,20 @@ async def download_logs(rest: Rest, collection: str, folder: Path) -> AsyncItera
                 "path": str(target),
                 "sizeInBytes": size,
             }
+
+
+async def download_file(link: str, target: Path) -> int:
+    """Write what a link opens to a file; its size.
+
+    Raises:
+        Unreachable: It cannot be read.
+        OSError: The file cannot be written.
+    """
+    import aiohttp
+
+    timeout = aiohttp.ClientTimeout(total=None, sock_read=_SECONDS_WITHOUT_DATA)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        return await _download(session, link, target)
 
 
 def _place(item: Mapping[str, Any]) -> Path:

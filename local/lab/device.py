@@ -22,7 +22,7 @@ HEALTH_SECONDS = 1200
 """A new image has that long for everything; QEMU without KVM is slow on a busy machine."""
 
 
-def make_data(stack: Stack, signer: Signer, folder: Path) -> None:
+def make_data(stack: Stack, signer: Signer, proxy_port: int, folder: Path) -> None:
     """Make what the data partition holds at first; the device is known to the hub then."""
     identity = SimulatedDevice(DEVICE, MANUFACTURER, MODEL, GROUP)
     key = register(stack, [identity])[DEVICE]
@@ -30,7 +30,7 @@ def make_data(stack: Stack, signer: Signer, folder: Path) -> None:
     for name in ("adu", "agent", "installer"):
         (folder / name).mkdir(parents=True)
     config = agent_config(stack, identity, key, with_root=False, is_simulated=False)
-    config |= _settings(stack)
+    config |= _settings(stack, proxy_port)
     config["agents"][0]["runas"] = "odu-agent"
     (settings / "du-config.json").write_text(json.dumps(config, indent=2))
     shutil.copyfile(stack.roots_file, settings / "root-keys.json")
@@ -38,13 +38,12 @@ def make_data(stack: Stack, signer: Signer, folder: Path) -> None:
     shutil.copyfile(signer.certificate, settings / "swupdate.pem")
 
 
-def _settings(stack: Stack) -> dict[str, Any]:
+def _settings(stack: Stack, proxy_port: int) -> dict[str, Any]:
     """What differs from an agent that runs beside the stack."""
     return {
         # The hub's certificate is for "localhost", and the tunnel ends there.
         "proxy": f"{HOST}:{stack.hub_port}",
-        # The storage of the stack answers under any name, as a cache does.
-        "cacheHost": f"http://{HOST}:{stack.ports['blob']}",
+        "downloadProxy": f"http://{HOST}:{proxy_port}",
         "caFile": "/etc/adu/ca.pem",
         "rootKeysFile": "/etc/adu/root-keys.json",
         "hooksFolder": "/etc/adu/hooks.d",

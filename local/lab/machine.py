@@ -21,7 +21,7 @@ _PROBE_ANSWER = 0x42
 _PROBE_PORT = 0xF4
 _MEMORY = "512"
 _LONGEST_LINE = 1 << 20
-_CONTROL = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1bc|[\x00-\x08\x0b-\x1f]")
+_CONTROL = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[A-Za-z]|[\x00-\x08\x0b-\x1f]")
 
 
 def acceleration(folder: Path) -> str:
@@ -93,6 +93,7 @@ class Machine:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             limit=_LONGEST_LINE,
+            start_new_session=True,  # an interrupt at the terminal is for the lab, which ends it
         )
         self._reader = asyncio.create_task(self._read(self._process))
 

@@ -26,6 +26,7 @@ from shared.adapters.table_counters import TableCounters, TableRecounts
 from shared.adapters.table_deployments import TableDeployments
 from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_event_lag import TableEventLags
+from shared.adapters.table_files import FileTables
 from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_group_members import TableGroupMembers
 from shared.adapters.table_holders import TableHolders
@@ -142,6 +143,11 @@ class Adapters:
     def refusal_counts(self) -> TableRefusals:
         """Counts of refused events."""
         return TableRefusals(self._table("Recounts"))
+
+    @cached_property
+    def table_files(self) -> FileTables:
+        """Files of tables."""
+        return FileTables()
 
     @cached_property
     def group_members(self) -> TableGroupMembers:

@@ -10,6 +10,7 @@ from shared.container.updates import UpdateServices
 
 if TYPE_CHECKING:
     from shared.services.devices.class_admission import ClassAdmission
+    from shared.services.devices.export import ExportDevices
     from shared.services.devices.health import HealthLists
     from shared.services.devices.history import DeviceHistory
     from shared.services.devices.lists import DeviceLists
@@ -94,6 +95,21 @@ class DeviceServices:
             fleet=self._ports.fleet,
             deployments=self._ports.deployments,
             members=self._ports.group_members,
+            clock=self._ports.clock,
+        )
+
+    @cached_property
+    def exports(self) -> ExportDevices:
+        """Exports of lists of devices."""
+        from shared.services.devices.export import ExportDevices
+
+        return ExportDevices(
+            operations=self._ports.operations,
+            lists=self.lists,
+            fleet=self._ports.fleet,
+            blobs=self._ports.blobs,
+            files=self._ports.table_files,
+            queues=self._ports.queues,
             clock=self._ports.clock,
         )
 

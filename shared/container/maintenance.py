@@ -137,5 +137,6 @@ class MaintenanceServices:
             audit_log=self._ports.audit_log,
             audit=self._core.audit,
             trends=self._ports.trends,
+            blobs=self._ports.blobs,
             clock=self._ports.clock,
         )

@@ -1,5 +1,5 @@
-"""Long-running operations: imports, deletions of updates, re-reads of the registry, re-scans,
-deltas.
+"""Long-running operations: imports, deletions, deltas, re-scans, re-reads and exports of
+devices.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import DeviceUpdateError
+from shared.domain.export_order import Export
 from shared.domain.updates.delta_outcome import DeltaOutcome
 from shared.domain.updates.update_id import UpdateId
 
@@ -26,8 +27,8 @@ class OperationStatus(StrEnum):
 
 class Stage(StrEnum):
     """Where an operation is on its way: three stages of an import, one of a deletion, three of a
-    re-read of the registry, one of a re-scan. A delta begins with one of its own, then is
-    scanned and published.
+    re-read of the registry, one of a re-scan, one of an export. A delta begins with one of its own,
+    then is scanned and published.
     """
 
     FETCH = "fetch"
@@ -38,6 +39,7 @@ class Stage(StrEnum):
     MODULES = "modules"
     CHECK = "check"
     RESCAN = "rescan"
+    EXPORT = "export"
     DELTA = "delta"
     END = "end"
 
@@ -97,8 +99,8 @@ class Operation:
     files that a dropped manifest waits for, `missing_updates` its children, `awaited` the files on
     which a scanner has told nothing yet, since `awaited_since`. `events` are still to be told to
     customers. A delta is made from the version `source_version` of the update; `deltas` says of
-    each file what came of it. `traceparent` is the W3C trace
-    context of the call or drop that began it.
+    each file what came of it. `export` is what an export of devices is about. `traceparent` is the
+    W3C trace context of the call or drop that began it.
     """
 
     operation_id: str
@@ -126,6 +128,8 @@ class Operation:
     events: tuple[DomainEvent, ...] = ()
     awaited: tuple[str, ...] = ()
     awaited_since: str | None = None
+    warnings: tuple[str, ...] = ()
+    export: Export | None = None
     source_version: str | None = None
     deltas: tuple[DeltaOutcome, ...] = ()
 

@@ -19,6 +19,9 @@ class Retention:
     compliance_days: int = 730
     """Compliance by day, and the marks of what was published."""
 
+    export_days: int = 7
+    """Files of exports of devices."""
+
     @property
     def audit_days_in_force(self) -> int:
         """Days that entries of the audit log are kept."""

@@ -51,6 +51,8 @@ class AttentionItem(Model):
     cause: Literal[
         "Failed",
         "Silent",
+        "Stuck",
+        "Unhealthy",
         "RefusedImport",
         "RecalledInstalled",
         "CounterDrift",

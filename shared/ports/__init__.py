@@ -26,6 +26,7 @@ from shared.ports.queues import DeadMessage, PoisonQueues, Queues
 from shared.ports.recounts import Correction, Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import JudgedContent, RuleScanner, Sample, Scanner, Verdicts
+from shared.ports.table_files import TableFiles, TableWriter
 from shared.ports.telemetry import NO_TELEMETRY, NoTelemetry, Telemetry
 from shared.ports.tokens import Tokens
 from shared.ports.trends import Trends
@@ -88,6 +89,8 @@ __all__ = [
     "SourceBytes",
     "Staged",
     "Stored",
+    "TableFiles",
+    "TableWriter",
     "Telemetry",
     "Tokens",
     "Trends",

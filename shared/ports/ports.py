@@ -30,6 +30,7 @@ from shared.ports.queues import PoisonQueues, Queues
 from shared.ports.recounts import Counters, Recounts
 from shared.ports.refusals import RefusalCounts
 from shared.ports.scanning import RuleScanner, Scanner, Verdicts
+from shared.ports.table_files import TableFiles
 from shared.ports.telemetry import Telemetry
 from shared.ports.tokens import Tokens
 from shared.ports.trends import Trends
@@ -103,6 +104,8 @@ class Ports(Protocol):
     def signer(self) -> Signer: ...
     @property
     def telemetry(self) -> Telemetry: ...
+    @property
+    def table_files(self) -> TableFiles: ...
     @property
     def tokens(self) -> Tokens: ...
     @property

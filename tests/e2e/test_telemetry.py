@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from tests.sources import Sources
 
+OF_DEVICES = {Metric.DEVICE_ASKS, Metric.DEVICE_RESULTS, Metric.EVENT_LAG}
+
 
 @pytest.fixture(scope="module")
 async def got() -> AsyncIterator[Receiver]:
@@ -172,6 +174,7 @@ async def test_failed_device_and_failed_import_are_told_by_their_codes(
         )
         assert run.is_error
         assert re.fullmatch("[0-9a-f]{8}", run.facts["odu.code"])
+        assert set(got.points) >= OF_DEVICES, got.points.keys()
         results = got.points[Metric.DEVICE_RESULTS]
         assert run.facts["odu.code"] in [point.get("odu.code") for point in results]
         failures = got.points[Metric.FAILURES]
@@ -195,7 +198,7 @@ async def test_metrics_and_log_lines_are_told_by_the_names_that_alerts_ask_for(
     assert refused["status"] == "Failed"
 
     async def told() -> None:
-        assert set(got.points) >= {*Metric} - {Metric.DEVICE_RESULTS}, got.points.keys()
+        assert set(got.points) >= {*Metric} - OF_DEVICES, got.points.keys()
         asked = {
             (point.get("odu.function"), point["odu.service"])
             for point in got.points[Metric.STORAGE_REQUESTS]

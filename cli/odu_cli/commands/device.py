@@ -21,6 +21,7 @@ app = command_group(
     "device list --group pilot",
     "device list --group pilot --status Failed --json | jq -r '.[].deviceId'",
     "device list --condition Silent",
+    "device export failed.csv --group pilot --status Failed",
     "device show toaster-01",
     "device history toaster-01",
     "device explain toaster-01 contoso/toaster/1.2",
@@ -117,6 +118,60 @@ async def list_devices(
     await session.output.listing(devices, _COLUMNS, "there are no such devices")
 
 
+@command(app, "export")
+async def export_devices(
+    session: Session,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Where to write: NAME.csv or NAME.parquet.")
+    ],
+    *,
+    group: device_filter.GroupOption = None,
+    device_class: device_filter.ClassOption = None,
+    status: device_filter.StatusOption = None,
+    code: device_filter.CodeOption = None,
+    installed: device_filter.InstalledOption = None,
+    latest: device_filter.LatestOption = None,
+    heard_before: device_filter.HeardOption = None,
+    connected: device_filter.ConnectedOption = None,
+    condition: device_filter.ConditionOption = None,
+    prefix: device_filter.PrefixOption = None,
+) -> None:
+    """Write devices to a file, CSV or Parquet: all, or those that every option fits."""
+    from odu_cli.log_files import download_file
+    from odu_cli.watching import conclude, follow_operation
+
+    kind = file.suffix.removeprefix(".").lower()
+    if kind not in ("csv", "parquet"):
+        raise typer.BadParameter("the file must be named NAME.csv or NAME.parquet")
+    text = device_filter.filter_text(
+        group=group,
+        device_class=device_class,
+        status=status,
+        code=code,
+        installed=installed,
+        latest=latest,
+        heard_before=heard_before,
+        connected=connected,
+        condition=condition,
+        prefix=prefix,
+    )
+    body = {"format": kind, **({"filter": text} if text else {})}
+    headers, _ = await session.rest.request("POST", "management/devices:export", body)
+    state = await follow_operation(session, headers["Operation-Location"])
+    if state["status"] != "Succeeded":
+        conclude(session, state, "the export of devices")
+        return
+    identity = state["operationId"]
+    found = await session.rest.get(path("management", "operations", identity, "file"))
+    size = await download_file(found["link"], file)
+    if session.output.is_json:
+        session.output.document(
+            {"path": str(file), "deviceCount": found["deviceCount"], "sizeInBytes": size}
+        )
+    else:
+        session.output.done(f"{found['deviceCount']} devices written to {file}")
+
+
 @command(app, "show")
 async def show_device(
     session: Session,
@@ -144,6 +199,14 @@ async def show_device(
             ("failure", failure.get("message")),
             ("what to do", failure.get("nextStep")),
             ("last report", moment(found.get("lastContactDateTime"))),
+            ("connected", found.get("isConnected")),
+            ("health", found.get("health")),
+            ("works on", (found.get("workflow") or {}).get("deploymentId")),
+            ("since", moment((found.get("workflow") or {}).get("sinceDateTime"))),
+            (
+                "tags",
+                ", ".join(f"{name}={value}" for name, value in (found.get("tags") or {}).items()),
+            ),
         ]
     )
     session.output.table(_STEPS, result.get("stepResults") or (), title="Steps")

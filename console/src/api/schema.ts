@@ -812,6 +812,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/management/devices:export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start to write the devices that a filter selects into a file, CSV or Parquet.
+         * @description Needs the action `management/read`.
+         */
+        post: operations["export_devices"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/management/devices:import": {
         parameters: {
             query?: never;
@@ -1532,6 +1552,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/management/operations/{operationId}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read where the file of an export is: the link opens it for an hour.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["get_exported_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/management/scanners": {
         parameters: {
             query?: never;
@@ -1996,6 +2036,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/updates/providers/{provider}/names/{name}/versions/{version}:makeDelta": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make deltas for an update's files from an older version of it, and sign it anew. Additional.
+         * @description Needs the action `updates/write`.
+         */
+        post: operations["make_delta"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/updates/providers/{provider}/names/{name}/versions/{version}:recall": {
         parameters: {
             query?: never;
@@ -2157,7 +2217,7 @@ export interface components {
          */
         AttentionItem: {
             /** @enum {unknown} */
-            cause: "ClassesHeldBack" | "CounterDrift" | "Failed" | "RecalledInstalled" | "RefusedImport" | "Silent";
+            cause: "ClassesHeldBack" | "CounterDrift" | "Failed" | "RecalledInstalled" | "RefusedImport" | "Silent" | "Stuck" | "Unhealthy";
             message: string;
             nextStep: string;
             /** @default null */
@@ -2371,6 +2431,27 @@ export interface components {
             cancelStuck?: boolean;
         };
         /**
+         * DeltaInput
+         * @description From which version of an update a delta is to be made. Additional.
+         */
+        DeltaInput: {
+            sourceVersion: string;
+        };
+        /**
+         * DeltaOutcome
+         * @description What came of a file when deltas were made. Additional.
+         *
+         *     `reason` says why there is no delta; `deltaSizeInBytes` may be given then too.
+         */
+        DeltaOutcome: {
+            fileName: string;
+            sizeInBytes: number;
+            /** @default null */
+            deltaSizeInBytes?: number | null;
+            /** @default null */
+            reason?: string | null;
+        };
+        /**
          * Dependency
          * @description Something that the service needs.
          *
@@ -2408,6 +2489,8 @@ export interface components {
             downloadSecurity?: string | null;
             /** @default null */
             recallReason?: string | null;
+            /** @default null */
+            warnings?: string[] | null;
             /** @default null */
             etag?: string | null;
             /** @default null */
@@ -2594,6 +2677,8 @@ export interface components {
             createdDateTime: string;
             /** @default null */
             recallReason?: string | null;
+            /** @default null */
+            warnings?: string[] | null;
             /** @default [] */
             windows?: components["schemas"]["Window"][];
             /** @default false */
@@ -2614,6 +2699,56 @@ export interface components {
             windows?: components["schemas"]["Window"][];
             /** @default false */
             ignoreDeviceWindow?: boolean;
+        };
+        /**
+         * DeviceDetails
+         * @description A device with everything that the service knows of it; what is more than a list has is
+         *     additional.
+         *
+         *     `tags` are those of its twin that the service heeds, `deviceProperties` what its agent reports
+         *     about itself, `compatProperties` those of them that make its class. `workflow` is there while a
+         *     deployment is in progress on it.
+         */
+        DeviceDetails: {
+            deviceId: string;
+            deviceClassId: string;
+            groupId: string;
+            onLatestUpdate: boolean;
+            /** @default null */
+            moduleId?: string | null;
+            /** @default null */
+            lastAttemptedUpdate?: components["schemas"]["UpdateInfo"] | null;
+            /** @default null */
+            deploymentStatus?: ("Canceled" | "Failed" | "InProgress" | "Succeeded") | null;
+            /** @default null */
+            installedUpdate?: components["schemas"]["UpdateInfo"] | null;
+            /** @default null */
+            lastDeploymentId?: string | null;
+            /** @default null */
+            lastInstallResult?: components["schemas"]["InstallResult"] | null;
+            /** @default null */
+            failure?: components["schemas"]["DeviceFailure"] | null;
+            /** @default null */
+            lastContactDateTime?: string | null;
+            /** @default null */
+            isConnected?: boolean | null;
+            tags: {
+                [key: string]: string;
+            };
+            compatProperties: {
+                [key: string]: string;
+            };
+            deviceProperties: {
+                [key: string]: string;
+            };
+            /** @default null */
+            health?: ("healthy" | "unhealthy") | null;
+            /** @default null */
+            workflow?: components["schemas"]["DeviceWorkflow"] | null;
+            /** @default null */
+            connectionChangedDateTime?: string | null;
+            /** @default null */
+            agentStartedDateTime?: string | null;
         };
         /**
          * DeviceFailure
@@ -2670,6 +2805,24 @@ export interface components {
             deviceId: string;
             /** @default null */
             moduleId?: string | null;
+        };
+        /**
+         * DeviceWorkflow
+         * @description What a device works on: its workflow, the deployment, and the last that is known of it.
+         *
+         *     `phase` is the index of the phase in which it was asked, or `late`; `isCancel` that it was told
+         *     to stop and has not said yet that it has.
+         */
+        DeviceWorkflow: {
+            id: string;
+            deploymentId: string;
+            update: components["schemas"]["UpdateInfo"];
+            retryCount: number;
+            isCancel: boolean;
+            /** @default null */
+            sinceDateTime?: string | null;
+            /** @default null */
+            phase?: string | null;
         };
         /**
          * DownloadHandler
@@ -2743,6 +2896,43 @@ export interface components {
             data?: Record<string, never> | null;
             /** @default null */
             until?: string | null;
+        };
+        /**
+         * Export
+         * @description What an export is about; `deviceCount` of the devices are written.
+         */
+        Export: {
+            /** @enum {unknown} */
+            format: "csv" | "parquet";
+            deviceCount: number;
+            /** @default null */
+            filter?: string | null;
+        };
+        /**
+         * ExportRequest
+         * @description Which devices to export; without a filter all. `format` is that of the file.
+         */
+        ExportRequest: {
+            /** @default null */
+            filter?: string | null;
+            /**
+             * @default csv
+             * @enum {unknown}
+             */
+            format?: "csv" | "parquet";
+        };
+        /**
+         * ExportedFile
+         * @description The file of an export that has ended; `link` opens it for an hour.
+         */
+        ExportedFile: {
+            /** @enum {unknown} */
+            format: "csv" | "parquet";
+            deviceCount: number;
+            /** @default null */
+            filter?: string | null;
+            link: string;
+            sizeInBytes: number;
         };
         /**
          * FailureBudget
@@ -3046,7 +3236,8 @@ export interface components {
          *
          *     `filesScanned` of `filesTotal` counts up while an import is scanned; `missingFiles` and
          *     `missingUpdates` are what a dropped manifest waits for, `awaitedFiles` those on which a scanner
-         *     has told nothing yet.
+         *     has told nothing yet, `warnings` what to know of what was imported. `deltas` says what came of
+         *     each file when deltas were made.
          */
         Operation: {
             operationId: string;
@@ -3079,6 +3270,12 @@ export interface components {
             missingUpdates?: components["schemas"]["UpdateId"][] | null;
             /** @default null */
             awaitedFiles?: string[] | null;
+            /** @default null */
+            warnings?: string[] | null;
+            /** @default null */
+            export?: components["schemas"]["Export"] | null;
+            /** @default null */
+            deltas?: components["schemas"]["DeltaOutcome"][] | null;
         };
         /**
          * OrderInput
@@ -3831,7 +4028,7 @@ export interface components {
         };
         /**
          * Update
-         * @description An update; `recall` is additional. One that was recalled is not deployable.
+         * @description An update; `recall`, `warnings` are additional. One that was recalled is not deployable.
          */
         Update: {
             updateId: components["schemas"]["UpdateId"];
@@ -3854,6 +4051,8 @@ export interface components {
             scanResult?: string | null;
             /** @default null */
             recall?: components["schemas"]["UpdateRecall"] | null;
+            /** @default null */
+            warnings?: string[] | null;
         };
         /**
          * UpdateCompliance
@@ -4837,7 +5036,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Device"];
+                    "application/json": components["schemas"]["DeviceDetails"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -5195,7 +5394,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Device"];
+                    "application/json": components["schemas"]["DeviceDetails"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -5836,6 +6035,45 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    export_devices: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    /** @description Relative address of the operation, to be polled. */
+                    "Operation-Location": string;
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -7409,6 +7647,41 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    get_exported_file: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Id of an operation. */
+                operationId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportedFile"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     list_scanners: {
         parameters: {
             query: {
@@ -8325,6 +8598,52 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    make_delta: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Provider of an update. */
+                provider: string;
+                /** @description Name of an update. */
+                name: string;
+                /** @description Version of an update, two to four numbers. */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeltaInput"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    /** @description Relative address of the operation, to be polled. */
+                    "Operation-Location": string;
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };

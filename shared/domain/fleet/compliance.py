@@ -17,6 +17,7 @@ from shared.domain.fleet.counters import (
     deployment_cell,
     failing_cell,
     heard_cell,
+    working_cell,
 )
 from shared.domain.fleet.device import DeviceState
 from shared.domain.updates.update_id import UpdateId
@@ -147,6 +148,11 @@ def failure_counts(cells: Mapping[Cell, int], workflow_id: str) -> dict[str, int
 def failing_counts(cells: Mapping[Cell, int]) -> dict[str, int]:
     """Devices that have failed in their last deployment, by code."""
     return _by_prefix(cells, failing_cell(""))
+
+
+def working_counts(cells: Mapping[Cell, int]) -> dict[str, int]:
+    """Devices in progress by the day of the last that is known of it."""
+    return _by_prefix(cells, working_cell(""))
 
 
 def installed_counts(cells: Mapping[Cell, int]) -> dict[UpdateId | None, int]:

@@ -47,6 +47,8 @@ BUCKETS = 256
 __all__ = ["DeviceState", "Evidence", "TwinChange"]
 
 _FAILED = int(AgentState.FAILED)
+_RESULT_CODE = "agent.lastInstallResult.resultCode"
+_STEPS = "agent.lastInstallResult.stepResults."
 _MAKES_THE_CLASS = ("agent.deviceProperties", "agent.compatPropertyNames")
 _STATES = {
     Outcome.ASKED: DeviceState.IN_PROGRESS,
@@ -229,6 +231,8 @@ def view(record: DeviceRecord) -> DeviceView:
     agent = content.get("agent")
     agent = agent if isinstance(agent, Mapping) else {}
     report = parse_agent_report(agent)
+    if report.step_results and _are_steps_stale(record):
+        report = replace(report, step_results=())
     tags = content.get("tags")
     group = tags.get(GROUP_TAG) if isinstance(tags, Mapping) else None
     return DeviceView(
@@ -238,6 +242,14 @@ def view(record: DeviceRecord) -> DeviceView:
         report=report,
         state=deployment_state(record),
     )
+
+
+def _are_steps_stale(record: DeviceRecord) -> bool:
+    """Whether the results of steps are of an earlier run: the report that clears them is often
+    replaced before it is sent.
+    """
+    steps = [version for path, (version, _) in record.registers.items() if path.startswith(_STEPS)]
+    return max(steps, default=0) < record.registers.get(_RESULT_CODE, (0, None))[0]
 
 
 def _class_of(record: DeviceRecord, agent: Mapping[str, Any]) -> DeviceClass | None:

@@ -118,16 +118,15 @@ class Recount:
                 await self._hasten(instance)
 
     async def _hasten(self, instance: str) -> None:
-        """After an upgrade, recount more buckets than one until every row is in the lists."""
+        """After an upgrade, recount more buckets than one until every row is in the lists.
+
+        Nothing is noted before each bucket has its report: a busy one may need several turns.
+        """
         done = {item.bucket for item in await self.reports.list(instance) if item.is_indexed}
+        if len(done) == BUCKETS:
+            await self.fleet.set_indexed(instance)
         for bucket in [each for each in range(BUCKETS) if each not in done][:_HASTENED]:
             await self.bucket(instance, bucket)
-
-    async def _note_indexed(self, instance: str) -> None:
-        if await self.fleet.is_indexed(instance):
-            return
-        if sum(item.is_indexed for item in await self.reports.list(instance)) == BUCKETS:
-            await self.fleet.set_indexed(instance)
 
     async def bucket(self, instance: str, bucket: int) -> None:
         """Recount a bucket; one that is too busy waits for its next turn."""
@@ -140,7 +139,6 @@ class Recount:
             if known is not None and not report.drift:
                 report = replace(report, drift=known.drift, drifted_at=known.drifted_at)
             await self.reports.save(instance, report)
-            await self._note_indexed(instance)
             return
         log.info("bucket %d of %s changes too often to be recounted now", bucket, instance)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.domain.retention import Retention
-from shared.ports import AuditLog, Clock, Operations, Trends
+from shared.ports import AuditLog, Blobs, Clock, Operations, Trends
 from shared.services.audit.trail import AuditTrail, automatic
 from shared.services.operations import operation_id
 
@@ -26,6 +26,7 @@ class RetentionRuns:
     audit_log: AuditLog
     audit: AuditTrail
     trends: Trends
+    blobs: Blobs
     clock: Clock
 
     async def run(self, instance: str) -> None:
@@ -35,14 +36,32 @@ class RetentionRuns:
         day = str(self._days_ago(self.retention.compliance_days).date())
         days = await self.trends.drop_days(instance, day, size=_MOST_A_RUN)
         entries = await self._audit(instance)
-        if operations or days or entries:
+        files = await self._exports(instance)
+        if operations or days or entries or files:
             log.info(
-                "retention of %s: %d operations, %d days, %d audit entries dropped",
+                "retention of %s: %d operations, %d days, %d audit entries, %d files dropped",
                 instance,
                 operations,
                 days,
                 entries,
+                files,
             )
+
+    async def _exports(self, instance: str) -> int:
+        """Names begin with the time at which an export began, the newest first."""
+        first = operation_id(self._days_ago(self.retention.export_days).isoformat(), "")
+        prefix, dropped = f"{instance}/exports/", 0
+        token: str | None = None
+        while dropped < _MOST_A_RUN:
+            page = await self.blobs.list("uploads", prefix, token)
+            for blob in page.items:
+                if blob.name.removeprefix(prefix) > first:
+                    await self.blobs.delete("uploads", blob.name, blob.etag)
+                    dropped += 1
+            token = page.token
+            if token is None:
+                break
+        return dropped
 
     async def _audit(self, instance: str) -> int:
         """Raise the floor of the chain before anything below it goes, and write that down too."""

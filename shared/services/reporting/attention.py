@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shared.domain.fleet.compliance import connections, failing_counts, installed_counts
+from shared.domain.fleet.compliance import (
+    connections,
+    failing_counts,
+    installed_counts,
+    working_counts,
+)
+from shared.domain.fleet.counters import UNHEALTHY, Cell
 from shared.domain.fleet.failure import failure_counted_as
+from shared.domain.fleet.queries import SILENT_DAYS, STUCK_DAYS, Condition, days_before
 from shared.domain.operation import OperationStatus
 from shared.ports import Clock, NewClasses, Operations, Recounts, Updates
 from shared.services.operations import operation_id
 from shared.services.shared_reads import FleetFigures
 
-SILENT_DAYS = 7
-"""A device that has not reported for so long, and is not known to be connected, is silent."""
 _RECENT_DAYS = 7
 _MOST_IMPORTS = 200
 _MOST_RECALLED = 200
@@ -28,6 +33,8 @@ class Cause(StrEnum):
 
     FAILED = "Failed"
     SILENT = "Silent"
+    STUCK = "Stuck"
+    UNHEALTHY = "Unhealthy"
     REFUSED_IMPORT = "RefusedImport"
     RECALLED = "RecalledInstalled"
     DRIFT = "CounterDrift"
@@ -38,7 +45,8 @@ class Cause(StrEnum):
 class AttentionItem:
     """One thing to look at: `count` devices, or other things where `counts_devices` is False.
 
-    `code` is a failure's code or the error's; `subject` the update or operation that it is about.
+    `code` is a failure's code or the error's; `subject` the update or operation that it is about;
+    `filter` what lists the devices, where it is about devices that a list can select.
     """
 
     cause: Cause
@@ -48,6 +56,7 @@ class AttentionItem:
     code: str | None = None
     subject: str | None = None
     counts_devices: bool = True
+    filter: str | None = None
 
 
 @dataclass(slots=True)
@@ -76,6 +85,8 @@ class Attention:
         found = [
             *_failed(failing),
             *self._silent(connections(rows).heard),
+            *self._stuck(rows),
+            *_unhealthy(sum(cells.get(UNHEALTHY, 0) for cells in rows)),
             *await self._recalled(instance, installed),
             *await self._refused_imports(instance),
             *await self._drifted(instance),
@@ -84,7 +95,7 @@ class Attention:
         return sorted(found, key=lambda item: (not item.counts_devices, -item.count))
 
     def _silent(self, heard: Mapping[str, int]) -> Sequence[AttentionItem]:
-        limit = self._days_ago(SILENT_DAYS)[:10]
+        limit = days_before(self.clock.now(), SILENT_DAYS)
         count = sum(number for day, number in heard.items() if day and day < limit)
         if not count:
             return []
@@ -94,6 +105,25 @@ class Attention:
                 message=f"They have reported nothing for {SILENT_DAYS} days or more.",
                 next_step="Look whether they have power and a connection, or delete them.",
                 count=count,
+                filter=f"state eq '{Condition.SILENT}'",
+            )
+        ]
+
+    def _stuck(self, rows: Sequence[Mapping[Cell, int]]) -> Sequence[AttentionItem]:
+        limit = days_before(self.clock.now(), STUCK_DAYS)
+        counts = Counter[str]()
+        for cells in rows:
+            counts.update(working_counts(cells))
+        count = sum(number for day, number in counts.items() if day and day < limit)
+        if count <= 0:
+            return []
+        return [
+            AttentionItem(
+                cause=Cause.STUCK,
+                message="They work on a deployment and have said nothing about it for a day.",
+                next_step="Look at one of them, collect its logs, or cancel the deployment.",
+                count=count,
+                filter=f"state eq '{Condition.STUCK}'",
             )
         ]
 
@@ -106,6 +136,7 @@ class Attention:
                 next_step="Deploy another version to them.",
                 count=installed[str(update.update_id)],
                 subject=str(update.update_id),
+                filter=f"installedUpdate eq '{update.update_id}'",
             )
             for update in (item.value for item in page.items)
             if update.recall is not None and installed[str(update.update_id)]
@@ -169,6 +200,20 @@ class Attention:
         return (now - timedelta(days=days)).isoformat(timespec="microseconds")
 
 
+def _unhealthy(count: int) -> Sequence[AttentionItem]:
+    if count <= 0:
+        return []
+    return [
+        AttentionItem(
+            cause=Cause.UNHEALTHY,
+            message="They fail a check of their health: model, class, last deployment, connection.",
+            next_step="Read their health: it says which check each of them fails.",
+            count=count,
+            filter=f"state eq '{Condition.UNHEALTHY}'",
+        )
+    ]
+
+
 def _failed(failing: Counter[str]) -> list[AttentionItem]:
     found = []
     for code, count in failing.items():
@@ -180,6 +225,7 @@ def _failed(failing: Counter[str]) -> list[AttentionItem]:
                 next_step=failure.next_step,
                 count=count,
                 code=failure.code,
+                filter=f"failureCode eq '{failure.code}'",
             )
         )
     return found

@@ -264,6 +264,7 @@ STEP = "/instructions/steps/0"
         ("microsoft/swupdate:1", ["a.swu", "b"], {"installedCriteria": "1"}, [""]),
         ("microsoft/apt:1", ["a.json", "b.json"], {"installedCriteria": "1"}, [""]),
         ("microsoft/apt:1", ["a.json"], {"installedCriteria": ""}, ["installedCriteria"]),
+        ("opendu/rauc:1", ["a.raucb", "b"], {"installedCriteria": "1"}, [""]),
         ("microsoft/wim:1", ["a.wim"], {}, ["installedCriteria"]),
     ],
 )

@@ -142,3 +142,12 @@ def test_ensure_packages_does_nothing_when_all_are_there(tmp_path: Path) -> None
     odu.ensure_packages((odu.SystemPackage("a-scanner", "scan"),), environment(tmp_path))
 
     assert not (tmp_path / "called").exists()
+
+
+def test_packages_may_be_told_by_a_file_that_is_no_program(tmp_path: Path) -> None:
+    (tmp_path / "keys.gpg").touch()
+    packages = tuple(
+        odu.SystemPackage(name, str(tmp_path / f"{name}.gpg")) for name in ("keys", "locks")
+    )
+
+    assert odu.missing_packages(packages, environment(tmp_path)) == ["locks"]

@@ -13,10 +13,14 @@ from shared.domain.fleet.device import DeviceRecord, bucket_of, view
 from shared.domain.fleet.listing import ListedDevice, listed
 from shared.domain.fleet.queries import DeviceFilter, selection
 from shared.domain.instant import seconds_between
+from shared.domain.updates.update import Recall
 from shared.domain.updates.update_id import UpdateId
+from shared.http.filters import device_filter
 from shared.ports import DeviceWrite
+from shared.services.reporting.attention import Attention, Cause
+from tests.builders.deployments import an_update
 from tests.builders.listed import FILTERS, NOW, a_fleet, within
-from tests.unit.domain.builders import V2
+from tests.unit.domain.builders import V1, V2
 from tests.unit.services.world import INSTANCE, World
 
 SMALL, FEW = "small", "few"
@@ -95,6 +99,34 @@ def test_every_filter_selects_some_devices_and_leaves_others() -> None:
         assert found or wanted.failure_code
 
 
+async def test_each_cause_that_needs_attention_is_listed_by_its_filter() -> None:
+    world = await a_world(a_fleet(60, SMALL), a_fleet(8, FEW, first=100))
+    await sum_up(world, SMALL, FEW)
+    await world.updates.add(INSTANCE, an_update(V1, recall=Recall("bricks", "t")))
+    attention = Attention(
+        fleet=world.fleet,
+        updates=world.updates,
+        operations=world.operations,
+        recounts=world.recounts,
+        clock=world.clock,
+        new_classes=world.new_classes,
+        most_new_classes=30,
+    )
+
+    found = {item.cause: item for item in await attention.items(INSTANCE)}
+
+    assert found.keys() == {
+        Cause.FAILED,
+        Cause.SILENT,
+        Cause.STUCK,
+        Cause.UNHEALTHY,
+        Cause.RECALLED,
+    }
+    for item in found.values():
+        assert item.filter is not None
+        assert len(await pages(world, device_filter(item.filter))) == item.count > 0
+
+
 async def test_list_of_a_small_group_is_as_of_its_figures() -> None:
     world = await a_world(a_fleet(60, SMALL))
     await sum_up(world, SMALL)
@@ -134,8 +166,9 @@ async def test_lists_of_an_older_store_are_right_before_and_after_they_are_index
     forget_lists(world)
 
     assert set(await pages(world, DeviceFilter(group=SMALL))) == everything
-    for bucket in range(256):
-        await world.recount.bucket(INSTANCE, bucket)
+    for _ in range(256 // 32 + 1):
+        assert not await world.fleet.is_indexed(INSTANCE)
+        await world.recount.next()
 
     assert await world.fleet.is_indexed(INSTANCE)
     assert not any(item.drift for item in await world.recounts.list(INSTANCE))

@@ -24,6 +24,7 @@ def runs(world: World, **days: int) -> RetentionRuns:
         audit_log=world.audit_log,
         audit=world.audit,
         trends=world.trends,
+        blobs=world.blobs,
         clock=world.clock,
     )
 
@@ -40,6 +41,20 @@ async def test_ended_operations_go_when_they_are_old() -> None:
     page = await world.operations.list(INSTANCE, None)
 
     assert sorted(item.value.status for item in page.items) == ["Running"] * 3 + ["Succeeded"]
+
+
+async def test_files_of_exports_go_when_they_are_old() -> None:
+    world = World()
+    now = datetime.fromisoformat(world.clock.now())
+    for age in (1, 6, 8):
+        identity = operation_id((now - timedelta(days=age)).isoformat(), f"{age}")
+        world.blobs.put("uploads", f"{INSTANCE}/exports/{identity}.csv", b"x")
+    world.blobs.put("uploads", f"{INSTANCE}/0123/manifest.json", b"x")
+
+    await runs(world).run(INSTANCE)
+
+    left = [name.rpartition("-")[2] for name in world.blobs.names("uploads")]
+    assert sorted(left) == ["1.csv", "6.csv", f"{INSTANCE}/0123/manifest.json"]
 
 
 async def test_days_of_compliance_go_when_they_are_old() -> None:

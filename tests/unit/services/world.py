@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from shared import messages
+from shared.adapters.table_files import FileTables
 from shared.container.services import Services
 from shared.domain.errors import DeviceUpdateError
 from shared.domain.fleet.deployment import Deployment
@@ -118,6 +119,7 @@ class World:
             scanners=[around(self.scanner)],
             sealer=MemorySealer(),
             telemetry=NO_TELEMETRY,
+            table_files=FileTables(),
             trends=around(self.trends),
             updates=around(self.updates),
             verdicts=around(self.verdicts),
@@ -224,6 +226,9 @@ class World:
                 order.instance, order.collection
             ),
             messages.Announce: self.announcements.run,
+            messages.ExportDevices: lambda order: self.services.devices.exports.run(
+                order.instance, order.operation
+            ),
         }
 
     async def _reconcile(self, order: messages.Reconcile) -> None:

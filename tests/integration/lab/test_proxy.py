@@ -1,0 +1,65 @@
+"""The device's way to the stack: links that name this host, over http and https."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import ssl
+import threading
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+from odu_agent.contract.encoding import b64
+from odu_agent.contract.manifest import ManifestFile
+from odu_agent.download import Downloader
+
+from local.lab.proxy import proxy
+from local.stack.certificates import ensure_certificates
+from local.stack.state import StateDirectory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONTENT = os.urandom(3_000_000)
+
+
+async def _serve(opened: AsyncExitStack, context: ssl.SSLContext | None) -> int:
+    async def answer(request: web.Request) -> web.Response:
+        del request
+        return web.Response(body=CONTENT)
+
+    app = web.Application()
+    app.router.add_get("/{name}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    opened.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    port: int = runner.addresses[0][1]
+    return port
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_agent_fetches_content_of_the_stack_through_the_proxy(
+    scheme: str, tmp_path: Path
+) -> None:
+    state = StateDirectory(tmp_path / "state")
+    state.create()
+    server = ensure_certificates(state)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server.certificate, server.key)
+    digest = b64(hashlib.sha256(CONTENT).digest())
+    file = ManifestFile("rootfs.swu", len(CONTENT), {"sha256": digest})
+    async with AsyncExitStack() as opened:
+        port = await _serve(opened, context if scheme == "https" else None)
+        way = await opened.enter_async_context(proxy(tmp_path))
+        downloader = Downloader(ca_file=state.ca, proxy=f"http://127.0.0.1:{way}")
+        opened.callback(downloader.close)
+        url = f"{scheme}://localhost:{port}/rootfs.swu?sig=secret"
+
+        for number in range(2):
+            target = tmp_path / str(number)
+            await asyncio.to_thread(downloader.fetch, url, file, target, threading.Event())
+            assert target.read_bytes() == CONTENT
