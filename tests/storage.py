@@ -115,7 +115,7 @@ class Storage:
         stored, counted = [], []
         for row in await self.rows("Devices"):
             match row["RowKey"].split(".")[0]:
-                case "c":
+                case "c" if not row.get("listed"):
                     counters = unpack(row, dict[str, Any])
                     if counters["class_id"] == LEDGER:
                         continue

@@ -2701,6 +2701,56 @@ export interface components {
             ignoreDeviceWindow?: boolean;
         };
         /**
+         * DeviceDetails
+         * @description A device with everything that the service knows of it; what is more than a list has is
+         *     additional.
+         *
+         *     `tags` are those of its twin that the service heeds, `deviceProperties` what its agent reports
+         *     about itself, `compatProperties` those of them that make its class. `workflow` is there while a
+         *     deployment is in progress on it.
+         */
+        DeviceDetails: {
+            deviceId: string;
+            deviceClassId: string;
+            groupId: string;
+            onLatestUpdate: boolean;
+            /** @default null */
+            moduleId?: string | null;
+            /** @default null */
+            lastAttemptedUpdate?: components["schemas"]["UpdateInfo"] | null;
+            /** @default null */
+            deploymentStatus?: ("Canceled" | "Failed" | "InProgress" | "Succeeded") | null;
+            /** @default null */
+            installedUpdate?: components["schemas"]["UpdateInfo"] | null;
+            /** @default null */
+            lastDeploymentId?: string | null;
+            /** @default null */
+            lastInstallResult?: components["schemas"]["InstallResult"] | null;
+            /** @default null */
+            failure?: components["schemas"]["DeviceFailure"] | null;
+            /** @default null */
+            lastContactDateTime?: string | null;
+            /** @default null */
+            isConnected?: boolean | null;
+            tags: {
+                [key: string]: string;
+            };
+            compatProperties: {
+                [key: string]: string;
+            };
+            deviceProperties: {
+                [key: string]: string;
+            };
+            /** @default null */
+            health?: ("healthy" | "unhealthy") | null;
+            /** @default null */
+            workflow?: components["schemas"]["DeviceWorkflow"] | null;
+            /** @default null */
+            connectionChangedDateTime?: string | null;
+            /** @default null */
+            agentStartedDateTime?: string | null;
+        };
+        /**
          * DeviceFailure
          * @description Why a device has failed; `code` is its extended result code, eight hexadecimal digits.
          */
@@ -2755,6 +2805,24 @@ export interface components {
             deviceId: string;
             /** @default null */
             moduleId?: string | null;
+        };
+        /**
+         * DeviceWorkflow
+         * @description What a device works on: its workflow, the deployment, and the last that is known of it.
+         *
+         *     `phase` is the index of the phase in which it was asked, or `late`; `isCancel` that it was told
+         *     to stop and has not said yet that it has.
+         */
+        DeviceWorkflow: {
+            id: string;
+            deploymentId: string;
+            update: components["schemas"]["UpdateInfo"];
+            retryCount: number;
+            isCancel: boolean;
+            /** @default null */
+            sinceDateTime?: string | null;
+            /** @default null */
+            phase?: string | null;
         };
         /**
          * DownloadHandler
@@ -4968,7 +5036,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Device"];
+                    "application/json": components["schemas"]["DeviceDetails"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -5326,7 +5394,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Device"];
+                    "application/json": components["schemas"]["DeviceDetails"];
                 };
             };
             400: components["responses"]["BadRequest"];
