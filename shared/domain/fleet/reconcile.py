@@ -106,7 +106,7 @@ class _Choice(AskingTime):
                     continue
                 if may_ask or self.outcome is not Outcome.WITHDRAWN:
                     return self._follow_up(deployment, current, ended)
-            elif not self._reaches(deployment):
+            elif not self._reaches(deployment, ended):
                 continue
             if ended is not None and deployment.rollout is None and not deployment.is_own:
                 self.recorder.note(ended, deployment)
@@ -145,12 +145,14 @@ class _Choice(AskingTime):
             return Why.ROLLED_BACK
         return None
 
-    def _reaches(self, deployment: Deployment) -> bool:
+    def _reaches(self, deployment: Deployment, ended: Why | None) -> bool:
         if deployment.undoes:
             current = self.record.commanded
             return current is not None and current.workflow_id == deployment.undoes
         if deployment.rollout is None or self._phase(deployment) is not None:
             return True
+        if ended is not None:
+            self.recorder.note(ended, deployment)
         self.recorder.note(Why.PHASE_NOT_REACHED, deployment)
         return False
 
