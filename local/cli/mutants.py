@@ -14,7 +14,7 @@ from local.cli.options import parser
 from local.stack.stray import leashed
 from local.tools.mutants.areas import AREAS, Area
 from local.tools.mutants.copies import COPIES, prepare
-from local.tools.mutants.results import Fate, Mutant, counts, equivalents, read, share
+from local.tools.mutants.results import MISSED, Fate, Mutant, counts, equivalents, read, share
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +81,7 @@ def _tell(areas: list[Area], least: float) -> int:
         all_found += found
         rows.append(_row(area.name, found))
     for mutant in all_found:
-        if mutant.fate in (Fate.SURVIVED, Fate.UNTESTED):
+        if mutant.fate in MISSED:
             print(f"{mutant.name}: {mutant.fate}\n{mutant.diff}\n")
     print(" " * 22 + "".join(f"{fate:>12}" for fate in Fate) + f"{'caught %':>12}")
     print("\n".join([*rows, _row("all", all_found)]))

@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local.tools.mutants.results import MISSED, fate_of
+
 if TYPE_CHECKING:
     from local.tools.mutants.areas import Area
 
@@ -28,14 +30,28 @@ def prepare(area: Area) -> Path:
         capture_output=True,
         check=True,
     ).stdout
+    are_tests_changed = False
     for name in filter(None, listed.decode().split("\0")):
         source, target = REPOSITORY / name, copy / name
         if source.is_file() and not _is_same(source, target):
+            are_tests_changed |= name.startswith("tests/")
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
+    if are_tests_changed:
+        _forget_missed(copy / "mutants")
     project = (REPOSITORY / "pyproject.toml").read_text() + _settings(area)
     (copy / "pyproject.toml").write_text(project)
     return copy
+
+
+def _forget_missed(folder: Path) -> None:
+    """Have the mutants tried again that nothing has noticed: other tests may."""
+    (folder / "mutmut-stats.json").unlink(missing_ok=True)
+    for path in folder.rglob("*.meta"):
+        document = json.loads(path.read_text())
+        codes = document["exit_code_by_key"]
+        missed = {name: None for name, code in codes.items() if fate_of(code) in MISSED}
+        path.write_text(json.dumps({**document, "exit_code_by_key": {**codes, **missed}}))
 
 
 def _is_same(source: Path, target: Path) -> bool:

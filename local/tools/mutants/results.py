@@ -30,6 +30,9 @@ class Fate(StrEnum):
     NOT_RUN = "not run"
 
 
+MISSED = (Fate.SURVIVED, Fate.UNTESTED)
+
+
 @dataclass(frozen=True, slots=True)
 class Mutant:
     """A mutant, with its change as a unified diff if it was not caught."""
@@ -80,7 +83,7 @@ def read(copy: Path, known: Iterable[Equivalent] = ()) -> list[Mutant]:
     for path in sorted((copy / "mutants").rglob("*.meta")):
         codes = json.loads(path.read_text())["exit_code_by_key"]
         fates |= {name: fate_of(code) for name, code in codes.items()}
-    missed = [name for name, fate in fates.items() if fate in (Fate.SURVIVED, Fate.UNTESTED)]
+    missed = [name for name, fate in fates.items() if fate in MISSED]
     diffs = _diffs(copy, missed) if missed else {}
     found = [Mutant(name, fate, diffs.get(name, "")) for name, fate in fates.items()]
     return [_judged(mutant, known) for mutant in found]

@@ -71,6 +71,18 @@ def test_refusal_of_a_retry_names_the_retry() -> None:
     assert refused(twin) == ("w2", "t2")
 
 
+@pytest.mark.parametrize("retry", [5, True, {}, ["t2"], None])
+def test_retry_timestamp_that_is_no_text_is_none(retry: Any) -> None:
+    twin = a_twin()
+    for place in (
+        twin["desired"]["deviceUpdate"]["service"],
+        twin["reported"]["deviceUpdate"]["service"]["value"],
+    ):
+        place["workflow"]["retryTimestamp"] = retry
+
+    assert refused(twin) == ("w2", None)
+
+
 def _set(*path: str, to: Any) -> Callable[[dict[str, Any]], None]:
     def change(twin: dict[str, Any]) -> None:
         for name in path[:-1]:
