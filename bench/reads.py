@@ -56,6 +56,7 @@ from shared.ports import DeviceWrite, Rollup
 from shared.services.devices.lists import DeviceLists
 from shared.services.reporting.report import Reports
 from shared.services.reporting.rollup import MOST_MEMBERS
+from shared.services.retrying import retry_on_conflict
 from shared.settings import Connection
 
 _FLEETS = {"small": 1_000, "large": 200_000}
@@ -258,7 +259,10 @@ class _Storage:
         await asyncio.gather(*(fill(bucket, records) for bucket, records in by_bucket.items()))
 
     async def sum_up(self, group: str) -> None:
-        """Write the roll-up of a group."""
+        """Write the roll-up of a group; the service may be doing the same."""
+        await retry_on_conflict(lambda: self._sum_up(group))
+
+    async def _sum_up(self, group: str) -> None:
         now, found = self._clock.now(), {}
         devices: list[ListedDevice] = []
         for bucket in await self._fleet.buckets(self._instance, group):

@@ -14,7 +14,7 @@ from shared.domain.access import Principal
 from shared.domain.errors import InvalidInput, PreconditionFailed
 from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
-from shared.http.page_token import open_token, seal_token
+from shared.http.page_token import PageTokens
 from shared.http.problems import UnsupportedMediaType
 from shared.http.route import TOKEN, TOP, Route
 from shared.ports import Page
@@ -136,9 +136,9 @@ class Call:
         """Where the page asked for begins.
 
         Raises:
-            InvalidInput: The token is not one of this list, this instance and this query.
+            InvalidInput: The token is not one of this caller, list, instance and query, or is old.
         """
-        return open_token(self.app.ports.sealer, self._scope(), self.query(TOKEN.name))
+        return self._page_tokens().open(self.query(TOKEN.name))
 
     def page_size(self) -> int:
         """The most items of the page."""
@@ -159,7 +159,7 @@ class Call:
             }
             if left is not None:
                 given[TOP.name] = str(left)
-            given[TOKEN.name] = seal_token(self.app.ports.sealer, self._scope(), page.token)
+            given[TOKEN.name] = self._page_tokens().seal(page.token)
             segments = urlsplit(self.request.url).path.strip("/").split("/")[2:]
             next_link = self.path(*map(unquote, segments), **given)
         return models.Page(items[:top], next_link)
@@ -172,10 +172,15 @@ class Call:
             raise InvalidInput("'top' must be a whole number, 0 or above.", target=TOP.name)
         return int(text)
 
-    def _scope(self) -> str:
-        """What a page token is good for: this list of this instance with this query."""
+    def _page_tokens(self) -> PageTokens:
+        """The tokens of this list of this instance with this query, for who asks now."""
         values = [self.query(item.name) for item in self.route.query if item != TOP]
-        return repr([self.route.name, sorted(self.parts.items()), values])
+        return PageTokens(
+            sealer=self.app.ports.sealer,
+            scope=repr([self.route.name, sorted(self.parts.items()), values]),
+            caller=self.principal.object_id,
+            now=self.app.ports.clock.now(),
+        )
 
 
 @dataclass(frozen=True, slots=True)

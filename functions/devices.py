@@ -47,7 +47,7 @@ async def list_devices(call: Call) -> models.Page[models.Device]:
 
 
 @api.operation("GET", _DEVICE, Action.MANAGEMENT_READ, statuses=(HTTPStatus.NOT_FOUND,))
-async def get_device(call: Call) -> models.Device:
+async def get_device(call: Call) -> models.DeviceDetails:
     """Read a device."""
     return await _device(call, None)
 
@@ -58,7 +58,7 @@ async def get_device(call: Call) -> models.Device:
     Action.MANAGEMENT_READ,
     statuses=(HTTPStatus.NOT_FOUND,),
 )
-async def get_device_module(call: Call) -> models.Device:
+async def get_device_module(call: Call) -> models.DeviceDetails:
     """Read a module whose agent takes updates."""
     return await _device(call, call.part("moduleId"))
 
@@ -211,14 +211,17 @@ async def get_device_operation(call: Call) -> Reply[models.Operation]:
     return Reply(wire.device_operation(stored), RETRY)
 
 
-async def _device(call: Call, module_id: str | None) -> models.Device:
+async def _device(call: Call, module_id: str | None) -> models.DeviceDetails:
     device_id = call.part("deviceId")
     key = device_key(device_id, module_id)
     rows = await call.app.ports.devices.load(call.instance, bucket_of(device_id), [key])
-    found = listed(rows[key].value) if key in rows else None
-    if found is None:
+    item = listed(rows[key].value) if key in rows else None
+    if item is None:
         raise NotFound(f"Device '{key}' does not exist.", target="deviceId")
-    return _rendered(found, await _best_updates(call))
+    best = (await _best_updates(call)).get(item.class_id)
+    return wire.device_details(
+        rows[key].value, item, is_on_latest=is_on_latest(item.installed, best)
+    )
 
 
 async def _best_updates(call: Call) -> Mapping[str, UpdateId | None]:

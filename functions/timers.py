@@ -30,6 +30,12 @@ async def sweep(timer: func.TimerRequest) -> None:
         await app.maintenance.queue_metrics.tell()
 
 
+@bp.timer_trigger(arg_name="timer", schedule="45 25 * * * *", use_monitor=False)
+async def sweep_updates(timer: func.TimerRequest) -> None:
+    """Look for what only all updates together tell: content without one, best ones of classes."""
+    await container().maintenance.sweep.run_through()
+
+
 @bp.timer_trigger(arg_name="timer", schedule="15 */5 * * * *", use_monitor=False)
 async def check_scanners(timer: func.TimerRequest) -> None:
     """Begin a re-scan where the scanners know more than at the last one."""

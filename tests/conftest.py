@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from local.rest import Rest
 from local.stack.running import Stack, start
+from tests.leash import pytest_configure, pytest_unconfigure
 from tests.product import Product
 from tests.sources import Sources
+
+__all__ = ["pytest_configure", "pytest_unconfigure"]
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
+
+# a busy machine may take its time for an example
+hypothesis.settings.register_profile("any machine", deadline=None)
+# of mutants: the same examples for each, in a run that is repeated too
+hypothesis.settings.register_profile(
+    "mutants", deadline=None, derandomize=True, database=None, max_examples=50
+)
+hypothesis.settings.load_profile("any machine")
 
 SECOND = "second"
 """An instance of the shared stack besides the first one, with a hub of its own."""

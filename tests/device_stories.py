@@ -167,6 +167,24 @@ def stories(draw: st.DrawFn, *, with_deletions: bool = True, most: int = 14) -> 
     return story
 
 
+def story_of_a_life_that_ends() -> Story:
+    """One device reports and is deleted, then its neighbour reports: nothing is left to chance."""
+    story = Story()
+    gone, neighbour = NAMES[0], NAMES[1]
+    for second, name in ((1, gone), (2, None), (3, neighbour)):
+        twins: dict[tuple[str, str | None], Twin] = {}
+        story.hub.append(twins)
+        if name is None:
+            story.deleted.add(gone)
+            story.told.append((second, Deleted(*gone, at_second(second))))
+            continue
+        twins[name] = Twin(1, {}, desired_at=NEVER, reported_at=NEVER)
+        story.lives[name] += 1
+        report = _changed(name, twins[name], started("kiosk"), "", at_second(second))
+        story.told.append((second, report))
+    return story
+
+
 def _step(
     draw: st.DrawFn,
     story: Story,

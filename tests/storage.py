@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from azure.core.exceptions import ResourceExistsError
 from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
@@ -99,7 +101,10 @@ class Storage:
 
     def _put_message(self, queue: str, text: str) -> None:
         with QueueServiceClient.from_connection_string(self._connection) as service:
-            service.get_queue_client(queue).send_message(text)
+            client = service.get_queue_client(queue)
+            with suppress(ResourceExistsError):
+                client.create_queue()  # of failed messages, with the first one
+            client.send_message(text)
 
     async def recount(
         self, group: str | None = None
@@ -110,7 +115,7 @@ class Storage:
         stored, counted = [], []
         for row in await self.rows("Devices"):
             match row["RowKey"].split(".")[0]:
-                case "c":
+                case "c" if not row.get("listed"):
                     counters = unpack(row, dict[str, Any])
                     if counters["class_id"] == LEDGER:
                         continue

@@ -15,6 +15,7 @@ from bench.harness import Benchmark, Options, machine
 from bench.report import as_json, as_table
 from local.cli.options import fail, parser
 from local.stack.errors import StackError
+from local.stack.stray import leashed
 
 if TYPE_CHECKING:
     from bench.harness import Result
@@ -39,7 +40,8 @@ def main(arguments: list[str]) -> int:
     if is_guard:
         given.names, given.quick = list(GUARDED), True
     try:
-        results = asyncio.run(_run(given))
+        with leashed():
+            results = asyncio.run(_run(given))
     except StackError as error:
         return fail(error, error.exit_code)
     except KeyboardInterrupt:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.cli.options import parser
+from local.stack.stray import leashed
 
 REPOSITORY = Path(__file__).parents[2]
 _DESCRIPTION = """\
@@ -95,7 +96,8 @@ def main(arguments: list[str]) -> int:
     test.usage = "./odu test [--only-tests] [options and paths of pytest]"
     test.add_argument("--only-tests", action="store_true", help="leave out all but the tests")
     given, rest = test.parse_known_args(arguments)
-    outcomes = [run(check) for check in checks(rest, only_tests=given.only_tests)]
+    with leashed():
+        outcomes = [run(check) for check in checks(rest, only_tests=given.only_tests)]
     print("\n".join(summary(outcomes, coverage())), flush=True)
     return 1 if any(outcome.code for outcome in outcomes) else 0
 

@@ -16,11 +16,18 @@ from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
-from shared.adapters.fetch_pace import BROKEN_OFF, CHUNK_BYTES, FetchError, FetchLimits, Pace
+from shared.adapters.fetch_pace import (
+    BROKEN_OFF,
+    CHUNK_BYTES,
+    FetchError,
+    FetchLimits,
+    Pace,
+    unreachable,
+)
 from shared.domain.errors import InvalidInput
-from shared.domain.updates.source_url import Address, SourcePolicy, SourceUrl
+from shared.domain.updates.source_url import FILTERED, Address, SourcePolicy, SourceUrl
 
 if TYPE_CHECKING:
     import ssl
@@ -116,6 +123,7 @@ class SafeFetcher:
 
         for hops_left in range(min(self._policy.max_redirects, 3), -1, -1):
             source = self._checked(url)
+            pace.host = source.host
             addresses = await self._addresses(source, pace)
             async with opened(
                 source, addresses, headers, self._ssl, self._limits, pace.guard
@@ -139,29 +147,37 @@ class SafeFetcher:
             return self._policy.check_url(url)
         except InvalidInput as error:
             refusal = error
+        if refusal.code == FILTERED:
+            raise unreachable(urlsplit(url).hostname or "", refusal.message)
         raise _refused(refusal)
 
     async def _addresses(self, source: SourceUrl, pace: Pace) -> tuple[Address, ...]:
         if source.literal is not None:
             addresses: tuple[Address, ...] = (source.literal,)
         else:
-            spelled = await pace.guard(self._resolve(source.host), self._limits.connect_seconds)
+            spelled = await pace.guard(
+                self._resolve(source.host), self._limits.connect_seconds, connects=True
+            )
             addresses = tuple(ip_address(each.partition("%")[0]) for each in spelled)
         if not addresses:
-            raise FetchError("The host of the source has no address.", code="SourceUnreachable")
-        refusal = self._first_refusal(source, addresses)
-        if refusal is not None:
-            raise _refused(refusal)
-        return addresses
+            raise unreachable(source.host, "it has no address")
+        refused = self._first_refused(source, addresses)
+        if refused is None:
+            return addresses
+        if source.literal is not None:
+            raise FetchError(
+                "The source URL leads to a server that this service may not fetch from.",
+                code="SourceRefused",
+                retryable=False,
+            )
+        raise unreachable(source.host, f"its address {refused} is one not to fetch from")
 
-    def _first_refusal(
-        self, source: SourceUrl, addresses: tuple[Address, ...]
-    ) -> InvalidInput | None:
+    def _first_refused(self, source: SourceUrl, addresses: tuple[Address, ...]) -> Address | None:
         for address in addresses:
             try:
                 self._policy.check_address(source, address)
-            except InvalidInput as error:
-                return error
+            except InvalidInput:
+                return address
         return None
 
 

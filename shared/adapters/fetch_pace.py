@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +15,16 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 1 << 20
 
+UNREACHABLE = (
+    "SourceUnreachable",
+    "The source cannot be reached, or this service may not fetch from it; its log says which.",
+)
+"""The same for names that lead nowhere, into a private network or to a filter: no caller is to find
+out by asking what there is beside the service.
+"""
 BROKEN_OFF = ("SourceTruncated", "The source broke off before its end.")
+
+log = logging.getLogger(__name__)
 
 
 class FetchError(DependencyFailed):
@@ -24,6 +34,12 @@ class FetchError(DependencyFailed):
     `SourceEncoded`, `SourceLength`, `SourceTruncated`, `SourceChanged`, `SourceTooSlow`.
     `SourceChanged` asks for a new start from offset 0.
     """
+
+
+def unreachable(host: str, cause: str) -> FetchError:
+    """The error for a source that nothing can be had from; the log has its true cause."""
+    log.warning("no source on host %s: %s", host, cause)
+    return FetchError(UNREACHABLE[1], code=UNREACHABLE[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +61,12 @@ class FetchLimits:
 
 
 class Pace:
-    """Counts the time spent waiting for a source and ends the fetch when it is too slow."""
+    """Counts the time spent waiting for a source and ends the fetch when it is too slow.
+
+    `host` is the one that is asked now, for the log.
+    """
+
+    host = ""
 
     def __init__(self, limits: FetchLimits, size_bytes: int, clock: Callable[[], float]) -> None:
         self._limits = limits
@@ -58,19 +79,32 @@ class Pace:
         self,
         waiting: Awaitable[T],
         most_seconds: float,
-        failed: tuple[str, str] = ("SourceUnreachable", "The source cannot be reached."),
+        failed: tuple[str, str] = UNREACHABLE,
+        *,
+        connects: bool = False,
     ) -> T:
-        """Await something of the source for at most so long; translate its failures."""
+        """Await something of the source for at most so long; translate its failures.
+
+        While it only connects, too slow is not reached.
+        """
         started = self._clock()
         try:
             return await asyncio.wait_for(waiting, max(0.0, min(most_seconds, self._left)))
+        except _unconnected() as error:
+            log.warning("no source on host %s: %s", self.host, cause_of(error))
+            failure = FetchError(failed[1], code=failed[0])
         except TimeoutError:
             failure = (
-                _too_slow(f"nothing came for {most_seconds:g} s")
-                if most_seconds <= self._left
-                else _too_slow(f"it may take {self._whole:g} s in all")
+                unreachable(self.host, "no address in time")
+                if connects
+                else (
+                    _too_slow(f"nothing came for {most_seconds:g} s")
+                    if most_seconds <= self._left
+                    else _too_slow(f"it may take {self._whole:g} s in all")
+                )
             )
-        except _network_failures():
+        except _network_failures() as error:
+            log.warning("source on host %s failed: %s", self.host, cause_of(error))
             failure = FetchError(failed[1], code=failed[0])
         finally:
             spent = self._clock() - started
@@ -91,6 +125,20 @@ class Pace:
                 )
             self._window_seconds, self._window_bytes = 0.0, 0
         return data
+
+
+def cause_of(error: BaseException) -> str:
+    """Why the network failed, without the library's own text: that has the whole URL."""
+    inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    reason = getattr(inner, "verify_message", None) or getattr(inner, "strerror", None)
+    names = " of ".join(dict.fromkeys(type(each).__name__ for each in (inner, error)))
+    return f"{names}: {reason}" if reason else names
+
+
+def _unconnected() -> type[Exception]:
+    from aiohttp import ConnectionTimeoutError
+
+    return ConnectionTimeoutError
 
 
 def _network_failures() -> tuple[type[Exception], ...]:

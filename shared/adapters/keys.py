@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,8 +82,22 @@ class FernetSealer:
         from cryptography.fernet import InvalidToken
 
         try:
-            return self._fernet.decrypt(sealed.encode()).decode()
-        except InvalidToken as error:
+            text = self._fernet.decrypt(_canonical(sealed)).decode()
+        except (InvalidToken, ValueError) as error:
             raise DependencyFailed(
-                "A sealed URL cannot be opened: the sealing key was changed.", retryable=False
+                "What was sealed cannot be opened: it or the sealing key was changed.",
+                retryable=False,
             ) from error
+        return text
+
+
+def _canonical(text: str) -> bytes:
+    """Base64 as we write it; decoders overlook strange signs and the last bits.
+
+    Raises:
+        ValueError: It is none.
+    """
+    given = text.encode()
+    if urlsafe_b64encode(urlsafe_b64decode(given)) != given:
+        raise ValueError("other signs mean the same")
+    return given

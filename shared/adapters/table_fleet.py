@@ -260,6 +260,7 @@ def _known_class(row: Row) -> KnownClass:
         created_at=row["createdAt"],
         friendly_name=row.get("friendlyName") or None,
         best_update=_update_id(row.get("bestUpdate", "")),
+        is_best_known="bestUpdate" in row,
     )
 
 

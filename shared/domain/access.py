@@ -77,8 +77,8 @@ def actions_of(role_values: Iterable[str], instance_id: str) -> frozenset[Action
     granted: set[Action] = set()
     for value in role_values:
         name, slash, scope = value.partition("/")
-        # a slash with nothing behind it names no instance, and so is no role
-        if name in Role and (not slash or scope == instance_id):
+        # a slash with nothing behind it names no instance, and so is no role: not for "" either
+        if name in Role and (not slash or (scope and scope == instance_id)):
             granted |= ROLE_ACTIONS[Role(name)]
     return frozenset(granted)
 

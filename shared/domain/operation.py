@@ -128,6 +128,7 @@ class Operation:
     events: tuple[DomainEvent, ...] = ()
     awaited: tuple[str, ...] = ()
     awaited_since: str | None = None
+    warnings: tuple[str, ...] = ()
     export: Export | None = None
     source_version: str | None = None
     deltas: tuple[DeltaOutcome, ...] = ()

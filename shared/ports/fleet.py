@@ -15,12 +15,16 @@ from shared.ports.common import Page
 
 @dataclass(frozen=True, slots=True)
 class KnownClass:
-    """A device class that devices of the instance have reported."""
+    """A device class that devices of the instance have reported.
+
+    `is_best_known` says that `best_update` was looked for since the class was first heard of.
+    """
 
     device_class: DeviceClass
     created_at: str
     friendly_name: str | None = None
     best_update: UpdateId | None = None
+    is_best_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)

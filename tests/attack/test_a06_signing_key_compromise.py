@@ -13,6 +13,7 @@ from azure.storage.blob import BlobClient
 from local.rest import Rest
 from local.stack.running import Stack, start
 from odu_cli.main import main as odu
+from odu_cli.rest import path
 from shared.adapters.table import unpack
 from shared.contract.codes import Erc
 from shared.domain.updates.keyring import KEYRING, Keyring, SignatureRecord
@@ -68,6 +69,18 @@ async def signed_by(product: Product, package: Package, edition: int) -> None:
     await eventually(look)
 
 
+async def written_down(product: Product, edition: int) -> None:
+    """Wait until the audit log says who has brought an edition of the keyring."""
+
+    async def look() -> None:
+        query = path("audit", filter="action eq 'change_keyring'")
+        found = (await product.rest.get(query))["value"]
+        assert edition in [entry["after"]["edition"] for entry in found]
+        assert all(entry["actor"]["name"] for entry in found)
+
+    await eventually(look)
+
+
 async def ask_a_slow_device(product: Product, group: str, package: Package) -> dict[str, Any]:
     """Deploy to a device that is busy for long; what its twin asks for then."""
     await product.seen(group, 1)
@@ -93,6 +106,7 @@ async def test_a06_rotation_reaches_new_and_running_deployments(keyed: Product) 
         await odu_keys(keyed, "rotate")
 
         await signed_by(keyed, package, before.edition + 1)
+        await written_down(keyed, before.edition + 1)
 
         async def handed_out() -> dict[str, Any]:
             service = await keyed.service_of(f"{model}-0")

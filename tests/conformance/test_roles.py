@@ -40,7 +40,7 @@ MAY: dict[str, dict[str, str]] = {
     "": {"updates": "", "management": ""},
 }
 """What each role may: read, write, delete of contents and of management. The last has no role."""
-CHECKS = ("plan_deployment", "validate_import_manifest")
+CHECKS = ("export_devices", "plan_deployment", "validate_import_manifest")
 """Operations that are no GET and yet change nothing: whoever may read may call them."""
 KIND = {"GET": "r", "PUT": "w", "POST": "w", "PATCH": "w", "DELETE": "d"}
 

@@ -10,11 +10,14 @@ from urllib.parse import quote
 import pytest
 
 from functions.resources import routes
+from shared.domain.errors import InvalidInput
+from shared.domain.updates.update_id import UpdateId
 from tests.packages import make_package, sha256, unique
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from shared.http.route import Route
     from tests.e2e.conftest import Api
     from tests.product import Product
 
@@ -105,11 +108,13 @@ async def test_every_operation_with_a_body_refuses_what_is_none_and_changes_noth
     for route in takers:
         path = re.sub(r"\{\w+\}", "some", route.path)
         for body, expected in bad.items():
-            if route.name == "validate_import_manifest" and body == b"5":
-                continue  # says in its answer what is wrong with a manifest
             answer = await api.send(
                 route.method, path, data=body, headers={"Content-Type": route.body_type}
             )
+            if route.name == "validate_import_manifest" and body == b"5":
+                # says in its answer what is wrong with a manifest
+                assert (answer.status, answer.body["isValid"]) == (200, False)
+                continue
             found = (answer.status, answer.error.get("target"))
             assert found == expected, (route.name, body[:20], answer.error)
         for kind in ("text/plain", "application/xml", "application/jsonx", "json"):
@@ -217,12 +222,37 @@ async def test_unknown_things_are_answered_4xx_when_their_ids_are_strange(
     api: Api, path: str, identity: str
 ) -> None:
     address = path.replace("{}", quote(identity, safe=""))
-    for method in ("GET", "DELETE", "PATCH", "PUT") if path.endswith("}") else ("GET",):
-        answer = await api.send(method, address, data=b"{}" if method in ("PATCH", "PUT") else None)
+    segments = path.count("/")
+    declared = {
+        route.method: route
+        for route in routes()
+        if re.sub(r"\{\w+\}", "{}", route.path).replace("versions/{}", "versions/1.0") == path
+        and route.path.count("/") == segments
+    }
+    assert "GET" in declared
+    for method in ("GET", "DELETE", "PATCH", "PUT", "POST"):
+        body = b"{}" if method in ("PATCH", "PUT", "POST") else None
+        answer = await api.send(method, address, data=body)
 
-        if not isinstance(answer.body, bytes):  # else there is no such operation at all
-            assert answer.status in (400, 404, 405, 415)
-            assert answer.error["target"] is not None
+        assert answer.status == status_for_strange(method, declared, path, identity), method
+        assert answer.error["target"] is not None
+        if answer.status == 405:
+            assert set(answer.headers["Allow"].split(", ")) == declared.keys()
+
+
+def status_for_strange(method: str, declared: Mapping[str, Route], path: str, identity: str) -> int:
+    """What is answered where nothing has that id, and nothing could."""
+    if method not in declared:
+        return 405
+    if declared[method].body is not None:
+        return 400 if declared[method].body_type == "application/json" else 415
+    if "/versions/" not in path:
+        return 404
+    try:
+        UpdateId(identity, identity, "1.0")
+    except InvalidInput:
+        return 400
+    return 404
 
 
 # Deployments.

@@ -8,6 +8,7 @@ import ssl
 import sys
 from collections import Counter
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +21,19 @@ from tests.integration.eventgrid.webhook import Webhook, start_webhook
 from tests.packages import make_package, unique
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping
 
     from local.stack.running import Stack
     from tests.product import Product
 
 _SUCCEEDED = EventKind.DEVICE_SUCCEEDED.value
-TOLD = set(EventKind) - {EventKind.ROLLOUT_CHANGED}
-"""What a deployment without phases has to tell."""
+OF_ROLLOUTS = {EventKind.ROLLOUT_CHANGED}
+TOLD = set(EventKind) - OF_ROLLOUTS
+"""What a deployment without phases has to tell; the rest is what one with phases tells besides."""
+PHASES = [
+    {"name": "canary", "select": {"count": 1}, "gate": {"advance": "Manual"}},
+    {"name": "all", "select": {"percent": 100}},
+]
 VALIDATOR = Draft202012Validator(schema())
 
 
@@ -107,6 +113,68 @@ async def test_customer_hears_of_everything_that_happens(stack: Stack, product: 
     output, _ = await process.communicate()
     assert process.returncode == 0
     assert facts.keys() <= {json.loads(line)["id"] for line in output.splitlines()}
+
+
+async def test_customer_hears_of_every_transition_of_a_rollout(
+    stack: Stack, product: Product
+) -> None:
+    model, group = unique("model"), unique("group")
+    package = make_package(model)
+    await product.publish(package)
+
+    async with customer(stack) as webhook, product.fleet(group, model, 3):
+        await product.seen(group, 3)
+        identity = await product.rest.deploy(group, package.update_id, rollout={"phases": PHASES})
+        path = f"management/groups/{group}/deployments/{identity}"
+
+        async def steps() -> list[str]:
+            return [made["step"] async for made in product.rest.items(f"{path}/history")]
+
+        async def waits() -> None:
+            assert (await steps())[-1] == "AwaitingAdvance"
+
+        async def completed() -> None:
+            assert (await steps())[-1] == "Completed"
+
+        await product.eventually(waits)
+        await product.rest.request("POST", f"{path}:advance", {"phase": 1})
+        await product.eventually(completed)
+        history = [made async for made in product.rest.items(f"{path}/history")]
+
+        def told() -> dict[str, dict[str, Any]]:
+            return {
+                event["id"]: event
+                for event in webhook.events
+                if event["type"] in OF_ROLLOUTS and event["data"]["deploymentId"] == identity
+            }
+
+        async def heard() -> None:
+            assert len(told()) >= len(history)
+
+        await product.eventually(heard)
+        events = list(told().values())
+
+    for event in events:
+        VALIDATOR.validate(event)
+        assert event["data"].pop("update") == package.update_id
+    assert in_order(_as_in_history(event) for event in events) == in_order(history)
+    steps_made = [made["step"] for made in history]
+    assert steps_made[:4] == ["Created", "Started", "PhaseCovered", "AwaitingAdvance"]
+    assert (steps_made[4], steps_made[-1]) == ("PhaseOpened", "Completed")
+    assert {made["actor"] for made in history} > {"service"}
+
+
+def in_order(transitions: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """By their time; several may be made at one."""
+    timed = [{**made, "at": datetime.fromisoformat(made["at"])} for made in transitions]
+    return sorted(timed, key=lambda made: (made["at"], made["step"], made.get("phase", -1)))
+
+
+def _as_in_history(event: dict[str, Any]) -> dict[str, Any]:
+    """A transition as the API lists it, from the event that told it."""
+    only_told = ("deploymentId", "groupId", "phaseName")
+    data = {name: value for name, value in event["data"].items() if name not in only_told}
+    return {"at": event["time"], **data}
 
 
 async def assert_reported(

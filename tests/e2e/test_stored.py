@@ -19,6 +19,7 @@ from local.stack.running import import_path, start
 from shared.contract.codes import Action, AgentState, ResultCode
 from shared.contract.manifest import ManifestUpdateId
 from shared.contract.twin import StepReport, result_report, workflow_member
+from shared.domain.fleet.counters import is_later_cell
 from tests.packages import make_package
 from tests.product import Product
 from tests.stored.recording import INSTANCES, Recording, bring_back, of_instance
@@ -98,11 +99,20 @@ def lacking(recorded: Any, now: Any, place: str = "") -> list[str]:
 
 
 async def test_counters_of_the_store_are_those_of_its_rows(product: Product) -> None:
+    """What the store did not count is counted once its buckets are recounted, within minutes."""
+
     async def are_the_same() -> None:
-        stored, counted = await product.storage.recount()
+        stored, counted = (first_cells(rows) for rows in await product.storage.recount())
         assert stored == counted
 
     await product.eventually(are_the_same)
+
+
+def first_cells(rows: dict[Any, dict[str, int]]) -> dict[Any, dict[str, int]]:
+    return {
+        place: {cell: count for cell, count in cells.items() if not is_later_cell(cell)}
+        for place, cells in rows.items()
+    }
 
 
 async def test_poison_of_the_store_is_listed_and_replayed(product: Product) -> None:
@@ -192,5 +202,5 @@ async def test_whole_fleet_of_the_store_is_read_again_and_counted_without_drift(
         operation = await product.rest.get(str(headers["Operation-Location"]))
         assert operation["status"] == "Succeeded"
 
-    await eventually(has_ended, seconds=200)
+    await eventually(has_ended, seconds=600)
     assert (await product.rest.get("management/eventHealth"))["counterDrifts"] == []

@@ -128,7 +128,9 @@ class MemoryFleet:
     async def set_best_update(self, instance: str, class_id: str, best: UpdateId | None) -> None:
         await asyncio.sleep(0)
         known = self.known_classes[instance, class_id]
-        self.known_classes[instance, class_id] = replace(known, best_update=best)
+        self.known_classes[instance, class_id] = replace(
+            known, best_update=best, is_best_known=True
+        )
 
     async def save_rollup(self, instance: str, group: str, rollup: Rollup) -> None:
         await asyncio.sleep(0)

@@ -199,6 +199,14 @@ async def show_device(
             ("failure", failure.get("message")),
             ("what to do", failure.get("nextStep")),
             ("last report", moment(found.get("lastContactDateTime"))),
+            ("connected", found.get("isConnected")),
+            ("health", found.get("health")),
+            ("works on", (found.get("workflow") or {}).get("deploymentId")),
+            ("since", moment((found.get("workflow") or {}).get("sinceDateTime"))),
+            (
+                "tags",
+                ", ".join(f"{name}={value}" for name, value in (found.get("tags") or {}).items()),
+            ),
         ]
     )
     session.output.table(_STEPS, result.get("stepResults") or (), title="Steps")

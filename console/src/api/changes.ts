@@ -51,6 +51,9 @@ const LIST_MS = 10_000;
 /** After a longer silence all is read anew. */
 const LOST_MS = 10 * 60_000;
 
+/** So many are told apart; what was forgotten is read once more. */
+const MOST_KNOWN = 1000;
+
 const isList = ([, subject, of]: Key): boolean =>
   subject === 'deviceStates' || (subject === 'devices' && of !== 'one');
 
@@ -90,8 +93,12 @@ export class ChangeFeed {
   /** The feed tells some things twice. */
   private unseen(changed: Change[]): Change[] {
     return changed.filter(({ kind, id, etag }) => {
-      const isNew = this.etags.get(`${kind} ${id}`) !== etag;
-      this.etags.set(`${kind} ${id}`, etag);
+      const name = `${kind} ${id}`;
+      const isNew = this.etags.get(name) !== etag;
+      this.etags.delete(name);
+      this.etags.set(name, etag);
+      const [oldest] = this.etags.keys();
+      if (this.etags.size > MOST_KNOWN && oldest) this.etags.delete(oldest);
       return isNew;
     });
   }

@@ -2,26 +2,9 @@
 
 import { queryOptions } from '@tanstack/react-query';
 import { body, client, V } from './client';
+import { type DeviceFilter, filterOf, quoted } from './device-filter';
 
 const I = '/deviceUpdate/{instanceId}';
-
-export interface DeviceFilter {
-  group?: string;
-  class?: string;
-  state?: 'Failed' | 'InProgress' | 'Succeeded' | 'Canceled' | 'None';
-}
-
-/** A text as the filter grammar writes it. */
-export const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
-
-/** The filter expression; none for the whole fleet. */
-export function filterOf({ group, class: deviceClass, state }: DeviceFilter): string | undefined {
-  const parts: string[] = [];
-  if (group) parts.push(`groupId eq ${quoted(group)}`);
-  if (deviceClass) parts.push(`deviceClassId eq ${quoted(deviceClass)}`);
-  if (state) parts.push(`deploymentStatus eq ${state === 'None' ? 'null' : quoted(state)}`);
-  return parts.length ? parts.join(' and ') : undefined;
-}
 
 export const devicesQuery = (instanceId: string, filter: DeviceFilter, token?: string) =>
   queryOptions({
@@ -29,7 +12,10 @@ export const devicesQuery = (instanceId: string, filter: DeviceFilter, token?: s
     queryFn: ({ signal }) =>
       body(
         client.GET(`${I}/management/devices`, {
-          params: { path: { instanceId }, query: { ...V, filter: filterOf(filter), token } },
+          params: {
+            path: { instanceId },
+            query: { ...V, filter: filterOf(filter, Date.now()), token },
+          },
           signal,
         }),
       ),

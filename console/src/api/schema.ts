@@ -2490,6 +2490,8 @@ export interface components {
             /** @default null */
             recallReason?: string | null;
             /** @default null */
+            warnings?: string[] | null;
+            /** @default null */
             etag?: string | null;
             /** @default null */
             revision?: number | null;
@@ -2675,6 +2677,8 @@ export interface components {
             createdDateTime: string;
             /** @default null */
             recallReason?: string | null;
+            /** @default null */
+            warnings?: string[] | null;
             /** @default [] */
             windows?: components["schemas"]["Window"][];
             /** @default false */
@@ -2695,6 +2699,56 @@ export interface components {
             windows?: components["schemas"]["Window"][];
             /** @default false */
             ignoreDeviceWindow?: boolean;
+        };
+        /**
+         * DeviceDetails
+         * @description A device with everything that the service knows of it; what is more than a list has is
+         *     additional.
+         *
+         *     `tags` are those of its twin that the service heeds, `deviceProperties` what its agent reports
+         *     about itself, `compatProperties` those of them that make its class. `workflow` is there while a
+         *     deployment is in progress on it.
+         */
+        DeviceDetails: {
+            deviceId: string;
+            deviceClassId: string;
+            groupId: string;
+            onLatestUpdate: boolean;
+            /** @default null */
+            moduleId?: string | null;
+            /** @default null */
+            lastAttemptedUpdate?: components["schemas"]["UpdateInfo"] | null;
+            /** @default null */
+            deploymentStatus?: ("Canceled" | "Failed" | "InProgress" | "Succeeded") | null;
+            /** @default null */
+            installedUpdate?: components["schemas"]["UpdateInfo"] | null;
+            /** @default null */
+            lastDeploymentId?: string | null;
+            /** @default null */
+            lastInstallResult?: components["schemas"]["InstallResult"] | null;
+            /** @default null */
+            failure?: components["schemas"]["DeviceFailure"] | null;
+            /** @default null */
+            lastContactDateTime?: string | null;
+            /** @default null */
+            isConnected?: boolean | null;
+            tags: {
+                [key: string]: string;
+            };
+            compatProperties: {
+                [key: string]: string;
+            };
+            deviceProperties: {
+                [key: string]: string;
+            };
+            /** @default null */
+            health?: ("healthy" | "unhealthy") | null;
+            /** @default null */
+            workflow?: components["schemas"]["DeviceWorkflow"] | null;
+            /** @default null */
+            connectionChangedDateTime?: string | null;
+            /** @default null */
+            agentStartedDateTime?: string | null;
         };
         /**
          * DeviceFailure
@@ -2751,6 +2805,24 @@ export interface components {
             deviceId: string;
             /** @default null */
             moduleId?: string | null;
+        };
+        /**
+         * DeviceWorkflow
+         * @description What a device works on: its workflow, the deployment, and the last that is known of it.
+         *
+         *     `phase` is the index of the phase in which it was asked, or `late`; `isCancel` that it was told
+         *     to stop and has not said yet that it has.
+         */
+        DeviceWorkflow: {
+            id: string;
+            deploymentId: string;
+            update: components["schemas"]["UpdateInfo"];
+            retryCount: number;
+            isCancel: boolean;
+            /** @default null */
+            sinceDateTime?: string | null;
+            /** @default null */
+            phase?: string | null;
         };
         /**
          * DownloadHandler
@@ -3164,7 +3236,8 @@ export interface components {
          *
          *     `filesScanned` of `filesTotal` counts up while an import is scanned; `missingFiles` and
          *     `missingUpdates` are what a dropped manifest waits for, `awaitedFiles` those on which a scanner
-         *     has told nothing yet. `deltas` says what came of each file when deltas were made.
+         *     has told nothing yet, `warnings` what to know of what was imported. `deltas` says what came of
+         *     each file when deltas were made.
          */
         Operation: {
             operationId: string;
@@ -3197,6 +3270,8 @@ export interface components {
             missingUpdates?: components["schemas"]["UpdateId"][] | null;
             /** @default null */
             awaitedFiles?: string[] | null;
+            /** @default null */
+            warnings?: string[] | null;
             /** @default null */
             export?: components["schemas"]["Export"] | null;
             /** @default null */
@@ -3953,7 +4028,7 @@ export interface components {
         };
         /**
          * Update
-         * @description An update; `recall` is additional. One that was recalled is not deployable.
+         * @description An update; `recall`, `warnings` are additional. One that was recalled is not deployable.
          */
         Update: {
             updateId: components["schemas"]["UpdateId"];
@@ -3976,6 +4051,8 @@ export interface components {
             scanResult?: string | null;
             /** @default null */
             recall?: components["schemas"]["UpdateRecall"] | null;
+            /** @default null */
+            warnings?: string[] | null;
         };
         /**
          * UpdateCompliance
@@ -4959,7 +5036,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Device"];
+                    "application/json": components["schemas"]["DeviceDetails"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -5317,7 +5394,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Device"];
+                    "application/json": components["schemas"]["DeviceDetails"];
                 };
             };
             400: components["responses"]["BadRequest"];

@@ -27,7 +27,7 @@ const OF_THE_NETWORK = /Failed to load resource/;
 interface Fixtures {
   /** Statuses that the test expects; the browser's own message on them is no fault. */
   expectsFailures: boolean;
-  signIn: (role?: Role, path?: string) => Promise<void>;
+  signIn: (role?: Role, path?: string, name?: string) => Promise<void>;
   open: (path: string) => Promise<void>;
 }
 
@@ -49,9 +49,10 @@ export const test = base.extend<Fixtures>({
     expect(faults, 'what the page wrote to the console').toEqual([]);
   },
   signIn: async ({ page }, use) => {
-    await use(async (role = 'Administrator', path = '') => {
+    await use(async (role = 'Administrator', path = '', name) => {
       await page.goto(`${stack.endpoint}/console/${stack.instance}${path}`);
       await page.getByRole('button', { name: 'Sign in' }).click();
+      if (name) await page.locator('input[name=name]').fill(name);
       const value = role === 'none' ? '' : `DeviceUpdate${role}`;
       await page.locator(`input[name=role][value="${value}"]`).check();
       await page.getByRole('button', { name: 'Sign in' }).click();

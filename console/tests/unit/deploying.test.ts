@@ -65,6 +65,10 @@ describe('what is sent for a draft', () => {
     expect(phaseError(phases)).toBeNull();
     expect(phaseError([{ ...phases[0]!, percent: 0 }])?.index).toBe(0);
     expect(phaseError([phases[1]!, { ...phases[1]! }])?.index).toBe(1);
+    const number = { ...phases[0]!, unit: 'devices' as const, percent: 200 };
+    expect(phaseError([number, phases[1]!])).toBeNull();
+    expect(phaseError([{ ...number, percent: 1.5 }])?.index).toBe(0);
+    expect(rolloutOf({ ...NORMAL, phases: [number] }).phases?.[0]?.select).toEqual({ count: 200 });
     const wrong = { ...NORMAL, phases: [{ ...phases[0]!, percent: Number.NaN }] };
     expect(requestOf({ ...DRAFT, rollout: wrong }, 'd', NOW)).toBeNull();
   });

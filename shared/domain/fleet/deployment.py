@@ -111,6 +111,7 @@ class Deployment:
     rollout: Rollout | None = None
     progress: Progress | None = None
     revision: int = 1
+    warnings: tuple[str, ...] = ()
     author: str = ""
     undoes: str = ""
     undone_priority: int = DEFAULT_PRIORITY

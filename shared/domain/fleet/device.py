@@ -47,7 +47,8 @@ BUCKETS = 256
 __all__ = ["DeviceState", "Evidence", "TwinChange"]
 
 _FAILED = int(AgentState.FAILED)
-_MAKES_THE_CLASS = ("agent.deviceProperties", "agent.compatPropertyNames")
+_RESULT_CODE = "agent.lastInstallResult.resultCode"
+_STEPS = "agent.lastInstallResult.stepResults."
 _STATES = {
     Outcome.ASKED: DeviceState.IN_PROGRESS,
     Outcome.STARTED: DeviceState.IN_PROGRESS,
@@ -229,6 +230,8 @@ def view(record: DeviceRecord) -> DeviceView:
     agent = content.get("agent")
     agent = agent if isinstance(agent, Mapping) else {}
     report = parse_agent_report(agent)
+    if report.step_results and _are_steps_stale(record):
+        report = replace(report, step_results=())
     tags = content.get("tags")
     group = tags.get(GROUP_TAG) if isinstance(tags, Mapping) else None
     return DeviceView(
@@ -240,24 +243,17 @@ def view(record: DeviceRecord) -> DeviceView:
     )
 
 
+def _are_steps_stale(record: DeviceRecord) -> bool:
+    """Whether the results of steps are of an earlier run: the report that clears them is often
+    replaced before it is sent.
+    """
+    steps = [version for path, (version, _) in record.registers.items() if path.startswith(_STEPS)]
+    return max(steps, default=0) < record.registers.get(_RESULT_CODE, (0, None))[0]
+
+
 def _class_of(record: DeviceRecord, agent: Mapping[str, Any]) -> DeviceClass | None:
     found = device_class_of(agent)
     return None if found is not None and found.class_id == record.held_class else found
-
-
-def reports_as_before(before: DeviceRecord, after: DeviceRecord) -> bool:
-    """Whether what makes the class of a device is the same after a change: told without making it,
-    for every change is asked.
-    """
-    return _class_registers(before) == _class_registers(after)
-
-
-def _class_registers(record: DeviceRecord) -> dict[str, Any]:
-    return {
-        path: value
-        for path, (_, value) in record.registers.items()
-        if path.startswith(_MAKES_THE_CLASS)
-    }
 
 
 def deployment_state(record: DeviceRecord) -> DeviceState | None:

@@ -211,7 +211,10 @@ def merged(registers: Registers, nameless: Iterable[Evidence], heard_at: str) ->
     state, workflow = _version(registers, _STATE), _version(registers, _WORKFLOW)
     result, installed = _version(registers, _RESULT_CODE), _version(registers, _INSTALLED)
     newest = max(state, workflow, result, installed)
-    if not state or not workflow or state == workflow == newest:
+    nameless = tuple(nameless)
+    if state == workflow == newest and not any(item.state == _UNSAID for item in nameless):
+        return None
+    if not state or not workflow:
         return None
     agent = dict(section(registers).get("agent", {}))
     if result < state:

@@ -30,7 +30,7 @@ LOGS = "logs"
 """What a twin change says of uploads of logs."""
 ACKNOWLEDGED = "acknowledged"
 """What a twin change says where a device has acknowledged that a command was taken back."""
-_RETRY_TIMESTAMP, _RESULT = "retryTimestamp", "lastInstallResult"
+_RETRY_TIMESTAMP, _RESULT, _STEPS = "retryTimestamp", "lastInstallResult", "stepResults"
 _LONGEST_MODEL = 256
 _LONGEST_ZONE = 64
 """Characters; the longest name of a zone has half of them."""
@@ -100,7 +100,8 @@ def _without_stale(reported: Mapping[str, Any], agent: Any) -> Any:
     """What the agent reported without what the twin kept of earlier reports.
 
     An agent leaves the retry timestamp out where there is none, and some their result where they
-    have nothing to say: one that is older than the state came with another state.
+    have nothing to say: one that is older than the state came with another state. Results of steps
+    that are older than the result are of an earlier run.
     """
     if not isinstance(agent, Mapping):
         return agent
@@ -113,6 +114,10 @@ def _without_stale(reported: Mapping[str, Any], agent: Any) -> Any:
     result_at = changed_at(reported, *at, _RESULT, "resultCode")
     if "" < result_at < changed_at(reported, *at, "state"):
         agent = {name: part for name, part in agent.items() if name != _RESULT}
+    steps_at = changed_at(reported, *at, _RESULT, _STEPS)
+    if _RESULT in agent and "" < steps_at < changed_at(reported, *at, _RESULT, "resultCode"):
+        result = {name: part for name, part in member(agent, _RESULT).items() if name != _STEPS}
+        agent = {**agent, _RESULT: result}
     return agent
 
 

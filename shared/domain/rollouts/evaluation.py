@@ -287,13 +287,8 @@ def _through_gate(
         if (label := str(progress.phase)) in found
     }
     figures = added(labels.values())
-    if (
-        not figures.succeeded
-        + bad_of(rollout, figures)
-        + figures.open
-        + figures.unheard
-        + figures.stuck
-    ):
+    ended = figures.succeeded + bad_of(rollout, figures)
+    if not ended + figures.open + figures.unheard + figures.stuck:
         return _empty(rollout, phase, progress, sums, now)
     if not is_good(rollout, phase.gate, labels):
         if not figures.open and not figures.unheard and not _uncounted(rollout, figures):

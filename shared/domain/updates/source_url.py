@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from shared.domain.errors import InvalidInput
 
 MAX_URL_LENGTH = 8192
+FILTERED = "SourceFiltered"
+"""Code for hosts that the service's own list leaves out; no caller is told it."""
 
 Address = IPv4Address | IPv6Address
 
@@ -98,7 +100,8 @@ class SourcePolicy:
         """Parse a URL and check everything that can be judged without resolving its host.
 
         Raises:
-            InvalidInput: Code `SourceRefused`; the message never holds the path or the query.
+            InvalidInput: Code `SourceRefused`, of a host that is not listed `FILTERED`; the message
+                never holds the path or the query.
         """
         source = _parse(url)
         if self._is_loopback_host(source):
@@ -110,7 +113,7 @@ class SourcePolicy:
         if "." not in source.host:
             raise _refused("must name its host in full")
         if self.host_suffixes and not self._is_listed(source.host):
-            raise _refused("names a host that this service may not fetch from")
+            raise _refused("names a host that this service may not fetch from", FILTERED)
         if source.port not in self.ports and not self.allow_loopback:
             raise _refused("asks for a port that this service may not fetch from")
         return source
@@ -203,5 +206,5 @@ def _literal(host: str, *, bracketed: bool) -> Address | None:
     return None
 
 
-def _refused(reason: str) -> InvalidInput:
-    return InvalidInput(f"The source URL {reason}.", code="SourceRefused")
+def _refused(reason: str, code: str = "SourceRefused") -> InvalidInput:
+    return InvalidInput(f"The source URL {reason}.", code=code)

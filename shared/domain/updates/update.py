@@ -101,6 +101,19 @@ class Update:
         return self.is_deployable and not self.is_being_deleted and self.recall is None
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What whoever imports or deploys it should know."""
+        if self.detached_manifest is None:
+            return ()
+        size = len(self.detached_manifest.encode())
+        return (
+            f"The manifest of update '{self.update_id}' has {size:,} bytes. More than "
+            f"{MAX_TWIN_STRING_BYTES:,} do not fit into a twin, so it travels as a file. Devices "
+            "with the open-source C agent (DU;agent/1.1.0 and earlier) cannot read it and refuse "
+            "the update (8030000B): move steps into child updates to reach them.",
+        )
+
+    @property
     def signature_edition(self) -> int:
         """Edition of the keyring that signed it."""
         return self.signature_record.edition if self.signature_record else 0

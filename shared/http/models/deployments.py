@@ -40,6 +40,8 @@ class Deployment(Model):
     download_security: str | None = None
     recall_reason: str | None = None
     """Why the update was recalled, which has cancelled the deployment. Additional."""
+    warnings: list[str] | None = None
+    """Which agents the update cannot reach, and the like. Additional."""
     etag: str | None = None
     """Changes with `revision`. Additional, as that is."""
     revision: Annotated[int, Meta(ge=1)] | None = None

@@ -34,6 +34,7 @@ class DeviceDeployment(Model):
     start_date_time: str
     created_date_time: str
     recall_reason: str | None = None
+    warnings: list[str] | None = None
     windows: tuple[Window, ...] = ()
     ignore_device_window: bool = False
 

@@ -79,6 +79,40 @@ class Device(Model):
     is_connected: bool | None = None
 
 
+class DeviceWorkflow(Model):
+    """What a device works on: its workflow, the deployment, and the last that is known of it.
+
+    `phase` is the index of the phase in which it was asked, or `late`; `isCancel` that it was told
+    to stop and has not said yet that it has.
+    """
+
+    id: str
+    deployment_id: str
+    update: UpdateInfo
+    retry_count: Count
+    is_cancel: bool
+    since_date_time: str | None = None
+    phase: str | None = None
+
+
+class DeviceDetails(Device, kw_only=True):
+    """A device with everything that the service knows of it; what is more than a list has is
+    additional.
+
+    `tags` are those of its twin that the service heeds, `deviceProperties` what its agent reports
+    about itself, `compatProperties` those of them that make its class. `workflow` is there while a
+    deployment is in progress on it.
+    """
+
+    tags: dict[str, str]
+    compat_properties: dict[str, str]
+    device_properties: dict[str, str]
+    health: Literal["healthy", "unhealthy"] | None = None
+    workflow: DeviceWorkflow | None = None
+    connection_changed_date_time: str | None = None
+    agent_started_date_time: str | None = None
+
+
 class DeviceRef(Model):
     """Names a device or module."""
 

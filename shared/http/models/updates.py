@@ -48,7 +48,7 @@ class DeltaOutcome(Model):
 
 
 class Update(Model):
-    """An update; `recall` is additional. One that was recalled is not deployable."""
+    """An update; `recall`, `warnings` are additional. One that was recalled is not deployable."""
 
     update_id: UpdateId
     is_deployable: bool
@@ -63,6 +63,7 @@ class Update(Model):
     referenced_by: list[UpdateId] | None = None
     scan_result: str | None = None
     recall: UpdateRecall | None = None
+    warnings: list[str] | None = None
 
 
 class ScanVerdict(Model):
@@ -134,7 +135,8 @@ class Operation(Model):
 
     `filesScanned` of `filesTotal` counts up while an import is scanned; `missingFiles` and
     `missingUpdates` are what a dropped manifest waits for, `awaitedFiles` those on which a scanner
-    has told nothing yet. `deltas` says what came of each file when deltas were made.
+    has told nothing yet, `warnings` what to know of what was imported. `deltas` says what came of
+    each file when deltas were made.
     """
 
     operation_id: str
@@ -154,5 +156,6 @@ class Operation(Model):
     missing_files: list[str] | None = None
     missing_updates: list[UpdateId] | None = None
     awaited_files: list[str] | None = None
+    warnings: list[str] | None = None
     export: Export | None = None
     deltas: list[DeltaOutcome] | None = None

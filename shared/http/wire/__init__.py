@@ -4,6 +4,7 @@ from shared.http.wire.common import error, etag, path, update_id, update_info, u
 from shared.http.wire.deployments import deployment, deployment_etag, subgroup_status
 from shared.http.wire.devices import (
     device,
+    device_details,
     device_failure,
     device_health,
     device_operation,
@@ -25,6 +26,7 @@ __all__ = [
     "deployment_etag",
     "device",
     "device_class",
+    "device_details",
     "device_failure",
     "device_health",
     "device_operation",

@@ -34,6 +34,7 @@ def deployment(
         rollback_policy=_rollback_policy(item.rollback_policy) if item.rollback_policy else None,
         is_cloud_initiated_rollback=item.is_rollback,
         recall_reason=item.recall_reason,
+        warnings=list(item.warnings) or None,
         etag=deployment_etag(item),
         revision=item.revision,
         rollout=rollout,

@@ -20,6 +20,7 @@ def own(item: Deployment) -> models.DeviceDeployment:
         start_date_time=item.starts_at,
         created_date_time=item.created_at,
         recall_reason=item.recall_reason,
+        warnings=list(item.warnings) or None,
         windows=item.own_windows,
         ignore_device_window=item.ignores_device_window,
     )

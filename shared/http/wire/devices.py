@@ -7,10 +7,11 @@ from typing import Any
 
 from shared.domain.export_order import Export
 from shared.domain.fleet.device import DeviceRecord, DeviceState
+from shared.domain.fleet.device_details import details_of
 from shared.domain.fleet.device_history import Installation
 from shared.domain.fleet.export import ExportedFile
 from shared.domain.fleet.failure import failure_counted_as, failure_of
-from shared.domain.fleet.health import Health
+from shared.domain.fleet.health import UNHEALTHY, Health
 from shared.domain.fleet.listing import InstallResult, ListedDevice
 from shared.domain.fleet.log_collection import LogCollection, LogFile
 from shared.domain.operation import Operation
@@ -101,30 +102,57 @@ def log_collection_details(
 
 def device(item: ListedDevice, *, is_on_latest: bool) -> models.Device:
     """A device."""
-    return models.Device(
-        device_id=item.device_id,
-        module_id=item.module_id,
-        device_class_id=item.class_id,
-        group_id=item.group_id,
-        last_attempted_update=update_info(item.attempted) if item.attempted else None,
-        deployment_status=item.state.value if item.state else None,
-        installed_update=update_info(item.installed) if item.installed else None,
-        on_latest_update=is_on_latest,
-        last_deployment_id=item.deployment_id,
-        last_install_result=_install_result(item.result) if item.result else None,
-        failure=_failure(item),
-        last_contact_date_time=item.heard_at or None,
-        is_connected=item.is_connected,
+    return models.Device(**_members(item, is_on_latest=is_on_latest))
+
+
+def device_details(
+    record: DeviceRecord, item: ListedDevice, *, is_on_latest: bool
+) -> models.DeviceDetails:
+    """A device with all that is known of it; `item` is what lists show of the record."""
+    details = details_of(record)
+    return models.DeviceDetails(
+        **_members(item, is_on_latest=is_on_latest),
+        tags=dict(details.tags),
+        compat_properties=dict(details.compat_properties),
+        device_properties=dict(details.device_properties),
+        health="unhealthy" if item.health == UNHEALTHY else "healthy" if item.health else None,
+        workflow=_workflow(record, item),
+        connection_changed_date_time=record.connection_at or None,
+        agent_started_date_time=record.started_at or None,
     )
 
 
-def _failure(item: ListedDevice) -> models.DeviceFailure | None:
-    """Why a device has failed, with what the hub said where it refused the command."""
-    failure = device_failure(item.state, item.failure_codes)
-    if failure is None or not item.refusal:
-        return failure
-    message = f"{failure.message} {item.refusal}"
-    return models.DeviceFailure(failure.code, message, failure.next_step)
+def _workflow(record: DeviceRecord, item: ListedDevice) -> models.DeviceWorkflow | None:
+    commanded = record.commanded
+    if commanded is None or item.state is not DeviceState.IN_PROGRESS:
+        return None
+    return models.DeviceWorkflow(
+        id=commanded.workflow_on_device,
+        deployment_id=commanded.deployment_id,
+        update=update_info(commanded.update_id),
+        retry_count=commanded.retry_count,
+        is_cancel=commanded.is_cancel,
+        since_date_time=item.working_since or None,
+        phase=commanded.label or None,
+    )
+
+
+def _members(item: ListedDevice, *, is_on_latest: bool) -> dict[str, Any]:
+    return {
+        "device_id": item.device_id,
+        "module_id": item.module_id,
+        "device_class_id": item.class_id,
+        "group_id": item.group_id,
+        "last_attempted_update": update_info(item.attempted) if item.attempted else None,
+        "deployment_status": item.state.value if item.state else None,
+        "installed_update": update_info(item.installed) if item.installed else None,
+        "on_latest_update": is_on_latest,
+        "last_deployment_id": item.deployment_id,
+        "last_install_result": _install_result(item.result) if item.result else None,
+        "failure": device_failure(item.state, item.failure_codes),
+        "last_contact_date_time": item.heard_at or None,
+        "is_connected": item.is_connected,
+    }
 
 
 def device_failure(

@@ -46,6 +46,7 @@ def update(stored: Stored[Update]) -> models.Update:
             if item.recall
             else None
         ),
+        warnings=list(item.warnings) or None,
     )
 
 
@@ -89,6 +90,7 @@ def operation(instance: str, stored: Stored[Operation], api_version: str) -> mod
         missing_files=list(item.missing) or None,
         missing_updates=[update_id(each) for each in item.missing_updates] or None,
         awaited_files=list(item.awaited) or None,
+        warnings=list(item.warnings) or None,
         deltas=[_delta_outcome(each) for each in item.deltas] or None,
     )
 

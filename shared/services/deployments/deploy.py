@@ -157,6 +157,7 @@ class Deploy:
             rollout=request.rollout,
             progress=new_progress(request.rollout, actor, needs_approval=needs_approval),
             author=actor.object_id,
+            warnings=update.warnings,
             traceparent=self.telemetry.traceparent,
         )
 

@@ -83,6 +83,7 @@ class DeviceOrders:
             issue=SignatureGeneration(update.signature_edition),
             author=by,
             is_own=True,
+            warnings=update.warnings,
             own_windows=windows_in_one_form(request.windows),
             ignores_device_window=request.ignores_device_window,
         )

@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import batched
 
 from shared import messages
 from shared.domain.errors import ConcurrentUpdate
@@ -44,6 +45,7 @@ from shared.services.pacing import Pacer
 from shared.services.rollup_scheduler import RollupScheduler
 
 _TRIES = 3
+_LOOKED_AT_ONCE = 100
 _HASTENED = 32
 """Buckets a minute while rows of an earlier release are put into the lists."""
 
@@ -116,16 +118,15 @@ class Recount:
                 await self._hasten(instance)
 
     async def _hasten(self, instance: str) -> None:
-        """After an upgrade, recount more buckets than one until every row is in the lists."""
+        """After an upgrade, recount more buckets than one until every row is in the lists.
+
+        Nothing is noted before each bucket has its report: a busy one may need several turns.
+        """
         done = {item.bucket for item in await self.reports.list(instance) if item.is_indexed}
+        if len(done) == BUCKETS:
+            await self.fleet.set_indexed(instance)
         for bucket in [each for each in range(BUCKETS) if each not in done][:_HASTENED]:
             await self.bucket(instance, bucket)
-
-    async def _note_indexed(self, instance: str) -> None:
-        if await self.fleet.is_indexed(instance):
-            return
-        if sum(item.is_indexed for item in await self.reports.list(instance)) == BUCKETS:
-            await self.fleet.set_indexed(instance)
 
     async def bucket(self, instance: str, bucket: int) -> None:
         """Recount a bucket; one that is too busy waits for its next turn."""
@@ -138,7 +139,6 @@ class Recount:
             if known is not None and not report.drift:
                 report = replace(report, drift=known.drift, drifted_at=known.drifted_at)
             await self.reports.save(instance, report)
-            await self._note_indexed(instance)
             return
         log.info("bucket %d of %s changes too often to be recounted now", bucket, instance)
 
@@ -184,9 +184,9 @@ class Recount:
                 await self.own_deployments.note(instance, record, update_id)
         for record in scan.cluttered:
             await self._renew(instance, bucket, record)
-        if scan.overdue:
+        for some in batched(scan.overdue, _LOOKED_AT_ONCE, strict=False):
             await self.observe.queues.put(
-                messages.Reconcile(instance=instance, bucket=bucket, devices=scan.overdue)
+                messages.Reconcile(instance=instance, bucket=bucket, devices=list(some))
             )
         return Recounted(
             bucket=bucket,

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from shared import messages
 from shared.domain.audit import UNKNOWN, Change, Origin
-from shared.domain.errors import ConcurrentUpdate, Conflict, DeviceUpdateError, NotFound
+from shared.domain.errors import Conflict, DeviceUpdateError, NotFound
 from shared.domain.events.catalog import update_imported, update_refused
 from shared.domain.limits import Limits, TooManyRequests
 from shared.domain.operation import Failure, ImportSource, Operation, OperationStatus, Stage
@@ -31,6 +31,7 @@ from shared.services.announce import Announcer
 from shared.services.audit.trail import AuditTrail
 from shared.services.imports.attempt import ImportAttempt, Superseded
 from shared.services.operations import MAX_ATTEMPTS, given_up, operation_id
+from shared.services.retrying import retry_on_conflict
 from shared.signals import Metric, Span, trace_id_of
 from shared.topology import IMPORT_MANIFEST_SUFFIX, IMPORT_STATUS_SUFFIX, quarantine_prefix
 
@@ -219,24 +220,27 @@ class Imports:
         await self._finish(attempt.instance, await attempt.replace(ended))
 
     async def fail(self, instance: str, identity: str, error: DeviceUpdateError) -> None:
-        """End an import with its reason and forget its quarantined content."""
-        stored = await self.operations.get(instance, identity)
-        if stored is None or stored.value.is_finished:
-            return
-        if not await self._end(instance, stored, error):
-            await self.fail(instance, identity, error)
+        """End an import with its reason and forget its quarantined content.
+
+        Raises:
+            ConcurrentUpdate: It changed at every try.
+        """
+
+        async def end() -> None:
+            stored = await self.operations.get(instance, identity)
+            if stored is not None and not stored.value.is_finished:
+                await self._end(instance, stored, error)
+
+        await retry_on_conflict(end)
 
     async def _end(
         self, instance: str, stored: Stored[Operation], error: DeviceUpdateError
-    ) -> bool:
-        """Write down that an import has failed; False if it has changed since it was read."""
+    ) -> None:
+        """Write down that an import has failed, unless it has changed since it was read."""
         operation = stored.value.failed(error, self.clock.now())
         if self._is_announced(operation):
             operation = replace(operation, events=(update_refused(instance, operation),))
-        try:
-            await self.operations.save(instance, operation, stored.etag)
-        except ConcurrentUpdate:
-            return False
+        await self.operations.save(instance, operation, stored.etag)
         if operation.kind == "import":
             # an alert waits for these words
             log.warning("import %s failed: %s", operation.operation_id, error.code)
@@ -244,7 +248,6 @@ class Imports:
             log.warning("%s %s failed: %s", operation.kind, operation.operation_id, error.code)
         self.telemetry.record(Metric.FAILURES, function=operation.kind, code=error.code)
         await self._finish(instance, operation)
-        return True
 
     async def cancel(self, instance: str, identity: str) -> Stored[Operation]:
         """End an import that nobody wants any more; the operation as it is then.
@@ -252,7 +255,11 @@ class Imports:
         Raises:
             NotFound: There is no such import.
             Conflict: It has ended, or its updates are being published.
+            ConcurrentUpdate: It changed at every try.
         """
+        return await retry_on_conflict(lambda: self._cancel(instance, identity))
+
+    async def _cancel(self, instance: str, identity: str) -> Stored[Operation]:
         stored = await self.operations.get(instance, identity)
         if stored is None or stored.value.kind != "import":
             raise NotFound(f"Import '{identity}' does not exist.", target="operationId")
@@ -262,8 +269,7 @@ class Imports:
                 target="operationId",
             )
         reason = Conflict("The import was cancelled.", code="ImportCanceled")
-        if not await self._end(instance, stored, reason):
-            return await self.cancel(instance, identity)
+        await self._end(instance, stored, reason)
         ended = await self.operations.get(instance, identity)
         assert ended is not None
         return ended

@@ -53,6 +53,12 @@ class ImportPublish:
     async def _run(self, attempt: ImportAttempt) -> None:
         async with attempt.kept_alive():
             published = await self._publish_all(attempt.instance, attempt.operation)
+        warnings: list[str] = []
+        for update_id in published:
+            stored = await self.updates.get(attempt.instance, update_id)
+            warnings += stored.value.warnings if stored is not None else ()
+        if warnings:
+            await attempt.save(warnings=tuple(warnings))
         await self.imports.succeed(attempt, published)
 
     async def _withdraw(self, instance: str, operation: Operation) -> None:

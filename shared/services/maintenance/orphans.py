@@ -1,7 +1,7 @@
 """Removes blobs that nothing needs any more: what crashes and failed imports have left behind.
 
-One page of a container at a time; the next sweep goes on with the next page. Whatever an import
-that still runs may need stays.
+One page of a container at a time; the next sweep of it goes on with the next page. Whatever an
+import that still runs may need stays.
 """
 
 from __future__ import annotations
@@ -46,14 +46,15 @@ class Orphans:
     _next: dict[tuple[str, str], str | None] = field(default_factory=dict, init=False)
 
     async def sweep(self, instance: str) -> Removed:
-        """Look at the next page of either container."""
+        """Look at the next page of quarantine, and of verdicts."""
         quarantined = await self._page(instance, "quarantine")
-        content = await self._page(instance, "content")
         await self._sweep_verdicts(instance)
-        return Removed(
-            await self._sweep_quarantine(instance, quarantined),
-            await self._sweep_content(instance, content),
-        )
+        return Removed(quarantined=await self._sweep_quarantine(instance, quarantined))
+
+    async def sweep_content(self, instance: str) -> Removed:
+        """Look at the next page of content, which may mean to read all updates."""
+        content = await self._page(instance, "content")
+        return Removed(content=await self._sweep_content(instance, content))
 
     async def _page(self, instance: str, container: Container) -> Sequence[BlobFacts]:
         place = (instance, container)

@@ -35,6 +35,7 @@ _ABOUT = (
     "update",
     "group",
     "deployment",
+    "collection",
     "bucket",
     "devices",
     "unexplained",

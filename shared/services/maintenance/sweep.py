@@ -55,25 +55,33 @@ class Sweep:
     announcer: Announcer = field(default_factory=Announcer)
 
     async def run(self) -> None:
-        """Restart stalled operations and fan-outs, refresh derived figures, remove orphans."""
+        """Restart stalled operations and fan-outs, refresh derived figures, remove orphans.
+
+        Finds what is pending by rows that say so; what takes reading all updates is `run_through`.
+        """
         resumed, removed = 0, Removed()
         for instance in self.instances:
             resumed += await self._operations(instance)
             removed += await self.orphans.sweep(instance)
             watched = await self._fan_outs(instance)
             classes = await self.fleet.classes(instance)
-            await self.best_updates.refresh(instance, *(known.device_class for known in classes))
+            await self.best_updates.refresh(
+                instance,
+                *(known.device_class for known in classes if not known.is_best_known),
+            )
             for group in await self.fleet.groups(instance, with_deleted=True):
                 if group.group_id in watched or self._is_turn_of(group.group_id):
                     await self.rollups.look(instance, group.group_id)
-        if resumed or removed != Removed():
-            log.warning(
-                "sweep: %d stalled operations set going again, leftovers of %d imports and %d "
-                "blobs of content removed",
-                resumed,
-                removed.quarantined,
-                removed.content,
-            )
+        if resumed:
+            log.warning("sweep: %d stalled operations set going again", resumed)
+        _tell(removed)
+
+    async def run_through(self) -> None:
+        """Read all updates: for the best one of every class, and for content that none has."""
+        for instance in self.instances:
+            classes = await self.fleet.classes(instance)
+            await self.best_updates.refresh(instance, *(known.device_class for known in classes))
+            _tell(await self.orphans.sweep_content(instance))
 
     async def _operations(self, instance: str) -> int:
         resumed = 0
@@ -168,6 +176,15 @@ class Sweep:
                     )
                 )
         return watched
+
+
+def _tell(removed: Removed) -> None:
+    if removed != Removed():
+        log.warning(
+            "sweep: leftovers of %d imports and %d blobs of content removed",
+            removed.quarantined,
+            removed.content,
+        )
 
 
 def _is_moving(deployment: Deployment, now: str) -> bool:

@@ -134,6 +134,7 @@ class RolloutReports:
         starts_at = datetime.fromisoformat(max(now, item.starts_at))
         planned = planned_phases(rollout, classes, starts_at, pace, first=first)
         warnings = warnings_of(rollout, classes, planned, pace, first=first)
+        warnings += [Warned("ManifestDetached", each) for each in item.warnings]
         warnings += _installed_warnings(item.update_id, classes, rollup, group)
         warnings += await self._rollback_warnings(instance, item)
         targeted = sum(classes.values())

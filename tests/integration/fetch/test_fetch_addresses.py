@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -40,7 +41,7 @@ async def test_fetch_is_refused_when_any_answer_is_special(addresses: list[str])
 
     error = await failure(fetcher.read_small(f"https://acme.example/f?{CANARY}", max_bytes=9))
 
-    assert (error.code, error.retryable) == ("SourceRefused", False)
+    assert (error.code, error.retryable) == ("SourceUnreachable", True)
     assert not any(address in str(error) for address in addresses)
 
 
@@ -50,7 +51,7 @@ async def test_fetch_is_refused_when_loopback_is_allowed_and_another_answer_is_n
 ) -> None:
     error = await failure(a_fetcher(addresses=addresses).read_small(source.named_url, max_bytes=9))
 
-    assert error.code == "SourceRefused"
+    assert error.code == "SourceUnreachable"
     assert not source.requests
 
 
@@ -89,7 +90,7 @@ async def test_fetch_resolves_once_when_the_name_is_rebound(source: Source) -> N
     assert await fetcher.read_small(source.named_url, max_bytes=1) == b"x"
     assert (
         await failure(fetcher.read_small(source.named_url, max_bytes=1))
-    ).code == "SourceRefused"
+    ).code == "SourceUnreachable"
     assert len(source.requests) == 1
 
 
@@ -132,7 +133,51 @@ async def test_fetch_fails_when_the_resolver_hangs() -> None:
     fetcher = SafeFetcher(SourcePolicy(), FetchLimits(connect_seconds=0.05), resolver=hanging)
 
     error = await failure(fetcher.read_small(f"https://acme.example/?{CANARY}", max_bytes=9))
-    assert error.code == "SourceTooSlow"
+    assert error.code == "SourceUnreachable"
+
+
+async def test_private_filtered_and_unreachable_names_are_told_alike_and_apart_in_the_log(
+    source: Source, certificates: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def unknown(host: str) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    await source.site.stop()
+    listed = SourcePolicy(host_suffixes=("acme.example",))
+    url = f"https://other.example/dir/f?{CANARY}"
+    refused = {
+        "not to fetch from": (a_fetcher(addresses=["10.0.0.4"], allow_loopback=False), url),
+        "may not fetch from": (SafeFetcher(listed, resolver=unknown), url),
+        "gaierror: Name or service not known": (SafeFetcher(SourcePolicy(), resolver=unknown), url),
+        "has no address": (a_fetcher(addresses=[], allow_loopback=False), url),
+        "Connect call failed": (a_fetcher(), f"{source.named_url}?{CANARY}"),
+    }
+    found = set()
+    for cause, (fetcher, asked) in refused.items():
+        caplog.clear()
+        error = await failure(fetcher.read_small(asked, max_bytes=9))
+        found.add((error.code, error.message, error.retryable, str(error)))
+        assert cause in caplog.text
+        assert CANARY not in caplog.text
+        assert "dir/f" not in caplog.text
+
+    assert len(found) == 1
+
+
+async def test_log_says_why_a_certificate_was_not_believed(
+    certificates: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
+    async for source in serve(certificates):
+        error = await failure(
+            SafeFetcher(SourcePolicy(allow_loopback=True)).read_small(
+                f"{source.named_url}?{CANARY}", max_bytes=1
+            )
+        )
+
+        assert error.code == "SourceUnreachable"
+        assert "SSLCertVerificationError" in caplog.text
+        assert "self-signed" in caplog.text or "issuer certificate" in caplog.text
+        assert CANARY not in caplog.text
 
 
 async def test_fetch_uses_the_system_resolver_by_default(source: Source) -> None:

@@ -134,6 +134,7 @@ class Case:
         for later in (SOON, LATER) if self.reports else (LATER,):
             self.clock.ahead += later
             await worker.sweep.run()
+            await worker.sweep.run_through()
             await self.host.run(worker)
         return calls
 

@@ -88,3 +88,10 @@ def test_a_refused_token_is_told_which_instance_it_is_for() -> None:
     with pytest.raises(Forbidden) as unscoped:
         authorize(["DeviceUpdateReader"], "first", Action.UPDATES_WRITE)
     assert "The token's roles" not in unscoped.value.message
+
+
+@pytest.mark.parametrize("instance", ["factory", ""])
+def test_role_with_an_empty_scope_is_no_role(instance: str) -> None:
+    # "" stands for what is about no instance at all
+    assert not actions_of(["DeviceUpdateAdministrator/"], instance)
+    assert actions_of(["DeviceUpdateAdministrator"], instance) == set(Action)

@@ -145,3 +145,10 @@ def test_roll_out_that_is_completed_waits_for_nobody() -> None:
     found = ended(counts, rollout=ROLLOUT, progress=progress)
 
     assert found == {"SUCCEEDED": 1, "IN_PROGRESS": 1}
+
+
+def test_devices_that_have_left_their_class_count_where_they_were_asked() -> None:
+    gone = cells(succeeded=2)
+    del gone[TOTAL]  # the class has no members any more
+
+    assert ended(of(gone)) == {"SUCCEEDED": 2}

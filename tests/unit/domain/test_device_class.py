@@ -111,3 +111,21 @@ def test_class_ids_are_the_same_in_every_release(
     model: str, properties: dict[str, str], class_id: str
 ) -> None:
     assert make_device_class(model, properties).class_id == class_id
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        pytest.param({"model": "x"}, id="one property of one character"),
+        pytest.param({f"p{at}": "x" for at in range(5)}, id="as many as there may be"),
+        pytest.param({"n" * 32: "x"}, id="the longest name"),
+        pytest.param({"model": "x" * 64}, id="the longest value"),
+    ],
+)
+def test_class_may_be_as_small_and_as_large_as_an_import_manifest_can_name(
+    properties: dict[str, str],
+) -> None:
+    found = device_class_of(agent(properties, ",".join(properties)))
+
+    assert found is not None
+    assert found.properties == properties

@@ -71,6 +71,18 @@ def test_refusal_of_a_retry_names_the_retry() -> None:
     assert refused(twin) == ("w2", "t2")
 
 
+@pytest.mark.parametrize("retry", [5, True, {}, ["t2"], None])
+def test_retry_timestamp_that_is_no_text_is_none(retry: Any) -> None:
+    twin = a_twin()
+    for place in (
+        twin["desired"]["deviceUpdate"]["service"],
+        twin["reported"]["deviceUpdate"]["service"]["value"],
+    ):
+        place["workflow"]["retryTimestamp"] = retry
+
+    assert refused(twin) == ("w2", None)
+
+
 def _set(*path: str, to: Any) -> Callable[[dict[str, Any]], None]:
     def change(twin: dict[str, Any]) -> None:
         for name in path[:-1]:
@@ -155,3 +167,12 @@ def test_late_failure_of_the_workflow_before_is_not_one_of_the_next() -> None:
 
     assert deployment_state(seen) is DeviceState.IN_PROGRESS
     assert isinstance(seen, DeviceRecord)
+
+
+@pytest.mark.parametrize("code", ["8030000B", "8030000C", "8030000D", "8030000E", "8030000F"])
+def test_a_detached_manifest_that_the_agent_cannot_read_is_a_refusal_of_the_command(
+    code: str,
+) -> None:
+    twin = a_twin(lastInstallResult={"resultCode": 0, "extendedResultCodes": code})
+
+    assert refused(twin) == ("w2", None)

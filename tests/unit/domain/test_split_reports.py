@@ -18,6 +18,7 @@ from shared.domain.fleet.device import (
     deployment_state,
     evidence_of,
     fold,
+    view,
 )
 from shared.domain.fleet.twin_content import kept_content
 from tests.unit.domain.builders import (
@@ -169,3 +170,27 @@ def test_success_in_three_patches_is_a_success_once_the_device_is_idle_and_has_i
     later = evidence_of(after(hub.changes))
     assert later is not None
     assert later.installed_at(V2) == known.installed_at(V2)
+
+
+def with_steps(said: dict[str, Any], *codes: int) -> dict[str, Any]:
+    """A report with the results of its steps."""
+    agent = agent_of(said)
+    steps = {f"step_{index}": {"resultCode": code} for index, code in enumerate(codes)}
+    result = {**agent["lastInstallResult"], "stepResults": steps}
+    return {"deviceUpdate": {"agent": {**agent, "lastInstallResult": result}}}
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_results_of_steps_of_an_earlier_run_are_not_shown(is_whole: bool) -> None:
+    """The report that would clear them was replaced before it was sent."""
+    hub = told(busy(), with_steps(succeeded(), 700, 603))
+
+    def shown() -> list[int]:
+        changes = [hub.whole()] if is_whole else hub.changes
+        return [step.result_code for step in view(after(changes)).report.step_results]
+
+    assert shown() == [700, 603]
+    hub.say(failed("w2"))
+    assert shown() == []
+    hub.say(with_steps(failed("w2"), 0))
+    assert shown()[:1] == [0]

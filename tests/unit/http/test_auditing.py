@@ -26,7 +26,7 @@ from shared.services.throttle import Throttle
 from tests.fakes.audit import MemoryAudit
 from tests.fakes.clock import FixedClock
 
-CHANGES_NOTHING = {"plan_deployment", "validate_import_manifest"}
+CHANGES_NOTHING = {"export_devices", "plan_deployment", "validate_import_manifest"}
 """Operations that are no GET and yet change nothing."""
 SAS = "https://store.example/f?sig=secret"
 

@@ -149,3 +149,23 @@ async def test_an_update_of_before_whose_links_no_twin_holds_is_refused_at_its_d
         await deploy(world, update_id=huge)
 
     assert (refused.value.code, refused.value.target) == ("CommandTooLarge", "/update/updateId")
+
+
+async def test_an_update_with_a_manifest_beyond_a_twin_warns_which_agents_it_cannot_reach() -> None:
+    world = await a_world()
+    files = {f"file-{number}-{'x' * 240}": b"content" for number in range(10)}
+    document = a_source_manifest(files, compatibility=[{"manufacturer": "acme", "model": "kiosk"}])
+    identity = await world.imports.start(INSTANCE, [offer(world, document, files)], "trace")
+    await world.drain()
+
+    operation = await world.operation(identity)
+    assert operation.status is OperationStatus.SUCCEEDED
+    (warning,) = operation.warnings
+    assert "DU;agent/1.1.0 and earlier" in warning
+    assert "8030000B" in warning
+
+    (imported,) = [each for each in await world.published() if each.name == "kiosk-config"]
+    await deploy(world, update_id=imported)
+    assert (await world.deployment("roll-1")).warnings == (warning,)
+    await deploy(world, deployment_id="roll-2")
+    assert (await world.deployment("roll-2")).warnings == ()

@@ -6,10 +6,13 @@ from hashlib import sha256
 
 import pytest
 
-from shared.domain.errors import Conflict, DependencyFailed, DeviceUpdateError
-from shared.domain.operation import OperationStatus, Stage
+from shared.domain.errors import ConcurrentUpdate, Conflict, DependencyFailed, DeviceUpdateError
+from shared.domain.operation import Operation, OperationStatus, Stage
+from shared.ports import Stored
 from shared.services.imports.attempt import ImportAttempt
+from shared.services.imports.operation import Imports
 from shared.services.operations import MAX_ATTEMPTS
+from shared.services.retrying import ATTEMPTS
 from shared.topology import quarantine_prefix
 from tests.builders.imports import (
     CHILD,
@@ -24,6 +27,8 @@ from tests.builders.imports import (
     the_child,
     the_parent,
 )
+from tests.fakes.updates import MemoryOperations
+from tests.story_workers import no_waiting
 from tests.unit.services.world import INSTANCE, STALLED_SECONDS, World, a_source_manifest
 
 DAY = 86_400.0
@@ -257,7 +262,7 @@ async def test_sweep_removes_old_content_of_no_update_only() -> None:
     world.blobs.put("content", content_name(b"young"), b"young")
 
     for _ in range(4):
-        await world.sweep.run()
+        await world.sweep.run_through()
 
     left = set(world.blobs.names("content"))
     assert left == {*kept, content_name(b"young")} - {content_name(b"old")}
@@ -280,7 +285,7 @@ async def test_content_that_is_published_during_the_sweep_stays() -> None:
 
     world.orphans.updates.list = publish_meanwhile  # type: ignore[method-assign, assignment]
 
-    await world.orphans.sweep(INSTANCE)
+    await world.orphans.sweep_content(INSTANCE)
 
     assert content_name(SCRIPT) in world.blobs.names("content")
     assert await world.published() == [OWN]
@@ -294,3 +299,57 @@ async def test_stage_of_an_import_that_nobody_works_on_stays() -> None:
     await world.scan.imports.work(INSTANCE, "unknown", Stage.SCAN, world.scan._run)
 
     assert (await world.operation(identity)).status is OperationStatus.NOT_STARTED
+
+
+class Restless:
+    """Operations that somebody else changes before each write."""
+
+    def __init__(self, operations: MemoryOperations, times: int) -> None:
+        self._operations = operations
+        self.left = times
+
+    async def get(self, instance: str, identity: str) -> Stored[Operation] | None:
+        return await self._operations.get(instance, identity)
+
+    async def save(self, instance: str, operation: Operation, etag: str) -> str:
+        if self.left:
+            self.left -= 1
+            stored = await self._operations.get(instance, operation.operation_id)
+            assert stored is not None
+            await self._operations.save(instance, stored.value, stored.etag)
+        return await self._operations.save(instance, operation, etag)
+
+
+async def ended_by(ends: str, imports: Imports, identity: str) -> None:
+    if ends == "fail":
+        await imports.fail(INSTANCE, identity, Conflict("no"))
+    else:
+        await imports.cancel(INSTANCE, identity)
+
+
+@pytest.mark.parametrize("ends", ["fail", "cancel"])
+async def test_import_ends_although_others_change_it_meanwhile(ends: str) -> None:
+    with no_waiting():
+        world = World()
+        identity = await of_one(world)
+        imports = replace(world.imports, operations=Restless(world.operations, 3))  # type: ignore[arg-type]
+
+        await ended_by(ends, imports, identity)
+
+        assert (await world.operation(identity)).status is OperationStatus.FAILED
+
+
+@pytest.mark.parametrize("ends", ["fail", "cancel"])
+async def test_import_that_changes_at_every_try_is_not_ended_in_endless_recursion(
+    ends: str,
+) -> None:
+    with no_waiting():
+        world = World()
+        identity = await of_one(world)
+        restless = Restless(world.operations, 2_000)
+        imports = replace(world.imports, operations=restless)  # type: ignore[arg-type]
+
+        with pytest.raises(ConcurrentUpdate):
+            await ended_by(ends, imports, identity)
+
+        assert restless.left == 2_000 - ATTEMPTS

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any
 
+import pytest
+
+from shared.domain.fleet.device import DeviceRecord, fold, view
 from shared.domain.operation import Operation, OperationStatus, Stage
 from shared.services.operations import operation_id
 from shared.topology import SCAN_REQUEST, quarantine_prefix
 from tests.builders.deployments import a_world, an_update
+from tests.fakes.updates import MemoryUpdates
 from tests.unit.domain.builders import a_change, a_deployment, started
 from tests.unit.services.world import INSTANCE, World
 
@@ -93,7 +100,55 @@ async def test_derived_figures_are_refreshed() -> None:
     for _ in range(15):
         await world.sweep.run()
         world.clock.advance(60)
+    await world.sweep.run_through()
 
     (known,) = await world.fleet.classes(INSTANCE)
     assert known.best_update == an_update().update_id
     assert [order["group"] for order in world.queues.of("rollup")] == ["lobby"]
+
+
+async def test_class_whose_first_look_for_updates_was_lost_is_found_by_the_next_sweep() -> None:
+    world = World()
+    await world.updates.add(INSTANCE, an_update())
+    record = fold(DeviceRecord("d1", None), a_change(2, started(), group="lobby"))
+    seen = view(record).device_class
+    assert seen is not None
+    await world.fleet.ensure_known(INSTANCE, "lobby", 1, seen)  # and then the worker died
+
+    await world.sweep.run()
+
+    (known,) = await world.fleet.classes(INSTANCE)
+    assert known.best_update == an_update().update_id
+
+
+async def test_sweeps_of_an_hour_read_no_updates_while_nothing_is_pending(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    await world.updates.add(INSTANCE, an_update())
+    await world.tell(a_change(2, started(), group="lobby"))
+    digest = "0" * 64
+    world.blobs.put("content", f"{INSTANCE}/{digest}", b"of no update")
+    world.clock.advance(2 * 86_400)
+    asked = Counter[str]()
+    for name in ("list", "get", "names", "versions"):
+        monkeypatch.setattr(MemoryUpdates, name, _counted(asked, getattr(MemoryUpdates, name)))
+
+    for _ in range(60):
+        await world.sweep.run()
+        world.clock.advance(60)
+    assert asked == {}
+    assert world.blobs.names("content") == [f"{INSTANCE}/{digest}"]
+
+    await world.sweep.run_through()
+    assert asked == {"list": 2}
+    assert world.blobs.names("content") == []
+
+
+def _counted(asked: Counter[str], method: Any) -> Any:
+    @wraps(method)
+    async def counted(*given: Any, **options: Any) -> Any:
+        asked[method.__name__] += 1
+        return await method(*given, **options)
+
+    return counted

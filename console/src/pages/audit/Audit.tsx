@@ -3,7 +3,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { body, client, nextToken, type Schemas, V } from '../../api/client';
-import { quoted } from '../../api/devices';
+import { quoted } from '../../api/device-filter';
 import { polled } from '../../app/live';
 import { useInstance } from '../../app/me';
 import { Card, Empty, Loaded } from '../../design/card';

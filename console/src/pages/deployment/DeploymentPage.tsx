@@ -159,7 +159,7 @@ export function DeploymentPage() {
           />
         </Card>
         <OverTime group={group} deployment={id} limit={rollout ? limitOf(rollout) : null} />
-        <Failures status={status.data} total={counts.failed} />
+        <Failures status={status.data} total={counts.failed} group={group} />
         <DeviceStates
           classes={status.data.subgroupStatus.map((each) => each.deviceClassId)}
           nameOfClass={nameOfClass}

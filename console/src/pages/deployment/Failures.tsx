@@ -1,6 +1,8 @@
 /** Why devices failed: the code, what it means, what to do. */
 
+import { Link } from '@tanstack/react-router';
 import type { DeploymentStatus, FailureCount } from '../../api/client';
+import { useInstance } from '../../app/me';
 import { Meter } from '../../design/bars';
 import { Card, Empty } from '../../design/card';
 import { SucceededIcon } from '../../design/icons';
@@ -23,20 +25,37 @@ export function summed(status: DeploymentStatus): FailureCount[] {
   return [...sums.values()].sort((a, b) => b.deviceCount - a.deviceCount);
 }
 
-export function Failures({ status, total }: { status: DeploymentStatus; total: number }) {
+export function Failures({
+  status,
+  total,
+  group,
+}: {
+  status: DeploymentStatus;
+  total: number;
+  group: string;
+}) {
   const failures = summed(status);
   return (
     <Card title={text.failures} isFlush={failures.length > 0}>
       {failures.length === 0 ? (
         <Empty icon={<SucceededIcon />} title={text.noFailures} isSmall />
       ) : (
-        <FailureTable failures={failures} total={total} />
+        <FailureTable failures={failures} total={total} group={group} />
       )}
     </Card>
   );
 }
 
-export function FailureTable({ failures, total }: { failures: FailureCount[]; total: number }) {
+export function FailureTable({
+  failures,
+  total,
+  group,
+}: {
+  failures: FailureCount[];
+  total: number;
+  group: string;
+}) {
+  const instance = useInstance();
   const columns: Column<FailureCount>[] = [
     { head: text.code, narrow: 'title', cell: (failure) => <code>{failure.code}</code> },
     {
@@ -57,7 +76,15 @@ export function FailureTable({ failures, total }: { failures: FailureCount[]; to
       head: text.devices,
       narrow: 'state',
       isNumber: true,
-      cell: (failure) => <b>{count(failure.deviceCount)}</b>,
+      cell: (failure) => (
+        <Link
+          to="/$instance/devices"
+          params={{ instance }}
+          search={{ group, code: failure.code.padStart(8, '0') }}
+        >
+          <b>{count(failure.deviceCount)}</b>
+        </Link>
+      ),
     },
     {
       head: text.share,

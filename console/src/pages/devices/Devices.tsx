@@ -1,23 +1,23 @@
 /** The devices: filters in the address, a page of the server at a time. */
 
 import { useQuery } from '@tanstack/react-query';
-import { getRouteApi, useNavigate } from '@tanstack/react-router';
+import { getRouteApi } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
 import { nextToken } from '../../api/client';
-import { type DeviceFilter, devicesQuery } from '../../api/devices';
+import type { DeviceFilter } from '../../api/device-filter';
+import { devicesQuery } from '../../api/devices';
 import { ApiError } from '../../api/errors';
 import { classesQuery, className, complianceQuery, groupsQuery } from '../../api/queries';
 import { live } from '../../app/live';
 import { useInstance } from '../../app/me';
-import { ActionButton } from '../../design/actions';
 import { announce } from '../../design/announce';
 import { Card, Empty, Loaded } from '../../design/card';
-import { Choose, Filters, SearchField, Tags } from '../../design/filters';
-import { DevicesIcon, LogsIcon } from '../../design/icons';
+import { DevicesIcon } from '../../design/icons';
 import { Page } from '../../design/page';
 import { usePaging } from '../../design/paging';
 import { Pager } from '../../design/table';
-import { words } from '../../text/words';
+import { Bulk, keyOf } from './Bulk';
+import { DeviceFilters, DeviceTags } from './DeviceFilters';
 import { DeviceTable } from './DeviceTable';
 import { text } from './text';
 
@@ -26,134 +26,50 @@ const PAGE = 100;
 
 export function Devices() {
   const instance = useInstance();
-  const search = route.useSearch();
+  const filter: DeviceFilter = route.useSearch();
   const navigate = route.useNavigate();
-  const go = useNavigate();
   const paging = usePaging();
   const [chosen, setChosen] = useState<Set<string>>(new Set());
-  const filter: DeviceFilter = search.group
-    ? { group: search.group, state: search.state }
-    : { class: search.class };
   const devices = useQuery({ ...devicesQuery(instance, filter, paging.token), ...live });
-  const groups = useQuery(groupsQuery(instance));
   const classes = useQuery(classesQuery(instance));
-  const compliance = useQuery({ ...complianceQuery(instance), ...live });
   useExpiredToken(devices.error, paging.restart);
 
-  const set = (change: typeof search) => {
+  const set = (change: DeviceFilter) => {
     setChosen(new Set());
     navigate({ search: (old) => ({ ...old, ...change }) });
   };
-  const group = groups.data?.find((each) => each.groupId === search.group);
-  const total = compliance.data?.totalDeviceCount;
   const nameOfClass = (id: string) =>
     className(
       classes.data?.find((each) => each.deviceClassId === id),
       id,
     );
+  const rows = devices.data?.value ?? [];
 
   return (
-    <Page
-      title={text.title}
-      state={
-        <span className="soft">
-          {total === undefined
-            ? null
-            : group && !search.state
-              ? text.matching(group.deviceCount, total)
-              : text.inAll(total)}
-        </span>
-      }
-    >
-      <Filters
-        side={
-          <ActionButton
-            action="management/write"
-            icon={<LogsIcon />}
-            whyNot={chosen.size === 0 ? 'Choose devices first' : undefined}
-            onClick={() =>
-              go({
-                to: '/$instance/diagnostics',
-                params: { instance },
-                search: { device: [...chosen].join('\n') },
-              })
-            }
-          >
-            {text.collect}
-          </ActionButton>
-        }
-      >
-        <SearchField
-          label={text.open}
-          value={undefined}
-          onChange={(device) =>
-            device && go({ to: '/$instance/devices/$device', params: { instance, device } })
-          }
-        />
-        <Choose
-          label={text.group}
-          value={search.group}
-          options={(groups.data ?? []).map((each) => [each.groupId, each.groupId] as const)}
-          onChange={(value) =>
-            set({ group: value, class: undefined, state: value ? search.state : undefined })
-          }
-        />
-        <Choose
-          label={text.class}
-          value={search.class}
-          options={(classes.data ?? []).map(
-            (each) => [each.deviceClassId, nameOfClass(each.deviceClassId)] as const,
-          )}
-          onChange={(value) => set({ class: value, group: undefined, state: undefined })}
-        />
-        {search.group && (
-          <Choose
-            label={text.state}
-            value={search.state}
-            options={text.states}
-            onChange={(value) => set({ state: value as typeof search.state })}
+    <Page title={text.title} state={<Total filter={filter} />}>
+      <DeviceFilters
+        filter={filter}
+        classes={(classes.data ?? []).map((each) => ({
+          id: each.deviceClassId,
+          name: className(each, each.deviceClassId),
+        }))}
+        actions={
+          <Bulk
+            chosen={rows.filter((each) => chosen.has(keyOf(each)))}
+            onDone={() => setChosen(new Set())}
           />
-        )}
-      </Filters>
-      <Tags
-        tags={[
-          ...(search.group
-            ? [
-                {
-                  text: text.groupIs(search.group),
-                  onRemove: () => set({ group: undefined, state: undefined }),
-                },
-              ]
-            : []),
-          ...(search.class
-            ? [
-                {
-                  text: text.classIs(nameOfClass(search.class)),
-                  onRemove: () => set({ class: undefined }),
-                },
-              ]
-            : []),
-          ...(search.state
-            ? [
-                {
-                  text: text.stateIs(text.states.find(([key]) => key === search.state)?.[1] ?? ''),
-                  onRemove: () => set({ state: undefined }),
-                },
-              ]
-            : []),
-        ]}
-        onClear={() => set({ group: undefined, class: undefined, state: undefined })}
+        }
+        onChange={set}
       />
+      <DeviceTags filter={filter} nameOfClass={nameOfClass} onChange={set} />
       <Card isFlush>
         <Loaded reading={devices} height={480}>
           {(page) => {
-            const isFiltered = Boolean(search.group || search.class);
             if (page.value.length === 0) {
-              return isFiltered ? (
-                <Empty icon={<DevicesIcon />} title={text.noneMatch} />
-              ) : (
-                <Empty icon={<DevicesIcon />} title={text.none}>
-                  {text.noneHint}
+              const isFiltered = Object.values(filter).some(Boolean);
+              return (
+                <Empty icon={<DevicesIcon />} title={isFiltered ? text.noneMatch : text.none}>
+                  {isFiltered ? null : text.noneHint}
                 </Empty>
               );
             }
@@ -169,7 +85,7 @@ export function Devices() {
                   text={
                     chosen.size
                       ? text.chosen(chosen.size)
-                      : text.shown(page.value.length, paging.depth * PAGE)
+                      : text.rows(page.value.length, paging.depth * PAGE, !next)
                   }
                   hasPrevious={paging.depth > 0}
                   hasNext={Boolean(next)}
@@ -181,8 +97,29 @@ export function Devices() {
           }}
         </Loaded>
       </Card>
-      <span className="hidden">{words.live.live}</span>
     </Page>
+  );
+}
+
+/** How many devices there are, and how many of them the filter means where counters know it. */
+function Total({ filter }: { filter: DeviceFilter }) {
+  const instance = useInstance();
+  const compliance = useQuery({ ...complianceQuery(instance), ...live });
+  const groups = useQuery(groupsQuery(instance));
+  const total = compliance.data?.totalDeviceCount;
+  if (total === undefined) return null;
+  const used = Object.entries(filter).filter(([, value]) => value);
+  const group = groups.data?.find((each) => each.groupId === filter.group);
+  const part =
+    used.length !== 1
+      ? undefined
+      : filter.latest === 'yes'
+        ? compliance.data?.onLatestUpdateDeviceCount
+        : group?.deviceCount;
+  return (
+    <span className="soft">
+      {part === undefined ? text.inAll(total) : text.matching(part, total)}
+    </span>
   );
 }
 

@@ -93,6 +93,7 @@ export function GroupPage() {
                 <FailureTable
                   failures={rows}
                   total={rows.reduce((sum, row) => sum + row.deviceCount, 0)}
+                  group={id}
                 />
               )
             }

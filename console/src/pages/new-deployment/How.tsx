@@ -101,15 +101,26 @@ function Phases({
           <Field label={how.name}>
             <Input value={phase.name} onChange={(_, { value }) => edit(index, { name: value })} />
           </Field>
+          <Field label={how.unit}>
+            <Select
+              value={phase.unit ?? 'percent'}
+              onChange={(_, { value }) =>
+                edit(index, { unit: value === 'devices' ? value : undefined })
+              }
+            >
+              <option value="percent">{how.units.percent}</option>
+              <option value="devices">{how.units.devices}</option>
+            </Select>
+          </Field>
           <Field
-            label={how.percent}
+            label={phase.unit === 'devices' ? how.count : how.percent}
             validationMessage={wrong?.index === index ? wrong.message : undefined}
           >
             <Input
               type="number"
-              min={0.01}
-              max={100}
-              step={0.01}
+              min={phase.unit === 'devices' ? 1 : 0.01}
+              max={phase.unit === 'devices' ? undefined : 100}
+              step={phase.unit === 'devices' ? 1 : 0.01}
               value={String(phase.percent)}
               onChange={(_, { value }) => edit(index, { percent: Number(value) })}
             />

@@ -6,7 +6,9 @@ type Rollout = Schemas['Rollout'];
 
 export interface PhaseDraft {
   name: string;
+  /** The share of all devices until here, or with `unit` how many more devices. */
   percent: number;
+  unit?: 'devices';
   bakeHours: number;
   isManual: boolean;
 }
@@ -50,12 +52,17 @@ export const NORMAL: RolloutDraft = {
 
 /** What is wrong with the phases, beside the number of the one it is about. */
 export function phaseError(phases: PhaseDraft[]): { index: number; message: string } | null {
+  let reached = 0;
   for (const [index, each] of phases.entries()) {
+    if (each.unit === 'devices') {
+      if (!(Number.isInteger(each.percent) && each.percent > 0))
+        return { index, message: 'A whole number, at least 1' };
+      continue;
+    }
     if (!(each.percent > 0 && each.percent <= 100))
       return { index, message: 'More than 0, at most 100' };
-    const before = phases[index - 1];
-    if (before && each.percent <= before.percent)
-      return { index, message: 'More than the phase before' };
+    if (each.percent <= reached) return { index, message: 'More than the phase before' };
+    reached = each.percent;
   }
   return null;
 }
@@ -65,7 +72,7 @@ export function rolloutOf(draft: RolloutDraft): Rollout {
   return {
     phases: draft.phases.map((each) => ({
       name: each.name || undefined,
-      select: { percent: each.percent },
+      select: each.unit === 'devices' ? { count: each.percent } : { percent: each.percent },
       gate: {
         bakeTime: `PT${each.bakeHours}H`,
         advance: each.isManual ? 'Manual' : 'Auto',

@@ -3,7 +3,9 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
+import { type DeviceFilter, searchOf } from '../../api/device-filter';
 import { type AttentionItem, attentionQuery } from '../../api/fleet';
+import { devicesSearch } from '../../app/address';
 import { live } from '../../app/live';
 import { useInstance } from '../../app/me';
 import { Card, Empty, Loaded } from '../../design/card';
@@ -21,6 +23,8 @@ const STATES: Record<AttentionItem['cause'], StateName> = {
   RecalledInstalled: 'Stuck',
   CounterDrift: 'Stuck',
   Silent: 'Silent',
+  Stuck: 'Stuck',
+  Unhealthy: 'Failed',
   ClassesHeldBack: 'Waiting',
 };
 
@@ -66,7 +70,7 @@ function figure(item: AttentionItem): string {
 /** The row as a link to the page where one can do something about it. */
 function Target({ of, children }: { of: AttentionItem; children: ReactNode }) {
   const instance = useInstance();
-  const group = of.filter?.match(/groupId eq '((?:[^']|'')*)'/)?.[1]?.replaceAll("''", "'");
+  const search = of.filter ? searchOf(of.filter) : devicesOf(of);
   if (of.cause === 'RefusedImport' && of.subject) {
     return (
       <Link
@@ -78,23 +82,9 @@ function Target({ of, children }: { of: AttentionItem; children: ReactNode }) {
       </Link>
     );
   }
-  if (of.cause === 'Failed') {
-    return group ? (
-      <Link
-        to="/$instance/devices"
-        params={{ instance }}
-        search={{ group, state: 'Failed' }}
-        className={css.row}
-      >
-        {children}
-      </Link>
-    ) : (
-      <Link
-        to="/$instance/deployments"
-        params={{ instance }}
-        search={{ tab: 'finished' }}
-        className={css.row}
-      >
+  if (search) {
+    return (
+      <Link to="/$instance/devices" params={{ instance }} search={search} className={css.row}>
         {children}
       </Link>
     );
@@ -111,4 +101,11 @@ function Target({ of, children }: { of: AttentionItem; children: ReactNode }) {
       {children}
     </Link>
   );
+}
+
+/** The devices of an item that names none by a filter. */
+function devicesOf({ cause, code }: AttentionItem): DeviceFilter | null {
+  if (cause === 'Failed') return { state: 'Failed', code: devicesSearch({ code }).code };
+  if (cause === 'Silent' || cause === 'Stuck' || cause === 'Unhealthy') return { is: cause };
+  return null;
 }

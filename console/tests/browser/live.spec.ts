@@ -1,0 +1,100 @@
+/** Live pages: one feed of changes, age in sight, and what could not be read again. */
+
+import { expect, settled, test } from './console';
+
+const API = /\/deviceUpdate\//;
+
+test('while nothing changes only the feed is asked; what has changed is read again', async ({
+  page,
+  signIn,
+}) => {
+  await signIn('Reader');
+  await settled(page);
+  let changed: object[] = [];
+  let ticks = 0;
+  await page.route('**/changes?**', (route) => {
+    ticks += 1;
+    const json = { cursor: '2026-01-01T00:00:00Z', changed };
+    changed = [];
+    return route.fulfill({ json });
+  });
+  const asked: string[] = [];
+  page.on('request', (request) => {
+    const name = new URL(request.url()).pathname.split('/').slice(3).join('/');
+    if (API.test(request.url()) && name !== 'changes') asked.push(name);
+  });
+  await expect.poll(() => ticks).toBeGreaterThan(1);
+  asked.length = 0;
+  await expect.poll(() => ticks).toBeGreaterThan(3);
+  expect(asked).toEqual([]);
+  changed = [{ kind: 'group', id: 'pilot', etag: 'another' }];
+  await expect.poll(() => asked).toContain('management/updateCompliance');
+  expect(asked).not.toContain('management/groups/north/updateCompliance');
+  await expect(page.getByText('Live', { exact: true })).toBeVisible();
+});
+
+test('a role that may not read the feed polls', async ({ page, signIn }) => {
+  await signIn('ContentReader', '/updates');
+  await settled(page);
+  const again = page.waitForRequest(/\/updates\?/);
+  await again;
+});
+
+test.describe('what fails', () => {
+  test.use({ expectsFailures: true });
+
+  test('a card that cannot be read again keeps its figures and says as of when', async ({
+    page,
+    signIn,
+  }) => {
+    await signIn('Reader', '/operations');
+    await settled(page);
+    await page.route('**/management/eventHealth?**', (route) =>
+      route.fulfill({
+        status: 500,
+        json: { error: { code: 'Internal', message: 'The table is on fire.' } },
+      }),
+    );
+    const note = page.getByRole('status').filter({ hasText: /As of \d\d:\d\d/ });
+    await expect(note).toBeVisible();
+    await expect(note).toContainText('The table is on fire.');
+    await page.unroute('**/management/eventHealth?**');
+    await note.getByRole('button', { name: 'Try again' }).click();
+    await expect(note).toBeHidden();
+  });
+
+  test('a slow service shows where answers will be, then the answers', async ({ page, signIn }) => {
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    await page.route('**/management/groups?**', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await signIn('Reader', '/groups');
+    await expect(page.locator('[aria-busy=true]')).toBeVisible();
+    release();
+    await expect(page.getByRole('link', { name: 'pilot' })).toBeVisible();
+  });
+
+  test('a change that was overtaken is told in the dialog, and nothing is lost', async ({
+    page,
+    signIn,
+  }) => {
+    await page.route('**/devices/toaster-00/deployments/**', (route) =>
+      route.fulfill({
+        status: 412,
+        json: { error: { code: 'PreconditionFailed', message: 'Somebody was faster.' } },
+      }),
+    );
+    await signIn('Administrator', '/devices/toaster-00');
+    await settled(page);
+    await page.getByRole('button', { name: 'Exclude' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Reason').fill('it smokes');
+    await dialog.getByRole('button', { name: 'Exclude' }).click();
+    await expect(dialog.getByRole('alert')).toContainText('Somebody was faster.');
+    await expect(dialog.getByLabel('Reason')).toHaveValue('it smokes');
+  });
+});
