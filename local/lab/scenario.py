@@ -33,6 +33,8 @@ _UNHEALTHY = 0x30100F09
 """Extended result code of an image that did not pass its health check."""
 _OTHER = {"A": "B", "B": "A"}
 _BEGIN_BYTES = 2048
+_ENOUGH_MIB = 16
+"""Of an image in its slot, before the power is cut: the agent syncs every 32 MiB."""
 _RETRIES = 10
 
 
@@ -215,20 +217,20 @@ class Story:
         """Look at the disk, as nobody tells: not the device, nor QEMU."""
         while True:
             if label_of(slot_content(self.lab.disk, slot, 0, _BEGIN_BYTES)) == version.label:
-                return
+                written, _ = await asyncio.to_thread(self._written, slot, version)
+                if written >= _ENOUGH_MIB:
+                    return
             await asyncio.sleep(_LOOK_SECONDS)
 
     def _written(self, slot: str, version: SystemVersion) -> tuple[int, int]:
         """How many MiB of an image are in a slot from its beginning on, and how many there are."""
+        total, written = -(-version.image.stat().st_size // MIB), 0
         with version.image.open("rb") as file:
-            at, is_equal = 0, True
-            written = 0
             while block := file.read(MIB):
-                found = slot_content(self.lab.disk, slot, at, len(block))
-                is_equal = is_equal and found == block
-                written += is_equal
-                at += len(block)
-        return written, -(-at // MIB)
+                if slot_content(self.lab.disk, slot, written * MIB, len(block)) != block:
+                    break
+                written += 1
+        return written, total
 
 
 def _phase(twin: Any) -> str:
