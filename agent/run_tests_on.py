@@ -17,7 +17,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[1]
 VERSIONS = [f"3.{minor}" for minor in range(9, 15)]
 TESTS = ["tests/unit/agent", "tests/unit/contract"]
-SERVICE_TESTS = ["tests/unit/agent/test_a02_freeze.py"]
+SERVICE_TESTS = ["tests/unit/agent/test_a02_freeze.py", "tests/unit/contract/test_visible.py"]
 """They need the service beside the agent, which runs on its own Python only."""
 _INI = """\
 [pytest]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import hashlib
+import ssl
 import statistics
 import sys
 import time
@@ -21,6 +22,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from bench.harness import Options, Result, compared, percentile
@@ -40,6 +42,7 @@ _ALONE, _QUICK_ALONE = 60, 10
 _IDLE_SECONDS, _QUICK_IDLE_SECONDS = 60.0, 10.0
 _LANES = 8
 _PAGE = 1000
+_ROOT_KEYS = "root-keys.json"
 _PATIENCE_SECONDS = 900.0
 _MODEL = "toaster"
 
@@ -99,7 +102,7 @@ async def run(options: Options) -> Sequence[Result]:
 class _Content:
     """Gives every file of the update, and knows when which device has asked first."""
 
-    files: Mapping[str, bytes] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
     url: str = ""
     asked: dict[str, float] = field(default_factory=dict)
     waiting: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -109,9 +112,11 @@ class _Content:
 
     async def answer(self, request: web.Request) -> web.Response:
         device = request.match_info["device"]
-        self.asked.setdefault(device, time.perf_counter())
-        self.event(device).set()
-        return web.Response(body=self.files[request.match_info["name"]])
+        name = request.match_info["name"]
+        if name != _ROOT_KEYS:
+            self.asked.setdefault(device, time.perf_counter())
+            self.event(device).set()
+        return web.Response(body=self.files[name])
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +157,8 @@ class _Asked:
 
         service = copy.deepcopy(dict(self.service))
         service["workflow"]["id"] = f"bench-{device}"
+        # the service itself is not what is measured here
+        service["rootKeyPackageUrl"] = f"{self.server.url}/{device}/{_ROOT_KEYS}"
         service["fileUrls"] = {
             file_id: f"{self.server.url}/{device}/{url.partition('?')[0].rpartition('/')[2]}"
             for file_id, url in service["fileUrls"].items()
@@ -197,7 +204,15 @@ async def _signed_command(stack: Stack, rest: Rest, content: _Content) -> Mappin
     names = {digest.partition("?")[0].rpartition("/")[2] for digest in found["fileUrls"].values()}
     by_digest = {_hex(file): file for file in package.files.values()}
     content.files = {name: by_digest[name] for name in names}
+    content.files |= {_ROOT_KEYS: await _fetched(stack, found["rootKeyPackageUrl"])}
     return dict(found)
+
+
+async def _fetched(stack: Stack, url: str) -> bytes:
+    trust = ssl.create_default_context(cafile=stack.ca_file)
+    async with aiohttp.ClientSession() as session, session.get(url, ssl=trust) as response:
+        response.raise_for_status()
+        return await response.read()
 
 
 def _hex(content: bytes) -> str:

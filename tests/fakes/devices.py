@@ -9,6 +9,8 @@ from collections.abc import (
     Sequence,
 )
 from copy import copy
+from functools import cache
+from typing import Any
 
 import msgspec
 
@@ -62,6 +64,7 @@ class MemoryDevices:
         self._events: dict[tuple[str, int, str], DomainEvent] = {}
         self._past: dict[tuple[str, int, str, str], Installation] = {}
         self._memory: dict[tuple[str, int, str], Stored[DeviceRecord]] = {}
+        self._groups: dict[Any, tuple[str, str | None]] = {}
         self._page_size = page_size
 
     def of_another_process(self) -> MemoryDevices:
@@ -231,14 +234,14 @@ class MemoryDevices:
         self, instance: str, bucket: int, device: str, *, after: str = "", size: int
     ) -> Sequence[Installation]:
         await asyncio.sleep(0)
-        rows = sorted(self._past.items(), key=row_key)
         wanted = (instance, bucket, device)
-        return [item for place, item in rows if place[:3] == wanted and place[3] > after][:size]
+        rows = [row for row in self._past.items() if row[0][:3] == wanted and row[0][3] > after]
+        return [item for _, item in sorted(rows, key=row_key)][:size]
 
     async def events(self, instance: str, bucket: int, size: int) -> Sequence[DomainEvent]:
         await asyncio.sleep(0)
-        rows = sorted(self._events.items(), key=row_key)
-        return [item for place, item in rows if place[:2] == (instance, bucket)][:size]
+        rows = [row for row in self._events.items() if row[0][:2] == (instance, bucket)]
+        return [item for _, item in sorted(rows, key=row_key)][:size]
 
     async def forget_events(
         self, instance: str, bucket: int, events: Sequence[DomainEvent]
@@ -266,10 +269,18 @@ class MemoryDevices:
             (place[2], row)
             for place, row in sorted(self.rows.near(instance, bucket), key=row_key)
             if place[:2] == (instance, bucket)
-            and _listed_group(row.value) == query.group
+            and self._group_of(place, row) == query.group
             and (row.value.is_pending or _is_due(row.value, query))
         ]
         return page_after(found, token, self._page_size)
+
+    def _group_of(self, place: Any, row: Stored[DeviceRecord]) -> str | None:
+        """The column of the row, which is not worked out anew for every look."""
+        etag, group = self._groups.get(place, ("", None))
+        if etag != row.etag:
+            group = _listed_group(row.value)
+            self._groups[place] = row.etag, group
+        return group
 
     async def ledger(self, instance: str, bucket: int, group: str) -> Stored[Mapping[Cell, int]]:
         await asyncio.sleep(0)
@@ -414,13 +425,18 @@ def _meets(record: DeviceRecord, query: DeviceQuery) -> bool:
 
 
 def _is_due(record: DeviceRecord, query: DueQuery) -> bool:
-    rank, seen = rank_of(record.device_id), view(record)
     if record.commanded is not None and record.commanded.workflow_id == query.workflow_id:
+        seen = view(record)
         has_ended = seen.state in (DeviceState.FAILED, DeviceState.CANCELED)
         is_open = seen.state is DeviceState.IN_PROGRESS
         return (query.asked and (has_ended or is_open)) or (query.unasked and has_ended)
-    is_within = query.ranks is None or any(first <= rank < end for first, end in query.ranks)
-    return query.unasked and is_within
+    if not query.unasked or query.ranks is None:
+        return query.unasked
+    rank = _rank_of(record.device_id)
+    return any(first <= rank < end for first, end in query.ranks)
+
+
+_rank_of = cache(rank_of)
 
 
 def _listed_group(record: DeviceRecord) -> str | None:

@@ -98,10 +98,15 @@ def may_have_past(record: DeviceRecord | None, workflow_id: str) -> bool:
 
 def is_overdue(record: DeviceRecord, now: str) -> bool:
     """Whether a device should have been looked at by now: its twin may not have got what its row
-    says, it was told to stop and has been waited for long enough, or it was heard after its command
-    was withdrawn.
+    says, it was told to stop and has been waited for long enough, it was heard after its command
+    was withdrawn, or something was ordered for it since it was last asked.
     """
     current = record.commanded
+    wishes = [order.at for order in record.orders]
+    wishes += [max(each.starts_at, each.created_at) for each in record.own]
+    asked_at = current.stamp if current is not None else ""
+    if any(asked_at < at <= now for at in wishes):
+        return True
     if current is None:
         return False
     is_late = later(current.canceled_at or current.stamp, CANCEL_DEADLINE) <= now

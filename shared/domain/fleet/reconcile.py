@@ -24,6 +24,7 @@ from shared.domain.fleet.device import (
     view,
 )
 from shared.domain.fleet.failure import is_download_failure
+from shared.domain.fleet.open_agent import holds_old_steps, may_run_again
 from shared.domain.fleet.orders import OrderKind, order_of
 from shared.domain.fleet.reconcile_decision import Decision, Nobody, Recorder, Why
 from shared.domain.fleet.taking_back import LEAVE
@@ -34,8 +35,6 @@ from shared.domain.rollouts.selection import phase_of
 
 LINK_LIFE = timedelta(hours=130)
 """Links in a command live 144 hours; what is asked again about then needs new ones."""
-_HOLDS_FAILED = "DU;agent/"
-"""Begins the version of agents that keep the steps of an update whose download failed."""
 
 
 def by_precedence(deployments: Iterable[Deployment]) -> list[Deployment]:
@@ -107,7 +106,7 @@ class _Choice(AskingTime):
                     continue
                 if may_ask or self.outcome is not Outcome.WITHDRAWN:
                     return self._follow_up(deployment, current, ended)
-            elif not self._reaches(deployment):
+            elif not self._reaches(deployment, ended):
                 continue
             if ended is not None and deployment.rollout is None and not deployment.is_own:
                 self.recorder.note(ended, deployment)
@@ -146,12 +145,14 @@ class _Choice(AskingTime):
             return Why.ROLLED_BACK
         return None
 
-    def _reaches(self, deployment: Deployment) -> bool:
+    def _reaches(self, deployment: Deployment, ended: Why | None) -> bool:
         if deployment.undoes:
             current = self.record.commanded
             return current is not None and current.workflow_id == deployment.undoes
         if deployment.rollout is None or self._phase(deployment) is not None:
             return True
+        if ended is not None:
+            self.recorder.note(ended, deployment)
         self.recorder.note(Why.PHASE_NOT_REACHED, deployment)
         return False
 
@@ -219,6 +220,8 @@ class _Choice(AskingTime):
             return None
         if is_cancelling(self.record) or not deployment.may_ask(self.class_id):
             return None
+        if may_run_again(self.record):
+            return LEAVE if current.is_cancel else Decision(self.cancel(current))
         held = self.outside_window(deployment)
         if held is not None:
             return held
@@ -338,25 +341,13 @@ class _Choice(AskingTime):
                 return Decision(self.cancel(current))
             waiting = self.given_up(current, None)
             return waiting if waiting.command is None else None
-        if self._holds_old_steps():
+        if holds_old_steps(self.record):
             self.recorder.note(Why.AGENT_HOLDS_FAILED_UPDATE, None)
             return LEAVE if current.is_cancel else Decision(self.cancel(current))
+        if may_run_again(self.record):
+            self.recorder.note(Why.WORKS_ON_ANOTHER, None)
+            return LEAVE if current.is_cancel else Decision(self.cancel(current))
         return None
-
-    def _holds_old_steps(self) -> bool:
-        """Whether the agent would run the steps of the update that it failed to download under the
-        next workflow's name: the open agent does, until its process starts anew.
-        """
-        known = evidence_of(self.record)
-        if self.outcome is not Outcome.FAILED or known is None:
-            return False
-        _, version = self.record.registers.get("agent.deviceProperties.aduVer", (0, None))
-        return (
-            isinstance(version, str)
-            and version.startswith(_HOLDS_FAILED)
-            and is_download_failure(known.extended_result_codes)
-            and self.record.started_at <= known.at
-        )
 
     def _has_gone_further(self, deployment: Deployment) -> bool:
         """Whether what the device has answered takes it beyond this: it has answered just this, or

@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import batched
 
 from shared import messages
 from shared.domain.errors import ConcurrentUpdate
@@ -44,6 +45,7 @@ from shared.services.pacing import Pacer
 from shared.services.rollup_scheduler import RollupScheduler
 
 _TRIES = 3
+_LOOKED_AT_ONCE = 100
 _HASTENED = 32
 """Buckets a minute while rows of an earlier release are put into the lists."""
 
@@ -182,9 +184,9 @@ class Recount:
                 await self.own_deployments.note(instance, record, update_id)
         for record in scan.cluttered:
             await self._renew(instance, bucket, record)
-        if scan.overdue:
+        for some in batched(scan.overdue, _LOOKED_AT_ONCE, strict=False):
             await self.observe.queues.put(
-                messages.Reconcile(instance=instance, bucket=bucket, devices=scan.overdue)
+                messages.Reconcile(instance=instance, bucket=bucket, devices=list(some))
             )
         return Recounted(
             bucket=bucket,

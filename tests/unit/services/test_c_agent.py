@@ -226,6 +226,42 @@ async def test_a_repeated_6_reopens_neither_a_failure_nor_a_success() -> None:
     assert await other.state() is DeviceState.SUCCEEDED
 
 
+async def test_a_device_that_runs_again_what_it_failed_to_install_is_not_hung_by_the_next() -> None:
+    """It begins anew when it renews its token, and says only that it has begun."""
+    story = await a_story()
+    story.fails["install"] = INSTALL_FAILED
+    await story.deploy(V1)
+    await story.finish()
+    assert await story.state() is DeviceState.FAILED
+    await story.tell(story.agent.desired(story.service or {}))
+    assert story.agent.is_working
+
+    await story.deploy(V2)
+    story.check()
+    assert (story.service or {})["workflow"]["action"] == Action.CANCEL
+    await story.finish()
+
+    story.check()
+    assert await story.state() is DeviceState.SUCCEEDED
+    assert story.agent.installed == ManifestUpdateId(**V2.to_wire())
+
+
+async def test_a_retry_of_what_a_device_runs_again_by_itself_does_not_hang_it() -> None:
+    story = await a_story()
+    story.fails["install"] = INSTALL_FAILED
+    await story.deploy(V1)
+    await story.finish()
+    await story.tell(story.agent.desired(story.service or {}))
+    assert story.agent.is_working
+
+    await _retry(story)
+    story.check()
+    await story.finish()
+
+    story.check()
+    assert await story.state() is DeviceState.SUCCEEDED
+
+
 async def test_a_retry_after_a_failed_download_gets_new_links() -> None:
     story = await a_story()
     story.fails["download"] = DOWNLOAD_FAILED

@@ -34,7 +34,7 @@ from tests.fakes.rollouts import Device, Fleet
 from tests.settings import INSTANCE
 from tests.unit.domain.builders import V1, V2
 
-RUNS = int(os.environ.get("ODU_ROLLOUT_RUNS", "75"))
+RUNS = int(os.environ.get("ODU_ROLLOUT_RUNS", "250"))
 _ENDS = ("succeeds", "fails", "hangs", "reverts")
 _ZONES = ("UTC", "Asia/Tokyo", "Mars/Olympus")
 _NUMBERS = st.integers(0, 11)
@@ -59,9 +59,11 @@ class RolloutMachine(RuleBasedStateMachine):
         self.asks: dict[int, int] = {}
 
     def teardown(self) -> None:
-        if self.fleet.simulated:
-            self.do(self._converges())
-        self.loop.close()
+        try:
+            if self.fleet.simulated:
+                self.do(self._converges())
+        finally:
+            self.loop.close()
 
     def do(self, work: Any) -> Any:
         return self.loop.run_until_complete(work)
@@ -159,7 +161,7 @@ class RolloutMachine(RuleBasedStateMachine):
 
     @rule(number=_NUMBERS, is_set=st.booleans())
     def device_gets_a_window_of_its_own(self, number: int, is_set: bool) -> None:
-        window = "30 */3 * * * for 1h in UTC" if is_set else None
+        window = "30 */2 * * * for 1h in UTC" if is_set else None
         self.do(self.fleet.tag(f"d{number}", {"updateWindow": window}))
 
     # operators
@@ -270,6 +272,9 @@ class RolloutMachine(RuleBasedStateMachine):
         self.do(self._settles(minutes=40))
 
     async def _settles(self, **span: float) -> None:
+        await self.fleet.run(minutes=10)
+        for bucket in {bucket_of(name) for name in self.fleet.simulated}:
+            await self.fleet.recount.bucket(INSTANCE, bucket)
         await self.fleet.run(**span)
         deployment, progress = await now_of(self.fleet)
         begun = {
@@ -295,7 +300,7 @@ class RolloutMachine(RuleBasedStateMachine):
             device.ends = lambda _: "succeeds"
             if not device.is_online:
                 await fleet.go_online(device)
-        await self._settles(hours=8)
+        await self._settles(hours=4)
         before = fleet.queues.count
         await fleet.run(hours=1)
         assert fleet.queues.count - before <= self.model.idle_messages_an_hour(fleet)
