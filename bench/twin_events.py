@@ -249,12 +249,15 @@ class _Series:
 
     def _written(self, call: tuple[int, list[int]]) -> Work:
         bucket, positions = call
-        counter, *devices = self.rows[bucket]
+        counter, *others = self.rows[bucket]
+        devices = [row for row in others if not row.get("listed")]
+        lists = [row for row in others if row.get("listed")]
         client = self.bench.accounts.tables.get_table_client("Devices")
 
         async def write() -> None:
-            for some in itertools.batched(positions, _TRANSACTION, strict=False):
-                entities = [counter, *(devices[at] for at in some)]
+            for some in itertools.batched(positions, _TRANSACTION // 2, strict=False):
+                written = [row for at in some for row in (devices[at], lists[at])]
+                entities = [counter, *written]
                 await client.submit_transaction([_upsert(bucket, entity) for entity in entities])
 
         return write

@@ -7,6 +7,7 @@ is left, and a file counts only with the hash of the manifest.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import ssl
 import threading
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
     from .contract.manifest import ManifestFile
     from .fetching import Wanted
+    from .routes import Route
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["DownloadCancelledError", "DownloadError", "DownloadLimits", "Downloader"]
 
@@ -147,11 +151,21 @@ class Downloader:
             attempt += 1
 
     def _fetch_small_once(self, url: str, maximum_bytes: int) -> bytes:
+        """Through the proxy, else from the origin; a cache might hold what has since changed."""
+        *others, origin = (route for route in self._routes.of(url) if route.name != "cache")
+        for route in others:
+            try:
+                return self._fetch_small_by(route, maximum_bytes)
+            except (HTTPError, Interrupted, DownloadError) as error:
+                # The error itself may name the link, which holds a signature.
+                logger.info("the %s failed: %s", route.name, type(error).__name__)
+        return self._fetch_small_by(origin, maximum_bytes)
+
+    def _fetch_small_by(self, route: Route, maximum_bytes: int) -> bytes:
         timeout = urllib3.Timeout(connect=self._limits.idle_seconds, read=self._limits.idle_seconds)
         deadline = time.monotonic() + self._limits.idle_seconds
-        route = self._routes.of(url)[-1]
         with route.pool.request(
-            "GET", url, preload_content=False, timeout=timeout, redirect=False
+            "GET", route.url, preload_content=False, timeout=timeout, redirect=False
         ) as response:
             check_answer(response, (200,))
             data = _read_bounded(response, maximum_bytes, deadline)

@@ -82,7 +82,9 @@ class Machine:
 
     async def power_on(self) -> None:
         """Start it."""
-        command = [program("qemu-system-x86_64"), "-accel", self._acceleration, "-smp", "2"]
+        # However this process ends, the machine ends with it.
+        command = [program("setpriv"), "--pdeathsig", "KILL", program("qemu-system-x86_64")]
+        command += ["-accel", self._acceleration, "-smp", "2"]
         command += ["-m", _MEMORY, "-nodefaults", "-display", "none", "-serial", "stdio"]
         command += ["-cpu", "host" if self._acceleration == "kvm" else "max"]
         command += ["-drive", f"file={self._disk},format=raw,if=virtio"]

@@ -204,7 +204,8 @@ class Story:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if ending.done():
-                raise UnexpectedEnd(f"it ended before anything was written: {ending.result()}")
+                why = (await self._device()).get("lastInstallResult")
+                raise UnexpectedEnd(f"it ended before anything was written: {why}")
         finally:
             for task in tasks:
                 task.cancel()

@@ -1,6 +1,6 @@
 /** A dialog of the browser's own: it keeps the focus, and all else is out of reach meanwhile. */
 
-import { type ReactNode, useEffect, useId, useRef } from 'react';
+import { type ReactNode, useId, useLayoutEffect, useRef } from 'react';
 import css from './modal.module.css';
 
 export function Modal({
@@ -16,10 +16,15 @@ export function Modal({
 }) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  // before the dialog leaves the document: the focus goes back to where it was
+  useLayoutEffect(() => {
     const dialog = ref.current;
+    const before = document.activeElement;
     dialog?.showModal();
-    return () => dialog?.close(); // gives the focus back to where it was
+    return () => {
+      dialog?.close();
+      if (before instanceof HTMLElement) before.focus();
+    };
   }, []);
   return (
     <dialog

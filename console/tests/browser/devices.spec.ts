@@ -45,8 +45,13 @@ test('a device is excluded, which stands on its page, and included again', async
 });
 
 test('several devices are excluded at once; what is refused is named', async ({ page, signIn }) => {
-  await page.route('**/devices/fridge-01/deployments/**', (route) =>
-    route.fulfill({ status: 409, json: { error: { code: 'Conflict', message: 'It is busy.' } } }),
+  await page.route('**/devices/*/deployments/*:exclude?**', (route) =>
+    route.request().url().includes('/fridge-01/')
+      ? route.fulfill({
+          status: 409,
+          json: { error: { code: 'Conflict', message: 'It is busy.' } },
+        })
+      : route.fulfill({ json: { orders: [], deployments: [] } }),
   );
   await signIn('Administrator', '/devices?group=pilot');
   await settled(page);
@@ -68,6 +73,9 @@ test('an update is deployed to one device alone', async ({ page, signIn }) => {
   await expect(page.getByRole('heading', { name: 'It has contoso / appliance 1.1' })).toBeVisible({
     timeout: 120_000,
   });
+  const orders = page.getByRole('region', { name: 'Ordered for this device alone' });
+  await orders.getByRole('button', { name: 'Take back' }).click();
+  await expect(orders).toBeHidden();
 });
 
 test.use({ expectsFailures: true });

@@ -13,7 +13,7 @@ async function create(page: Page, group: string, needsApproval: boolean): Promis
   await page.getByRole('radio', { name: /^Normal/ }).check();
   const first = page.getByRole('group', { name: 'Phase 1' });
   await first.getByLabel('Size by').selectOption('number');
-  await first.getByLabel('So many more devices').fill('2');
+  await first.getByLabel('How many more').fill('2');
   await first.getByLabel(/^Watched for/).fill('0');
   await first.getByRole('checkbox', { name: 'Waits for you' }).check();
   if (needsApproval) await page.getByRole('checkbox', { name: /^Somebody else must/ }).check();

@@ -49,7 +49,6 @@ __all__ = ["DeviceState", "Evidence", "TwinChange"]
 _FAILED = int(AgentState.FAILED)
 _RESULT_CODE = "agent.lastInstallResult.resultCode"
 _STEPS = "agent.lastInstallResult.stepResults."
-_MAKES_THE_CLASS = ("agent.deviceProperties", "agent.compatPropertyNames")
 _STATES = {
     Outcome.ASKED: DeviceState.IN_PROGRESS,
     Outcome.STARTED: DeviceState.IN_PROGRESS,
@@ -255,21 +254,6 @@ def _are_steps_stale(record: DeviceRecord) -> bool:
 def _class_of(record: DeviceRecord, agent: Mapping[str, Any]) -> DeviceClass | None:
     found = device_class_of(agent)
     return None if found is not None and found.class_id == record.held_class else found
-
-
-def reports_as_before(before: DeviceRecord, after: DeviceRecord) -> bool:
-    """Whether what makes the class of a device is the same after a change: told without making it,
-    for every change is asked.
-    """
-    return _class_registers(before) == _class_registers(after)
-
-
-def _class_registers(record: DeviceRecord) -> dict[str, Any]:
-    return {
-        path: value
-        for path, (_, value) in record.registers.items()
-        if path.startswith(_MAKES_THE_CLASS)
-    }
 
 
 def deployment_state(record: DeviceRecord) -> DeviceState | None:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from shared import messages
-from shared.domain.fleet.device import DeviceRecord, bucket_of, device_key, reports_as_before, view
+from shared.domain.fleet.device import DeviceRecord, bucket_of, device_key, view
 from shared.domain.fleet.device_class import DeviceClass
+from shared.domain.fleet.reported_class import reports_as_before
 from shared.domain.instant import later
 from shared.ports import Clock, HeldDevice, NewClasses, Queues
 from shared.services.updates.best_updates import BestUpdates

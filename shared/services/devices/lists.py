@@ -78,14 +78,14 @@ class DeviceLists:
         selected = selection(wanted, self.clock.now(), latest)
         is_indexed = await self.fleet.is_indexed(instance)
         last = await self.fleet.last_rollup(instance, wanted.group) if wanted.group else None
-        if wanted.group and await self._is_of_members(token, last, is_indexed=is_indexed):
-            return await self._members(instance, wanted.group, selected, token=token, size=size)
-
+        is_of_members = await self._is_of_members(token, last, is_indexed=is_indexed)
         rollups: Mapping[str, Rollup] = {}
-        if is_indexed and selected.is_selective:
+        if is_indexed and _needs_rollups(selected, is_of_members=is_of_members):
             rollups = await self.fleet.rollups(instance, wanted.group)
-        buckets = await self._buckets(instance, selected, rollups, last)
         selected = replace(selected, installed_among=_on_latest(selected, rollups))
+        if wanted.group and is_of_members:
+            return await self._members(instance, wanted.group, selected, token=token, size=size)
+        buckets = await self._buckets(instance, selected, rollups, last)
 
         async def read(bucket: int, after: str, limit: int) -> list[tuple[str, ListedDevice]]:
             found = await self.devices.listed(
@@ -106,6 +106,8 @@ class DeviceLists:
     async def _members(
         self, instance: str, group: str, wanted: Selection, *, token: str | None, size: int
     ) -> Page[ListedDevice]:
+        if wanted.installed_among is not None and not wanted.installed_among:
+            return Page([])
         after = token.removeprefix(_MEMBERS) if token else ""
         found = await self.members.find(instance, group, wanted, after=after, size=size + 1)
         following = _MEMBERS + found[size - 1].key if len(found) > size else None
@@ -188,15 +190,22 @@ class DeviceLists:
         return await self.fleet.buckets(instance, group)
 
 
+def _needs_rollups(wanted: Selection, *, is_of_members: bool) -> bool:
+    """Members need not be looked for in buckets; what is on the latest update, counters tell."""
+    return wanted.is_on_latest is not None or (wanted.is_selective and not is_of_members)
+
+
 def _on_latest(wanted: Selection, rollups: Mapping[str, Rollup]) -> frozenset[str] | None:
     """What devices on the latest update may have installed, or all others, if that is asked for."""
     found: frozenset[str] = frozenset()
     for rollup in rollups.values():
+        if rollup.buckets <= FEW_BUCKETS:  # it is read as it is
+            return None
         names = on_latest_names(rollup.where, wanted) if rollup.where is not None else None
         if names is None:
             return None
         found |= names
-    return found or None
+    return found if rollups else None
 
 
 @dataclass(frozen=True, slots=True)

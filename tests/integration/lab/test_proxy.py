@@ -63,3 +63,4 @@ async def test_agent_fetches_content_of_the_stack_through_the_proxy(
             target = tmp_path / str(number)
             await asyncio.to_thread(downloader.fetch, url, file, target, threading.Event())
             assert target.read_bytes() == CONTENT
+        assert await asyncio.to_thread(downloader.fetch_small, url, len(CONTENT)) == CONTENT

@@ -164,6 +164,22 @@ async def test_origin_is_asked_where_the_cache_fails(
     assert outcome.content == CONTENT, outcome.message
 
 
+async def test_small_documents_go_through_the_proxy_too(
+    server: ContentServer, tmp_path: Path
+) -> None:
+    async with serving() as proxy:
+        proxy.contents["keys"] = server.contents["keys"] = b"keys"
+        downloader = Downloader(QUICK, proxy=proxy.url)
+        try:
+            away = "http://203.0.113.1/keys"  # an address of which nobody answers
+            assert await asyncio.to_thread(downloader.fetch_small, away, 100) == b"keys"
+            proxy.faults["keys"] = [status(502)]
+            url = server.url_of("keys")
+            assert await asyncio.to_thread(downloader.fetch_small, url, 100) == b"keys"
+        finally:
+            downloader.close()
+
+
 async def test_any_caching_proxy_will_do(server: ContentServer, tmp_path: Path) -> None:
     async with serving() as proxy:
         proxy.contents["f"] = CONTENT
