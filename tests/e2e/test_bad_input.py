@@ -94,7 +94,10 @@ async def test_every_operation_with_a_body_refuses_what_is_none_and_changes_noth
     api: Api, product: Product
 ) -> None:
     before = await made_by_requests(product)
-    under_way = {place for place, row in before.items() if row.get("due")}
+    # imports go on, and deployments of other tests are told of what their devices report
+    under_way = {
+        place for place, row in before.items() if row.get("due") or place[0] == "Deployments"
+    }
     bad = {
         b'{"a": 1, "a": 2}': (400, ""),
         b'{"a": NaN}': (400, ""),

@@ -52,7 +52,7 @@ test('a roll-out is approved by another person, goes on when told, and completes
   await page.getByRole('button', { name: 'Open phase 2 now' }).click();
   await confirm(page, 'Open phase 2 now');
   await expect(page.getByText('Completed').first()).toBeVisible({ timeout: 120_000 });
-  await expect(page.getByText('Approved', { exact: true })).toBeVisible();
+  await expect(page.getByText('Seen on the bench')).toBeVisible();
 });
 
 test('a roll-out is paused, resumed and aborted after its group was typed', async ({

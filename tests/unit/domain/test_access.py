@@ -95,3 +95,9 @@ def test_role_with_an_empty_scope_is_no_role(instance: str) -> None:
     # "" stands for what is about no instance at all
     assert not actions_of(["DeviceUpdateAdministrator/"], instance)
     assert actions_of(["DeviceUpdateAdministrator"], instance) == set(Action)
+
+
+def test_scoped_role_lets_an_action_pass_on_its_instance_only() -> None:
+    authorize(["DeviceUpdateReader/factory"], "factory", Action.UPDATES_READ)
+    with pytest.raises(Forbidden, match="on instance 'other'"):
+        authorize(["DeviceUpdateReader/factory"], "other", Action.UPDATES_READ)

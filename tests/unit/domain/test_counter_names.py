@@ -2,8 +2,31 @@
 
 from __future__ import annotations
 
-from shared.domain.fleet.counters import contribution
-from tests.unit.domain.builders import a_change, a_command, a_record, failed, started, succeeded
+from dataclasses import replace
+
+from shared.domain.fleet.counters import (
+    UNHEALTHY,
+    History,
+    contribution,
+    history_contribution,
+    is_later_cell,
+    resumed_workflow,
+    working_cell,
+)
+from shared.domain.fleet.device import fold
+from shared.domain.fleet.evidence import DeviceState
+from shared.domain.fleet.failure import counted_as
+from shared.domain.rollouts.figures import Outcome, phase_cell, slot_end
+from tests.unit.domain.builders import (
+    a_change,
+    a_command,
+    a_record,
+    at_second,
+    busy,
+    failed,
+    started,
+    succeeded,
+)
 
 
 def test_counters_of_a_failed_device_are_named_as_in_every_release() -> None:
@@ -30,3 +53,60 @@ def test_counters_of_a_device_that_succeeded_are_named_as_in_every_release() -> 
     (own,) = (cells for (_, class_id), cells in found.items() if class_id != "class")
     assert own == {"total": 1, "installed:idle:acme/kiosk/2.0": 1, "heard:2024-05-01": 1}
     assert found["$default", "class"] == {"deployment:Succeeded:w1": 1}
+
+
+def test_phase_of_a_roll_out_is_counted_with_its_outcome_workflow_and_slot() -> None:
+    asked = replace(a_command(), label="2", slot_minutes=60, at=at_second(1), asked_at=at_second(1))
+    silent = a_record(a_change(1, started()), commanded=asked)
+    working = fold(silent, a_change(2, busy(), at=at_second(3700)))
+
+    cells = contribution(silent)["$default", "class"]
+    assert cells == {
+        "deployment:InProgress:w1": 1,
+        phase_cell("2", Outcome.ASKED, "w1", slot_end(at_second(1), 60)): 1,
+    }
+    cells = contribution(working)["$default", "class"]
+    assert cells[phase_cell("2", Outcome.STARTED, "w1", slot_end(at_second(3700), 60))] == 1
+    assert slot_end(at_second(1), 60) != slot_end(at_second(3700), 60)
+
+
+def test_past_of_a_failed_device_is_counted_with_its_code_and_phase() -> None:
+    past = History(
+        device_id="d1",
+        module_id=None,
+        commanded=replace(a_command(), label="2"),
+        state=DeviceState.FAILED,
+        result_code=0,
+        extended_result_codes=(0x30300027,),
+        ended_at=at_second(9),
+        outcome=Outcome.FAILED,
+        until=5,
+    )
+
+    assert history_contribution(past) == {
+        ("$default", "class"): {
+            "deployment:Failed:w1": 1,
+            f"failed:{counted_as((0x30300027,))}:w1": 1,
+            phase_cell("2", Outcome.FAILED, "w1", 5): 1,
+        }
+    }
+    assert counted_as((0x30300027,)) != counted_as(())
+
+
+def test_workflow_is_resumed_only_where_another_was_asked_before() -> None:
+    first, other = (
+        replace(a_record(a_change(1, started())), commanded=a_command(workflow))
+        for workflow in ("w1", "w2")
+    )
+
+    assert resumed_workflow(None, first) == "w1"
+    assert resumed_workflow(other, first) == "w1"
+    assert resumed_workflow(first, replace(first, heard_at=at_second(9))) is None
+    assert resumed_workflow(first, replace(first, commanded=None)) is None
+
+
+def test_cells_that_release_0_1_had_not_are_known() -> None:
+    assert is_later_cell(UNHEALTHY)
+    assert is_later_cell(working_cell(at_second(1)))
+    assert not is_later_cell("total")
+    assert not is_later_cell("installed:idle:-")

@@ -34,7 +34,7 @@ from tests.fakes.rollouts import Device, Fleet
 from tests.settings import INSTANCE
 from tests.unit.domain.builders import V1, V2
 
-RUNS = int(os.environ.get("ODU_ROLLOUT_RUNS", "250"))
+RUNS = int(os.environ.get("ODU_ROLLOUT_RUNS", "100"))
 _ENDS = ("succeeds", "fails", "hangs", "reverts")
 _ZONES = ("UTC", "Asia/Tokyo", "Mars/Olympus")
 _NUMBERS = st.integers(0, 11)
@@ -124,6 +124,7 @@ class RolloutMachine(RuleBasedStateMachine):
 
     @rule(lost=st.booleans(), doubled=st.booleans())
     def queue_misbehaves(self, lost: bool, doubled: bool) -> None:
+        self.model.has_lost |= lost
         self.fleet.queues.lose = lambda message: lost and message.queue != "fanout"
         self.fleet.queues.double = lambda _: doubled
 

@@ -28,25 +28,29 @@ export function OverTime({
   const points = progress.data?.value ?? [];
   const rate = progress.data?.ratePerMinute;
   if (points.length < 2) return null;
-  const top = roundUp(Math.max(...points.map((each) => each.succeeded + each.inProgress)));
+  const highest = Math.max(...points.map((each) => each.succeeded + each.inProgress));
+  const top = roundUp(highest);
   const shares = points.map(({ failed, succeeded }) =>
     failed + succeeded ? (100 * failed) / (failed + succeeded) : 0,
   );
   const most = Math.max(...shares);
+  if (highest + most === 0) return null;
   const axis = [points[0]!, points.at(-1)!].map((each) => hourAndMinute(Date.parse(each.dateTime)));
   return (
     <Card title={text.overTime} side={rate ? text.rate(count(Math.round(rate))) : null}>
-      <Chart
-        isStacked
-        label={text.overTimeLabel}
-        series={[
-          { tone: 'ok', label: text.succeeded, values: points.map((each) => each.succeeded) },
-          { tone: 'run', label: text.inProgress, values: points.map((each) => each.inProgress) },
-        ]}
-        maximum={top}
-        ticks={[count(top), count(top / 2), '0']}
-        axis={axis}
-      />
+      {highest > 0 && (
+        <Chart
+          isStacked
+          label={text.overTimeLabel}
+          series={[
+            { tone: 'ok', label: text.succeeded, values: points.map((each) => each.succeeded) },
+            { tone: 'run', label: text.inProgress, values: points.map((each) => each.inProgress) },
+          ]}
+          maximum={top}
+          ticks={[count(top), count(top / 2), '0']}
+          axis={axis}
+        />
+      )}
       {most > 0 && (
         <>
           <h3 className={css.second}>{text.failedShare}</h3>
