@@ -156,7 +156,7 @@ FILTERS = [
     "not (groupId eq 'x')",
     "(" * 500 + "groupId eq 'x'" + ")" * 500,
     "groupId eq '" + "x" * 100_000 + "'",
-    "deploymentStatus eq 'Failed'",
+    "deploymentStatus ne 'Failed'",
     "RowKey ge ''",
 ]
 

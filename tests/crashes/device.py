@@ -13,18 +13,15 @@ What is reported is written down by a stand-in for the hub, with what was instal
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import shutil
 import signal
-import socketserver
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from functools import partial
-from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,13 +31,22 @@ sys.path.insert(0, str(REPOSITORY / "agent"))
 from odu_agent.agent import Agent  # noqa: E402
 from odu_agent.config import AgentConfig  # noqa: E402
 from odu_agent.contract.codes import ResultCode  # noqa: E402
-from odu_agent.desired import merge  # noqa: E402
 from odu_agent.halves.frames import Frames  # noqa: E402
 from odu_agent.halves.installer import Installer  # noqa: E402
 from odu_agent.handlers import StepContext, StepResult  # noqa: E402
 from odu_agent.limits import DownloadLimits  # noqa: E402
 from odu_agent.state import DeviceState, private_folder  # noqa: E402
 
+from tests.crashes.processes import (  # noqa: E402
+    DEATHS,
+    PATIENCE_SECONDS,
+    fork,
+    is_alive,
+    serve_content,
+    wait_for,
+    wait_for_file,
+)
+from tests.crashes.written_hub import Desired, WrittenHub, note, twin_of  # noqa: E402
 from tests.unit.agent.content_server import ContentServer  # noqa: E402
 from tests.unit.agent.fixtures import HANDLER, Update, config  # noqa: E402
 
@@ -51,11 +57,9 @@ type Services = tuple[dict[str, Any], dict[str, Any]]
 """What the twin asks for: the deployment, and its cancelling."""
 
 FAILURE = 0x30500001
-_STEPS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "socket.connect")
 _MOST_STEPS = 110
 _MOST_STARTS = 12
 _LIMITS = DownloadLimits(first_wait_seconds=0.01, attempts=3)
-_PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -125,131 +129,6 @@ class Installs:
         return self._file(step).exists()
 
 
-class WrittenHub:
-    """The hub's side: the desired section is given, reports are appended to a file."""
-
-    def __init__(self, desired: Desired, folder: Path, steps: int) -> None:
-        self.on_twin_desired_properties_patch_received: Any = None
-        self.identity = ("device", None)
-        self._desired = desired
-        self._folder = folder
-        self._steps = steps
-        self._is_acknowledged = False
-        self._has_ended = False
-        self.ended = asyncio.Event()
-
-    async def connect(self) -> None:
-        pass
-
-    async def get_twin(self) -> dict[str, Any]:
-        return {"desired": self._desired.now()}
-
-    async def follow(self) -> None:
-        """Cancel when it is time to, or at the latest when all has ended."""
-        if self._desired.cancel_at is None or self._desired.is_cancelled:
-            return
-        calls = self._folder / "calls"
-        # another process may write it
-        while not self._has_ended and _lines(calls) < self._desired.cancel_at:  # noqa: ASYNC110
-            await asyncio.sleep(0.002)
-        self._desired.cancel()
-        await self.on_twin_desired_properties_patch_received(self._desired.now())
-
-    async def patch_twin_reported_properties(self, reported_properties_patch: Any) -> None:
-        update = reported_properties_patch.get("deviceUpdate", {})
-        agent = update.get("agent", {})
-        is_installed = len(list(self._folder.glob("installed-*"))) == self._steps
-        if "installedUpdateId" in agent and not is_installed:
-            note(self._folder, "success was reported of what is not installed")
-        with (self._folder / "reported").open("a") as file:
-            file.write(json.dumps(reported_properties_patch) + "\n")
-        if agent.get("state") in (0, 255):
-            (self._folder / "said").touch()
-            self._has_ended = True
-        self._is_acknowledged |= update.get("service", {}).get("av") == self._desired.last_version
-        if self._is_acknowledged and self._said():
-            self.ended.set()
-
-    def _said(self) -> bool:
-        """Whether the twin, of all lives together, says that it has ended."""
-        agent = twin_of(self._folder).get("agent", {})
-        return agent.get("state") in (0, 255)
-
-    async def shutdown(self) -> None:
-        pass
-
-
-class Desired:
-    """The desired section, which outlives the processes: a file says whether it was cancelled."""
-
-    def __init__(self, deploy: dict[str, Any], cancel: dict[str, Any], folder: Path, story: Story):
-        self._deploy, self._cancel, self._mark = deploy, cancel, folder / "cancelled"
-        self.cancel_at = story.cancel_at
-        self.last_version = 2 if story.cancel_at is None else 3
-
-    @property
-    def is_cancelled(self) -> bool:
-        return self._mark.exists()
-
-    def cancel(self) -> None:
-        self._mark.touch()
-
-    def now(self) -> dict[str, Any]:
-        service = self._cancel if self.is_cancelled else self._deploy
-        component = {"__t": "c", "service": service}
-        version = 3 if self.is_cancelled else 2
-        return {"deviceUpdate": component, "$version": version, "$metadata": {}}
-
-
-def twin_of(folder: Path) -> dict[str, Any]:
-    """The component that the device has reported, in all its lives."""
-    reported: dict[str, Any] = {}
-    path = folder / "reported"
-    for line in path.read_text().splitlines() if path.exists() else []:
-        reported = merge(reported, json.loads(line))
-    component: dict[str, Any] = reported.get("deviceUpdate", {})
-    return component
-
-
-def _lines(path: Path) -> int:
-    return len(path.read_text().splitlines()) if path.exists() else 0
-
-
-def note(folder: Path, fault: str) -> None:
-    """Write down what must not happen."""
-    with (folder / "faults").open("a") as file:
-        file.write(fault + "\n")
-
-
-def die_at(step: int) -> None:
-    """Have this process killed at its n-th step from now; 0 for never."""
-    count = 0
-
-    def hook(event: str, _: Any) -> None:
-        nonlocal count
-        if event in _STEPS:
-            count += 1
-            if count == step:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    if step:
-        sys.addaudithook(hook)
-
-
-def fork(work: Callable[[], None], step: int) -> int:
-    """Run something in a child that is killed at a step; returns its process id."""
-    child = os.fork()
-    if child:
-        return child
-    code = 1
-    try:
-        die_at(step)
-        work()
-        code = 0
-    finally:
-        os._exit(code)
-
-
 def run_network(settings: AgentConfig, desired: Desired, folder: Path, device: Device) -> None:
     """The network half (or the only process) until a workflow's end is reported."""
 
@@ -259,7 +138,7 @@ def run_network(settings: AgentConfig, desired: Desired, folder: Path, device: D
         agent = Agent(settings, handlers, client_factory=lambda _: hub, limits=_LIMITS)  # type: ignore[arg-type, return-value]
         running = asyncio.ensure_future(agent.run())
         cancelling = asyncio.ensure_future(hub.follow())
-        await asyncio.wait_for(hub.ended.wait(), _PATIENCE_SECONDS)
+        await asyncio.wait_for(hub.ended.wait(), PATIENCE_SECONDS)
         await cancelling
         await agent.stop()
         await running
@@ -318,7 +197,7 @@ def try_seed(seed: int, update: Update, services: Services, folder: Path) -> lis
     has_halves = seed % 2 == 0
     socket_path = folder / "s" if has_halves else None
     settings = config(folder / "data", simulator=None, installer_socket=socket_path)
-    desired = Desired(*services, folder, device.story)
+    desired = Desired(*services, folder, device.story.cancel_at)
     start_installer = partial(run_installer, settings, folder, device.story)
     installer = 0
     try:
@@ -327,7 +206,7 @@ def try_seed(seed: int, update: Update, services: Services, folder: Path) -> lis
             victim = device.victims[start] if dies and has_halves else "network"
             if has_halves and not is_alive(installer):
                 installer = fork(start_installer, dies if victim == "installer" else 0)
-                _await(folder / "s")
+                wait_for_file(folder / "s")
             step = dies if victim == "network" else 0
             network = fork(partial(run_network, settings, desired, folder, device), step)
             if wait_for(network, lambda: _revive(settings, start_installer)) == 0:
@@ -398,63 +277,6 @@ def _is_whole(folder: Path, index: int, content: bytes) -> bool | None:
     return True if file.read_bytes() == content else None
 
 
-def is_alive(child: int) -> bool:
-    """Whether a child still runs; one that has ended is let go."""
-    if not child:
-        return False
-    try:
-        done, status = os.waitpid(child, os.WNOHANG)
-    except ChildProcessError:
-        return False
-    _count_death(status if done else 0)
-    return not done
-
-
-_DEATHS = [0]
-
-
-def _count_death(status: int) -> None:
-    if os.WIFSIGNALED(status):
-        _DEATHS[0] += 1
-
-
-def wait_for(child: int, meanwhile: Callable[[], None]) -> int:
-    """The exit code of a child; 137 where it was killed."""
-    deadline = time.monotonic() + 2 * _PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            _count_death(status)
-            return os.waitstatus_to_exitcode(status)
-        meanwhile()
-        time.sleep(0.01)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return 1
-
-
-def _await(path: Path) -> None:
-    deadline = time.monotonic() + 10
-    while not path.exists() and time.monotonic() < deadline:
-        time.sleep(0.005)
-
-
-class _Content(SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        """Nothing."""
-
-
-def serve_content(folder: Path) -> tuple[int, int]:
-    """Serve a folder from a child; returns its process id and its port."""
-    server = socketserver.ThreadingTCPServer(
-        ("127.0.0.1", 0), partial(_Content, directory=str(folder))
-    )
-    child = os.fork()
-    if not child:
-        server.serve_forever()
-    return child, server.server_address[1]
-
-
 def main(first: int, count: int) -> int:
     """Try seeds from one on; returns how many devices ended badly, at most 1."""
     bad = 0
@@ -480,7 +302,7 @@ def main(first: int, count: int) -> int:
         os.kill(server, signal.SIGKILL)
         os.waitpid(server, 0)
     seconds = time.monotonic() - began
-    deaths = f"after {_DEATHS[0]} deaths, in {seconds:.0f} s"
+    deaths = f"after {DEATHS[0]} deaths, in {seconds:.0f} s"
     print(f"{count - bad} of {count} devices ended truthfully {deaths}", flush=True)
     return 1 if bad else 0
 

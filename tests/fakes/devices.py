@@ -9,7 +9,6 @@ from collections.abc import (
     Sequence,
 )
 from copy import copy
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -34,14 +33,10 @@ from shared.domain.fleet.counters import (
 )
 from shared.domain.fleet.device import (
     DeviceRecord,
-    DeviceState,
-    view,
 )
 from shared.domain.fleet.device_history import Installation
-from shared.domain.fleet.health import health_of
 from shared.domain.fleet.listing import ListedDevice, ListedPlace, Selection, listed
 from shared.domain.rollouts.ledger import LEDGER, has_room, with_booking
-from shared.domain.rollouts.selection import rank_of
 from shared.ports import (
     Correction,
     DeviceQuery,
@@ -50,6 +45,7 @@ from shared.ports import (
     Page,
     Stored,
 )
+from tests.fakes.device_queries import is_due, listed_group, meets
 from tests.fakes.rows import BucketRows, page_after, row_key
 
 LARGEST_ROW = 450_000
@@ -162,7 +158,7 @@ class MemoryDevices:
             (place[2], row)
             for place, row in sorted(self.rows.near(instance, bucket), key=row_key)
             if place[:2] == (instance, bucket)
-            and (group is None or _listed_group(row.value) == group)
+            and (group is None or listed_group(row.value) == group)
         ]
         return page_after(found, token, self._page_size)
 
@@ -173,7 +169,7 @@ class MemoryDevices:
         found = [
             row
             for place, row in sorted(self.rows.near(instance, bucket), key=row_key)
-            if place[:2] == (instance, bucket) and place[2] > after and _meets(row.value, query)
+            if place[:2] == (instance, bucket) and place[2] > after and meets(row.value, query)
         ]
         return found[:size]
 
@@ -270,7 +266,7 @@ class MemoryDevices:
             for place, row in sorted(self.rows.near(instance, bucket), key=row_key)
             if place[:2] == (instance, bucket)
             and self._group_of(place, row) == query.group
-            and (row.value.is_pending or _is_due(row.value, query))
+            and (row.value.is_pending or is_due(row.value, query))
         ]
         return page_after(found, token, self._page_size)
 
@@ -278,7 +274,7 @@ class MemoryDevices:
         """The column of the row, which is not worked out anew for every look."""
         etag, group = self._groups.get(place, ("", None))
         if etag != row.etag:
-            group = _listed_group(row.value)
+            group = listed_group(row.value)
             self._groups[place] = row.etag, group
         return group
 
@@ -401,44 +397,4 @@ class MemoryDevices:
             self.rows.delete((instance, bucket, row.value.key))
 
     def _set_counts(self, place: tuple[str, int, CounterKey], cells: Mapping[Cell, int]) -> None:
-        if cells:
-            self.counts_rows.put(place, cells)
-        else:
-            self.counts_rows.delete(place)
-
-
-def _meets(record: DeviceRecord, query: DeviceQuery) -> bool:
-    seen, commanded = view(record), record.commanded
-    columns = {
-        "group": seen.group_id if seen.device_class else "",
-        "class_id": seen.device_class.class_id if seen.device_class else "",
-        "deployment_id": commanded.deployment_id if commanded else "",
-        "state": seen.state or "",
-        "health": health.state if (health := health_of(record, seen)) else "",
-    }
-    asked = {name: getattr(query, name) for name in columns}
-    if not record.device_id.startswith(query.device_id or ""):
-        return False
-    if not any(value is not None for value in asked.values()):
-        return seen.device_class is not None
-    return all(value in (None, columns[name]) for name, value in asked.items())
-
-
-def _is_due(record: DeviceRecord, query: DueQuery) -> bool:
-    if record.commanded is not None and record.commanded.workflow_id == query.workflow_id:
-        seen = view(record)
-        has_ended = seen.state in (DeviceState.FAILED, DeviceState.CANCELED)
-        is_open = seen.state is DeviceState.IN_PROGRESS
-        return (query.asked and (has_ended or is_open)) or (query.unasked and has_ended)
-    if not query.unasked or query.ranks is None:
-        return query.unasked
-    rank = _rank_of(record.device_id)
-    return any(first <= rank < end for first, end in query.ranks)
-
-
-_rank_of = cache(rank_of)
-
-
-def _listed_group(record: DeviceRecord) -> str | None:
-    seen = view(record)
-    return seen.group_id if seen.device_class else None
+        self.counts_rows.put(place, cells) if cells else self.counts_rows.delete(place)

@@ -149,20 +149,21 @@ def _members(item: ListedDevice, *, is_on_latest: bool) -> dict[str, Any]:
         "on_latest_update": is_on_latest,
         "last_deployment_id": item.deployment_id,
         "last_install_result": _install_result(item.result) if item.result else None,
-        "failure": device_failure(item.state, item.failure_codes),
+        "failure": device_failure(item.state, item.failure_codes, item.refusal),
         "last_contact_date_time": item.heard_at or None,
         "is_connected": item.is_connected,
     }
 
 
 def device_failure(
-    state: DeviceState | None, codes: tuple[int, ...]
+    state: DeviceState | None, codes: tuple[int, ...], refusal: str = ""
 ) -> models.DeviceFailure | None:
-    """Why a device has failed; None if it has not."""
+    """Why a device has failed; None if it has not. `refusal` is what the hub said, if it did."""
     if state is not DeviceState.FAILED:
         return None
     failure = failure_of(codes)
-    return models.DeviceFailure(failure.code, failure.message, failure.next_step)
+    message = f"{failure.message} {refusal}" if refusal else failure.message
+    return models.DeviceFailure(failure.code, message, failure.next_step)
 
 
 def failures(counts: Mapping[str, int]) -> list[models.FailureCount]:

@@ -203,8 +203,6 @@ class Reconcile:
         if failures:
             raise failures[0]
 
-    # claim
-
     async def _claim(self, run: BucketPass, rows: Iterable[Stored[DeviceRecord]]) -> list[_Claim]:
         claims, offers = [], []
         for row in rows:
@@ -306,8 +304,6 @@ class Reconcile:
         if any(write.events for write in writes):
             await self.announcer.bucket(run.instance, run.bucket)
 
-    # patch
-
     async def _patch(self, instance: str, claim: _Claim) -> str:
         """Patch the twin; why the hub will never take it, empty if it has."""
         record = claim.row.value
@@ -326,8 +322,6 @@ class Reconcile:
             self.pacer.push_back(instance, error.retry_after)
             raise
         return ""
-
-    # confirm
 
     async def _confirm(
         self, run: BucketPass, claims: Sequence[_Claim], answers: Mapping[str, str]

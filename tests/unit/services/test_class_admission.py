@@ -12,10 +12,10 @@ from shared.services.reporting.attention import AttentionItem, Cause
 from shared.settings import Settings
 from tests.builders.deployments import an_update, deploy
 from tests.builders.devices import counted, record, recount
+from tests.builders.explained import verdict
 from tests.fakes.records import MemoryRecounts
 from tests.settings import the_settings
 from tests.unit.domain.builders import V2, a_change, started
-from tests.unit.services.test_device_orders import verdict
 from tests.unit.services.world import INSTANCE, World
 
 HOUR = 3600.0

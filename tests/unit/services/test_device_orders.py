@@ -9,14 +9,14 @@ import pytest
 
 from shared.domain.errors import Conflict, DeviceUpdateError, LimitExceeded, NotFound
 from shared.domain.fleet.device_orders import ordered
-from shared.domain.fleet.explain import Explanation, Verdict
+from shared.domain.fleet.explain import Verdict
 from shared.domain.fleet.orders import EVERYTHING, MAX_ORDERS, Order, OrderKind
 from shared.domain.rollouts.specification import Rollout
 from shared.domain.updates.update_id import UpdateId
 from shared.services.deployments.device_orders import DeviceOrders, OwnRequest
-from shared.services.reporting.explain import Explanations
 from tests.builders.deployments import AT_ONCE, SOON, a_world, an_update, deploy, desired
 from tests.builders.devices import record
+from tests.builders.explained import explained, verdict
 from tests.unit.domain.builders import V1, V2, a_change, a_record, busy, failed, succeeded
 from tests.unit.services.world import INSTANCE, World
 
@@ -32,25 +32,6 @@ async def order(
 ) -> None:
     await orders_of(world).order(D1, deployment, kind, group=group, by="anna", reason="a test")
     await world.drain()
-
-
-async def explained(
-    world: World, update_id: UpdateId | None = V2, device: str = "d1"
-) -> Explanation:
-    service = Explanations(
-        devices=world.devices,
-        deployments=world.deployments,
-        updates=world.updates,
-        passes=world.devices,
-        clock=world.clock,
-    )
-    return (await service.of_device(INSTANCE, device, None, update_id)).explanation
-
-
-async def verdict(world: World, update_id: UpdateId | None = V2, device: str = "d1") -> Any:
-    """The verdict and the code that decides."""
-    found = await explained(world, update_id, device)
-    return found.verdict, next(each.code for each in found.reasons if each.decides)
 
 
 async def workflow(world: World, deployment_id: str = "roll-1") -> str:

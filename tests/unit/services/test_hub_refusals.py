@@ -15,8 +15,8 @@ from shared.domain.updates.update_id import UpdateId
 from shared.http.wire.devices import device
 from tests.builders.deployments import KIOSK, a_world, an_update, deploy, desired, status
 from tests.builders.devices import counted, record, recount
+from tests.builders.explained import explained
 from tests.unit.domain.builders import V2, a_change, succeeded
-from tests.unit.services.test_device_orders import explained
 from tests.unit.services.world import INSTANCE, World, a_source_manifest, offer
 
 REASON = "The hub answered 400: properties.desired would be 40000 bytes"

@@ -23,8 +23,8 @@ from shared.contract.rootkeys import (
 )
 from shared.domain.errors import DependencyFailed
 from shared.domain.updates.keyring import Keyring
+from tests.builders.key_world import MANIFEST, KeyWorld
 from tests.signing import WHEN, a_keyring, after_revocation, after_rotation, roots, verify
-from tests.unit.signing.test_signing import MANIFEST, KeyWorld
 
 type Edit = Callable[[dict[str, Any]], Any]
 

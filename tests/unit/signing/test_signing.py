@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from odu_cli.keys.roots import write_key
-from odu_cli.keys.service import encoded
 from shared import messages
 from shared.adapters.keys import FileSigner
 from shared.contract.codes import AgentState, Erc
@@ -22,6 +21,7 @@ from shared.domain.updates.update import Update
 from shared.services.deployments.device_orders import OwnRequest
 from tests.builders.deployments import AT_ONCE, a_request, an_update
 from tests.builders.devices import counted, record, recount
+from tests.builders.key_world import MANIFEST, KeyWorld
 from tests.fakes.updates import MemoryUpdates
 from tests.signing import (
     KeySigner,
@@ -32,38 +32,7 @@ from tests.signing import (
     verify,
 )
 from tests.unit.domain.builders import V1, V2, a_change, busy, failed, started, succeeded
-from tests.unit.services.world import INSTANCE, World
-
-MANIFEST = '{"manifestVersion":"5"}'
-
-
-class KeyWorld(World):
-    """A world that signs with real keys, and where the signing key changes."""
-
-    def ports(self) -> Any:
-        ports = super().ports()
-        ports.signer = self.faults.around(KeySigner())
-        return ports
-
-    def rebuild(self) -> None:
-        super().rebuild()
-        del self.services.updates.signing  # that of the service, over the signer above
-        self.signing = self.services.updates.signing
-        self.resign = self.services.updates.resign
-        self.use(a_keyring())
-
-    def use(self, keyring: Keyring) -> None:
-        self.blobs.put("manifests", KEYRING, encoded(keyring))
-        self.keyring = keyring
-
-    async def change(self, keyring: Keyring) -> None:
-        """An operator publishes a keyring and orders new signatures."""
-        self.use(keyring)
-        await self.queues.put(messages.Resign())
-        await self.drain()
-
-    def service_of(self, device: str) -> Any:
-        return self.hub.twins[device, None].desired["deviceUpdate"]["service"]
+from tests.unit.services.world import INSTANCE
 
 
 async def signed(world: KeyWorld, update: Update) -> Update:
