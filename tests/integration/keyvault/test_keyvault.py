@@ -17,12 +17,12 @@ from odu_cli.keys import KeysError
 from odu_cli.keys.changes import first, rotated
 from odu_cli.keys.service import encoded
 from odu_cli.keys.signing_keys import KeyVault
+from shared.adapters.clock import SystemClock
 from shared.adapters.vault import KeyVaultSigner
 from shared.domain.errors import DependencyFailed
 from shared.domain.updates.keyring import KEYRING, Keyring
 from shared.services.updates.signing import Signing
 from tests.certificates import Certificates, make_certificates
-from tests.fakes.clock import FixedClock
 from tests.fakes.storage import MemoryBlobs
 from tests.fakes.updates import MemoryAcceptedPackages, MemoryUpdates
 from tests.integration.keyvault.vault import (
@@ -91,7 +91,7 @@ def a_signing(signer: KeyVaultSigner, keyring: Keyring) -> Signing:
         updates=MemoryUpdates(),
         blobs=blobs,
         signer=signer,
-        clock=FixedClock(),
+        clock=SystemClock(),
         accepted=MemoryAcceptedPackages(),
     )
 
