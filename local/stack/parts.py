@@ -33,6 +33,9 @@ HUB_COMMANDS_PER_SECOND = 200
 CONSOLE = "console"
 """In place of a collector: telemetry goes into the log of the host."""
 
+_UNTHROTTLED = {"HUB_QUERIES_PER_MINUTE": "600", "LIMIT_NEW_CLASSES_PER_HOUR": "10000"}
+"""What a stack is let do that only tries things: devices of many kinds come within minutes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -234,7 +237,7 @@ def app_settings(site: Site, storage: str) -> dict[str, str]:
         "REQUESTS_CA_BUNDLE": str(site.state.trust),
         "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.250",
         "HUB_COMMANDS_PER_SECOND": str(HUB_COMMANDS_PER_SECOND),
-        **({} if site.options.throttle else {"HUB_QUERIES_PER_MINUTE": "600"}),
+        **({} if site.options.throttle else _UNTHROTTLED),
         **_telemetry(site.options.otlp),
     }
 
