@@ -91,7 +91,8 @@ async def test_best_update_of_a_class_is_kept_and_taken_back(ports: Ports, insta
 
 async def test_rollup_is_kept_unless_it_is_older(ports: Ports, instance: str) -> None:
     counts = {("lobby", "c1"): {"total": 2}, ("lobby", "c2"): {}}
-    newer, older = Rollup(counts, "t2"), Rollup({}, "t1")
+    newer = Rollup(counts, "t2", still_since="t1")
+    older = Rollup({}, "t1", still_since="t1")
 
     await ports.fleet.save_rollup(instance, "lobby", newer)
     await ports.fleet.save_rollup(instance, "lobby", older)
