@@ -1,4 +1,4 @@
-"""A device with two slots and GRUB in QEMU, updated for real: `python -m local.lab`."""
+"""`./odu lab`: a device with two slots and GRUB in QEMU, updated for real."""
 
 from __future__ import annotations
 
@@ -93,7 +93,3 @@ def _as_json(checks: Sequence[Check]) -> list[dict[str, object]]:
         }
         for check in checks
     ]
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
