@@ -36,6 +36,7 @@ from shared.adapters.table_passes import TablePasses
 from shared.adapters.table_updates import TableUpdates
 from shared.contract.codes import Action, AgentState
 from shared.contract.twin import result_report, startup_report, workflow_member
+from shared.domain.errors import ConcurrentUpdate
 from shared.domain.fleet.counters import TOTAL, total
 from shared.domain.fleet.deployment import DeviceCommand
 from shared.domain.fleet.device import (
@@ -253,8 +254,18 @@ class _Storage:
                 device_class = view(records[0]).device_class
                 assert device_class is not None
                 await self._fleet.ensure_known(self._instance, group, bucket, device_class)
-                writes = [DeviceWrite(None, record) for record in records]
-                await self._devices.commit(self._instance, bucket, writes)
+                left = {record.key: record for record in records}
+
+                async def add() -> None:
+                    writes = [DeviceWrite(None, record) for record in left.values()]
+                    try:
+                        await self._devices.commit(self._instance, bucket, writes)
+                    except ConcurrentUpdate:  # the service recounts the bucket meanwhile
+                        for key in await self._devices.load(self._instance, bucket, list(left)):
+                            del left[key]
+                        raise
+
+                await retry_on_conflict(add)
 
         await asyncio.gather(*(fill(bucket, records) for bucket, records in by_bucket.items()))
 
