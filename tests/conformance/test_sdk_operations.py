@@ -101,9 +101,7 @@ CALLS: dict[str, Call] = {
     ),
     "delete_device_class": Call(("class",)),
     "list_installable_updates_for_device_class": Call(("class",), **LIST),
-    "list_devices": Call(
-        **LIST, malformed=(*NO_FILTER, {"filter": "deploymentStatus eq 'Failed'"})
-    ),
+    "list_devices": Call(**LIST, malformed=(*NO_FILTER, {"filter": "deploymentStatus eq 'Ill'"})),
     "begin_import_devices": Call(body="All", malformed=({"body": "Gadgets"},)),
     "get_device": Call(("device",)),
     "get_device_module": Call(("module_device", "module")),

@@ -120,8 +120,9 @@ async def test_no_signature_of_an_import_gets_into_the_audit_log(product: Produc
 
     entries = await audited(product, "action eq 'import_update'")
 
-    assert entries
-    assert all("?" not in json.dumps(item["request"]) for item in entries)
+    asked = [item["request"] for item in entries if "request" in item]  # not what was refused
+    assert asked
+    assert all("?" not in json.dumps(request) for request in asked)
 
 
 async def test_the_audit_log_is_proved(product: Product) -> None:

@@ -155,7 +155,6 @@ def test_command_asks_to_sign_in_when_azure_gives_no_token(
         ("update", "import", "m.json", "--endpoint", "https://localhost", "--instance", "blue"),
         ("update", "import", "--url", "https://example.com/m.json", "--drop"),
         ("update", "delete", "contoso/toaster/1.0"),
-        ("device", "list", "--status", "Failed"),
         ("deployment", "cancel", "d1"),
         ("manifest", "init", "--provider", "contoso"),
     ],
