@@ -23,6 +23,7 @@ from local.demo.publisher import build
 from local.fleet.device import SimulatedDevice
 from local.fleet.fleet import Fleet
 from local.rest import Rest
+from local.stack.errors import StackError
 from local.stack.running import start
 from local.tools.capacity import (
     EVENT_PRICE,
@@ -31,6 +32,7 @@ from local.tools.capacity import (
     TABLE_CALL_PRICE,
     UPDATES_A_ROLLOUT,
 )
+from odu_cli.deployment_bars import Counts
 from odu_cli.file_server import FileServer
 
 _DEVICES, _QUICK_DEVICES = 48, 12
@@ -50,7 +52,7 @@ _DAY_SECONDS = 86_400
 class _Spent:
     """What was counted between two moments."""
 
-    storage: Counter[tuple[str, str]]
+    storage: Counter[tuple[str, str, str]]
     executions: int
     seconds: float
 
@@ -77,7 +79,7 @@ class _Spent:
         """Shares of a device, by service and by function."""
         by_service: Counter[str] = Counter()
         by_function: Counter[str] = Counter()
-        for (service, function), count in self.storage.items():
+        for (service, function, _), count in self.storage.items():
             by_service[service] += count
             by_function[function or "timers and host"] += count
         return {
@@ -112,7 +114,7 @@ async def run(options: Options) -> Sequence[Result]:
                         options.say("roll-out")
                         deployment = await rest.deploy(_GROUP, update.update_id)
                         path = f"management/groups/{_GROUP}/deployments/{deployment}/status"
-                        await _until(rest, path, "devicesCompletedSucceededCount", count)
+                        await _until_all_have_succeeded(rest, path)
                         updated = await got.up_to_now()
                         options.say("a minute of nothing")
                         await asyncio.sleep(_IDLE_SECONDS)
@@ -158,6 +160,17 @@ def _a_day(spent: _Spent) -> Result:
         better="lower",
         notes={"dollars a day": spent.dollars / share, **spent.notes(share)},
     )
+
+
+async def _until_all_have_succeeded(rest: Rest, path: str) -> None:
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while True:
+            counts = Counts.of(await rest.get(path))
+            if counts.is_finished:
+                break
+            await asyncio.sleep(_POLL_SECONDS)
+    if counts.succeeded != counts.total:
+        raise StackError(f"the roll-out of the benchmark ended with {counts}")
 
 
 async def _until(rest: Rest, path: str, member: str, count: int) -> None:

@@ -16,6 +16,9 @@ from shared.signals import ATTRIBUTE_PREFIX, Metric
 
 _FUNCTION = ATTRIBUTE_PREFIX + "function"
 _SERVICE = ATTRIBUTE_PREFIX + "service"
+_METHOD = ATTRIBUTE_PREFIX + "method"
+_CUMULATIVE = 2
+"""`AGGREGATION_TEMPORALITY_CUMULATIVE` of OpenTelemetry's protocol."""
 
 
 @dataclass(slots=True)
@@ -23,8 +26,8 @@ class Counted:
     """What has been told so far."""
 
     url: str = ""
-    storage: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Requests to storage, by service and function."""
+    storage: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """Requests to storage, by service, function and method."""
     spans: Counter[str] = field(default_factory=Counter)
     """Spans by name."""
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -50,7 +53,7 @@ class Counted:
         return self.copy()
 
     async def take_metrics(self, body: bytes) -> None:
-        """Add up the counters of an export; each holds what was added since the one before."""
+        """Take over the counters of an export: what was added, or the sums since the start."""
         from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as wire
 
         told = wire.ExportMetricsServiceRequest.FromString(body)
@@ -58,10 +61,16 @@ class Counted:
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
                     if metric.name == Metric.STORAGE_REQUESTS:
+                        is_sum = metric.sum.aggregation_temporality == _CUMULATIVE
                         for point in metric.sum.data_points:
                             facts = {item.key: item.value.string_value for item in point.attributes}
-                            place = facts.get(_SERVICE, ""), facts.get(_FUNCTION, "")
-                            self.storage[place] += int(point.as_double or point.as_int)
+                            place = (
+                                facts.get(_SERVICE, ""),
+                                facts.get(_FUNCTION, ""),
+                                facts.get(_METHOD, ""),
+                            )
+                            before = 0 if is_sum else self.storage[place]
+                            self.storage[place] = before + int(point.as_double or point.as_int)
         async with self._told:
             self._reports += 1
             self._told.notify_all()
