@@ -17,6 +17,7 @@ from ..images import ImageError
 from ..images.compression import unpacked
 from ..images.device import ImageDevice, image_folder, load_image_device
 from ..images.slots import SlotCancelledError
+from ..images.steps import criteria_of, only_file, step_key
 from ..images.switch import Standing
 from ..images.swu import SwuFile
 from ..images.trial import judge
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from . import HandlerEnvironment, StepContext
 
 _BLOCK_BYTES = 1024 * 1024
+_IMAGE = "an image"
 _COMPRESSIONS = ("", "zlib", "xz", "zstd")
 
 
@@ -65,7 +67,7 @@ class SwuSource:
 
     def _file(self, step: StepContext, device: ImageDevice) -> SwuFile:
         selection = device.switch.target().selection
-        return SwuFile(_only_file(step), device.trust, device.hardware, selection)
+        return SwuFile(only_file(step, _IMAGE), device.trust, device.hardware, selection)
 
 
 class RawSource:
@@ -79,7 +81,7 @@ class RawSource:
     def content(self, step: StepContext, device: ImageDevice) -> Iterator[bytes]:
         """The image, unpacked."""
         del device
-        return unpacked(_blocks(_only_file(step)), _compression(step))
+        return unpacked(_blocks(only_file(step, _IMAGE)), _compression(step))
 
 
 class ImageHandler:
@@ -94,13 +96,13 @@ class ImageHandler:
         self._device.switch.note_hub()
         if judge(self._device.switch, self._device.health) is Standing.CONDEMNED:
             return StepResult(ResultCode.APPLY_REBOOT_NOW)
-        is_there = self._running_version() == _criteria(step)
+        is_there = self._running_version() == criteria_of(step, _IMAGE)
         return StepResult(ResultCode.INSTALLED if is_there else ResultCode.NOT_INSTALLED)
 
     def download(self, step: StepContext) -> StepResult:
         """Fetch the file and look at all of it, unless the image has already failed."""
-        _criteria(step)
-        if self._device.switch.failure(_key(step)) is None:
+        criteria_of(step, _IMAGE)
+        if self._device.switch.failure(step_key(step)) is None:
             step.fetch_files()
             self._source.check(step, self._device)
         return StepResult(ResultCode.DOWNLOAD_SUCCESS)
@@ -112,28 +114,28 @@ class ImageHandler:
 
     def install(self, step: StepContext) -> StepResult:
         """Write the image and read it back, or tell that it was tried and failed."""
-        failure = self._device.switch.failure(_key(step))
+        failure = self._device.switch.failure(step_key(step))
         if failure is not None:
             return StepResult(ResultCode.FAILURE, (failure.code,), failure.reason)
-        if self._device.switch.is_armed(_key(step)):
+        if self._device.switch.is_armed(step_key(step)):
             return StepResult(ResultCode.INSTALL_SUCCESS)
         content = self._source.content(step, self._device)
         try:
-            self._device.switch.write(_key(step), content, step.cancelled)
+            self._device.switch.write(step_key(step), content, step.cancelled)
         except SlotCancelledError:
             return CANCELLED
         return StepResult(ResultCode.INSTALL_SUCCESS)
 
     def apply(self, step: StepContext) -> StepResult:
         """Have the image start once, and ask for the restart."""
-        if not self._device.switch.is_armed(_key(step)):
-            self._device.switch.arm(_key(step), _criteria(step))
+        if not self._device.switch.is_armed(step_key(step)):
+            self._device.switch.arm(step_key(step), criteria_of(step, _IMAGE))
         return StepResult(ResultCode.APPLY_REBOOT_NOW)
 
     def restore(self, step: StepContext) -> StepResult:
         """The old image still runs; a new one must not start any more, but may be tried again."""
         self._device.switch.disarm()
-        self._device.switch.forget_failure(_key(step))
+        self._device.switch.forget_failure(step_key(step))
         return StepResult(ResultCode.RESTORE_SUCCESS)
 
     def cancel(self, step: StepContext) -> StepResult:
@@ -152,24 +154,6 @@ class ImageHandler:
 def _device(environment: HandlerEnvironment) -> ImageDevice:
     folder = image_folder(environment.folder.parent)
     return load_image_device(environment.settings, folder, environment.root)
-
-
-def _key(step: StepContext) -> str:
-    """What is being installed: a step's folder has the same name in every run of its workflow."""
-    return str(step.work_folder)
-
-
-def _criteria(step: StepContext) -> str:
-    criteria = step.step.installed_criteria
-    if not criteria:
-        raise ImageError(Erc.IMAGE_DESCRIPTION, "a step with an image needs installedCriteria")
-    return criteria
-
-
-def _only_file(step: StepContext) -> Path:
-    if len(step.files) != 1:
-        raise ImageError(Erc.SWUPDATE_WRONG_FILE_COUNT, "a step with an image has exactly one file")
-    return step.files[0].path
 
 
 def _compression(step: StepContext) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..contract.codes import Erc, ResultCode
 from ..images import ImageError
 from ..images.rauc import load_rauc_device
+from ..images.steps import criteria_of, only_file, step_key
 from ..images.switch import Standing
 from . import CANCELLED, StepResult
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from ..images.rauc import RaucDevice
     from . import HandlerEnvironment, StepContext
+
+_BUNDLE = "a bundle"
 
 
 def create(environment: HandlerEnvironment) -> RaucHandler:
@@ -39,15 +42,15 @@ class RaucHandler:
         self._device.note_hub()
         if self._device.judge() is Standing.CONDEMNED:
             return StepResult(ResultCode.APPLY_REBOOT_NOW)
-        is_there = self._running_version() == _criteria(step)
+        is_there = self._running_version() == criteria_of(step, _BUNDLE)
         return StepResult(ResultCode.INSTALLED if is_there else ResultCode.NOT_INSTALLED)
 
     def download(self, step: StepContext) -> StepResult:
         """Fetch the bundle and have RAUC look at it, unless it has already failed."""
-        _criteria(step)
-        if self._device.failure(_key(step)) is None:
+        criteria_of(step, _BUNDLE)
+        if self._device.failure(step_key(step)) is None:
             step.fetch_files()
-            self._check(_bundle(step))
+            self._check(only_file(step, _BUNDLE))
         return StepResult(ResultCode.DOWNLOAD_SUCCESS)
 
     def backup(self, step: StepContext) -> StepResult:
@@ -57,28 +60,28 @@ class RaucHandler:
 
     def install(self, step: StepContext) -> StepResult:
         """Have RAUC write it, or tell that it was tried and failed."""
-        failure = self._device.failure(_key(step))
+        failure = self._device.failure(step_key(step))
         if failure is not None:
             return StepResult(ResultCode.FAILURE, (failure.code,), failure.reason)
         if step.cancelled.is_set():
             return CANCELLED
-        if not self._device.is_armed(_key(step)):
-            self._device.begin(_key(step))
+        if not self._device.is_armed(step_key(step)):
+            self._device.begin(step_key(step))
             # RAUC's service goes on whatever becomes of who asked, so a cancel waits for its end.
-            self._device.rauc.install(_bundle(step))
+            self._device.rauc.install(only_file(step, _BUNDLE))
             self._device.arm()
         return StepResult(ResultCode.INSTALL_SUCCESS)
 
     def apply(self, step: StepContext) -> StepResult:
         """Ask for the restart; RAUC has made the new image the next to start."""
-        if not self._device.is_armed(_key(step)):
+        if not self._device.is_armed(step_key(step)):
             raise ImageError(Erc.RAUC_FAILED, "no whole bundle was installed")
         return StepResult(ResultCode.APPLY_REBOOT_NOW)
 
     def restore(self, step: StepContext) -> StepResult:
         """The old image still runs and must start again; the new one may be tried again."""
         self._device.disarm()
-        self._device.forget_failure(_key(step))
+        self._device.forget_failure(step_key(step))
         return StepResult(ResultCode.RESTORE_SUCCESS)
 
     def cancel(self, step: StepContext) -> StepResult:
@@ -99,22 +102,3 @@ class RaucHandler:
             return self._device.version_file.read_text("utf-8", "replace").strip()
         except FileNotFoundError:
             return None
-
-
-def _key(step: StepContext) -> str:
-    """What is being installed: a step's folder has the same name in every run of its workflow."""
-    return str(step.work_folder)
-
-
-def _criteria(step: StepContext) -> str:
-    criteria = step.step.installed_criteria
-    if not criteria:
-        raise ImageError(Erc.IMAGE_DESCRIPTION, "a step with a bundle needs installedCriteria")
-    return criteria
-
-
-def _bundle(step: StepContext) -> Path:
-    if len(step.files) != 1:
-        message = "a step with a bundle has exactly one file"
-        raise ImageError(Erc.SWUPDATE_WRONG_FILE_COUNT, message)
-    return step.files[0].path
