@@ -324,14 +324,14 @@ def _in_progress(record: DeviceRecord, deployment: Deployment, until: str, now: 
 
 def _failed(record: DeviceRecord, deployment: Deployment, until: str, now: str) -> Said:
     known = evidence_of(record)
-    failure = failure_of(known.extended_result_codes if known else ())
     refusal = record.commanded.refusal if record.commanded else ""
+    failure = failure_of(known.extended_result_codes if known else (), refusal)
     return Said(
         "Failed",
         {
             "at": known.at if known else None,
             "failure": failure.code,
-            "meaning": f"{failure.message} {refusal}" if refusal else failure.message,
+            "meaning": failure.message,
             "next": failure.next_step,
         },
     )

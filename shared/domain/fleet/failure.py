@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.contract.codes import Erc, counted_erc, describe_erc, format_erc
 
@@ -29,13 +29,15 @@ class DeviceFailure:
     next_step: str
 
 
-def failure_of(codes: Sequence[int]) -> DeviceFailure:
+def failure_of(codes: Sequence[int], refusal: str = "") -> DeviceFailure:
     """Explain a failure.
 
     Args:
         codes: The extended result codes, that of the whole update first.
+        refusal: What the hub said where it refused the command.
     """
-    return _explained(_primary_code(codes))
+    failure = _explained(_primary_code(codes))
+    return replace(failure, message=f"{failure.message} {refusal}") if refusal else failure
 
 
 def counted_as(codes: Sequence[int]) -> str:

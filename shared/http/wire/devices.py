@@ -161,9 +161,8 @@ def device_failure(
     """Why a device has failed; None if it has not. `refusal` is what the hub said, if it did."""
     if state is not DeviceState.FAILED:
         return None
-    failure = failure_of(codes)
-    message = f"{failure.message} {refusal}" if refusal else failure.message
-    return models.DeviceFailure(failure.code, message, failure.next_step)
+    failure = failure_of(codes, refusal)
+    return models.DeviceFailure(failure.code, failure.message, failure.next_step)
 
 
 def failures(counts: Mapping[str, int]) -> list[models.FailureCount]:
