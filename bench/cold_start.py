@@ -26,6 +26,7 @@ import msgspec
 from azure.storage.queue.aio import QueueClient
 
 from bench.harness import Measure, Options, Result, compared, in_turns
+from bench.second_host import host_command, host_settings
 from local.stack.errors import StackError
 from local.stack.running import Stack, start
 from shared import messages
@@ -39,7 +40,6 @@ _ROUNDS, _QUICK_ROUNDS = 9, 3
 _PATIENCE_SECONDS = 60.0
 _POLL_SECONDS = 0.005
 _REPORTED_AT = "2026-01-01T00:00:00.000000+00:00"
-_OF_THE_SUPERVISOR = ("--leash", "--socket-fd", "--port")
 
 
 async def run(options: Options) -> Sequence[Result]:
@@ -97,13 +97,8 @@ class _ColdStart:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        first = Path("/proc") / str(stack.pids["host"])
-        self._settings = dict(
-            each.split("=", 1)
-            for each in (first / "environ").read_text().split("\0")
-            if "=" in each
-        )
-        self.own = _without((first / "cmdline").read_text().rstrip("\0").split("\0"))
+        self._settings = host_settings(stack)
+        self.own = host_command(stack)
         self.bare = [
             str(_APP) if before == "--app" else "bare-cold" if before == "--host-id" else word
             for before, word in zip(["", *self.own], self.own, strict=False)
@@ -166,7 +161,6 @@ class _ColdStart:
         settings.pop("PYTHONDONTWRITEBYTECODE", None)
         process = await asyncio.create_subprocess_exec(
             *command,
-            *("--port", "0"),
             env=settings,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -255,15 +249,3 @@ def _an_import() -> list[dict[str, Any]]:
         "hashes": {"sha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="},
     }
     return [{"importManifest": manifest, "files": []}]
-
-
-def _without(first: list[str]) -> list[str]:
-    """The first host's command line without what ties it to its supervisor."""
-    kept: list[str] = []
-    words = iter(first)
-    for word in words:
-        if word in ("--socket-fd", "--port"):
-            next(words)
-        elif word not in _OF_THE_SUPERVISOR:
-            kept.append(word)
-    return kept

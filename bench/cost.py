@@ -34,6 +34,7 @@ from local.tools.capacity import (
 )
 from odu_cli.deployment_bars import Counts
 from odu_cli.file_server import FileServer
+from odu_cli.rest import RestError
 
 _DEVICES, _QUICK_DEVICES = 48, 12
 _GROUP = "cost"
@@ -179,7 +180,7 @@ async def _until(rest: Rest, path: str, member: str, count: int) -> None:
             try:
                 if (await rest.get(path)).get(member) == count:
                     return
-            except Exception as error:
-                if getattr(error, "status", None) != 404:
+            except RestError as error:  # it is not there yet
+                if error.status != 404:
                     raise
             await asyncio.sleep(_POLL_SECONDS)

@@ -20,13 +20,9 @@ async def second_host(stack: Stack) -> AsyncIterator[None]:
     Raises:
         StackError: It does not start.
     """
-    first = Path("/proc") / str(stack.pids["host"])
-    settings = dict(
-        each.split("=", 1) for each in (first / "environ").read_text().split("\0") if "=" in each
-    )
     process = await asyncio.create_subprocess_exec(
-        *_command((first / "cmdline").read_text().rstrip("\0").split("\0")),
-        env=settings,
+        *host_command(stack),
+        env=host_settings(stack),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
@@ -41,11 +37,24 @@ async def second_host(stack: Stack) -> AsyncIterator[None]:
         await process.communicate()
 
 
-def _command(first: list[str]) -> list[str]:
-    """The first host's command line without what ties it to its supervisor."""
+def host_settings(stack: Stack) -> dict[str, str]:
+    """The environment of the stack's own host. Holds secrets: never print it."""
+    entries = _of_the_host(stack, "environ")
+    return dict(each.split("=", 1) for each in entries if "=" in each)
+
+
+def host_command(stack: Stack) -> list[str]:
+    """The command line of the stack's own host, without what ties it to its supervisor, on a port
+    of its own.
+    """
     kept, skip = [], False
-    for word in first:
+    for word in _of_the_host(stack, "cmdline"):
         if not skip and word not in _OF_THE_SUPERVISOR:
             kept.append(word)
         skip = word == "--socket-fd"
     return [*kept, "--port", "0"]
+
+
+def _of_the_host(stack: Stack, what: str) -> list[str]:
+    file = Path("/proc") / str(stack.pids["host"]) / what
+    return file.read_text().rstrip("\0").split("\0")
