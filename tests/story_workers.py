@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import wraps
 from typing import Any
 from unittest import mock
 
@@ -40,8 +38,9 @@ from tests.device_stories import (
     Telling,
 )
 from tests.fakes.clock import FixedClock
-from tests.fakes.faults import Crash, Faults, _Wrapped
+from tests.fakes.faults import Crash
 from tests.fakes.hub import MemoryHub
+from tests.fakes.pausing import PausingFaults
 from tests.fakes.storage import MemoryQueues
 from tests.fakes.updates import MemoryUpdates
 
@@ -58,46 +57,6 @@ class StoryHub(MemoryHub):
         """Let the story go on to a second, at least."""
         self.second = min(max(self.second, second), self._story.end)
         self.twins = self._story.hub[self.second]
-
-
-class PausingFaults(Faults):
-    """Dies at a call, and waits before each for as many turns as told, over and over."""
-
-    def __init__(self, pauses: Sequence[int]) -> None:
-        super().__init__()
-        self._pauses = itertools.cycle(pauses)
-        self.crashes = self.conflicts = 0
-
-    async def pause(self) -> None:
-        for _ in range(next(self._pauses)):
-            await asyncio.sleep(0)
-
-    def step(self) -> None:
-        try:
-            super().step()
-        except Crash:
-            self.crashes += 1
-            raise
-
-    def around[T](self, port: T) -> T:
-        return _Pausing(port, self)  # type: ignore[return-value]
-
-
-class _Pausing(_Wrapped):
-    def _call(self, member: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        faults, once = self._faults, super()._call(member)
-        assert isinstance(faults, PausingFaults)
-
-        @wraps(member)
-        async def call(*args: Any, **options: Any) -> Any:
-            await faults.pause()
-            try:
-                return await once(*args, **options)
-            except ConcurrentUpdate:
-                faults.conflicts += 1
-                raise
-
-        return call
 
 
 @dataclass

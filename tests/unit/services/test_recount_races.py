@@ -30,8 +30,9 @@ from tests.device_stories import (
 )
 from tests.fakes.clock import FixedClock
 from tests.fakes.fleet import MemoryDeployments, MemoryOwnDeployments
+from tests.fakes.pausing import PausingFaults
 from tests.fakes.records import MemoryRecounts
-from tests.story_workers import PausingFaults, Service, no_waiting
+from tests.story_workers import Service, no_waiting
 from tests.unit.domain.builders import a_deployment, at_second
 
 _CLUTTERED = "shared.domain.fleet.recount.MAX_TOMBSTONES"
