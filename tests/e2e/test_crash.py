@@ -100,7 +100,8 @@ async def test_imports_end_once_when_the_host_is_killed_in_all_their_stages(
     assert [one["status"] for one in ended] == ["Succeeded"] * IMPORTS
     await everything_is_done(product)
     assert len(await product.storage.rows("Updates")) == IMPORTS
-    assert len(await product.storage.rows("Operations")) == IMPORTS
+    operations = await product.storage.rows("Operations")
+    assert sum(row["kind"] == "import" for row in operations) == IMPORTS  # a timer may re-scan
     digests = [hashlib.sha256(package.files["image.bin"]).hexdigest() for package in packages]
     assert sorted(await product.storage.blobs("content")) == sorted(
         f"{product.stack.instance}/{digest}" for digest in digests
