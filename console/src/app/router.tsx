@@ -86,9 +86,6 @@ const importRun = createRoute({
 const update = createRoute({
   getParentRoute: () => shell,
   path: '/updates/$provider/$name/$version',
-  validateSearch: optional((search) => ({
-    tab: oneOf('files', 'compatibility', 'steps', 'deployments', 'components')(search.tab),
-  })),
   component: lazyRouteComponent(() => import('../pages/update/UpdatePage'), 'UpdatePage'),
 });
 
@@ -107,6 +104,12 @@ const device = createRoute({
     update: text(search.update),
   })),
   component: lazyRouteComponent(() => import('../pages/device/DevicePage'), 'DevicePage'),
+});
+
+const exportRun = createRoute({
+  getParentRoute: () => shell,
+  path: '/exports/$operation',
+  component: lazyRouteComponent(() => import('../pages/devices/ExportRun'), 'ExportRun'),
 });
 
 const groups = createRoute({
@@ -174,6 +177,7 @@ const tree = root.addChildren([
     update,
     devices,
     device,
+    exportRun,
     groups,
     group,
     diagnostics,

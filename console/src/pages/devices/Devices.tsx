@@ -19,6 +19,7 @@ import { Pager } from '../../design/table';
 import { Bulk, keyOf } from './Bulk';
 import { DeviceFilters, DeviceTags } from './DeviceFilters';
 import { DeviceTable } from './DeviceTable';
+import { Export } from './Export';
 import { text } from './text';
 
 const route = getRouteApi('/$instance/devices');
@@ -46,7 +47,11 @@ export function Devices() {
   const rows = devices.data?.value ?? [];
 
   return (
-    <Page title={text.title} state={<Total filter={filter} />}>
+    <Page
+      title={text.title}
+      state={<Total filter={filter} />}
+      actions={<Export filter={filter} isEmpty={devices.data?.value.length === 0} />}
+    >
       <DeviceFilters
         filter={filter}
         classes={(classes.data ?? []).map((each) => ({

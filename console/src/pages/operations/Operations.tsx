@@ -1,6 +1,7 @@
 /** How the service itself is: connections, events that were refused, counters, operations. */
 
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { client, type Operation, type Schemas, V } from '../../api/client';
 import { connectionsQuery, deviceOperationsQuery, eventHealthQuery } from '../../api/queries';
@@ -15,13 +16,14 @@ import { OperationsIcon, RetryIcon, SignedIcon } from '../../design/icons';
 import { Page } from '../../design/page';
 import { StateLabel, type StateName } from '../../design/state';
 import { type Column, Table } from '../../design/table';
-import { Foreign, Time } from '../../design/text';
+import { Foreign, Time, Two } from '../../design/text';
 import { count, day, visible } from '../../text/format';
 import css from './operations.module.css';
 import { Health, KeysAndScanners, PoisonMessages, Queues } from './Service';
 import { text } from './text';
 
 const SHOWN_DAYS = 8;
+const SHOWN_OF_ID = 36;
 
 export function Operations() {
   const instance = useInstance();
@@ -221,7 +223,7 @@ const STATES: Record<Operation['status'], StateName> = {
 };
 
 const OPERATIONS: Column<Operation>[] = [
-  { head: text.operation, narrow: 'title', cell: (row) => <code>{visible(row.operationId)}</code> },
+  { head: text.operation, narrow: 'title', cell: (row) => <What operation={row} /> },
   {
     head: text.state,
     narrow: 'state',
@@ -241,6 +243,24 @@ const OPERATIONS: Column<Operation>[] = [
     cell: (row) => <Time at={row.lastActionDateTime} />,
   },
 ];
+
+/** What an operation is about; an export has a page of its own. */
+function What({ operation }: { operation: Operation }) {
+  const instance = useInstance();
+  const { operationId, export: file } = operation;
+  const id = <code>{visible(operationId.slice(0, SHOWN_OF_ID))}</code>;
+  if (!file) return <Two first={text.readFromHub} second={id} />;
+  return (
+    <Two
+      first={
+        <Link to="/$instance/exports/$operation" params={{ instance, operation: operationId }}>
+          {text.exported(file.deviceCount, file.format)}
+        </Link>
+      }
+      second={id}
+    />
+  );
+}
 
 function DeviceOperations({ instance }: { instance: string }) {
   const operations = useQuery({ ...deviceOperationsQuery(instance), ...live });

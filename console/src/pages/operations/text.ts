@@ -1,3 +1,5 @@
+import { plural } from '../../text/format';
+
 export const text = {
   title: 'Operations',
   connection: 'Connection of the devices',
@@ -28,6 +30,9 @@ export const text = {
   running: 'Operations on devices',
   noOperations: 'None yet',
   operation: 'Operation',
+  readFromHub: 'Devices read again from the hub',
+  exported: (devices: number, format: 'csv' | 'parquet') =>
+    `${plural(devices, 'device', 'devices')} exported as ${format === 'csv' ? 'CSV' : 'Parquet'}`,
   state: 'State',
   started: 'Started',
   lastAction: 'Last sign of life',

@@ -1,29 +1,25 @@
 /** One update: what it is, which devices it fits, its files with what the scanners said. */
 
-import { Tooltip } from '@fluentui/react-components';
-import { useQueries, useQuery } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { body, client, type Schemas, type Update, V } from '../../api/client';
+import type { Schemas, Update } from '../../api/client';
 import { usageQuery } from '../../api/fleet';
 import { classesQuery, className, updateQuery } from '../../api/queries';
 import { useInstance } from '../../app/me';
-import { Card, Empty, Grid, Loaded, Skeleton } from '../../design/card';
-import { UpdatesIcon, WarningIcon } from '../../design/icons';
+import { Card, Grid, Loaded, Skeleton } from '../../design/card';
+import { WarningIcon } from '../../design/icons';
 import { Banner, Page } from '../../design/page';
-import { Pill } from '../../design/state';
-import { type Column, Table } from '../../design/table';
 import { Facts, Foreign, Time, UpdateName, updateText } from '../../design/text';
+import { Warnings } from '../../design/warnings';
 import { bytes, visible } from '../../text/format';
 import { words } from '../../text/words';
 import { ScanMark, UpdateState } from '../updates/Updates';
 import { Actions } from './Actions';
+import { Files } from './Files';
 import { text } from './text';
 import css from './update.module.css';
 
 const route = getRouteApi('/$instance/updates/$provider/$name/$version');
-const ONE =
-  '/deviceUpdate/{instanceId}/updates/providers/{provider}/names/{name}/versions/{version}';
-type File = Schemas['UpdateFile'];
 
 export function UpdatePage() {
   const instance = useInstance();
@@ -68,6 +64,7 @@ export function UpdatePage() {
           </span>
         </Banner>
       )}
+      <Warnings of={it.warnings} />
       <Grid>
         <Files update={it} />
         <Card title={text.facts} span={4}>
@@ -147,89 +144,6 @@ function DeployedTo({ usage }: { usage: Schemas['UpdateUsage'] }) {
     </ul>
   );
 }
-
-function Files({ update }: { update: Update }) {
-  const instanceId = useInstance();
-  const path = { instanceId, ...update.updateId };
-  const ids = useQuery({
-    queryKey: [instanceId, 'files', updateText(update.updateId)],
-    queryFn: ({ signal }) =>
-      body(client.GET(`${ONE}/files`, { params: { path, query: V }, signal })).then(
-        (page) => page.value,
-      ),
-  });
-  const files = useQueries({
-    queries: (ids.data ?? []).map((fileId) => ({
-      queryKey: [instanceId, 'files', updateText(update.updateId), fileId],
-      queryFn: ({ signal }: { signal: AbortSignal }) =>
-        body(
-          client.GET(`${ONE}/files/{fileId}`, {
-            params: { path: { ...path, fileId }, query: V },
-            signal,
-          }),
-        ),
-    })),
-  });
-  const rows = files.flatMap((each) => (each.data ? [each.data] : []));
-  return (
-    <Card title={text.files} span={8} isFlush>
-      <Loaded reading={ids} height={160}>
-        {(known) =>
-          known.length === 0 ? (
-            <Empty icon={<UpdatesIcon />} title={text.noFiles} />
-          ) : (
-            <Table
-              label={text.files}
-              columns={FILE_COLUMNS}
-              rows={rows}
-              keyOf={(file) => file.fileId}
-            />
-          )
-        }
-      </Loaded>
-    </Card>
-  );
-}
-
-const FILE_COLUMNS: Column<File>[] = [
-  {
-    head: text.file,
-    narrow: 'title',
-    grows: true,
-    cell: (file) => (
-      <span
-        title={Object.entries(file.hashes)
-          .map(([name, hash]) => `${name} ${hash}`)
-          .join('\n')}
-      >
-        <Foreign>{file.fileName}</Foreign>
-      </span>
-    ),
-  },
-  { head: text.size, narrow: 'state', isNumber: true, cell: (file) => bytes(file.sizeInBytes) },
-  {
-    head: text.verdicts,
-    narrow: 'line',
-    cell: (file) => (
-      <span className={css.verdicts}>
-        {(file.scanVerdicts ?? []).map((verdict) => (
-          <Tooltip
-            key={verdict.engine}
-            relationship="description"
-            content={`${verdict.engine} ${verdict.engineVersion}, ${text.rules} ${verdict.rulesVersion}, ${text.members(verdict.membersScanned)}`}
-          >
-            <span>
-              <Pill tone={verdict.result === 'Success' ? 'ok' : 'bad'}>
-                {verdict.engine}:{' '}
-                {verdict.result === 'Success' ? text.clean : visible(verdict.result)}
-              </Pill>
-            </span>
-          </Tooltip>
-        ))}
-      </span>
-    ),
-  },
-];
 
 function Compatibility({ update }: { update: Update }) {
   const instance = useInstance();
