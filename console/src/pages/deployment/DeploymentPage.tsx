@@ -193,7 +193,7 @@ function paceOf({ priority, maximumInFlight, rate }: Rollout): [string, string][
     ...(maximumInFlight
       ? [[text.atATime, words.devices(maximumInFlight)] as [string, string]]
       : []),
-    ...(rate ? [[text.rate, text.perMinute(count(rate.perMinute))] as [string, string]] : []),
+    ...(rate ? [[text.atMost, text.perMinute(count(rate.perMinute))] as [string, string]] : []),
   ];
 }
 

@@ -19,7 +19,7 @@ export const text = {
   start: 'Start',
   priority: 'Priority',
   atATime: 'At the same time',
-  rate: 'At most',
+  atMost: 'Asked at most',
   perMinute: (devices: string) => `${devices} devices a minute`,
   id: 'Id',
   classes: 'Device classes',
