@@ -5,12 +5,13 @@ import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { client, type Operation, type Schemas, V } from '../../api/client';
 import { connectionsQuery, deviceOperationsQuery, eventHealthQuery } from '../../api/queries';
+import { NotShown } from '../../app/Guarded';
 import { live, polled } from '../../app/live';
-import { useInstance } from '../../app/me';
+import { useInstance, useMay } from '../../app/me';
 import { ActionButton } from '../../design/actions';
 import { announce } from '../../design/announce';
 import { Legend, Meter, type Part, StackedBar } from '../../design/bars';
-import { Card, Empty, Grid, Loaded } from '../../design/card';
+import { Card, Empty, Grid, Loaded, Problem } from '../../design/card';
 import { Confirm } from '../../design/confirm';
 import { OperationsIcon, RetryIcon, SignedIcon } from '../../design/icons';
 import { Page } from '../../design/page';
@@ -32,13 +33,30 @@ export function Operations() {
       <Grid>
         <Connections instance={instance} />
         <Events instance={instance} />
-        <Health />
-        <Queues />
-        <PoisonMessages />
+        <Service />
         <KeysAndScanners />
         <DeviceOperations instance={instance} />
       </Grid>
     </Page>
+  );
+}
+
+/** What only those who run the service may see. */
+function Service() {
+  const may = useMay('operations/read');
+  if (may.isKnown && !may.isAllowed) {
+    return (
+      <Card title={text.service}>
+        <NotShown action="operations/read" />
+      </Card>
+    );
+  }
+  return (
+    <>
+      <Health />
+      <Queues />
+      <PoisonMessages />
+    </>
   );
 }
 
@@ -63,9 +81,13 @@ function Actions() {
       queries.invalidateQueries({ queryKey: [instanceId] });
     },
   });
+  const ask = () => {
+    start.reset();
+    setAsking(true);
+  };
   return (
     <>
-      <ActionButton action="management/write" icon={<RetryIcon />} onClick={() => setAsking(true)}>
+      <ActionButton action="management/write" icon={<RetryIcon />} onClick={ask}>
         {text.import}
       </ActionButton>
       <ActionButton
@@ -76,6 +98,7 @@ function Actions() {
       >
         {text.scan}
       </ActionButton>
+      {start.isError && !isAsking && <Problem error={start.error} />}
       {isAsking && (
         <Confirm
           title={text.importTitle}

@@ -4,7 +4,8 @@ import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import type { Schemas, Update } from '../../api/client';
 import { usageQuery } from '../../api/fleet';
-import { classesQuery, className, updateQuery } from '../../api/queries';
+import { className, updateQuery } from '../../api/queries';
+import { useClasses } from '../../app/classes';
 import { useInstance } from '../../app/me';
 import { Card, Grid, Loaded, Skeleton } from '../../design/card';
 import { WarningIcon } from '../../design/icons';
@@ -147,7 +148,7 @@ function DeployedTo({ usage }: { usage: Schemas['UpdateUsage'] }) {
 
 function Compatibility({ update }: { update: Update }) {
   const instance = useInstance();
-  const classes = useQuery(classesQuery(instance));
+  const classes = useClasses();
   const fitting = (classes.data ?? []).filter((each) =>
     update.compatibility.some((wanted) =>
       Object.entries(wanted).every(
@@ -174,8 +175,8 @@ function Compatibility({ update }: { update: Update }) {
               </li>
             ))}
           </ul>
-          <h3>{text.classes}</h3>
-          {fitting.length === 0 && <p className="soft">{text.noClass}</p>}
+          {classes.data && <h3>{text.classes}</h3>}
+          {classes.data && fitting.length === 0 && <p className="soft">{text.noClass}</p>}
           <ul className={css.sets}>
             {fitting.map((each) => (
               <li key={each.deviceClassId}>
