@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import random
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +21,7 @@ from local.fleet.fleet import Fleet
 from local.rest import Rest
 from local.stack.running import REPOSITORY, Stack, start
 from odu_cli.file_server import FileServer
+from odu_cli.manifest_builder import UpdatePlan, build_manifest, file_entry
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -55,9 +58,24 @@ async def fleet_with_updates(console_stack: Stack) -> AsyncIterator[None]:
                 assert sum(each["deviceCount"] for each in groups) == DEVICES
 
             await eventually(are_grouped, seconds=120)
+            for version in ("1.0", "1.1"):
+                operation = await rest.import_update([_recipes(publisher, version)])
+                assert (await rest.finished(operation))["status"] == "Succeeded"
             for group in ("pilot", "north", "south"):
                 await rest.deploy(group, first.update_id)
             yield
+
+
+def _recipes(publisher: FileServer, version: str) -> dict[str, Any]:
+    """An update that no device of the fleet takes, of a file that is nearly the same each time."""
+    content = random.Random(0).randbytes(128 << 10) + version.encode()
+    plan = UpdatePlan(
+        update_id={"provider": "contoso", "name": "recipes", "version": version},
+        compatibility=({"manufacturer": "contoso", "model": "oven"},),
+        handler_properties={"scriptFileName": "recipes.db", "installedCriteria": version},
+    )
+    manifest = json.dumps(build_manifest(plan, [file_entry("recipes.db", content)])).encode()
+    return publisher.offer(manifest, {"recipes.db": content}, f"Recipes {version}")
 
 
 @pytest.mark.timeout(1500)

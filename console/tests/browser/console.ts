@@ -49,7 +49,7 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
     const faults: string[] = [];
     page.on('console', (message) => {
       if (expectsFailures && OF_THE_NETWORK.test(message.text())) return;
-      faults.push(`${message.type()}: ${message.text()}`);
+      faults.push(`${message.type()}: ${message.text()} ${message.location().url}`);
     });
     page.on('pageerror', (error) => faults.push(`page error: ${error.message}`));
     await page.addInitScript(() => {
