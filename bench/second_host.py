@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from local.stack.errors import StackError
 from local.stack.running import Stack
 
+_READY = "ready "
 _OF_THE_SUPERVISOR = ("--leash", "--socket-fd")
 
 
@@ -20,17 +22,29 @@ async def second_host(stack: Stack) -> AsyncIterator[None]:
     Raises:
         StackError: It does not start.
     """
+    async with further_host(stack, host_command(stack)):
+        yield
+
+
+@asynccontextmanager
+async def further_host(stack: Stack, command: Sequence[str]) -> AsyncIterator[int]:
+    """Run a host with the settings of the stack's own while the block lasts; its port.
+
+    Raises:
+        StackError: It does not start.
+    """
     process = await asyncio.create_subprocess_exec(
-        *host_command(stack),
+        *command,
         env=host_settings(stack),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
     assert process.stdout is not None
     try:
-        if not await process.stdout.readline():
+        line = (await process.stdout.readline()).decode()
+        if not line.startswith(_READY):
             raise StackError("the second Functions host does not start")
-        yield
+        yield int(json.loads(line.removeprefix(_READY))["port"])
     finally:
         if process.returncode is None:
             process.terminate()

@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,14 +82,35 @@ def _recipes(publisher: FileServer, version: str) -> dict[str, Any]:
 @pytest.mark.timeout(1500)
 @pytest.mark.usefixtures("fleet_with_updates")
 async def test_console_in_a_browser(console_stack: Stack, tmp_path: Path) -> None:
-    argv = [NODE, "node_modules/@playwright/test/cli.js", "test"]
-    argv += ["--output", str(tmp_path / "results")]
-    environment = {**os.environ, "ODU_STACK": f"{console_stack.state}/stack.json"}
+    await _in_a_browser(console_stack, tmp_path)
+
+
+@pytest.mark.timeout(1500)
+async def test_console_of_an_empty_instance(tmp_path: Path) -> None:
+    """Every page without data, and the guide to the first device that is up to date."""
+    assert Console().is_current(), "./odu test builds the console first"
+    with start(tmp_path / "empty-stack") as running:
+        fleet = [sys.executable, "-P", "-m", "local.cli", "fleet", "1", "--group", "pilot"]
+        fleet += ["--state", str(running.state)]
+        await _in_a_browser(
+            running,
+            tmp_path,
+            "--config",
+            "tests/first/playwright.config.ts",
+            ODU_FLEET=json.dumps(fleet),
+            PYTHONPATH=os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "cli"))),
+        )
+
+
+async def _in_a_browser(stack: Stack, results: Path, *arguments: str, **environment: str) -> None:
+    """Run specs of `console/tests` against a stack."""
+    argv = [NODE, "node_modules/@playwright/test/cli.js", "test", *arguments]
+    argv += ["--output", str(results / "results")]
     done = await asyncio.to_thread(
         subprocess.run,
         argv,
         cwd=CONSOLE,
-        env=environment,
+        env={**os.environ, "ODU_STACK": f"{stack.state}/stack.json", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
