@@ -52,9 +52,7 @@ async def test_one_oversized_device_is_refused_and_its_neighbours_are_folded(
     assert SECRET not in caplog.text
 
 
-async def test_device_whose_names_no_key_can_hold_is_refused_alone() -> (
-    None
-):
+async def test_device_whose_names_no_key_can_hold_is_refused_alone() -> None:
     world = World()
     first, odd, last = neighbours(3)
     module = "." * 128
