@@ -197,6 +197,7 @@ class TableFleet:
             "devices": rollup.devices,
             "members": rollup.has_members,
             "stillSince": rollup.still_since or rollup.as_of,
+            "wakeAt": rollup.wake_at,
             **pack_compressed(
                 _StoredRollup(rollup.as_of, counts, None if rollup.where is None else where)
             ),
@@ -226,6 +227,7 @@ class TableFleet:
                 document.as_of,
                 buckets=int(row.get("buckets") or 0),
                 still_since=row.get("stillSince") or document.as_of,
+                wake_at=row.get("wakeAt") or "",
                 where=document.where,
                 has_members=bool(row.get("members")),
             )
@@ -236,7 +238,7 @@ class TableFleet:
         rows = await self.rollups_table.all(
             "PartitionKey eq @partition and RowKey eq @row",
             {"partition": key(instance), "row": key(group)},
-            select=["asOf", "buckets", "stillSince", "devices", "members"],
+            select=["asOf", "buckets", "stillSince", "wakeAt", "devices", "members"],
         )
         found = next((row for row in rows if row.get("asOf")), None)
         if found is None:
@@ -245,6 +247,7 @@ class TableFleet:
             found["asOf"],
             int(found["buckets"]),
             still_since=found.get("stillSince") or found["asOf"],
+            wake_at=found.get("wakeAt") or "",
             devices=found.get("devices"),
             has_members=bool(found.get("members")),
         )

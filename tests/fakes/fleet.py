@@ -147,6 +147,7 @@ class MemoryFleet:
             known.as_of,
             known.buckets,
             still_since=known.still_since,
+            wake_at=known.wake_at,
             devices=known.devices,
             has_members=known.has_members,
         )

@@ -25,9 +25,6 @@ _READS_PER_SECOND = 10
 """Reads of counters that the sums of one group may cost."""
 MOST_MEMBERS = 2_000
 """Devices of a group that are kept together: more fill a page from a few buckets."""
-_LONGEST_REST = timedelta(minutes=5)
-_REST_SHARE = 0.25
-"""How long a group rests in which nothing changes, by the time for which nothing has."""
 _CLOCKS_APART = timedelta(seconds=1)
 
 
@@ -57,21 +54,25 @@ class RollUp:
         if last is not None:
             if order.at and later(order.at, _CLOCKS_APART) < last.as_of:
                 return
-            if order.is_routine and self.clock.now() < _rests_until(last):
-                return
             free_at = later(last.as_of, timedelta(seconds=last.buckets / _READS_PER_SECOND))
             if (now := self.clock.now()) < free_at:
                 await self.rollups.put_off(order, seconds_between(now, free_at))
                 return
-        await self.group(order.instance, order.group)
+        await self.group(order.instance, order.group, last)
 
-    async def group(self, instance: str, group: str) -> None:
-        """Sum the group's counters over its buckets, store the sum, and see what follows."""
+    async def group(self, instance: str, group: str, last: LastRollup | None = None) -> None:
+        """Sum the group's counters over its buckets, store the sum, and see what follows.
+
+        Args:
+            instance: The instance.
+            group: A group.
+            last: The sum before, where it is at hand.
+        """
         as_of = self.clock.now()
         limit = asyncio.Semaphore(_PARALLEL_READS)
 
         buckets = await self.fleet.buckets(instance, group)
-        last = await self.fleet.last_rollup(instance, group)
+        last = last or await self.fleet.last_rollup(instance, group)
         is_small = len(buckets) > FEW_BUCKETS and await self._is_small(instance, last)
 
         async def tally(bucket: int) -> Tally:
@@ -95,7 +96,8 @@ class RollUp:
         await self.completions.check(instance, group, kept)
         await self.pending.check(instance, group, by_bucket)
         found_sums = GroupSums(kept, by_bucket, ledgers, as_of)
-        if await self.evaluator.check(instance, group, found_sums):
+        outlook = await self.evaluator.check(instance, group, found_sums)
+        if outlook.has_moved:
             await self.rollups.request(instance, group)  # one transition may follow another
         # stored last: what is stored ends the work of the messages that asked for it
         known = (await self.fleet.rollups(instance, group)).get(group)
@@ -106,6 +108,7 @@ class RollUp:
             as_of,
             len(buckets),
             still_since=still_since or as_of,
+            wake_at=outlook.wake_at,
             where=whereabouts(by_bucket, group),
             has_members=is_small,
         )
@@ -121,9 +124,3 @@ class RollUp:
         if last is None or last.devices is None or last.devices > MOST_MEMBERS:
             return False
         return await self.fleet.is_indexed(instance)
-
-
-def _rests_until(last: LastRollup) -> str:
-    """Until when a group is left alone if nothing is known to have changed in it."""
-    still = timedelta(seconds=seconds_between(last.still_since, last.as_of))
-    return later(last.as_of, min(_LONGEST_REST, still * _REST_SHARE))
