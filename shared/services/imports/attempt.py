@@ -56,7 +56,7 @@ class ImportAttempt:
         return await self._write(lambda: operation)
 
     async def _write(self, change: Callable[[], Operation]) -> Operation:
-        """Write a change; raises ConcurrentUpdate where others change the operation at every try."""
+        """Write a change; raises ConcurrentUpdate where others change it at every try."""
 
         async def cycle() -> Operation:
             operation = change()
