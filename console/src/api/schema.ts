@@ -2490,6 +2490,8 @@ export interface components {
             /** @default null */
             recallReason?: string | null;
             /** @default null */
+            isUpdateDeleted?: boolean | null;
+            /** @default null */
             warnings?: string[] | null;
             /** @default null */
             etag?: string | null;
@@ -2668,7 +2670,7 @@ export interface components {
         /**
          * DeviceDeployment
          * @description A deployment that one device was given: it goes before all of its groups, until its update is
-         *     recalled (`recallReason`).
+         *     recalled (`recallReason`). `isUpdateDeleted` says that there is no such update any more.
          */
         DeviceDeployment: {
             deploymentId: string;
@@ -2677,6 +2679,8 @@ export interface components {
             createdDateTime: string;
             /** @default null */
             recallReason?: string | null;
+            /** @default null */
+            isUpdateDeleted?: boolean | null;
             /** @default null */
             warnings?: string[] | null;
             /** @default [] */

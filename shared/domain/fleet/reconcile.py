@@ -222,9 +222,9 @@ class _Choice(AskingTime):
             return None
         if is_cancelling(self.record) or not deployment.may_ask(self.class_id):
             return None
-        again = self._run_again(deployment, current)
-        if again is not None:
-            return again
+        stop = self._run_again(deployment, current)
+        if stop is not None:
+            return stop
         held = self.outside_window(deployment)
         if held is not None:
             return held
