@@ -37,7 +37,7 @@ from shared.adapters.table_updates import TableUpdates
 from shared.contract.codes import Action, AgentState
 from shared.contract.twin import result_report, startup_report, workflow_member
 from shared.domain.errors import ConcurrentUpdate
-from shared.domain.fleet.counters import TOTAL, total
+from shared.domain.fleet.counters import total
 from shared.domain.fleet.deployment import DeviceCommand
 from shared.domain.fleet.device import (
     DeviceRecord,
@@ -47,6 +47,7 @@ from shared.domain.fleet.device import (
     fold,
     view,
 )
+from shared.domain.fleet.kept import kept_of
 from shared.domain.fleet.listing import ListedDevice
 from shared.domain.fleet.queries import Condition, DeviceFilter
 from shared.domain.fleet.reconcile import desired_command
@@ -279,18 +280,17 @@ class _Storage:
         for bucket in await self._fleet.buckets(self._instance, group):
             found[bucket], _ = await self._passes.tally(self._instance, bucket, group)
         sums = total(found.values())
-        has_members = sum(cells[TOTAL] for cells in sums.values()) <= MOST_MEMBERS
-        if has_members:
-            for bucket in found:
-                *_, some = await self._passes.tally_with_devices(self._instance, bucket, group)
-                devices += some
-            await self._members.replace(self._instance, group, now, devices)
+        kept = kept_of(sums, now, MOST_MEMBERS)
+        for bucket in found:
+            *_, some = await self._passes.tally_with_devices(self._instance, bucket, group, kept)
+            devices += some
+        await self._members.replace(self._instance, group, kept, now, devices)
         rollup = Rollup(
             sums,
             now,
             len(found),
             where=whereabouts(found, group),
-            has_members=has_members,
+            kept=kept,
         )
         await self._fleet.save_rollup(self._instance, group, rollup)
 

@@ -10,6 +10,7 @@ import pytest
 from shared.domain.errors import InvalidInput
 from shared.domain.fleet.counters import contribution, total
 from shared.domain.fleet.device import DeviceRecord, bucket_of, view
+from shared.domain.fleet.kept import Kept
 from shared.domain.fleet.listing import ListedDevice, listed
 from shared.domain.fleet.queries import DeviceFilter, selection
 from shared.domain.instant import seconds_between
@@ -79,8 +80,8 @@ async def test_list_has_what_a_look_at_every_device_has(
     world = await a_world(a_fleet(60, SMALL), a_fleet(8, FEW, first=100))
     if is_summed_up:
         await sum_up(world, SMALL, FEW)
-        assert (await world.fleet.rollups(INSTANCE))[SMALL].has_members
-        assert not (await world.fleet.rollups(INSTANCE))[FEW].has_members
+        assert (await world.fleet.rollups(INSTANCE))[SMALL].kept == Kept(everything=True)
+        assert (await world.fleet.rollups(INSTANCE))[FEW].kept is None
 
     for group in (None, SMALL, FEW):
         found = await pages(world, within(wanted, group))
@@ -156,7 +157,58 @@ async def test_page_of_a_small_group_that_has_grown_is_refused(
     with pytest.raises(InvalidInput, match="begin again"):
         await world.device_lists.page(INSTANCE, DeviceFilter(group=SMALL), token=page.token, size=7)
 
-    assert world.group_members.rows == {}
+    assert len(await pages(world, DeviceFilter(group=SMALL))) == 60
+
+
+@pytest.mark.parametrize("most", [5, 12, 25, 59])
+async def test_list_of_a_large_group_has_what_a_look_at_every_device_has(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.services.reporting.rollup.MOST_MEMBERS", most)
+    world = await a_world(a_fleet(60, SMALL))
+    await sum_up(world, SMALL)
+    kept = (await world.fleet.rollups(INSTANCE))[SMALL].kept
+    assert kept is not None
+    assert not kept.everything
+    ((_, copied),) = world.group_members.rows.values()
+    assert len(copied) <= most
+
+    for wanted in FILTERS:
+        assert set(await pages(world, within(wanted, SMALL))) == await looked_up(
+            world, within(wanted, SMALL)
+        )
+
+
+async def test_copies_that_no_sum_names_go_with_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = await a_world(a_fleet(60, SMALL))
+    await sum_up(world, SMALL)
+    whole = Kept(everything=True)
+    assert {place[2] for place in world.group_members.rows} == {whole}
+    monkeypatch.setattr("shared.services.reporting.rollup.MOST_MEMBERS", 12)
+
+    world.clock.advance(60)
+    await world.rollup.group(INSTANCE, SMALL)
+    both = {place[2] for place in world.group_members.rows}
+    world.clock.advance(60)
+    await world.rollup.group(INSTANCE, SMALL)
+
+    assert whole in both
+    assert {place[2] for place in world.group_members.rows} == both - {whole}
+
+
+async def test_nothing_is_kept_of_a_group_that_has_come_to_be_too_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = await a_world(a_fleet(60, SMALL))
+    await sum_up(world, SMALL)
+    monkeypatch.setattr("shared.services.reporting.rollup._MOST_COPIES", 59)
+
+    world.clock.advance(60)
+    await world.rollup.group(INSTANCE, SMALL)
+
+    assert (await world.fleet.rollups(INSTANCE))[SMALL].kept is None
     assert len(await pages(world, DeviceFilter(group=SMALL))) == 60
 
 
