@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shared.domain.errors import InvalidInput, NotFound
+from shared.domain.fleet.counted import count_of
 from shared.domain.fleet.counters import History
 from shared.domain.fleet.device import (
     BUCKETS,
@@ -99,7 +100,8 @@ class DeviceLists:
             )
             return [(item.key, item) for item in found]
 
-        return await page_of_buckets(buckets, read, token=token, size=size)
+        density = _density(selected, rollups, last)
+        return await page_of_buckets(buckets, read, token=token, size=size, in_a_bucket=density)
 
     async def _kept(
         self, place: tuple[str, str, Kept], wanted: Selection, *, token: str | None, size: int
@@ -200,6 +202,18 @@ def _continues(token: str, *, is_of_kept: bool) -> bool:
     if token.startswith(_KEPT) and not is_of_kept:
         raise InvalidInput("The list is not kept any more: begin again.", target="token")
     return token.startswith(_KEPT)
+
+
+def _density(
+    wanted: Selection, rollups: Mapping[str, Rollup], last: LastRollup | None
+) -> float | None:
+    """How many devices of a list a bucket of its group has on average; None if nothing tells."""
+    if last is None or not last.buckets:
+        return None
+    if not wanted.is_selective and not wanted.id_prefix:
+        return (last.devices or 0) / last.buckets
+    counts = [count_of(rollup.counts, wanted) for rollup in rollups.values()]
+    return sum(count or 0 for count in counts) / last.buckets
 
 
 def _on_latest(wanted: Selection, rollups: Mapping[str, Rollup]) -> frozenset[str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from shared.domain.updates.update import Recall
 from shared.domain.updates.update_id import UpdateId
 from shared.http.filters import device_filter
 from shared.ports import DeviceWrite
+from shared.services.devices.counts import DeviceCounts
 from shared.services.reporting.attention import Attention, Cause
 from tests.builders.deployments import an_update
 from tests.builders.listed import FILTERS, NOW, a_fleet, within
@@ -177,6 +179,29 @@ async def test_list_of_a_large_group_has_what_a_look_at_every_device_has(
         assert set(await pages(world, within(wanted, SMALL))) == await looked_up(
             world, within(wanted, SMALL)
         )
+
+
+async def test_count_of_a_list_is_how_many_devices_it_has_where_counters_tell() -> None:
+    world = await a_world(a_fleet(60, SMALL), a_fleet(8, FEW, first=100))
+    await sum_up(world, SMALL, FEW)
+    counts = DeviceCounts(world.fleet, world.clock)
+    known = await world.fleet.classes(INSTANCE)
+    class_ids = [None, *(each.device_class.class_id for each in known)]
+    untold: set[int] = set()
+
+    for at, wanted in enumerate(FILTERS):
+        for group in (None, SMALL, FEW):
+            for class_id in class_ids:
+                narrowed = replace(wanted, group=group, class_id=class_id)
+                found = await counts.count(INSTANCE, narrowed)
+                if found.count is None:
+                    untold.add(at)
+                else:
+                    assert found.count == len(await looked_up(world, narrowed))
+                    assert found.as_of
+
+    never, counted_with_others, heard, prefix, several = 3, 5, 10, 16, 17
+    assert untold == {never, counted_with_others, heard, prefix, several}
 
 
 async def test_copies_that_no_sum_names_go_with_the_next_one(
