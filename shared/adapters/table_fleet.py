@@ -202,6 +202,7 @@ class TableFleet:
             "kept": _text(rollup.kept),
             "keptBefore": _text(rollup.kept_before),
             "stillSince": rollup.still_since or rollup.as_of,
+            "wakeAt": rollup.wake_at,
             **pack_compressed(
                 _StoredRollup(rollup.as_of, counts, None if rollup.where is None else where)
             ),
@@ -231,6 +232,7 @@ class TableFleet:
                 kept.as_of,
                 buckets=int(row.get("buckets") or 0),
                 still_since=row.get("stillSince") or kept.as_of,
+                wake_at=row.get("wakeAt") or "",
                 where=kept.where,
                 kept=_kept(row.get("kept")),
                 kept_before=_kept(row.get("keptBefore")),
@@ -242,7 +244,7 @@ class TableFleet:
         rows = await self.rollups_table.all(
             "PartitionKey eq @partition and RowKey eq @row",
             {"partition": key(instance), "row": key(group)},
-            select=["asOf", "buckets", "stillSince", "devices", "kept"],
+            select=["asOf", "buckets", "stillSince", "wakeAt", "devices", "kept"],
         )
         found = next((row for row in rows if row.get("asOf")), None)
         if found is None:
@@ -251,6 +253,7 @@ class TableFleet:
             found["asOf"],
             int(found["buckets"]),
             still_since=found.get("stillSince") or found["asOf"],
+            wake_at=found.get("wakeAt") or "",
             devices=found.get("devices"),
             kept=_kept(found.get("kept")),
         )

@@ -40,15 +40,17 @@ class KnownGroup:
 class Rollup:
     """Counters of a group summed over its buckets, by group and class, as of a time.
 
-    `still_since` is the first of the sums in a row that are equal to this one. `where` says in
-    which buckets they count something, None where nobody wrote that down; `kept` says
-    which devices are kept together (`GroupMembers`), `kept_before` which others may still be.
+    `still_since` is the first of the sums in a row that are equal to this one, `wake_at` when time
+    alone may bring something, empty for never. `where` says in which buckets they count something,
+    None where nobody wrote that down; `kept` which devices are kept together (`GroupMembers`),
+    `kept_before` which others may still be.
     """
 
     counts: Counts
     as_of: str
     buckets: int = 0
     still_since: str = ""
+    wake_at: str = ""
     where: Whereabouts | None = None
     kept: Kept | None = None
     kept_before: Kept | None = None
@@ -62,12 +64,13 @@ class Rollup:
 @dataclass(frozen=True, slots=True)
 class LastRollup:
     """When a group was summed up last, over how many buckets and, where that is known, devices, and
-    since when nothing changed; `kept` says which devices are kept together (`GroupMembers`).
+    since when nothing changed; `wake_at` and `kept` as of a `Rollup`.
     """
 
     as_of: str
     buckets: int
     still_since: str = ""
+    wake_at: str = ""
     devices: int | None = None
     kept: Kept | None = None
 

@@ -31,7 +31,6 @@ class Model:
     given: set[str] = field(default_factory=set)
     advanced: set[int] = field(default_factory=set)
     was_uncapped: bool = False
-    has_lost: bool = False
 
     async def order(self, fleet: Fleet, device: str, kind: str) -> None:
         """Order something for one device."""
@@ -149,10 +148,7 @@ async def check_explanations(fleet: Fleet, model: Model) -> None:
         decides = [each.code for each in explained.reasons if each.decides]
         assert len(decides) <= 1
         if decision.command is not None and decision.deployment is not None:
-            # due, and not asked although all has settled: only for want of room, or by a deployment
-            # without a ledger, which misses no lost message
-            if decision.deployment.rollout is None and model.has_lost:
-                continue
+            # due, and not asked although all has settled: only for want of room
             assert decision.deployment.rollout is not None, (name, decides)
             assert decision.deployment.rollout.maximum_in_flight is not None, (name, decides)
         else:

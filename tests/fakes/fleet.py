@@ -148,6 +148,7 @@ class MemoryFleet:
             known.as_of,
             known.buckets,
             still_since=known.still_since,
+            wake_at=known.wake_at,
             devices=known.devices,
             kept=known.kept,
         )

@@ -13,7 +13,7 @@ from shared.domain.fleet.kept import Kept, kept_of
 from shared.domain.fleet.listing import ListedDevice
 from shared.domain.fleet.whereabouts import FEW_BUCKETS, whereabouts
 from shared.domain.instant import later, seconds_between
-from shared.ports import Clock, Fleet, GroupMembers, LastRollup, Passes, Rollup
+from shared.ports import Clock, Fleet, GroupMembers, Passes, Rollup
 from shared.services.deployments.completions import Completions
 from shared.services.deployments.evaluator import Evaluator, GroupSums
 from shared.services.deployments.pending import PendingDevices
@@ -28,9 +28,6 @@ MOST_MEMBERS = 2_000
 """Devices of a group that are kept together: more fill a page from a few buckets."""
 _MOST_COPIES = 2 * MOST_MEMBERS
 """Nothing is kept if there have come to be more than so many since the last sums."""
-_LONGEST_REST = timedelta(minutes=5)
-_REST_SHARE = 0.25
-"""How long a group rests in which nothing changes, by the time for which nothing has."""
 _CLOCKS_APART = timedelta(seconds=1)
 
 
@@ -60,8 +57,6 @@ class RollUp:
         if last is not None:
             if order.at and later(order.at, _CLOCKS_APART) < last.as_of:
                 return
-            if order.is_routine and self.clock.now() < _rests_until(last):
-                return
             free_at = later(last.as_of, timedelta(seconds=last.buckets / _READS_PER_SECOND))
             if (now := self.clock.now()) < free_at:
                 await self.rollups.put_off(order, seconds_between(now, free_at))
@@ -90,7 +85,8 @@ class RollUp:
         await self.completions.check(instance, group, kept)
         await self.pending.check(instance, group, by_bucket)
         found_sums = GroupSums(kept, by_bucket, ledgers, as_of)
-        if await self.evaluator.check(instance, group, found_sums):
+        outlook = await self.evaluator.check(instance, group, found_sums)
+        if outlook.has_moved:
             await self.rollups.request(instance, group)  # one transition may follow another
         await self._copy(instance, group, known, copies, as_of)
         # stored last: what is stored ends the work of the messages that asked for it
@@ -101,6 +97,7 @@ class RollUp:
             as_of,
             len(buckets),
             still_since=still_since or as_of,
+            wake_at=outlook.wake_at,
             where=whereabouts(by_bucket, group),
             kept=copies.kept,
             kept_before=known.kept if known is not None and known.kept != copies.kept else None,
@@ -156,18 +153,12 @@ class _Copies:
 
     def add(self, devices: Sequence[ListedDevice]) -> None:
         """Take in those of a bucket."""
-        self.devices += devices
-        if len(self.devices) > _MOST_COPIES:
-            self.kept = None
-            self.devices.clear()
+        if self.kept is not None:
+            self.devices += devices
+            if len(self.devices) > _MOST_COPIES:
+                self.kept, self.devices = None, []
 
 
 def _kept_by(known: Rollup | None) -> Iterator[Kept]:
     kept = {known.kept, known.kept_before} if known is not None else set()
     yield from (each for each in kept if each is not None)
-
-
-def _rests_until(last: LastRollup) -> str:
-    """Until when a group is left alone if nothing is known to have changed in it."""
-    still = timedelta(seconds=seconds_between(last.still_since, last.as_of))
-    return later(last.as_of, min(_LONGEST_REST, still * _REST_SHARE))

@@ -124,7 +124,6 @@ class RolloutMachine(RuleBasedStateMachine):
 
     @rule(lost=st.booleans(), doubled=st.booleans())
     def queue_misbehaves(self, lost: bool, doubled: bool) -> None:
-        self.model.has_lost |= lost
         self.fleet.queues.lose = lambda message: lost and message.queue != "fanout"
         self.fleet.queues.double = lambda _: doubled
 
