@@ -100,13 +100,11 @@ class Fleet(World):
         await self.report(device, startup_report("acme", device.model))
 
     def _change(self, device: Device, reported: Mapping[str, Any]) -> TwinChange:
-        twin = self.hub.twins[device.device_id, None]
-        twin.version += 1
-        content = kept_content({"properties": {"reported": reported}})
-        change = TwinChange(
-            device.device_id, None, twin.version, content, is_whole=False, at=self.clock.now()
-        )
-        twin.version -= 1
+        return self._told(device.device_id, kept_content({"properties": {"reported": reported}}))
+
+    def _told(self, device_id: str, content: Mapping[str, Any]) -> TwinChange:
+        version = self.hub.twins[device_id, None].version + 1
+        change = TwinChange(device_id, None, version, content, is_whole=False, at=self.clock.now())
         self.remember(change)
         return change
 
@@ -136,14 +134,7 @@ class Fleet(World):
 
     async def tag(self, device_id: str, tags: Mapping[str, Any]) -> None:
         """Tag the twin of a device."""
-        twin = self.hub.twins[device_id, None]
-        twin.version += 1
-        content = kept_content({"tags": tags})
-        change = TwinChange(
-            device_id, None, twin.version, content, is_whole=False, at=self.clock.now()
-        )
-        self.remember(change)
-        await self.observe.twin_changes(INSTANCE, bucket_of(device_id), [change])
+        await self.bring(self._told(device_id, kept_content({"tags": tags})))
 
     def _patched(self, device_id: str) -> None:
         device = self.simulated.get(device_id)
