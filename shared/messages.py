@@ -137,16 +137,13 @@ class Reconcile(Message, frozen=True, kw_only=True):
 
 
 class RollUp(Message, frozen=True, kw_only=True):
-    """Sum up the counters of a group, for a change that was made at a time; `is_routine` says that
-    none is known of.
-    """
+    """Sum up the counters of a group, for a change that was made at a time."""
 
     queue: ClassVar[Queue] = "rollup"
     work: ClassVar[str] = "sum up the counters of a group"
     instance: str
     group: str
     at: str = ""
-    is_routine: bool = False
 
 
 class Resign(Message, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from typing import Any
 from shared.contract.codes import Action, AgentState
 from shared.contract.manifest import ManifestUpdateId
 from shared.contract.twin import result_report, startup_report, workflow_member
-from shared.domain.fleet.counters import contribution, total
+from shared.domain.fleet.counters import Counts, total
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.deployment_edit import Actor, DeploymentRequest
 from shared.domain.fleet.device import DeviceRecord, TwinChange, bucket_of
@@ -25,6 +25,7 @@ from shared.domain.fleet.rollout_figures import figures_by_class
 from shared.domain.fleet.twin_content import kept_content
 from shared.domain.rollouts.evaluation import baselines_of
 from shared.domain.rollouts.figures import Figures, added
+from shared.domain.rollouts.ledger import LEDGER
 from shared.domain.rollouts.progress import Baseline, Progress
 from shared.domain.rollouts.specification import Rollout
 from shared.domain.rollouts.transition import Transition
@@ -252,7 +253,11 @@ class Fleet(World):
             await self._handle(heapq.heappop(self.queues.waiting)[2])
         else:
             self._swept = due
-            await self.sweep.run()
+            await self.sweep_once()
+
+    async def sweep_once(self) -> None:
+        """The sweep of a minute."""
+        await self.sweep.run()
 
     async def _handle(self, message: Message) -> None:
         before = len(self.queues.messages)
@@ -306,8 +311,7 @@ class Fleet(World):
         deployment = await self.deployment(name)
         assert deployment.rollout is not None
         assert deployment.progress is not None
-        counts = total(contribution(record) for record in self.records())
-        by_class = figures_by_class(deployment, counts, self.clock.now())
+        by_class = figures_by_class(deployment, self.counts(), self.clock.now())
         return baselines_of(deployment.rollout, deployment.progress, by_class)
 
     async def progress(self, name: str = "roll-1") -> Progress:
@@ -332,6 +336,11 @@ class Fleet(World):
     def records(self) -> list[DeviceRecord]:
         """Every device's row."""
         return [row.value for _, row in self.devices.rows.items()]
+
+    def counts(self) -> Counts:
+        """The counters of all buckets."""
+        rows = self.devices.counts_rows.items()
+        return total({place[2]: row.value} for place, row in rows if place[2][1] != LEDGER)
 
     def row(self, device_id: str) -> DeviceRecord:
         """One device's row."""
@@ -365,6 +374,5 @@ class Fleet(World):
     async def figures(self, name: str = "roll-1") -> Figures:
         """The roll-out's figures now, over all labels and classes."""
         deployment = await self.deployment(name)
-        counts = total(contribution(record) for record in self.records())
-        by_class = figures_by_class(deployment, counts, self.clock.now())
+        by_class = figures_by_class(deployment, self.counts(), self.clock.now())
         return added(each for labels in by_class.values() for each in labels.values())

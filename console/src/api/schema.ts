@@ -812,6 +812,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/management/devices:count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count the devices that a filter selects, where counters know it; no device is looked at.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["count_devices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/management/devices:export": {
         parameters: {
             query?: never;
@@ -2232,12 +2252,12 @@ export interface components {
          * @description Something that needs attention.
          *
          *     `deviceCount` devices are concerned; where it is about something else, `count` says how much.
-         *     `code` is that of a failure or an error, `subject` the update it is about. `filter` lists the
-         *     devices, where lists of devices can.
+         *     `code` is that of a failure or an error, `subject` the update or the queue it is about. `filter`
+         *     lists the devices, where lists of devices can.
          */
         AttentionItem: {
             /** @enum {unknown} */
-            cause: "ClassesHeldBack" | "CounterDrift" | "Failed" | "RecalledInstalled" | "RefusedImport" | "Silent" | "Stuck" | "Unhealthy";
+            cause: "ClassesHeldBack" | "CounterDrift" | "Failed" | "FailedForGood" | "RecalledInstalled" | "RefusedImport" | "Silent" | "Stuck" | "Unhealthy";
             message: string;
             nextStep: string;
             /** @default null */
@@ -2698,6 +2718,18 @@ export interface components {
             deviceCount: number;
             /** @default null */
             deploymentId?: string | null;
+        };
+        /**
+         * DeviceCount
+         * @description How many devices a filter selects, as of `countedDateTime`.
+         *
+         *     Without `deviceCount` counters do not tell; without `countedDateTime` nothing was summed up yet.
+         */
+        DeviceCount: {
+            /** @default null */
+            deviceCount?: number | null;
+            /** @default null */
+            countedDateTime?: string | null;
         };
         /**
          * DeviceDeployment
@@ -6081,6 +6113,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    count_devices: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Which ones to list: `groupId eq '...'`, or `deviceClassId eq '...'`, or `deploymentStatus eq 'Failed'`, or `deploymentStatus eq null`, or `failureCode eq '30101001'`, or `installedUpdate eq 'provider/name/version'`, or `installedUpdate eq null`, or `onLatestUpdate eq false`, or `lastContactDateTime lt 2026-05-31T12:00:00Z`, or `isConnected eq false`, or `state eq 'Stuck'`, or `state eq 'Silent'`, or `state eq 'Unhealthy'`, or `startswith(deviceId,'...')`, or `several joined by `and`` */
+                filter?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceCount"];
                 };
             };
             400: components["responses"]["BadRequest"];
