@@ -49,6 +49,7 @@ def desired_command(
     recorder: Recorder | None = None,
     *,
     link_life: timedelta = LINK_LIFE,
+    is_recalled: bool = False,
 ) -> Decision:
     """What to do about a device now.
 
@@ -62,6 +63,7 @@ def desired_command(
         now: ISO 8601, UTC.
         recorder: Is told what was looked at.
         link_life: How long the links of a command work.
+        is_recalled: Whether the update was recalled that the device was asked for last.
     """
     seen, recorder = view(record), recorder or Nobody()
     if seen.device_class is None:
@@ -75,6 +77,7 @@ def desired_command(
         now=now,
         recorder=recorder,
         link_life=link_life,
+        is_recalled=is_recalled,
     ).decide()
 
 
@@ -85,6 +88,8 @@ class _Choice(AskingTime):
     def decide(self) -> Decision:
         """The answer."""
         found = self._decided()
+        if self.is_recalled and found.command is None:
+            found = self.recalled()
         if not self.reminders and not self.closings:
             return found
         return replace(

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from shared.domain.fleet.device import DeviceState
 from shared.domain.rollouts.specification import MAX_WINDOWS, Window
 from shared.http.models.common import Model, UpdateInfo
 from shared.http.models.rollouts import Remark
@@ -38,6 +39,18 @@ class DeviceDeployment(Model):
     warnings: list[str] | None = None
     windows: tuple[Window, ...] = ()
     ignore_device_window: bool = False
+
+
+class DeploymentOfDevice(Model):
+    """A device with a deployment of its own. One that is not `isInForce` was cancelled, the device
+    excluded or the update recalled; `deviceState` is left out where it has not asked the device.
+    """
+
+    device_id: str
+    deployment: DeviceDeployment
+    is_in_force: bool
+    module_id: str | None = None
+    device_state: DeviceState | None = None
 
 
 class OrderInput(Model):
