@@ -18,7 +18,7 @@ from typing import Any
 
 from bench.device_rows import DeviceRows
 from bench.harness import Options, Result, compared
-from bench.second_host import further_host, host_command
+from bench.second_host import host_command, second_host
 from local.console.build import Console
 from local.stack.errors import StackError
 from local.stack.running import REPOSITORY, Stack, start
@@ -64,8 +64,8 @@ async def _bare_host(stack: Stack, folder: Path) -> AsyncIterator[str]:
         str(app) if before == "--app" else "bare-console" if before == "--host-id" else word
         for before, word in zip(["", *host_command(stack)], host_command(stack), strict=False)
     ]
-    async with further_host(stack, command) as port:
-        yield f"https://localhost:{port}"
+    async with second_host(stack, command) as bare:
+        yield bare.endpoint
 
 
 def _overlay(app: Path) -> Path:

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
+
 from local.stack.errors import StackError
 from local.stack.running import Stack
 
@@ -16,26 +18,18 @@ _OF_THE_SUPERVISOR = ("--leash", "--socket-fd")
 
 
 @asynccontextmanager
-async def second_host(stack: Stack) -> AsyncIterator[None]:
-    """Run a host like the stack's own, on a port of its own, while the block lasts.
-
-    Raises:
-        StackError: It does not start.
-    """
-    async with further_host(stack, host_command(stack)):
-        yield
-
-
-@asynccontextmanager
-async def further_host(stack: Stack, command: Sequence[str]) -> AsyncIterator[int]:
-    """Run a host with the settings of the stack's own while the block lasts; its port.
+async def second_host(
+    stack: Stack, command: Sequence[str] = (), **settings: str
+) -> AsyncIterator[Stack]:
+    """Run a host like the stack's own, on a port of its own, while the block lasts; the stack as
+    its clients see it. `command` and `settings` are those that differ.
 
     Raises:
         StackError: It does not start.
     """
     process = await asyncio.create_subprocess_exec(
-        *command,
-        env=host_settings(stack),
+        *(command or host_command(stack)),
+        env={**host_settings(stack), **settings},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
@@ -44,7 +38,8 @@ async def further_host(stack: Stack, command: Sequence[str]) -> AsyncIterator[in
         line = (await process.stdout.readline()).decode()
         if not line.startswith(_READY):
             raise StackError("the second Functions host does not start")
-        yield int(json.loads(line.removeprefix(_READY))["port"])
+        port = json.loads(line.removeprefix(_READY))["port"]
+        yield msgspec.structs.replace(stack, endpoint=f"https://localhost:{port}")
     finally:
         if process.returncode is None:
             process.terminate()

@@ -21,6 +21,7 @@ from odu_agent.workflow import (
     finished_from_json,
     finished_to_json,
     parse_command,
+    take_up,
 )
 
 
@@ -170,11 +171,47 @@ def test_cancel_asks_the_running_operation_to_stop_once() -> None:
     assert decision == Decision.INTERRUPT
     assert decide(state, _cancel("w")) == (state, Decision.IGNORE)
 
-    state, ended, following = end(state, Ended.COMPLETED, "installed")
+    state, ended, following = end(state, Ended.CANCELLED)
 
     assert (ended, following) == (Ended.CANCELLED, None)
     assert decide(state, _deploy("w"))[1] == Decision.REPORT_KNOWN_RESULT
     assert decide(state, _deploy("w", "1"))[1] == Decision.START
+
+
+@pytest.mark.parametrize("told", [Ended.COMPLETED, Ended.FAILED])
+def test_operation_that_had_ended_before_the_cancel_is_what_it_says(told: Ended) -> None:
+    state = decide(_running(_deploy("w")), _cancel("w"))[0]
+
+    state, ended, following = end(state, told, "installed")
+
+    assert (ended, following) == (told, None)
+    assert state.ended[-1].ended == told
+
+
+def test_replaced_workflow_that_is_installed_is_known_as_that() -> None:
+    state = decide(_running(_deploy("a")), _deploy("b"))[0]
+
+    state, ended, following = end(state, Ended.COMPLETED, "installed")
+
+    assert (ended, following) == (Ended.COMPLETED, _deploy("b"))
+    assert state.find_finished("a") == Finished("a", Ended.COMPLETED, (None,), "installed")
+
+
+def test_workflow_that_is_taken_up_only_to_stop_is_cancelled_once_and_for_all() -> None:
+    state = take_up(Workflow(), _deploy("w", "1"), ("0", "1"))
+
+    assert decide(state, _cancel("w"), is_startup=True) == (state, Decision.IGNORE)
+    state, ended, following = end(state, Ended.CANCELLED)
+    assert (ended, following) == (Ended.CANCELLED, None)
+    for seen in ("0", "1"):
+        assert decide(state, _deploy("w", seen))[1] == Decision.REPORT_KNOWN_RESULT
+    assert decide(state, _deploy("w", "2"))[1] == Decision.START
+
+
+def test_workflow_that_is_taken_up_only_to_stop_lets_the_next_one_begin_after_it() -> None:
+    state = decide(take_up(Workflow(), _deploy("a"), (None,)), _deploy("b"), is_startup=True)[0]
+
+    assert end(state, Ended.CANCELLED)[2] == _deploy("b")
 
 
 def test_cancel_drops_what_waits() -> None:
@@ -276,7 +313,9 @@ class WorkflowMachine(RuleBasedStateMachine):
         held, was_cancelling = self.state.held, self.state.is_cancelling
         assert held is not None
         self.state, counted, following = end(self.state, ended)
-        assert counted == (Ended.CANCELLED if was_cancelling else ended)
+        is_replaced = following is not None and ended == Ended.FAILED
+        is_retried = following is not None and following.workflow_id == held.workflow_id
+        assert counted == (Ended.CANCELLED if is_replaced or is_retried else ended)
         if counted == Ended.COMPLETED:
             self.completed.add(held.workflow_id)
         if following is not None:
