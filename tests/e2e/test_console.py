@@ -10,11 +10,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from itertools import batched
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bench.read_store import ReadStore, a_device
 from local.console.build import Console
 from local.demo.publisher import build
 from local.demo.scenario import devices
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
 NODE = os.environ.get("ODU_NODE") or shutil.which("node") or "node"
 CONSOLE = REPOSITORY / "console"
 DEVICES = 12
+LARGE = int(os.environ.get("ODU_CONSOLE_DEVICES", "0"))
+"""Devices of the large fleet; none: it is not tried."""
+SMALL = 200
+_WRITTEN_AT_ONCE = 20_000
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +108,27 @@ async def test_console_of_an_empty_instance(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.skipif(not LARGE, reason="takes long: ODU_CONSOLE_DEVICES says how many devices")
+@pytest.mark.timeout(7200)
+async def test_console_of_a_large_fleet(tmp_path: Path) -> None:
+    """Lists, filters, groups and the overview with so many devices, beside a small group."""
+    assert Console().is_current(), "./odu test builds the console first"
+    with start(tmp_path / "large-stack") as running:
+        async with ReadStore(running) as store:
+            for group, count in (("small", SMALL), ("large", LARGE)):
+                for numbers in batched(range(count), _WRITTEN_AT_ONCE, strict=False):
+                    await store.write([a_device(f"{group}-{n}", group) for n in numbers])
+                await store.sum_up(group)
+        await _in_a_browser(
+            running,
+            tmp_path,
+            "--config",
+            "tests/large/playwright.config.ts",
+            ODU_CONSOLE_DEVICES=str(LARGE),
+            ODU_CONSOLE_SMALL=str(SMALL),
+        )
+
+
 async def _in_a_browser(stack: Stack, results: Path, *arguments: str, **environment: str) -> None:
     """Run specs of `console/tests` against a stack."""
     argv = [NODE, "node_modules/@playwright/test/cli.js", "test", *arguments]
@@ -116,4 +143,5 @@ async def _in_a_browser(stack: Stack, results: Path, *arguments: str, **environm
         text=True,
         check=False,
     )
+    print(done.stdout)
     assert done.returncode == 0, done.stdout[-8000:]

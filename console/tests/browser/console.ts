@@ -71,8 +71,11 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
         people.set(person, await page.evaluate(() => Object.entries(sessionStorage)));
         return;
       }
-      // a file of the same origin that is no page of the console
-      await page.goto(`${stack.endpoint}/console/icon.svg`);
+      // an empty page of the same origin, without asking the service for it
+      const empty = `${stack.endpoint}/console/empty`;
+      const body = '<!doctype html><title>empty</title><link rel="icon" href="data:,">';
+      await page.route(empty, (route) => route.fulfill({ contentType: 'text/html', body }));
+      await page.goto(empty);
       await page.evaluate((entries) => {
         sessionStorage.clear();
         for (const [key, value] of entries) sessionStorage.setItem(key, value);

@@ -131,7 +131,7 @@ function DeployedTo({ usage }: { usage: Schemas['UpdateUsage'] }) {
   const { deployments } = usage;
   if (deployments.length === 0) return <span className="soft">{text.nobody}</span>;
   return (
-    <ul>
+    <ul className={css.links}>
       {deployments.slice(0, SHOWN_DEPLOYMENTS).map((each) => (
         <li key={each.groupId + each.deploymentId}>
           <Link
