@@ -143,5 +143,5 @@ async def _in_a_browser(stack: Stack, results: Path, *arguments: str, **environm
         text=True,
         check=False,
     )
-    print(done.stdout)
+    sys.stdout.write(done.stdout)
     assert done.returncode == 0, done.stdout[-8000:]
