@@ -51,6 +51,7 @@ AREAS = (
         "test_refusal.py",
         "test_retry_count.py",
         "test_rules.py",
+        "test_split_reports.py",
     ),
     _fleet(
         "device",
@@ -60,24 +61,25 @@ AREAS = (
         "test_retry_count.py",
         "test_rules.py",
     ),
-    _fleet("deployment", "test_deployment.py", "test_rollback_policy.py", "test_rules.py"),
+    _fleet(
+        "deployment",
+        "test_completion.py",
+        "test_deployment.py",
+        "test_rollback.py",
+        "test_rollback_policy.py",
+        "test_rules.py",
+    ),
     _fleet("compliance", "test_compliance.py", "test_counters.py"),
     _fleet("log_collection", "test_log_collection.py"),
     Area(
         "reconcile",
         _of(_FLEET, "reconcile", "reconcile_decision"),
-        (
-            *_of(_DOMAIN, "test_deployment", "test_device", "test_retry_count", "test_rules"),
-            *_of(_SERVICES, "test_reconcile", "test_taking_back"),
-        ),
+        _of(_DOMAIN, "test_decisions", "test_deployment", "test_retry_count", "test_rules"),
     ),
     Area(
         "taking_back",
         _of(_FLEET, "taking_back", "supersession"),
-        (
-            *_of(_DOMAIN, "test_deployment", "test_rules"),
-            *_of(_SERVICES, "test_taking_back", "test_deployments"),
-        ),
+        _of(_DOMAIN, "test_decisions", "test_supersession", "test_deployment", "test_rules"),
     ),
     Area(
         "windows",
@@ -88,7 +90,7 @@ AREAS = (
         "asking",
         _of(_FLEET, "asking", "asking_time", "command", "orders"),
         (
-            *_of(_DOMAIN, "test_deployment", "test_rules", "test_retry_count"),
+            *_of(_DOMAIN, "test_decisions", "test_deployment", "test_rules", "test_retry_count"),
             *_of(_SERVICES, "test_device_orders", "test_own_deployments"),
         ),
     ),
