@@ -15,6 +15,7 @@ BENCHMARKS = (
     "report_lag",
     "reads",
     "rollouts",
+    "goosebit",
     "cost",
     "replay",
     "images",

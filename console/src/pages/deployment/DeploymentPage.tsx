@@ -97,6 +97,11 @@ export function DeploymentPage() {
           <Foreign>{text.recalled(it.recallReason)}</Foreign>
         </Banner>
       )}
+      {it.isUpdateDeleted && (
+        <Banner tone="warn" icon={<WarningIcon />}>
+          {text.updateDeleted}
+        </Banner>
+      )}
       {it.isCloudInitiatedRollback && (
         <Banner tone="warn" icon={<RetryIcon />}>
           {text.isRollback}

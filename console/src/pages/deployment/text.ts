@@ -46,6 +46,7 @@ export const text = {
   tries: 'Tries',
   movedOn: 'Was asked for another update since',
   noRows: 'No device is in this state',
+  updateDeleted: 'The update was deleted since.',
   recalled: (reason: string) => `The update was recalled: ${reason}`,
   isRollback: 'This is an automatic roll-back.',
   canceledBanner:
