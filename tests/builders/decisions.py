@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from shared.domain.fleet.command import DeviceCommand
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device import DeviceRecord, view
-from shared.domain.fleet.reconcile import LINK_LIFE, by_precedence, desired_command
+from shared.domain.fleet.reconcile import by_precedence, desired_command
 from shared.domain.fleet.reconcile_decision import Decision, Why
 from shared.domain.rollouts.progress import Hold, Opened, Progress, Status
 from shared.domain.rollouts.specification import Rollout
@@ -84,12 +83,12 @@ def decide(
     record: DeviceRecord,
     *deployments: Deployment,
     now: str = NOW,
-    link_life: timedelta = LINK_LIFE,
+    **given: Any,
 ) -> tuple[Decision, list[Note]]:
-    """What is decided, and all that was noted on the way."""
+    """What is decided, and all that was noted on the way; `given` is as `desired_command` has it."""
     notes = Notes()
-    found = desired_command(record, by_precedence(deployments), now, notes, link_life=link_life)
-    assert found == desired_command(record, by_precedence(deployments), now, link_life=link_life)
+    found = desired_command(record, by_precedence(deployments), now, notes, **given)
+    assert found == desired_command(record, by_precedence(deployments), now, **given)
     return found, notes.all
 
 

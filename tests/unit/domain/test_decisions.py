@@ -194,13 +194,13 @@ def test_device_that_may_still_work_is_told_to_stop_first(
     reports: list[dict[str, Any]], why: Why
 ) -> None:
     found, notes = decide(a_device(*reports), PLAIN, NEWER)
-    assert (found, notes) == (Decision(canceled(ASKED)), [(why, None, "")])
+    assert (found, notes) == (Decision(canceled(ASKED)), [(why, "w2", "")])
 
     told = canceled(ASKED, at_second(50))
     waiting, notes = decide(a_device(*reports, asked=told), PLAIN, NEWER)
     assert waiting.command is None
     assert waiting.deployment is None
-    assert notes[0] == (why, None, "")
+    assert notes[0] == (why, "w2", "")
 
 
 @pytest.mark.parametrize(
@@ -285,6 +285,17 @@ def test_command_of_a_deployment_that_is_gone_is_taken_back() -> None:
     paused = a_phased("w2", hold=Hold.ASKS, status=Status.PAUSED)
     away = replace(ASKED, group_id="lobby")
     assert decide(a_device(asked=away), paused)[0] == Decision(withdrawn(away))
+
+
+def test_recalled_update_is_taken_back_wherever_the_device_has_gone_since() -> None:
+    elsewhere = a_deployment("w1", compatibility=({"model": "gate"},))
+
+    for record in (a_device(), a_device(busy()), a_device(failed()), a_device(succeeded())):
+        assert decide(record, elsewhere, is_recalled=True)[0] == Decision(canceled(ASKED))
+    told = a_device(asked=canceled(ASKED, at_second(50)))
+    for record in (FRESH, told):
+        assert decide(record, elsewhere, is_recalled=True)[0] == Decision()
+    assert decide(a_device(succeeded()), NEWER, is_recalled=True)[0].deployment == NEWER
 
 
 # windows, and a device's own deployments
