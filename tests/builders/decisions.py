@@ -85,7 +85,7 @@ def decide(
     now: str = NOW,
     **given: Any,
 ) -> tuple[Decision, list[Note]]:
-    """What is decided, and all that was noted on the way; `given` is as `desired_command` has it."""
+    """What is decided, and all that was noted; `given` is as `desired_command` has it."""
     notes = Notes()
     found = desired_command(record, by_precedence(deployments), now, notes, **given)
     assert found == desired_command(record, by_precedence(deployments), now, **given)
