@@ -31,6 +31,9 @@ def _of(folder: str, *modules: str) -> tuple[str, ...]:
     return tuple(f"{folder}{module}.py" for module in modules)
 
 
+_DECISIONS = _of(_DOMAIN, "test_decisions", "test_follow_ups")
+
+
 def _rollouts(name: str, *tests: str) -> Area:
     return Area(f"rollouts_{name}", (f"shared/domain/rollouts/{name}.py",), (_ROLLOUTS, *tests))
 
@@ -46,6 +49,7 @@ AREAS = (
     _fleet("registers", "test_registers.py", "test_device.py", "test_rules.py"),
     _fleet(
         "evidence",
+        "test_evidence.py",
         "test_device.py",
         "test_device_reports.py",
         "test_refusal.py",
@@ -55,11 +59,13 @@ AREAS = (
     ),
     _fleet(
         "device",
+        "test_evidence.py",
         "test_device.py",
         "test_device_reports.py",
         "test_device_history.py",
         "test_retry_count.py",
         "test_rules.py",
+        "test_split_reports.py",
     ),
     _fleet(
         "deployment",
@@ -74,23 +80,28 @@ AREAS = (
     Area(
         "reconcile",
         _of(_FLEET, "reconcile", "reconcile_decision"),
-        _of(_DOMAIN, "test_decisions", "test_deployment", "test_retry_count", "test_rules"),
+        (*_DECISIONS, *_of(_DOMAIN, "test_deployment", "test_retry_count", "test_rules")),
     ),
     Area(
         "taking_back",
         _of(_FLEET, "taking_back", "supersession"),
-        _of(_DOMAIN, "test_decisions", "test_supersession", "test_deployment", "test_rules"),
+        (*_DECISIONS, *_of(_DOMAIN, "test_supersession", "test_deployment", "test_rules")),
     ),
     Area(
         "windows",
         _of(_FLEET, "windows", "whereabouts"),
-        (f"{_ROLLOUTS}/test_device_zone.py", f"{_SERVICES}test_windows_of_devices.py"),
+        (
+            f"{_ROLLOUTS}/test_device_zone.py",
+            *_DECISIONS,
+            *_of(_SERVICES, "test_windows_of_devices", "test_device_filters"),
+        ),
     ),
     Area(
         "asking",
         _of(_FLEET, "asking", "asking_time", "command", "orders"),
         (
-            *_of(_DOMAIN, "test_decisions", "test_deployment", "test_rules", "test_retry_count"),
+            *_DECISIONS,
+            *_of(_DOMAIN, "test_deployment", "test_rules", "test_retry_count"),
             *_of(_SERVICES, "test_device_orders", "test_own_deployments"),
         ),
     ),
