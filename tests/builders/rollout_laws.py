@@ -16,7 +16,6 @@ from tests.fakes.rollouts import Fleet
 from tests.settings import INSTANCE
 from tests.unit.domain.builders import V2
 
-
 _REMEMBERED = 10_000
 
 

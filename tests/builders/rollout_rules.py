@@ -53,7 +53,7 @@ class FaultRules(RolloutWorld):
     @rule(lost=st.booleans(), doubled=st.booleans(), late=st.booleans())
     def queue_misbehaves(self, lost: bool, doubled: bool, late: bool) -> None:
         queues = self.fleet.queues
-        queues.lose = lambda message: lost and message.queue != "fanout"
+        queues.lose = lambda message: lost and message.queue not in ("fanout", "recall")
         queues.double = lambda _: doubled
         queues.late = lambda _: 47.0 * (queues.count % 3) if late else 0.0
 
