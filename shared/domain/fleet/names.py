@@ -7,7 +7,7 @@ DEFAULT_GROUP = "$default"
 MAX_GROUP_ID = 200
 _MAX_GROUP_LENGTH = 400
 _MAX_DEVICE_LENGTH = 470
-"""So that the key of its past in a deployment, whose workflow has 32 characters, has room as well."""
+"""The key of its past in a deployment has the 32 characters of a workflow as well."""
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
