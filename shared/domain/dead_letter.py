@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 
 from shared.domain.errors import InvalidInput
-from shared.domain.instant import instant
 
 _BLOB_SUBJECT = re.compile(
     r"/blobServices/default/containers/(imports|quarantine)/blobs/(.+)", re.DOTALL
@@ -58,16 +57,8 @@ def _event(item: Mapping[str, Any]) -> DeadEvent:
         kind=str(facts.get("eventtype") or facts.get("type") or ""),
         subject=str(facts.get("subject") or ""),
         data=data if isinstance(data, dict) else {},
-        at=_instant(str(facts.get("eventtime") or facts.get("time") or "")),
+        at=str(facts.get("eventtime") or facts.get("time") or ""),
         reason=str(facts.get("deadletterreason") or "unknown"),
         outcome=str(facts.get("lastdeliveryoutcome") or "unknown"),
         attempts=int(facts.get("deliveryattempts") or 0),
     )
-
-
-def _instant(text: str) -> str:
-    """When it was, as far as the event says so; publishers may leave out the offset."""
-    try:
-        return instant(text)
-    except InvalidInput:
-        return ""
