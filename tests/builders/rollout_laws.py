@@ -143,7 +143,7 @@ async def check_explanations(fleet: Fleet, model: Model) -> None:
         explained = (await service.of_device(INSTANCE, name, None, V2)).explanation
         codes = {each.code for each in explained.reasons}
         decides = [each.code for each in explained.reasons if each.decides]
-        assert len(decides) <= 1
+        assert len(decides) == 1, (name, codes)
         if decision.command is not None and decision.deployment is not None:
             # due, and not asked although all has settled: only for want of room
             assert decision.deployment.rollout is not None, (name, decides)

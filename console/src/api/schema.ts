@@ -2530,6 +2530,8 @@ export interface components {
             /** @default null */
             recallReason?: string | null;
             /** @default null */
+            isUpdateDeleted?: boolean | null;
+            /** @default null */
             warnings?: string[] | null;
             /** @default null */
             etag?: string | null;
@@ -2734,7 +2736,7 @@ export interface components {
         /**
          * DeviceDeployment
          * @description A deployment that one device was given: it goes before all of its groups, until its update is
-         *     recalled (`recallReason`).
+         *     recalled (`recallReason`). `isUpdateDeleted` says that there is no such update any more.
          */
         DeviceDeployment: {
             deploymentId: string;
@@ -2743,6 +2745,8 @@ export interface components {
             createdDateTime: string;
             /** @default null */
             recallReason?: string | null;
+            /** @default null */
+            isUpdateDeleted?: boolean | null;
             /** @default null */
             warnings?: string[] | null;
             /** @default [] */

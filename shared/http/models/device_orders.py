@@ -27,7 +27,7 @@ class DeviceDeploymentInput(Model):
 
 class DeviceDeployment(Model):
     """A deployment that one device was given: it goes before all of its groups, until its update is
-    recalled (`recallReason`).
+    recalled (`recallReason`). `isUpdateDeleted` says that there is no such update any more.
     """
 
     deployment_id: str
@@ -35,6 +35,7 @@ class DeviceDeployment(Model):
     start_date_time: str
     created_date_time: str
     recall_reason: str | None = None
+    is_update_deleted: bool | None = None
     warnings: list[str] | None = None
     windows: tuple[Window, ...] = ()
     ignore_device_window: bool = False
