@@ -1,7 +1,7 @@
 """Whatever operators, devices, queues and the hub do to a roll-out, these laws hold.
 
-`ODU_ROLLOUT_RUNS` says how many runs are drawn, `ODU_ROLLOUT_SEED` from which seed; without one they
-are always the same, so that a change is judged by itself.
+`ODU_ROLLOUT_RUNS` says how many runs are drawn, `ODU_ROLLOUT_SEED` from which seed; without one
+they are always the same, so that a change is judged by itself.
 """
 
 from __future__ import annotations
