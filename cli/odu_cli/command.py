@@ -205,10 +205,13 @@ def command(
         needs: What it talks to.
     """
 
+    # a command may have options of its own by these names, if it needs nothing
+    common = [each.name for each in _common(needs)]
+
     def declare(work: CommandFunction[P]) -> CommandFunction[P]:
         @functools.wraps(work)
         def run(**given: Any) -> None:
-            session = _session(given)
+            session = _session({name: given.pop(name) for name in common})
             _run(session, functools.partial(work, session, **given), needs)
 
         signature = inspect.signature(work, eval_str=True)
@@ -225,7 +228,7 @@ def command(
 
 
 def _session(given: dict[str, Any]) -> Session:
-    """Take what is common to all commands out of what the user gave."""
+    """What is common to all commands."""
     state = given.pop("state", DEFAULT_STATE)
     return Session(
         Output(is_json=given.pop("as_json")),

@@ -6,7 +6,8 @@ DEFAULT_GROUP = "$default"
 """The group of devices whose tag names none."""
 MAX_GROUP_ID = 200
 _MAX_GROUP_LENGTH = 400
-_MAX_DEVICE_LENGTH = 500
+_MAX_DEVICE_LENGTH = 470
+"""The key of its past in a deployment has the 32 characters of a workflow as well."""
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 

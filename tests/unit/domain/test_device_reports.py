@@ -358,3 +358,13 @@ def test_a_change_of_which_nothing_is_kept_is_no_sign_of_life() -> None:
     )
 
     assert fold(known, change) == known
+
+
+def test_success_at_a_start_may_name_the_workflow_with_another_action() -> None:
+    """The open agent says 0 there, for what it was asked is in no twin change since its start."""
+    end = succeeded(V2, "w1")
+    end["deviceUpdate"]["agent"]["workflow"]["action"] = 0
+
+    record = a_record(a_change(2, started()), a_change(3, end), commanded=a_command("w1"))
+
+    assert deployment_state(record) is DeviceState.SUCCEEDED
