@@ -3849,13 +3849,9 @@ export interface components {
             withdrawn: number;
             canceled: number;
             alreadyInstalled: number;
-            /** @default  */
-            name?: string;
-            /**
-             * @default Waiting
-             * @enum {unknown}
-             */
-            status?: "Open" | "Passed" | "Waiting";
+            name: string;
+            /** @enum {unknown} */
+            status: "Open" | "Passed" | "Waiting";
             /** @default null */
             openedAt?: string | null;
             /** @default null */
