@@ -21,6 +21,7 @@ from shared.domain.fleet.device import (
     fold,
     view,
 )
+from shared.domain.fleet.listing import listed
 from shared.domain.fleet.twin_content import kept_content
 from shared.domain.updates.update_id import UpdateId
 from tests.builders.device_reports import content_of
@@ -344,6 +345,8 @@ def test_null_at_any_height_takes_the_device_out_at_once(twin: dict[str, Any]) -
 
     assert view(gone).device_class is None
     assert contribution(gone) == {}
+    assert listed(record) is not None
+    assert listed(gone) is None
 
 
 def test_a_change_of_which_nothing_is_kept_is_no_sign_of_life() -> None:

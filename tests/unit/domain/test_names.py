@@ -6,10 +6,11 @@ import pytest
 
 from shared.adapters.table import MAX_KEY, key
 from shared.adapters.table_device_rows import listed_key
+from shared.domain.fleet.deployment import MAX_DEPLOYMENT_ID, check_deployment_id
 from shared.domain.fleet.device import view
 from shared.domain.fleet.names import DEFAULT_GROUP, MAX_GROUP_ID, is_group_id, is_storable
 from shared.domain.updates.update_id import UpdateId
-from tests.unit.domain.builders import a_change, a_record, started
+from tests.unit.domain.builders import a_change, a_record, at_second, started
 
 
 @pytest.mark.parametrize(
@@ -65,3 +66,10 @@ def test_longest_name_of_an_update_fits_into_its_key() -> None:
 
     assert len(key("i" * 36, update.provider, update.name)) <= MAX_KEY
     assert len(key(update.version)) <= MAX_KEY
+
+
+@pytest.mark.parametrize("identity", ["x" * MAX_DEPLOYMENT_ID, "é" * 66, "." * MAX_DEPLOYMENT_ID])
+def test_longest_id_of_a_deployment_fits_into_the_key_of_its_history(identity: str) -> None:
+    check_deployment_id(identity)
+
+    assert len(key(identity, "log", "f" * 32, at_second(1), "999")) <= MAX_KEY
