@@ -198,6 +198,7 @@ class TableFleet:
             "members": rollup.has_members,
             "stillSince": rollup.still_since or rollup.as_of,
             "wakeAt": rollup.wake_at,
+            "judgedBy": rollup.judged_by,
             **pack_compressed(
                 _StoredRollup(rollup.as_of, counts, None if rollup.where is None else where)
             ),
@@ -228,6 +229,7 @@ class TableFleet:
                 buckets=int(row.get("buckets") or 0),
                 still_since=row.get("stillSince") or document.as_of,
                 wake_at=row.get("wakeAt") or "",
+                judged_by=row.get("judgedBy") or "",
                 where=document.where,
                 has_members=bool(row.get("members")),
             )
@@ -238,7 +240,7 @@ class TableFleet:
         rows = await self.rollups_table.all(
             "PartitionKey eq @partition and RowKey eq @row",
             {"partition": key(instance), "row": key(group)},
-            select=["asOf", "buckets", "stillSince", "wakeAt", "devices", "members"],
+            select=["asOf", "buckets", "stillSince", "wakeAt", "judgedBy", "devices", "members"],
         )
         found = next((row for row in rows if row.get("asOf")), None)
         if found is None:
@@ -248,6 +250,7 @@ class TableFleet:
             int(found["buckets"]),
             still_since=found.get("stillSince") or found["asOf"],
             wake_at=found.get("wakeAt") or "",
+            judged_by=found.get("judgedBy") or "",
             devices=found.get("devices"),
             has_members=bool(found.get("members")),
         )

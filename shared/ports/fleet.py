@@ -40,7 +40,8 @@ class Rollup:
     """Counters of a group summed over its buckets, by group and class, as of a time.
 
     `still_since` is the first of the sums in a row that are equal to this one, `wake_at` when time
-    alone may bring something, empty for never. `where` says in which buckets they count something,
+    alone may bring something, empty for never, `judged_by` a fingerprint of the deployments as they
+    were then. `where` says in which buckets they count something,
     None where nobody wrote that down; `has_members` that the group's devices are kept together
     (`GroupMembers`).
     """
@@ -50,6 +51,7 @@ class Rollup:
     buckets: int = 0
     still_since: str = ""
     wake_at: str = ""
+    judged_by: str = ""
     where: Whereabouts | None = None
     has_members: bool = False
 
@@ -62,13 +64,14 @@ class Rollup:
 @dataclass(frozen=True, slots=True)
 class LastRollup:
     """When a group was summed up last, over how many buckets and, where that is known, devices, and
-    since when nothing changed; `wake_at` and `has_members` as of a `Rollup`.
+    since when nothing changed; the rest as in a `Rollup`.
     """
 
     as_of: str
     buckets: int
     still_since: str = ""
     wake_at: str = ""
+    judged_by: str = ""
     devices: int | None = None
     has_members: bool = False
 

@@ -148,6 +148,7 @@ class MemoryFleet:
             known.buckets,
             still_since=known.still_since,
             wake_at=known.wake_at,
+            judged_by=known.judged_by,
             devices=known.devices,
             has_members=known.has_members,
         )

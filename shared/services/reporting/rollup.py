@@ -109,6 +109,7 @@ class RollUp:
             len(buckets),
             still_since=still_since or as_of,
             wake_at=outlook.wake_at,
+            judged_by=outlook.judged_by,
             where=whereabouts(by_bucket, group),
             has_members=is_small,
         )
