@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
+import msgspec
+
 from shared.adapters.table import (
     Row,
     Table,
+    document,
     etag_of,
     key,
     pack,
@@ -18,12 +21,17 @@ from shared.adapters.table import (
 )
 from shared.domain.errors import ConcurrentUpdate, InvalidInput
 from shared.domain.fleet.device_class import DeviceClass
+from shared.domain.fleet.kept import Kept
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Clock, KnownClass, KnownGroup, LastRollup, Page, Rollup
 
 _REMEMBERED = 100_000
 _DELETED = "deletedAt"
 _INDEXED = "indexed"
+_OF_LAST = (
+    *("asOf", "buckets", "stillSince", "wakeAt"),
+    *("judgedBy", "quiet", "devices", "kept"),
+)
 
 
 @dataclass(slots=True)
@@ -195,10 +203,12 @@ class TableFleet:
             "asOf": rollup.as_of,
             "buckets": rollup.buckets,
             "devices": rollup.devices,
-            "members": rollup.has_members,
+            "kept": _text(rollup.kept),
+            "keptBefore": _text(rollup.kept_before),
             "stillSince": rollup.still_since or rollup.as_of,
             "wakeAt": rollup.wake_at,
             "judgedBy": rollup.judged_by,
+            "quiet": rollup.is_quiet,
             **pack_compressed(
                 _StoredRollup(rollup.as_of, counts, None if rollup.where is None else where)
             ),
@@ -221,17 +231,19 @@ class TableFleet:
             )
         found = {}
         for row in rows:
-            document = unpack_compressed(row, _StoredRollup)
-            counts = {(group_id, class_id): cells for group_id, class_id, cells in document.counts}
+            kept = unpack_compressed(row, _StoredRollup)
+            counts = {(group_id, class_id): cells for group_id, class_id, cells in kept.counts}
             found[str(row["group"])] = Rollup(
                 counts,
-                document.as_of,
+                kept.as_of,
                 buckets=int(row.get("buckets") or 0),
-                still_since=row.get("stillSince") or document.as_of,
+                still_since=row.get("stillSince") or kept.as_of,
                 wake_at=row.get("wakeAt") or "",
                 judged_by=row.get("judgedBy") or "",
-                where=document.where,
-                has_members=bool(row.get("members")),
+                is_quiet=bool(row.get("quiet")),
+                where=kept.where,
+                kept=_kept(row.get("kept")),
+                kept_before=_kept(row.get("keptBefore")),
             )
         return found
 
@@ -240,7 +252,7 @@ class TableFleet:
         rows = await self.rollups_table.all(
             "PartitionKey eq @partition and RowKey eq @row",
             {"partition": key(instance), "row": key(group)},
-            select=["asOf", "buckets", "stillSince", "wakeAt", "judgedBy", "devices", "members"],
+            select=[*_OF_LAST],
         )
         found = next((row for row in rows if row.get("asOf")), None)
         if found is None:
@@ -251,13 +263,22 @@ class TableFleet:
             still_since=found.get("stillSince") or found["asOf"],
             wake_at=found.get("wakeAt") or "",
             judged_by=found.get("judgedBy") or "",
+            is_quiet=bool(found.get("quiet")),
             devices=found.get("devices"),
-            has_members=bool(found.get("members")),
+            kept=_kept(found.get("kept")),
         )
 
     async def drop_rollup(self, instance: str, group: str) -> None:
         """See the port."""
         await self.rollups_table.delete(key(instance), key(group))
+
+
+def _text(kept: Kept | None) -> str:
+    return "" if kept is None else document(kept)
+
+
+def _kept(text: str | None) -> Kept | None:
+    return msgspec.json.decode(text, type=Kept) if text else None
 
 
 def _known_class(row: Row) -> KnownClass:

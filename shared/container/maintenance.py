@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shared.services.maintenance.failure_notes import FailureNotes
     from shared.services.maintenance.orphans import Orphans
     from shared.services.maintenance.poison import Poison
+    from shared.services.maintenance.poison_counts import PoisonCounts
     from shared.services.maintenance.queue_metrics import QueueMetrics
     from shared.services.maintenance.retention import RetentionRuns
     from shared.services.maintenance.service_health import ServiceHealth
@@ -118,6 +119,13 @@ class MaintenanceServices:
             clock=self._ports.clock,
             now=time.monotonic,
         )
+
+    @cached_property
+    def poison_counts(self) -> PoisonCounts:
+        """How much failed for good."""
+        from shared.services.maintenance.poison_counts import PoisonCounts
+
+        return PoisonCounts(self.service_health, self.poison)
 
     @cached_property
     def queue_metrics(self) -> QueueMetrics:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from shared.domain.fleet.counters import TOTAL, Counts
 from shared.domain.fleet.device_class import DeviceClass
+from shared.domain.fleet.kept import Kept
 from shared.domain.fleet.whereabouts import Whereabouts
 from shared.domain.updates.update_id import UpdateId
 from shared.ports.common import Page
@@ -41,9 +42,9 @@ class Rollup:
 
     `still_since` is the first of the sums in a row that are equal to this one, `wake_at` when time
     alone may bring something, empty for never, `judged_by` a fingerprint of the deployments as they
-    were then. `where` says in which buckets they count something,
-    None where nobody wrote that down; `has_members` that the group's devices are kept together
-    (`GroupMembers`).
+    were then. `is_quiet` says that few devices had changed since the sum before. `where` says in
+    which buckets they count something, None where nobody wrote that down; `kept` which devices are
+    kept together (`GroupMembers`), `kept_before` which others may still be.
     """
 
     counts: Counts
@@ -52,8 +53,10 @@ class Rollup:
     still_since: str = ""
     wake_at: str = ""
     judged_by: str = ""
+    is_quiet: bool = False
     where: Whereabouts | None = None
-    has_members: bool = False
+    kept: Kept | None = None
+    kept_before: Kept | None = None
 
     @property
     def devices(self) -> int:
@@ -72,8 +75,9 @@ class LastRollup:
     still_since: str = ""
     wake_at: str = ""
     judged_by: str = ""
+    is_quiet: bool = False
     devices: int | None = None
-    has_members: bool = False
+    kept: Kept | None = None
 
 
 class Fleet(Protocol):

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import total_ordering
+from math import ceil
 from typing import Any
 
 from shared.ports import Page
@@ -78,18 +79,24 @@ def page_of_sorted[T](
 
 
 async def page_of_buckets[T](
-    buckets: Sequence[int], read: ReadBucket[T], *, token: str | None, size: int
+    buckets: Sequence[int],
+    read: ReadBucket[T],
+    *,
+    token: str | None,
+    size: int,
+    in_a_bucket: float | None = None,
 ) -> Page[T]:
     """One page of what lies in buckets, bucket by bucket.
 
-    The first is read alone, then ever more at a time: large fleets fill a page from one bucket,
+    So many are read at first as a page is expected to need, by how much there is `in_a_bucket`;
+    where nobody knows, one. Then ever more at a time: large fleets fill a page from one bucket,
     small ones need many. A page may be short, even empty, and yet not be the last.
     """
     bucket, after = json.loads(token) if token is not None else (-1, "")
     left = sorted(each for each in buckets if each >= bucket)[: MAX_BUCKETS_A_PAGE + 1]
     items: list[T] = []
     place = (bucket, after)
-    parallel, at = 1, 0
+    parallel, at = _first_of(size, in_a_bucket), 0
     while at < min(len(left), MAX_BUCKETS_A_PAGE):
         some = left[at : at + min(parallel, MAX_BUCKETS_A_PAGE - at)]
         room = size - len(items) + 1
@@ -105,3 +112,10 @@ async def page_of_buckets[T](
         at += len(some)
         parallel = min(2 * parallel, _MAX_PARALLEL_BUCKETS)
     return Page(items, json.dumps((left[at], "")) if at < len(left) else None)
+
+
+def _first_of(size: int, in_a_bucket: float | None) -> int:
+    """Buckets to begin with: as many as hold a page and the item after it."""
+    if not in_a_bucket:
+        return 1
+    return min(ceil((size + 1) / in_a_bucket), _MAX_PARALLEL_BUCKETS)

@@ -35,6 +35,7 @@ from shared.domain.fleet.device import (
     DeviceRecord,
 )
 from shared.domain.fleet.device_history import Installation
+from shared.domain.fleet.kept import Kept
 from shared.domain.fleet.listing import ListedDevice, ListedPlace, Selection, listed
 from shared.domain.rollouts.ledger import LEDGER, has_room, with_booking
 from shared.ports import (
@@ -297,13 +298,13 @@ class MemoryDevices:
         return await self.counts(instance, bucket, group), ledger
 
     async def tally_with_devices(
-        self, instance: str, bucket: int, group: str
+        self, instance: str, bucket: int, group: str, kept: Kept
     ) -> tuple[Counts, Mapping[Cell, int], Sequence[ListedDevice]]:
         rows = self.listed_rows.near(instance, bucket)
         devices = [
             row.value
             for place, row in rows
-            if place[:2] == (instance, bucket) and place[2][0] == group
+            if place[:2] == (instance, bucket) and place[2][0] == group and kept.has(row.value)
         ]
         return *await self.tally(instance, bucket, group), devices
 

@@ -55,6 +55,7 @@ def _notes(item: Any) -> str | None:
         "isCanceled": "cancelled",
         "isRetried": "retried",
         "isCloudInitiatedRollback": "rollback",
+        "isUpdateDeleted": "update deleted",
     }
     return ", ".join(word for field, word in words.items() if item.get(field)) or None
 

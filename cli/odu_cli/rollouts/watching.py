@@ -96,6 +96,8 @@ def summary(state: Json, earlier: Json | None = None) -> str:
         parts.append(f"ends about {moment(state['estimatedEnd'])}")
     if state.get("reason"):
         parts.append(state["reason"]["message"])
+    elif state.get("waitsFor"):
+        parts.append(f"the phase {state['waitsFor']}")
     return " · ".join(plain(part) for part in parts)
 
 

@@ -14,9 +14,10 @@ def is_group_id(text: str) -> bool:
     """Whether a twin tag can name a group: 1 to 200 characters, as in the managed service.
 
     There they are letters, digits and `. - _ ~`. Here any will do, as long as the name is no more
-    than 400 characters in a key.
+    than 400 characters in a key, and neither `.` nor `..`, which a URL would lose.
     """
-    return 0 < len(text) <= MAX_GROUP_ID and _length_in_key(text) <= _MAX_GROUP_LENGTH
+    is_short = 0 < len(text) <= MAX_GROUP_ID and _length_in_key(text) <= _MAX_GROUP_LENGTH
+    return is_short and text not in (".", "..")
 
 
 def is_storable(device_key: str) -> bool:

@@ -30,6 +30,7 @@ from shared.http.models.deployments import (
 )
 from shared.http.models.devices import (
     Device,
+    DeviceCount,
     DeviceDetails,
     DeviceFailure,
     DeviceHealth,
@@ -98,6 +99,7 @@ __all__ = [
     "DeviceClassPatch",
     "DeviceClassProperties",
     "DeviceClassSubgroup",
+    "DeviceCount",
     "DeviceDetails",
     "DeviceFailure",
     "DeviceHealth",

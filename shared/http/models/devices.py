@@ -180,6 +180,16 @@ class DeviceHealth(Model):
     digital_twin_model_id: str | None = None
 
 
+class DeviceCount(Model):
+    """How many devices a filter selects, as of `countedDateTime`.
+
+    Without `deviceCount` counters do not tell; without `countedDateTime` nothing was summed up yet.
+    """
+
+    device_count: Count | None = None
+    counted_date_time: str | None = None
+
+
 class ExportRequest(Model):
     """Which devices to export; without a filter all. `format` is that of the file."""
 

@@ -87,8 +87,16 @@ HEALED = {
 FAULTS = {
     "truncated for good": ([cut_after(0)] * 3, Erc.DOWNLOAD_EXCEPTION, "the connection failed"),
     "corrupt": ([_corrupt()], Erc.DOWNLOAD_HASH_WRONG, "hash"),
-    "expired link": ([status(403)], Erc.DOWNLOAD_REFUSED, "403: the address has expired"),
-    "withdrawn link": ([status(404)], Erc.DOWNLOAD_REFUSED, "404: the address has expired"),
+    "expired link": (
+        [status(403)],
+        Erc.DOWNLOAD_REFUSED,
+        "403: the link has expired",
+    ),
+    "withdrawn link": (
+        [status(404)],
+        Erc.DOWNLOAD_REFUSED,
+        "404: the file is gone; import",
+    ),
     "redirect elsewhere": (
         [_redirect("http://portal.example/login?token=secret")],
         Erc.DOWNLOAD_REFUSED,

@@ -37,6 +37,12 @@ def test_device_whose_tag_is_too_long_for_a_group_is_in_none(name: str) -> None:
     assert seen.group_id == DEFAULT_GROUP
 
 
+@pytest.mark.parametrize("name", [".", ".."])
+def test_name_of_a_group_that_a_url_would_lose_is_none(name: str) -> None:
+    assert not is_group_id(name)
+    assert view(a_record(a_change(2, started(), group=name))).group_id == DEFAULT_GROUP
+
+
 def test_longest_names_of_a_device_and_its_module_fit_with_the_longest_of_a_group() -> None:
     device = "d" * 128 + "/" + "m" * 128
 
