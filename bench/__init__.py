@@ -22,5 +22,6 @@ BENCHMARKS = (
     "deltas",
     "agent",
     "agents",
+    "console",
 )
 """Modules of this package that have `run`; the first line of each docstring says what it does."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,19 +13,22 @@ import msgspec
 from local.stack.errors import StackError
 from local.stack.running import Stack
 
+_READY = "ready "
 _OF_THE_SUPERVISOR = ("--leash", "--socket-fd")
 
 
 @asynccontextmanager
-async def second_host(stack: Stack, **settings: str) -> AsyncIterator[Stack]:
+async def second_host(
+    stack: Stack, command: Sequence[str] = (), **settings: str
+) -> AsyncIterator[Stack]:
     """Run a host like the stack's own, on a port of its own, while the block lasts; the stack as
-    its clients see it. `settings` are those that differ.
+    its clients see it. `command` and `settings` are those that differ.
 
     Raises:
         StackError: It does not start.
     """
     process = await asyncio.create_subprocess_exec(
-        *host_command(stack),
+        *(command or host_command(stack)),
         env={**host_settings(stack), **settings},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -33,9 +36,9 @@ async def second_host(stack: Stack, **settings: str) -> AsyncIterator[Stack]:
     assert process.stdout is not None
     try:
         line = (await process.stdout.readline()).decode()
-        if not line.startswith("ready "):
+        if not line.startswith(_READY):
             raise StackError("the second Functions host does not start")
-        port = json.loads(line.removeprefix("ready "))["port"]
+        port = json.loads(line.removeprefix(_READY))["port"]
         yield msgspec.structs.replace(stack, endpoint=f"https://localhost:{port}")
     finally:
         if process.returncode is None:

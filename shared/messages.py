@@ -119,6 +119,7 @@ class Reconcile(Message, frozen=True, kw_only=True):
     (`asked`).
     `unexplained` are devices whose report makes no sense yet: their whole twins are read again.
     `held` are devices whose class was held back: it may be let in by now.
+    `recalled` is an update that is taken back from every device of the bucket whose twin holds it.
     """
 
     queue: ClassVar[Queue] = "reconcile"
@@ -132,6 +133,7 @@ class Reconcile(Message, frozen=True, kw_only=True):
     devices: list[str] | None = None
     unexplained: list[str] | None = None
     held: list[str] | None = None
+    recalled: UpdateId | None = None
 
 
 class RollUp(Message, frozen=True, kw_only=True):

@@ -207,6 +207,9 @@ def command(
         needs: What it talks to.
     """
 
+    # a command may have options of its own by these names, if it needs nothing
+    common = [each.name for each in _common(needs)]
+
     def declare(work: CommandFunction[P]) -> CommandFunction[P]:
         signature = inspect.signature(work, eval_str=True)
         own = list(signature.parameters.values())[1:]
@@ -218,7 +221,7 @@ def command(
 
         @functools.wraps(work)
         def run(**given: Any) -> None:
-            session = _session(given)
+            session = _session({name: given.pop(name) for name in common})
             for name, kind in sets.items():
                 given[name] = kind(**{each.name: given.pop(each.name) for each in fields(kind)})
             _run(session, functools.partial(work, session, **given), needs)
@@ -242,7 +245,7 @@ def _options_of(kind: type) -> list[inspect.Parameter]:
 
 
 def _session(given: dict[str, Any]) -> Session:
-    """Take what is common to all commands out of what the user gave."""
+    """What is common to all commands."""
     state = given.pop("state", DEFAULT_STATE)
     return Session(
         Output(is_json=given.pop("as_json")),

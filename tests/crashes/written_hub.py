@@ -102,6 +102,15 @@ def twin_of(folder: Path) -> dict[str, Any]:
     return component
 
 
+def codes_told(folder: Path) -> set[int]:
+    """The result codes of every end that the device has reported, in all its lives."""
+    patches = [json.loads(line) for line in (folder / "reported").read_text().splitlines()]
+    agents = [patch.get("deviceUpdate", {}).get("agent", {}) for patch in patches]
+    return {
+        one["lastInstallResult"]["resultCode"] for one in agents if one.get("state") in (0, 255)
+    }
+
+
 def lines(path: Path) -> int:
     """How many lines a file has; none where there is no file."""
     return len(path.read_text().splitlines()) if path.exists() else 0

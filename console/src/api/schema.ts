@@ -1996,6 +1996,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/updates/providers/{provider}/names/{name}/versions/{version}/deviceDeployments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the devices that have a deployment of their own of an update.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_device_deployments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/updates/providers/{provider}/names/{name}/versions/{version}/files": {
         parameters: {
             query?: never;
@@ -2510,6 +2530,8 @@ export interface components {
             /** @default null */
             recallReason?: string | null;
             /** @default null */
+            isUpdateDeleted?: boolean | null;
+            /** @default null */
             warnings?: string[] | null;
             /** @default null */
             etag?: string | null;
@@ -2544,6 +2566,20 @@ export interface components {
             moduleId?: string | null;
             /** @default null */
             failure?: components["schemas"]["DeviceFailure"] | null;
+        };
+        /**
+         * DeploymentOfDevice
+         * @description A device with a deployment of its own. One that is not `isInForce` was cancelled, the device
+         *     excluded or the update recalled; `deviceState` is left out where it has not asked the device.
+         */
+        DeploymentOfDevice: {
+            deviceId: string;
+            deployment: components["schemas"]["DeviceDeployment"];
+            isInForce: boolean;
+            /** @default null */
+            moduleId?: string | null;
+            /** @default null */
+            deviceState?: components["schemas"]["DeviceState"] | null;
         };
         /**
          * DeploymentOverview
@@ -2700,7 +2736,7 @@ export interface components {
         /**
          * DeviceDeployment
          * @description A deployment that one device was given: it goes before all of its groups, until its update is
-         *     recalled (`recallReason`).
+         *     recalled (`recallReason`). `isUpdateDeleted` says that there is no such update any more.
          */
         DeviceDeployment: {
             deploymentId: string;
@@ -2709,6 +2745,8 @@ export interface components {
             createdDateTime: string;
             /** @default null */
             recallReason?: string | null;
+            /** @default null */
+            isUpdateDeleted?: boolean | null;
             /** @default null */
             warnings?: string[] | null;
             /** @default [] */
@@ -2838,6 +2876,12 @@ export interface components {
             /** @default null */
             moduleId?: string | null;
         };
+        /**
+         * DeviceState
+         * @description State of a device within a deployment, as the API names it.
+         * @enum {unknown}
+         */
+        DeviceState: "Canceled" | "Failed" | "InProgress" | "Succeeded";
         /**
          * DeviceWorkflow
          * @description What a device works on: its workflow, the deployment, and the last that is known of it.
@@ -3348,6 +3392,15 @@ export interface components {
             nextLink?: string | null;
         };
         /**
+         * Page[DeploymentOfDevice]
+         * @description One page of a listing; `nextLink` leads to the following one.
+         */
+        Page_DeploymentOfDevice_: {
+            value: components["schemas"]["DeploymentOfDevice"][];
+            /** @default null */
+            nextLink?: string | null;
+        };
+        /**
          * Page[DeploymentOverview]
          * @description One page of a listing; `nextLink` leads to the following one.
          */
@@ -3808,13 +3861,9 @@ export interface components {
             withdrawn: number;
             canceled: number;
             alreadyInstalled: number;
-            /** @default  */
-            name?: string;
-            /**
-             * @default Waiting
-             * @enum {unknown}
-             */
-            status?: "Open" | "Passed" | "Waiting";
+            name: string;
+            /** @enum {unknown} */
+            status: "Open" | "Passed" | "Waiting";
             /** @default null */
             openedAt?: string | null;
             /** @default null */
@@ -3835,7 +3884,8 @@ export interface components {
          * @description How a roll-out stands by the last sum of the counters, which was begun at `asOf`.
          *
          *     `phase` is the index of the open phase, left out before the first. `late` are devices that were
-         *     asked after their phase was covered. `estimatedEnd` is left out where a person is waited for.
+         *     asked after their phase was covered. `waitsFor` says what the open phase lacks, to be read after
+         *     "The phase". `estimatedEnd` is left out where a person is waited for.
          */
         RolloutState: {
             status: components["schemas"]["Status"];
@@ -3849,6 +3899,8 @@ export interface components {
             phase?: number | null;
             /** @default null */
             reason?: components["schemas"]["RolloutReason"] | null;
+            /** @default null */
+            waitsFor?: string | null;
             /** @default null */
             estimatedEnd?: string | null;
         };
@@ -8567,6 +8619,46 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    list_device_deployments: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Where a page begins: part of the `nextLink` of the page before. */
+                token?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Provider of an update. */
+                provider: string;
+                /** @description Name of an update. */
+                name: string;
+                /** @description Version of an update, two to four numbers. */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeploymentOfDevice_"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };

@@ -87,8 +87,16 @@ HEALED = {
 FAULTS = {
     "truncated for good": ([cut_after(0)] * 3, Erc.DOWNLOAD_EXCEPTION, "the connection failed"),
     "corrupt": ([_corrupt()], Erc.DOWNLOAD_HASH_WRONG, "hash"),
-    "expired link": ([status(403)], Erc.DOWNLOAD_REFUSED, "403: the address has expired"),
-    "withdrawn link": ([status(404)], Erc.DOWNLOAD_REFUSED, "404: the address has expired"),
+    "expired link": (
+        [status(403)],
+        Erc.DOWNLOAD_REFUSED,
+        "403: the link has expired",
+    ),
+    "withdrawn link": (
+        [status(404)],
+        Erc.DOWNLOAD_REFUSED,
+        "404: the file is gone; import",
+    ),
     "redirect elsewhere": (
         [_redirect("http://portal.example/login?token=secret")],
         Erc.DOWNLOAD_REFUSED,
@@ -253,11 +261,10 @@ async def test_agent_that_ends_does_not_wait_for_a_busy_service(server: ContentS
     asking = asyncio.ensure_future(
         asyncio.to_thread(downloader.fetch_small, server.url_of("keys"), 100)
     )
-    async with asyncio.timeout(30):
-        await is_asked.wait()
-        downloader.close()
-        with pytest.raises(DownloadError, match="503"):
-            await asking
+    await asyncio.wait_for(is_asked.wait(), 60)
+    downloader.close()
+    with pytest.raises(DownloadError, match="503"):
+        await asyncio.wait_for(asking, 60)
 
 
 async def test_any_caching_proxy_will_do(server: ContentServer, tmp_path: Path) -> None:
