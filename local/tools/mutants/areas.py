@@ -80,12 +80,12 @@ AREAS = (
     Area(
         "reconcile",
         _of(_FLEET, "reconcile", "reconcile_decision"),
-        (*_DECISIONS, *_of(_DOMAIN, "test_deployment", "test_retry_count", "test_rules")),
+        (*_DECISIONS, *_of(_DOMAIN, "test_retry_count", "test_rules")),
     ),
     Area(
         "taking_back",
         _of(_FLEET, "taking_back", "supersession"),
-        (*_DECISIONS, *_of(_DOMAIN, "test_supersession", "test_deployment", "test_rules")),
+        (*_DECISIONS, *_of(_DOMAIN, "test_supersession", "test_rules")),
     ),
     Area(
         "windows",
@@ -121,7 +121,7 @@ AREAS = (
     _fleet("device_history", "test_device_history.py"),
     _fleet("health", "test_health.py"),
     _fleet("names", "test_names.py", "test_device.py"),
-    _fleet("failure", "test_counter_names.py", "test_compliance.py"),
+    _fleet("failure", "test_failure.py"),
     _fleet("twin_content", "test_device_reports.py", "test_split_reports.py", "test_health.py"),
     Area(
         "listing",
@@ -151,17 +151,8 @@ AREAS = (
         ("shared/domain/operation.py",),
         (_DOMAIN + "test_operation.py", _SERVICES + "test_sweep.py"),
     ),
-    Area(
-        "housekeeping",
-        _of("shared/domain/", "retention", "instant", "export_order", "event_lag"),
-        _of(
-            _SERVICES,
-            "test_retention",
-            "test_device_filters",
-            "test_device_exports",
-            "test_service_health",
-        ),
-    ),
+    Area("instant", ("shared/domain/instant.py",), (_DOMAIN + "test_instant.py",)),
+    Area("retention", ("shared/domain/retention.py",), (_SERVICES + "test_retention.py",)),
     Area(
         "audit",
         (*_of("shared/domain/", "audit"), *_of("shared/contract/", "audit_chain")),
