@@ -128,7 +128,7 @@ def _view(output: Output, sizes: Mapping[str, int]) -> Iterator[Callable[[Json],
     elif not output.progress.is_terminal:
         yield _lines(output)
     else:
-        with _bars(output, sizes) as show:
+        with drawn(output, sizes) as show:
             yield show
 
 
@@ -149,7 +149,13 @@ def _lines(output: Output) -> Callable[[Json], None]:
 
 
 @contextmanager
-def _bars(output: Output, sizes: Mapping[str, int]) -> Iterator[Callable[[Json], None]]:
+def drawn(output: Output, sizes: Mapping[str, int]) -> Iterator[Callable[[Json], None]]:
+    """Draw a roll-out on a terminal each time it is looked at.
+
+    Args:
+        output: Of the command.
+        sizes: Devices that each phase is expected to have; those that are over need none.
+    """
     bars = Progress(
         TextColumn("{task.fields[mark]} {task.description}", markup=False),
         BarColumn(bar_width=32),
