@@ -174,6 +174,7 @@ class DeviceServices:
             reports=self._ports.recounts,
             fleet=self._ports.fleet,
             own_deployments=self._core.own_deployments,
+            updates=self._ports.updates,
             clock=self._ports.clock,
         )
 

@@ -13,7 +13,7 @@ from shared.domain.fleet.rollout_controls import abort, advance, pause, resume
 from shared.domain.rollouts.specification import FailureRule, Gate, Phase, Rollout, Select
 from shared.services.deployments.evaluator import GroupSums
 from tests.builders.rollout_laws import now_of
-from tests.builders.rollout_machine import MODELS, NUMBERS, RolloutWorld
+from tests.builders.rollout_machine import DEVICES, MODELS, NUMBERS, RolloutWorld
 from tests.builders.rollout_model import NAME
 from tests.fakes.faults import Crash
 from tests.fakes.rollouts import Device
@@ -53,7 +53,7 @@ class FaultRules(RolloutWorld):
     @rule(lost=st.booleans(), doubled=st.booleans(), late=st.booleans())
     def queue_misbehaves(self, lost: bool, doubled: bool, late: bool) -> None:
         queues = self.fleet.queues
-        queues.lose = lambda message: lost and message.queue != "fanout"
+        queues.lose = lambda message: lost and message.queue not in ("fanout", "recall")
         queues.double = lambda _: doubled
         queues.late = lambda _: 47.0 * (queues.count % 3) if late else 0.0
 
@@ -120,7 +120,7 @@ class DeviceRules(RolloutWorld):
         elif device is not None:
             self.do(self.fleet.go_online(device))
 
-    @rule(number=st.integers(0, 30))
+    @rule(number=st.integers(0, 2 * DEVICES))
     def device_joins_or_is_created_again(self, number: int) -> None:
         if self.device(number) is None:
             self.do(self.fleet.add([Device(f"d{number}")]))

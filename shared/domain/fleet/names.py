@@ -5,8 +5,10 @@ from __future__ import annotations
 DEFAULT_GROUP = "$default"
 """The group of devices whose tag names none."""
 MAX_GROUP_ID = 200
-_MAX_GROUP_LENGTH = 400
-_MAX_DEVICE_LENGTH = 500
+_MAX_LENGTH_IN_KEY = 400
+"""Of a group or a deployment, which stand in keys with more beside them."""
+_MAX_DEVICE_LENGTH = 470
+"""The key of its past in a deployment has the 32 characters of a workflow as well."""
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
@@ -16,8 +18,13 @@ def is_group_id(text: str) -> bool:
     There they are letters, digits and `. - _ ~`. Here any will do, as long as the name is no more
     than 400 characters in a key, and neither `.` nor `..`, which a URL would lose.
     """
-    is_short = 0 < len(text) <= MAX_GROUP_ID and _length_in_key(text) <= _MAX_GROUP_LENGTH
+    is_short = 0 < len(text) <= MAX_GROUP_ID and is_short_in_key(text)
     return is_short and text not in (".", "..")
+
+
+def is_short_in_key(text: str) -> bool:
+    """Whether a name is no more than 400 characters in a key."""
+    return _length_in_key(text) <= _MAX_LENGTH_IN_KEY
 
 
 def is_storable(device_key: str) -> bool:

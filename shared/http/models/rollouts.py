@@ -38,8 +38,8 @@ class RolloutFigures(Model):
 class RolloutPhase(RolloutFigures):
     """How one phase stands."""
 
-    name: str = ""
-    status: Literal["Waiting", "Open", "Passed"] = "Waiting"
+    name: str
+    status: Literal["Waiting", "Open", "Passed"]
     opened_at: str | None = None
     covered_at: str | None = None
     passed_at: str | None = None

@@ -42,6 +42,7 @@ from shared.ports import (
     Hub,
     Recounts,
     Stored,
+    Updates,
 )
 from shared.services.devices.observe import ObserveDevices
 from shared.services.own_deployments import DevicesOwnDeployments
@@ -110,6 +111,7 @@ class Recount:
     fleet: Fleet
     clock: Clock
     own_deployments: DevicesOwnDeployments
+    updates: Updates
 
     async def next(self) -> None:
         """Recount the bucket whose turn it is: each minute another, in every instance."""
@@ -189,6 +191,7 @@ class Recount:
         for record in scan.cluttered:
             await self._renew(instance, bucket, record)
         await self._have_missed_looked_at(instance, bucket, scan, known, ledgers)
+        await self._take_back_recalled(instance, bucket, scan, kept)
         return Recounted(
             bucket=bucket,
             at=now,
@@ -227,6 +230,23 @@ class Recount:
                 await self.observe.queues.put(
                     messages.Reconcile(instance=instance, bucket=bucket, devices=list(some)),
                     delay_seconds=ahead,
+                )
+
+    async def _take_back_recalled(
+        self, instance: str, bucket: int, scan: _Scan, kept: Set[str]
+    ) -> None:
+        """Have recalled updates taken back where no deployment of the device's group sees to it."""
+        asked = {
+            current.update_id
+            for record in scan.records
+            if (current := record.commanded) is not None and not current.is_cancel
+            if current.workflow_id not in kept or current.group_id != view(record).group_id
+        }
+        for update_id in sorted(asked, key=str):
+            stored = await self.updates.get(instance, update_id)
+            if stored is not None and stored.value.recall is not None:
+                await self.observe.queues.put(
+                    messages.Reconcile(instance=instance, bucket=bucket, recalled=update_id)
                 )
 
     async def _prune_ledgers(

@@ -6,9 +6,11 @@ import pytest
 
 from shared.adapters.table import MAX_KEY, key
 from shared.adapters.table_device_rows import listed_key
+from shared.domain.fleet.deployment import MAX_DEPLOYMENT_ID, check_deployment_id
 from shared.domain.fleet.device import view
 from shared.domain.fleet.names import DEFAULT_GROUP, MAX_GROUP_ID, is_group_id, is_storable
-from tests.unit.domain.builders import a_change, a_record, started
+from shared.domain.updates.update_id import UpdateId
+from tests.unit.domain.builders import a_change, a_record, at_second, started
 
 
 @pytest.mark.parametrize(
@@ -50,9 +52,24 @@ def test_longest_names_of_a_device_and_its_module_fit_with_the_longest_of_a_grou
     assert len(listed_key("n" * MAX_GROUP_ID, device)) <= MAX_KEY
 
 
-def test_names_of_odd_signs_fit_up_to_the_length_that_a_key_has() -> None:
-    most = "." * 128 + "m" * 116
+def test_names_of_odd_signs_fit_into_every_key_up_to_the_length_that_keys_have() -> None:
+    most = "." * 128 + "m" * 86
 
     assert is_storable(most)
-    assert len(key("i", most, "0" * 9)) <= MAX_KEY
+    for names in (("i", most, "0" * 9), ("h", "f" * 32, most), ("own", "f" * 32, most)):
+        assert len(key(*names)) <= MAX_KEY
     assert not is_storable(most + "m")
+
+
+def test_longest_name_of_an_update_fits_into_its_key() -> None:
+    update = UpdateId("." * 63 + "p", "." * 63 + "n", ".".join(["2147483647"] * 4))
+
+    assert len(key("i" * 36, update.provider, update.name)) <= MAX_KEY
+    assert len(key(update.version)) <= MAX_KEY
+
+
+@pytest.mark.parametrize("identity", ["x" * MAX_DEPLOYMENT_ID, "é" * 66, "." * MAX_DEPLOYMENT_ID])
+def test_longest_id_of_a_deployment_fits_into_the_key_of_its_history(identity: str) -> None:
+    check_deployment_id(identity)
+
+    assert len(key(identity, "log", "f" * 32, at_second(1), "999")) <= MAX_KEY

@@ -1,6 +1,7 @@
 """Whatever operators, devices, queues and the hub do to a roll-out, these laws hold.
 
-`ODU_ROLLOUT_RUNS` says how many runs are drawn, `ODU_ROLLOUT_SEED` from which seed.
+`ODU_ROLLOUT_RUNS` says how many runs are drawn, `ODU_ROLLOUT_SEED` from which seed; without one
+they are always the same, so that a change is judged by itself.
 """
 
 from __future__ import annotations
@@ -129,6 +130,8 @@ RolloutMachine.TestCase.settings = settings(
     max_examples=RUNS,
     stateful_step_count=12,
     deadline=None,
+    derandomize=SEED is None,
+    database=None,
     suppress_health_check=list(HealthCheck),
 )
 TestRollout = RolloutMachine.TestCase
