@@ -22,8 +22,9 @@ interface Shot {
   before?: (page: Page) => Promise<void>;
 }
 
-const follow = (name: RegExp | string) => async (page: Page) => {
+const follow = (name: RegExp) => async (page: Page) => {
   await page.getByRole('main').getByRole('link', { name }).first().click();
+  await page.getByRole('heading', { level: 1, name }).waitFor();
 };
 
 const SHOTS: Shot[] = [
@@ -44,7 +45,7 @@ const SHOTS: Shot[] = [
     name: 'deployment',
     path: '/deployments?tab=finished',
     theme: 'dark',
-    before: follow(/appliance/),
+    before: follow(/appliance 1\.3/),
   },
   { name: 'updates', path: '/updates' },
   { name: 'import', path: '/updates/import' },
@@ -91,6 +92,7 @@ test('pictures', async ({ page }) => {
     }
     const height = await page.evaluate(() => document.documentElement.scrollHeight);
     await page.setViewportSize({ width, height: Math.min(height, HIGHEST) });
+    await settled(page);
     await page.waitForTimeout(1000); // until what is drawn slowly has its final size
     await take(page, name);
   }

@@ -66,13 +66,16 @@ export function Phases({
             checked={phase.isManual}
             onChange={(_, { checked }) => edit(index, { isManual: checked === true })}
           />
-          <Button
-            appearance="subtle"
-            icon={<DeleteIcon />}
-            aria-label={how.remove(index + 1)}
-            disabled={phases.length === 1}
-            onClick={() => onChange(phases.filter((_, at) => at !== index))}
-          />
+          <span className={css.remove}>
+            <Button
+              appearance="subtle"
+              size="small"
+              icon={<DeleteIcon />}
+              aria-label={how.remove(index + 1)}
+              disabled={phases.length === 1}
+              onClick={() => onChange(phases.filter((_, at) => at !== index))}
+            />
+          </span>
         </fieldset>
       ))}
       <div>
