@@ -1,4 +1,4 @@
-"""The web console in a browser: first paint, first live figure, bytes; cold and warm.
+"""The web console in a browser that has no file of it: first paint, first live figure, bytes.
 
 The ceiling is a bare page of one script and one REST read, in the same browser, served in the same
 way by a host like the stack's own. Needs Chromium and what `./odu test` installs for the console.
@@ -107,11 +107,11 @@ async def _in_a_browser(
     return dict(json.loads(figures.read_text()))
 
 
-def _result(samples: Mapping[str, Sequence[Any]], measure: str, visit: str) -> Result:
-    of = {name: [each[visit][measure] for each in visits] for name, visits in samples.items()}
-    sizes = {name: visits[-1][visit]["bytes"] / _KIB for name, visits in samples.items()}
+def _result(samples: Mapping[str, Sequence[Any]], measure: str) -> Result:
+    of = {name: [each[measure] for each in visits] for name, visits in samples.items()}
+    sizes = {name: visits[-1]["bytes"] / _KIB for name, visits in samples.items()}
     return compared(
-        f"console, {_MEASURES[measure]}, {visit}",
+        f"console, {_MEASURES[measure]}",
         "ms",
         of["console"],
         of["bare"],
