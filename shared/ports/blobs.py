@@ -46,8 +46,10 @@ class BlobSink(Protocol):
         """Append bytes."""
         ...
 
-    async def commit(self, metadata: Mapping[str, str]) -> None:
-        """Finish the blob. Raises ConcurrentUpdate where another attempt began it anew."""
+    async def commit(self, metadata: Mapping[str, str]) -> str:
+        """Finish the blob; its ETag. Raises ConcurrentUpdate where another attempt began it
+        anew.
+        """
         ...
 
     async def close(self) -> None:

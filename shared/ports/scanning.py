@@ -83,8 +83,12 @@ class JudgedContent:
 class Verdicts(Protocol):
     """What engines said of content, the last verdict of each."""
 
-    async def on(self, instance: str, sha256: str, *, may_be_delta: bool) -> Sequence[Verdict]:
-        """Those on content by its base64 SHA-256; what may be a delta is judged otherwise."""
+    async def on(
+        self, instance: str, sha256: str, *, may_be_delta: bool | None = None
+    ) -> Sequence[Verdict]:
+        """Those on content by its base64 SHA-256. What may be a delta is judged otherwise: only
+        the one or the other, or all.
+        """
         ...
 
     async def put(

@@ -74,9 +74,10 @@ class MemorySink:
             {"source": self.source or "", **self._blobs.fresh_facts()},
         )
 
-    async def commit(self, metadata: Mapping[str, str]) -> None:
+    async def commit(self, metadata: Mapping[str, str]) -> str:
         await asyncio.sleep(0)
         self._blobs.put(*self._place, bytes(self._content), metadata)
+        return self._blobs.contents[self._place][1]["etag"]
 
     async def close(self) -> None:
         await asyncio.sleep(0)
