@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -138,6 +138,10 @@ class Blobs(Protocol):
 
     async def delete_all(self, container: Container, prefix: str) -> None:
         """Delete every blob whose name begins with the prefix."""
+        ...
+
+    async def delete_each(self, container: Container, names: Sequence[str]) -> None:
+        """Delete the blobs of these names, as far as there are any."""
         ...
 
     async def link(

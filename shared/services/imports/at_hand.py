@@ -107,10 +107,6 @@ class BlobsAtHand:
         """Everything else is the storage's."""
         return getattr(self._blobs, name)
 
-    def has(self, name: str) -> bool:
-        """Whether a quarantined file is at hand."""
-        return ("quarantine", name) in self._facts
-
     async def read(
         self, container: Container, name: str, *, max_bytes: int = 1 << 20
     ) -> bytes | None:
@@ -163,21 +159,43 @@ class BlobsAtHand:
         await asyncio.to_thread(path.write_bytes, self._contents[place])
         return self._facts[place]["etag"]
 
+    async def touch(self, container: Container, name: str) -> bool:
+        """See the port; content at hand is written again, whether it is still there or not."""
+        if container == "content":
+            if (container, name) in self._facts:
+                await self._put((container, name), (container, name))
+                return True
+            digest = name.rpartition("/")[2]
+            if any(facts["sha256"] == digest for facts in self._facts.values()):
+                return False  # it is at hand: to write it costs no more than to look
+        return await self._blobs.touch(container, name)
+
     async def copy(self, source: _Place, target: _Place, *, etag: str | None = None) -> None:
         """See the port; what is at hand is written instead: it is what the ETag stood for."""
         facts = self._facts.get(source)
         if facts is None or etag not in (None, facts["etag"]):
             await self._blobs.copy(source, target, etag=etag)
-            return
-        content = self._contents[source]
+        else:
+            await self._put(source, target)
+
+    async def _put(self, source: _Place, target: _Place) -> None:
+        content, facts = self._contents[source], self._facts[source]
         sink = self._blobs.open_write(*target)
         try:
             await sink.write(content)
-            fresh = await sink.commit({"sha256": facts["sha256"]})
+            etag = await sink.commit({"sha256": facts["sha256"]})
         finally:
             await sink.close()
-        self._contents[target] = content
-        self._facts[target] = {**facts, "etag": fresh}
+        self._contents[target], self._facts[target] = content, {**facts, "etag": etag}
+
+    async def delete_all(self, container: Container, prefix: str) -> None:
+        """See the port."""
+        if container != "quarantine" or prefix != self._prefix or not self._is_first:
+            await self._blobs.delete_all(container, prefix)
+            return
+        # nobody else has written any; one that somebody did goes with the next sweep
+        names = [name for place, name in self._unknown if place == container]
+        await self._blobs.delete_each(container, names)
 
     def hold(self, place: _Place, content: bytes, facts: Mapping[str, str]) -> None:
         """Keep what was just written, if there is room."""

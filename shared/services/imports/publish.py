@@ -85,8 +85,9 @@ class ImportPublish:
         manifests = await self._manifests(instance, operation)
         if len(manifests) < len(operation.sources):
             raise NotFound("A quarantined import manifest is gone; import again.")
-        for _, _, manifest in manifests:
-            await self._check_id(instance, operation, manifest.update_id)
+        if len(manifests) > 1:  # nothing is published if one cannot be; one alone finds out itself
+            for _, _, manifest in manifests:
+                await self._check_id(instance, operation, manifest.update_id)
         published: dict[int, Update] = {}
         for index, source, manifest in sorted(manifests, key=lambda item: len(item[2].references)):
             published[index] = await self._publish(
