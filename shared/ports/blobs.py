@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.ports.common import ByteStream, Page
-from shared.topology import Container
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from shared.ports.common import ByteStream, Page
+    from shared.topology import Container
 
 
 @dataclass(frozen=True, slots=True)

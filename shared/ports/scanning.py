@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.scanning.scan import Knowledge, Verdict
-from shared.ports.common import Page
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from shared.domain.scanning.scan import Knowledge, Verdict
+    from shared.ports.common import Page
 
 
 @dataclass(frozen=True, slots=True)
