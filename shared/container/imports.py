@@ -10,6 +10,8 @@ from shared.container.scanning import ScanningServices
 from shared.container.updates import UpdateServices
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shared.services.announce import Announcements
     from shared.services.imports.at_once import ImportAtOnce
     from shared.services.imports.compatibility import Families
@@ -31,7 +33,7 @@ class ImportServices:
         core: Core,
         scanning: ScanningServices,
         updates: UpdateServices,
-        announcements: Announcements,
+        announcements: Callable[[], Announcements],
     ) -> None:
         self._core = core
         self._announcements = announcements
@@ -138,7 +140,7 @@ class ImportServices:
             fetch=self.fetch,
             scan=self.scan,
             publish=self.publish,
-            announcements=self._announcements,
+            announcements=self._announcements(),
             most_bytes=self._settings.import_at_once_bytes,
         )
 
