@@ -78,10 +78,20 @@ class AzureBlobs:
             raise LimitExceeded(f"Blob '{name}' has more than {max_bytes} bytes.", target=name)
         return content
 
-    async def write(self, container: Container, name: str, content: bytes) -> None:
+    async def write(
+        self,
+        container: Container,
+        name: str,
+        content: bytes,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
         """See the port."""
+        facts = dict(metadata) if metadata else None
         async with translated():
-            await self._blob(container, name).upload_blob(content, overwrite=True)
+            written = await self._blob(container, name).upload_blob(
+                content, overwrite=True, metadata=facts
+            )
+        return str(written["etag"])
 
     async def write_once(self, container: Container, name: str, content: bytes) -> bool:
         """See the port."""

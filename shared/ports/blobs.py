@@ -70,8 +70,14 @@ class Blobs(Protocol):
         """
         ...
 
-    async def write(self, container: Container, name: str, content: bytes) -> None:
-        """Write a small blob, replacing any."""
+    async def write(
+        self,
+        container: Container,
+        name: str,
+        content: bytes,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
+        """Write a small blob, replacing any, all or nothing; its ETag."""
         ...
 
     async def write_once(self, container: Container, name: str, content: bytes) -> bool:

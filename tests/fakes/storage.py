@@ -120,9 +120,16 @@ class MemoryBlobs:
             raise LimitExceeded(f"Blob '{name}' has more than {max_bytes} bytes.", target=name)
         return content
 
-    async def write(self, container: Container, name: str, content: bytes) -> None:
+    async def write(
+        self,
+        container: Container,
+        name: str,
+        content: bytes,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
         await asyncio.sleep(0)
-        self.put(container, name, content)
+        self.put(container, name, content, metadata)
+        return self.contents[container, name][1]["etag"]
 
     async def write_once(self, container: Container, name: str, content: bytes) -> bool:
         await asyncio.sleep(0)
