@@ -7,6 +7,8 @@ nothing but the reads keeps the service busy. Storage requests are counted where
 run in this process.
 `host_requests` has eight callers at once ask for compliance; its ceiling is a bare handler, asked
 by the same client through a second host of the same kind.
+`single_read_...` are reads in this process, eight at a time, beside their storage requests as the
+SDK alone makes them.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from typing import Any
 from urllib.parse import quote
 
 from bench.bare_host import BARE_PATH, bare_host
-from bench.harness import Measure, Options, Result, compared, in_turns, percentile
+from bench.bare_reads import Requests, bare, to_bare
+from bench.harness import Measure, Options, Result, Work, compared, in_turns, percentile
 from local.demo.publisher import build
 from local.rest import Rest
 from local.stack.running import Stack, start
@@ -70,6 +73,9 @@ _WRITTEN_AT_ONCE = 25_000
 _POLL_SECONDS = 0.2
 _REPORTED_AT = "2026-01-01T00:00:00.000000+00:00"
 _CALLERS, _CALLS = 8, 40
+_SINGLE = ("read_update", "read_compliance", "read_status")
+
+type _Read = Callable[[str], Awaitable[Any]]
 
 
 async def run(options: Options) -> Sequence[Result]:
@@ -110,9 +116,12 @@ async def run(options: Options) -> Sequence[Result]:
                 results.append(
                     await _compare(name, address, rest, deployments, rounds, options, counted)
                 )
+            for name in _SINGLE:
+                works = await storage.single(name, deployments, update)
+                results.append(await to_bare(name, works, options))
             options.say("starting the bare host")
-            async with bare_host(stack) as beside, Rest(beside) as bare:
-                results.append(await _rate(rest, bare, rounds // 10, options))
+            async with bare_host(stack) as beside, Rest(beside) as empty:
+                results.append(await _rate(rest, empty, rounds // 10, options))
             return results
 
 
@@ -170,7 +179,7 @@ async def _compare(
     return compared(name, "ms", samples["large"], samples["small"], better="lower", notes=notes)
 
 
-async def _rate(rest: Rest, bare: Rest, rounds: int, options: Options) -> Result:
+async def _rate(rest: Rest, empty: Rest, rounds: int, options: Options) -> Result:
     async def rate(client: Rest, path: str) -> float:
         async def call() -> None:
             for _ in range(_CALLS):
@@ -184,7 +193,7 @@ async def _rate(rest: Rest, bare: Rest, rounds: int, options: Options) -> Result
         max(3, rounds),
         {
             "figure": lambda: rate(rest, _PATHS["read_compliance"].format(group="large")),
-            "ceiling": lambda: rate(bare, BARE_PATH),
+            "ceiling": lambda: rate(empty, BARE_PATH),
         },
         options.say,
     )
@@ -204,9 +213,9 @@ class _Storage:
 
     def __init__(self, stack: Stack) -> None:
         self._instance = stack.instance
-        self._count = 0
+        self._requests = Requests()
         connection = Connection(connection_string=stack.storage_connection_string)
-        self._accounts = StorageAccounts(connection, connection, lambda: None, self._counted)
+        self._accounts = StorageAccounts(connection, connection, lambda: None, self._requests.note)
         clock = SystemClock()
         self._updates = TableUpdates(Table(self._accounts, "Updates"))
         self._members = TableGroupMembers(Table(self._accounts, "Buckets"))
@@ -229,9 +238,6 @@ class _Storage:
             clock=clock,
         )
         self._clock = clock
-
-    def _counted(self, _: object) -> None:
-        self._count += 1
 
     async def __aenter__(self) -> _Storage:
         """Nothing is opened before it is used."""
@@ -321,8 +327,27 @@ class _Storage:
         self, name: str, deployments: Mapping[str, str], update: Mapping[str, str]
     ) -> dict[str, int]:
         """Storage requests of one read, by group."""
+        read = self._read(name, deployments, update)
+        return {group: len(await self._asked(read, group)) for group in deployments}
+
+    async def single(
+        self, name: str, deployments: Mapping[str, str], update: Mapping[str, str]
+    ) -> Mapping[str, Work]:
+        """A read of the large group, and its bare requests."""
+        read = self._read(name, deployments, update)
+        urls = await self._asked(read, "large")
+        return {"figure": lambda: read("large"), "ceiling": bare(self._accounts.tables, urls)}
+
+    async def _asked(self, read: _Read, group: str) -> list[str]:
+        """The requests of a read."""
+        self._requests.urls.clear()
+        await read(group)
+        return list(self._requests.urls)
+
+    def _read(self, name: str, deployments: Mapping[str, str], update: Mapping[str, str]) -> _Read:
+        """A read of a group, with nothing shared among callers."""
         update_id = UpdateId.parse(update)
-        reads: Mapping[str, Callable[[str], Awaitable[Any]]] = {
+        reads: Mapping[str, _Read] = {
             "read_update": lambda _: self._updates.get(self._instance, update_id),
             "read_compliance": lambda group: self._reports.compliance(self._instance, group),
             "read_status": lambda group: self._reports.status(
@@ -333,12 +358,7 @@ class _Storage:
             ),
             **{f"read_devices, {kind}": self._filtered(kind) for kind in _FILTERS},
         }
-        found = {}
-        for group in deployments:
-            self._count = 0
-            await reads[name](group)
-            found[group] = self._count
-        return found
+        return reads[name]
 
 
 def _device(
