@@ -15,11 +15,13 @@ BENCHMARKS = (
     "report_lag",
     "reads",
     "rollouts",
+    "goosebit",
     "cost",
     "replay",
     "images",
     "deltas",
     "agent",
     "agents",
+    "console",
 )
 """Modules of this package that have `run`; the first line of each docstring says what it does."""

@@ -274,19 +274,22 @@ class _Bench:
             f"management/devices/fleet{size}-7/updates/{wanted}/versions/{version}:explain"
         )
 
+    def _fleet(self) -> TableFleet:
+        accounts = self.worker.accounts
+        return TableFleet(
+            buckets_table=Table(accounts, "Buckets"),
+            groups_table=Table(accounts, "Groups"),
+            classes_table=Table(accounts, "DeviceClasses"),
+            rollups_table=Table(accounts, "Rollups"),
+            clock=SystemClock(),
+        )
+
     async def _plan_here(self, size: int) -> None:
         worker, clock = self.worker, SystemClock()
-        fleet = TableFleet(
-            buckets_table=Table(worker.accounts, "Buckets"),
-            groups_table=Table(worker.accounts, "Groups"),
-            classes_table=Table(worker.accounts, "DeviceClasses"),
-            rollups_table=Table(worker.accounts, "Rollups"),
-            clock=clock,
-        )
         reports = RolloutReports(
             deployments=worker.deployments,
             updates=worker.updates,
-            fleet=fleet,
+            fleet=self._fleet(),
             clock=clock,
             limits=Limits(),
             commands_per_second=5.7,
@@ -303,6 +306,7 @@ class _Bench:
             deployments=worker.deployments,
             updates=worker.updates,
             passes=worker.passes,
+            fleet=self._fleet(),
             clock=SystemClock(),
         )
         name, update = f"fleet{size}-7", UpdateId.parse(self.update)

@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+import msgspec
 
 from local.stack.errors import StackError
 from local.stack.running import Stack
 
+_READY = "ready "
 _OF_THE_SUPERVISOR = ("--leash", "--socket-fd")
 
 
 @asynccontextmanager
-async def second_host(stack: Stack) -> AsyncIterator[None]:
-    """Run a host like the stack's own, on a port of its own, while the block lasts.
+async def second_host(
+    stack: Stack, command: Sequence[str] = (), **settings: str
+) -> AsyncIterator[Stack]:
+    """Run a host like the stack's own, on a port of its own, while the block lasts; the stack as
+    its clients see it. `command` and `settings` are those that differ.
 
     Raises:
         StackError: It does not start.
     """
     process = await asyncio.create_subprocess_exec(
-        *host_command(stack),
-        env=host_settings(stack),
+        *(command or host_command(stack)),
+        env={**host_settings(stack), **settings},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
     assert process.stdout is not None
     try:
-        if not await process.stdout.readline():
+        line = (await process.stdout.readline()).decode()
+        if not line.startswith(_READY):
             raise StackError("the second Functions host does not start")
-        yield
+        port = json.loads(line.removeprefix(_READY))["port"]
+        yield msgspec.structs.replace(stack, endpoint=f"https://localhost:{port}")
     finally:
         if process.returncode is None:
             process.terminate()

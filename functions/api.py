@@ -38,7 +38,7 @@ from shared.domain.token_bucket import TokenBucket
 from shared.http import wire
 from shared.http.models import ErrorResponse
 from shared.http.problems import headers_of, status_of
-from shared.http.route import API_VERSIONS, JSON, Method, QueryParameter, Route
+from shared.http.route import API_VERSIONS, JSON, LIST_OPTIONS, Method, QueryParameter, Route
 from shared.services.shared_reads import watched_ages
 from shared.signals import FAILED, REFUSED, Facts, Metric
 
@@ -231,10 +231,13 @@ async def _admitted(route: Route, request: func.HttpRequest, request_id: str) ->
 
 
 def _check_query(route: Route, request: func.HttpRequest) -> None:
-    """Refuse OData options that would otherwise be ignored: `$filter` is not `filter`."""
+    """Refuse options that would otherwise be ignored: `$filter` is not `filter`, and where a list
+    takes no filter, all of it is not what was asked for.
+    """
+    taken = [item.name for item in route.query]
     for name in request.params:
-        if name.startswith("$"):
-            known = ", ".join(item.name for item in route.query) or "none"
+        if name.startswith("$") or (name.lower() in LIST_OPTIONS and name not in taken):
+            known = ", ".join(taken) or "none"
             raise InvalidInput(
                 f"The query has an unknown option; those of this operation: {known}.", target=name
             )

@@ -46,6 +46,23 @@ async def list_devices(call: Call) -> models.Page[models.Device]:
     return call.page([_rendered(item, best) for item in page.items], page)
 
 
+@api.operation(
+    "GET",
+    "management/devices:count",
+    Action.MANAGEMENT_READ,
+    query=(filter_by(*DEVICE_FILTERS, "several joined by `and`"),),
+    is_additional=True,
+)
+async def count_devices(call: Call) -> models.DeviceCount:
+    """Count the devices that a filter selects, where counters know it; no device is looked at.
+
+    They know it of everything and of one comparison, within a group and a class or not; not of
+    prefixes of ids and of times, nor of states but those that failed or are in progress.
+    """
+    found = await call.app.devices.counts.count(call.instance, device_filter(call.query("filter")))
+    return models.DeviceCount(found.count, found.as_of or None)
+
+
 @api.operation("GET", _DEVICE, Action.MANAGEMENT_READ, statuses=(HTTPStatus.NOT_FOUND,))
 async def get_device(call: Call) -> models.DeviceDetails:
     """Read a device."""

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from functions.api import Api, Call
-from shared.domain.access import Action, actions_of
+from functions.visible_poison import visible_to
+from shared.domain.access import Action
 from shared.domain.errors import NotFound
 from shared.http.models import operating as models
 from shared.http.route import QueryParameter
@@ -110,19 +111,9 @@ def status_of(dependencies: list[Dependency]) -> models.HealthStatus:
 
 
 def _wanted(call: Call, cause: str | None) -> Callable[[PoisonItem], bool]:
-    """What is about the instance, and what is about none if the role is not for one alone."""
-    action = call.route.action
-    is_for_all = action in actions_of(call.principal.roles, "")
-    known = call.app.settings.instances
-    is_only = len(known) == 1
-
-    def wanted(item: PoisonItem) -> bool:
-        is_visible = item.instance == call.instance or (
-            item.instance not in known and (is_for_all or is_only)
-        )
-        return is_visible and cause in (None, item.cause)
-
-    return wanted
+    """What the caller may see, of one cause or of all."""
+    is_visible = visible_to(call, call.route.action)
+    return lambda item: is_visible(item) and cause in (None, item.cause)
 
 
 async def _handle(

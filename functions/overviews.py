@@ -12,7 +12,7 @@ from shared.http import wire
 from shared.http.filters import FilterFields, is_newest_first
 from shared.http.models import Page
 from shared.http.route import TOP, QueryParameter, filter_by, order_by
-from shared.services.reporting.attention import AttentionItem
+from shared.services.reporting.attention import AttentionItem, poison_items
 from shared.services.reporting.deployment_overview import (
     Course,
     DeploymentOverview,
@@ -64,6 +64,7 @@ async def list_deployments(call: Call) -> Page[models.DeploymentOverview]:
 async def list_attention(call: Call) -> models.AttentionList:
     """List what needs attention, with how many devices it concerns and what to do."""
     items = await call.app.overviews.attention.items(call.instance)
+    items += await _poison(call)
     return models.AttentionList(value=[_attention(item) for item in items])
 
 
@@ -142,6 +143,18 @@ async def search(call: Call) -> models.SearchHits:
             for hit in found
         ]
     )
+
+
+async def _poison(call: Call) -> list[AttentionItem]:
+    """What failed for good, for those who may see it."""
+    action = Action.OPERATIONS_READ
+    if action not in actions_of(call.principal.roles, call.instance):
+        return []
+    from functions.visible_poison import visible_to  # loads what administrators alone look at
+
+    is_only = len(call.app.settings.instances) == 1
+    wanted = None if is_only else visible_to(call, action)
+    return poison_items(await call.app.maintenance.poison_counts.by_place(wanted))
 
 
 def _deployment_query(text: str | None) -> DeploymentQuery:

@@ -69,7 +69,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "management/updatecompliance": ("groups", "trends"),
     "operations": ("operations",),
     "search": ("overviews",),
-    "updates": ("overviews", "updates", "uploads"),
+    "updates": ("overviews", "device_orders", "updates", "uploads"),
     "uploads": ("uploads",),
 }
 """Where the operations are by how their paths begin, in lower case, below the instance.

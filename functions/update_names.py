@@ -1,4 +1,6 @@
-"""Gives every update that an answer refers to its friendly name and description."""
+"""Gives every update that an answer refers to its friendly name and description, and marks
+deployments of updates that are gone.
+"""
 
 import asyncio
 import logging
@@ -20,15 +22,20 @@ log = logging.getLogger(__name__)
 
 async def name_updates(call: Call, body: Any) -> None:
     """Complete the references to updates in an answer; those to updates that are gone stay bare."""
-    found = list(_references(body))
-    if not found:
+    found: list[Any] = list(_structs(body))
+    references = [each for each in found if isinstance(each, models.UpdateInfo)]
+    if not references:
         return
-    wanted = {_id_of(each) for each in found}
-    known = await _read(call, wanted)
-    for each in found:
+    known = await _read(call, {_id_of(each) for each in references})
+    if known is None:
+        return
+    for each in references:
         update = known.get(_id_of(each))
         if update is not None:
             each.friendly_name, each.description = update.friendly_name, update.description
+    for each in found:
+        if hasattr(each, "is_update_deleted"):  # it deploys one
+            each.is_update_deleted = _id_of(each.update) not in known or None
 
 
 def _id_of(reference: models.UpdateInfo) -> UpdateId:
@@ -36,18 +43,17 @@ def _id_of(reference: models.UpdateInfo) -> UpdateId:
     return UpdateId(named.provider, named.name, named.version)
 
 
-def _references(body: Any) -> Iterator[models.UpdateInfo]:
-    if isinstance(body, models.UpdateInfo):
+def _structs(body: Any) -> Iterator[msgspec.Struct]:
+    if isinstance(body, msgspec.Struct):
         yield body
-    elif isinstance(body, msgspec.Struct):
         for name in body.__struct_fields__:
-            yield from _references(getattr(body, name))
+            yield from _structs(getattr(body, name))
     elif isinstance(body, list | tuple):
         for each in body:
-            yield from _references(each)
+            yield from _structs(each)
 
 
-async def _read(call: Call, wanted: set[UpdateId]) -> Mapping[UpdateId, Update]:
+async def _read(call: Call, wanted: set[UpdateId]) -> Mapping[UpdateId, Update] | None:
     slots = asyncio.Semaphore(_AT_ONCE)
 
     async def read(update_id: UpdateId) -> Update | None:
@@ -60,5 +66,5 @@ async def _read(call: Call, wanted: set[UpdateId]) -> Mapping[UpdateId, Update]:
     except DeviceUpdateError as error:
         # What was asked for is done by now, and its answer right without the names.
         log.warning("the names of updates could not be read: %s", error.message)
-        return {}
+        return None
     return {update.update_id: update for update in found if update is not None}

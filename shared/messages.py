@@ -119,6 +119,7 @@ class Reconcile(Message, frozen=True, kw_only=True):
     (`asked`).
     `unexplained` are devices whose report makes no sense yet: their whole twins are read again.
     `held` are devices whose class was held back: it may be let in by now.
+    `recalled` is an update that is taken back from every device of the bucket whose twin holds it.
     """
 
     queue: ClassVar[Queue] = "reconcile"
@@ -132,19 +133,17 @@ class Reconcile(Message, frozen=True, kw_only=True):
     devices: list[str] | None = None
     unexplained: list[str] | None = None
     held: list[str] | None = None
+    recalled: UpdateId | None = None
 
 
 class RollUp(Message, frozen=True, kw_only=True):
-    """Sum up the counters of a group, for a change that was made at a time; `is_routine` says that
-    none is known of.
-    """
+    """Sum up the counters of a group, for a change that was made at a time."""
 
     queue: ClassVar[Queue] = "rollup"
     work: ClassVar[str] = "sum up the counters of a group"
     instance: str
     group: str
     at: str = ""
-    is_routine: bool = False
 
 
 class Resign(Message, frozen=True, kw_only=True):

@@ -311,7 +311,7 @@ class _Reader:
     def instances(self, name: str) -> dict[str, InstanceSettings]:
         try:
             text = self.required(name)
-            found = [self._instance(item) for item in json.loads(text or "[]")]
+            found = [self._instance(item) for item in json.loads((text or "[]").encode())]
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             self._wrong.append(
                 f"{name} must be a JSON array of objects with id and iotHub ({error!r})"

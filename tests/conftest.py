@@ -51,9 +51,12 @@ async def sources() -> AsyncIterator[Sources]:
 
 
 @pytest.fixture
-def product(stack: Stack, rest: Rest, sources: Sources, tmp_path: Path) -> Product:
-    """The running product as one test uses it."""
-    return Product(stack, rest, sources, tmp_path)
+def product(
+    request: pytest.FixtureRequest, stack: Stack, rest: Rest, sources: Sources, tmp_path: Path
+) -> Product:
+    """The running product as one test uses it; a parameter says which agent its devices run."""
+    agent = getattr(request, "param", "odu")
+    return Product(stack, rest, sources, tmp_path, agent=agent)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -6,7 +6,7 @@ import asyncio
 import base64
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from azure.iot.device import ProxyOptions
 from azure.iot.device.aio import IoTHubDeviceClient, IoTHubModuleClient
@@ -16,6 +16,7 @@ from azure.iot.hub.models import Twin, TwinProperties
 from local.fleet.fleet import Fleet, SimulatedDevice
 from local.rest import Rest
 from odu_cli.rest import RestError
+from shared.contract.codes import Action
 from shared.contract.twin import startup_report
 from tests.packages import MANUFACTURER, Package
 from tests.storage import Storage
@@ -41,7 +42,9 @@ class Product:
         folder: Path,
         *,
         interruptions: tuple[type[Exception], ...] = (),
+        agent: Literal["odu", "c"] = "odu",
     ) -> None:
+        self.agent = agent
         self.stack = stack
         self.rest = rest
         self.sources = sources
@@ -103,6 +106,7 @@ class Product:
                 model=model,
                 group=group,
                 simulator=simulator,
+                agent=self.agent,
             )
             for number in range(count)
         ]
@@ -201,6 +205,17 @@ class Product:
         twin = await self.twin(device_id)
         agent: dict[str, Any] = twin.properties.reported["deviceUpdate"]["agent"]
         return agent
+
+    async def cancel_is_heard(self, device_id: str) -> None:
+        """Wait until a device has acknowledged that it should stop."""
+
+        async def look() -> None:
+            properties = (await self.twin(device_id)).properties
+            said = properties.reported["deviceUpdate"].get("service", {})
+            assert said.get("av") == properties.desired["$version"]
+            assert said["value"]["workflow"]["action"] == Action.CANCEL
+
+        await self.eventually(look)
 
     async def command(self, device_id: str, service: Mapping[str, Any]) -> None:
         """Write the desired section behind the service's back."""

@@ -250,7 +250,7 @@ class Agent:
         self._names = {"manufacturer": options.manufacturer, "model": options.model}
         self._folder = Path(options.data)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        keys = json.loads(Path(options.roots).read_text())
+        keys = json.loads(Path(options.roots).read_bytes())
         self._roots = {kid: unb64url(key["n"]) for kid, key in keys.items()}
         self._context = ssl.create_default_context(cafile=options.ca)
         self._desired: dict[str, Any] = {}

@@ -29,6 +29,7 @@ from .reporting import (
 )
 from .result import DeploymentResult
 from .state import DeviceState, private_folder
+from .unfinished import Unfinished, unfinished_from_json, unfinished_to_json
 from .verification import VerificationError
 from .workflow import (
     Command,
@@ -41,6 +42,7 @@ from .workflow import (
     finished_from_json,
     finished_to_json,
     parse_command,
+    take_up,
 )
 
 if TYPE_CHECKING:
@@ -141,11 +143,14 @@ class _Session:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"odu-{self._name}")
         self._cancelled = threading.Event()
         self._waiting: Operation | None = None
+        self._saving: set[asyncio.Future[None]] = set()
 
     async def run(self) -> None:
         """Follow the twin, for ever."""
         twin = await open_connection(self._client, self._receive)
         logger.info("%s: connected", self._name)
+        await self._tell_last_end()
+        await self._take_up(twin.get("desired"))
         await self._follow(twin.get("desired"), is_startup=True)
         self._reporter.put(own_startup_report(self._config))
         self._reporter.put(own_device_information(self._config))
@@ -158,7 +163,37 @@ class _Session:
         self._means.leave()
         self._cancelled.set()
         await self._diagnostics.close()
+        await asyncio.gather(*self._saving)
         await asyncio.to_thread(self._executor.shutdown)
+
+    async def _tell_last_end(self) -> None:
+        """What ended last is told before all else, if an earlier process did not get to it."""
+        unsent = await asyncio.to_thread(self._means.state.unsent_report)
+        if unsent is not None:
+            self._put_end(*unsent)
+
+    def _put_end(self, workflow_id: str, report: dict[str, Any]) -> None:
+        def remember() -> None:
+            saving = asyncio.to_thread(self._means.state.save_sent, workflow_id)
+            task = asyncio.ensure_future(saving)
+            self._saving.add(task)
+            task.add_done_callback(self._saving.discard)
+
+        self._reporter.put(report, remember)
+
+    async def _take_up(self, section: Any) -> None:
+        """What an earlier process had begun, and the twin no longer asks for, is to stop."""
+        note = await asyncio.to_thread(self._means.state.begun)
+        begun = unfinished_from_json(note)
+        desired = DesiredSection()
+        desired.receive(section)
+        if begun is None or begun.is_wanted(desired.service):
+            return
+        command = begun.operation.command
+        logger.info("%s: workflow %.64s was begun before", self._name, command.workflow_id)
+        await asyncio.to_thread(self._means.prepare)
+        self.workflow = take_up(self.workflow, command, begun.seen)
+        await self._start(begun.operation)
 
     def _receive(self, patch: Any) -> None:
         self._events.put_nowait(lambda: self._follow(patch))
@@ -226,12 +261,16 @@ class _Session:
             self._waiting = operation
             self._cancelled.set()
         else:
-            self._start(operation)
+            await self._start(operation)
         return True
 
-    def _start(self, operation: Operation) -> None:
+    async def _start(self, operation: Operation) -> None:
+        note = unfinished_to_json(Unfinished(operation, self.workflow.seen))
+        await asyncio.to_thread(self._means.state.save_begun, note)
         loop = asyncio.get_running_loop()
         cancelled = self._cancelled = threading.Event()
+        if self.workflow.is_cancelling:
+            cancelled.set()
 
         def on_phase(phase: str, waiting: str | None) -> None:
             loop.call_soon_threadsafe(self._results.report_phase, operation.command, phase, waiting)
@@ -246,7 +285,8 @@ class _Session:
 
     async def _finish(self, operation: Operation, done: asyncio.Future[DeploymentResult]) -> None:
         result = _result_of(done)
-        if result.restart is not None and not self.workflow.is_cancelling:
+        if result.restart is not None:
+            # Also when it was cancelled meanwhile: what has become of it is known only after that.
             failed = await self._restarted(operation, result)
             if failed is None:
                 return
@@ -255,20 +295,24 @@ class _Session:
         workflow, ended, following = end(
             self.workflow, result.ended, installed_update_id_text(update_id)
         )
-        if ended != Ended.FAILED and workflow.held is None:
+        workflow_id, is_installed = operation.command.workflow_id, ended == Ended.COMPLETED
+        if is_installed or (ended != Ended.FAILED and workflow.held is None):
             await asyncio.to_thread(
-                self._means.worker.conclude, operation, is_installed=result.ended == Ended.COMPLETED
+                self._means.worker.conclude, operation, is_installed=is_installed
             )
-        report = self._results.end(operation, ended, result) if following is None else None
+        # Of what another one takes the place of, only that it is installed is told.
+        is_told = following is None or is_installed
+        report = self._results.end(operation, ended, result) if is_told else None
         # First remembered, then sent: the report may be repeated after a crash, but not forgotten.
-        await self._remember(workflow, report)
-        logger.info("%s: workflow %.64s %s", self._name, operation.command.workflow_id, ended.value)
+        self.workflow, entries = workflow, finished_to_json(workflow.ended)
+        await asyncio.to_thread(self._means.state.save_end, entries, workflow_id, report)
+        logger.info("%s: workflow %.64s %s", self._name, workflow_id, ended.value)
         if report is not None:
-            self._reporter.put(report)
-            return
-        assert self._waiting is not None
-        waiting, self._waiting = self._waiting, None
-        self._start(waiting)
+            self._put_end(workflow_id, report)
+        if following is not None:
+            assert self._waiting is not None
+            waiting, self._waiting = self._waiting, None
+            await self._start(waiting)
 
     async def _restarted(
         self, operation: Operation, result: DeploymentResult
@@ -282,7 +326,7 @@ class _Session:
         logger.info("%s: the update asks for a restart of the %s", self._name, result.restart.value)
         if self._restart is None:
             # There is nothing to restart, as in a simulation: go on as after it.
-            self._start(operation)
+            await self._start(operation)
             return None
         try:
             await asyncio.to_thread(self._restart, result.restart)
@@ -291,13 +335,12 @@ class _Session:
             return DeploymentResult(Ended.FAILED, 0, (code,), f"no restart: {error.strerror}")
         return None
 
-    async def _remember(self, workflow: Workflow, report: Mapping[str, Any] | None = None) -> None:
+    async def _remember(self, workflow: Workflow) -> None:
         is_news = workflow.ended != self.workflow.ended
-        last, self.workflow = self.workflow.held, workflow
-        if is_news or report is not None:
+        self.workflow = workflow
+        if is_news:
             entries = finished_to_json(workflow.ended)
-            kept = report and {"workflowId": last.workflow_id if last else "", "patch": report}
-            await asyncio.to_thread(self._means.state.save_finished, entries, kept)
+            await asyncio.to_thread(self._means.state.save_finished, entries)
 
 
 def _result_of(done: asyncio.Future[DeploymentResult]) -> DeploymentResult:

@@ -11,7 +11,8 @@ steps, but for those of the same update (or child and component), which wait for
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .content import Content
@@ -28,7 +29,6 @@ from .verification import VerificationError
 from .workflow import Ended
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
@@ -107,6 +107,7 @@ class Deployment:
         self._content = Content(command.file_urls, tools.downloader, tools.cancelled, tools.sources)
         self._restarts = JsonFile(tools.folder / "restarts.json")
         self._steps = [StepReport(ResultCode.FAILURE)] * len(manifest.steps)
+        self._is_late = tools.cancelled.is_set()
 
     def run(self) -> DeploymentResult:
         """Carry it out; every failure becomes a result."""
@@ -217,7 +218,7 @@ class Deployment:
         )
 
     def _is_installed(self, part: Part) -> bool:
-        result = self._call(part, part.handler.is_installed)
+        result = self._call(part, part.handler.is_installed, is_question=True)
         if result.result_code in _RESTARTS_NOW:
             raise _RestartError(self._restart(part, _RESTARTS_NOW[result.result_code]))
         if result.result_code != ResultCode.INSTALLED:
@@ -262,9 +263,19 @@ class Deployment:
             result.result_code, result.extended_result_codes, result.details
         )
 
-    def _call(self, part: Part, action: Callable[[StepContext], StepResult]) -> StepResult:
+    def _call(
+        self,
+        part: Part,
+        action: Callable[[StepContext], StepResult],
+        *,
+        is_question: bool = False,
+    ) -> StepResult:
+        context = part.context
+        if is_question and self._is_late:
+            # It was cancelled before it was begun again: what it left behind has to be told.
+            context = replace(context, cancelled=threading.Event())
         try:
-            result = action(part.context)
+            result = action(context)
         except DownloadCancelledError:
             return CANCELLED
         except (DownloadError, ManifestError) as error:

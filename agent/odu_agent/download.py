@@ -27,7 +27,7 @@ from .routes import Routes, check_url
 from .transfer import Interrupted, Transfer, check_answer, is_page, portal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from .contract.manifest import ManifestFile
@@ -39,7 +39,9 @@ logger = logging.getLogger(__name__)
 __all__ = ["DownloadCancelledError", "DownloadError", "DownloadLimits", "Downloader"]
 
 _CHUNK_BYTES = 64 * 1024
-_SMALL_ATTEMPTS = 3
+_SMALL_ATTEMPTS = 6
+_SMALL_SECONDS = 150.0
+"""No further attempt begins after that: the agent does nothing else meanwhile."""
 _RESERVE_BYTES = 16 * 1024 * 1024
 """Left free on the file system: a full one breaks more than an update."""
 
@@ -63,6 +65,7 @@ class Downloader:
         proxy: str | None = None,
     ) -> None:
         self._limits = limits or DownloadLimits()
+        self._is_closed = threading.Event()
         self._bandwidth = Bandwidth(self._limits.bytes_per_second)
         context = ssl.create_default_context()
         if ca_file is not None:
@@ -70,7 +73,8 @@ class Downloader:
         self._routes = Routes(context, cache=cache, proxy=proxy, connections=self._limits.parallel)
 
     def close(self) -> None:
-        """Give up idle connections."""
+        """Give up idle connections and further attempts."""
+        self._is_closed.set()
         self._routes.close()
 
     def fetch(self, url: str, file: ManifestFile, target: Path, cancelled: threading.Event) -> None:
@@ -129,49 +133,76 @@ class Downloader:
             stop.set()
             raise
 
-    def fetch_small(self, url: str, maximum_bytes: int) -> bytes:
+    def fetch_small(
+        self, url: str, maximum_bytes: int, is_right: Callable[[bytes], bool] = lambda _: True
+    ) -> bytes:
         """Return a small document of unknown size.
+
+        A server that is busy or slow is asked again for a while: it may be so because a whole fleet
+        asks at this moment.
+
+        Args:
+            url: Its address.
+            maximum_bytes: Most that it may have.
+            is_right: Judges what a cache or proxy gives; the origin is asked for what is not right.
 
         Raises:
             DownloadError: It cannot be had or is larger.
         """
         check_url(url)
-        attempt = 1
-        while True:
+        deadline = time.monotonic() + _SMALL_SECONDS
+        wait = self._limits.first_wait_seconds
+        for attempt in range(1, _SMALL_ATTEMPTS + 1):
             try:
-                return self._fetch_small_once(url, maximum_bytes)
-            except Interrupted as error:
-                if attempt == _SMALL_ATTEMPTS:
-                    raise DownloadError(error.erc, str(error)) from None
-            except HTTPError as error:
-                if attempt == _SMALL_ATTEMPTS:
-                    message = f"the connection failed: {type(error).__name__}"
-                    raise DownloadError(Erc.DOWNLOAD_EXCEPTION, message) from None
-            time.sleep(self._limits.first_wait_seconds * attempt)
-            attempt += 1
+                return self._fetch_small_once(url, maximum_bytes, is_right)
+            except (Interrupted, HTTPError) as error:
+                is_last = attempt == _SMALL_ATTEMPTS or time.monotonic() + wait > deadline
+                if is_last or self._is_closed.wait(wait):
+                    raise _final(error) from None
+            wait *= 2
+        raise AssertionError("the last attempt returns or raises")
 
-    def _fetch_small_once(self, url: str, maximum_bytes: int) -> bytes:
-        """Through the proxy, else from the origin; a cache might hold what has since changed."""
-        *others, origin = (route for route in self._routes.of(url) if route.name != "cache")
+    def _fetch_small_once(
+        self, url: str, maximum_bytes: int, is_right: Callable[[bytes], bool]
+    ) -> bytes:
+        *others, origin = self._routes.of(url)
         for route in others:
             try:
-                return self._fetch_small_by(route, maximum_bytes)
+                data = self._fetch_small_by(route, maximum_bytes)
             except (HTTPError, Interrupted, DownloadError) as error:
                 # The error itself may name the link, which holds a signature.
                 logger.info("the %s failed: %s", route.name, type(error).__name__)
+            else:
+                if is_right(data):
+                    return data
+                logger.info("what the %s gave is not used", route.name)
         return self._fetch_small_by(origin, maximum_bytes)
 
     def _fetch_small_by(self, route: Route, maximum_bytes: int) -> bytes:
         timeout = urllib3.Timeout(connect=self._limits.idle_seconds, read=self._limits.idle_seconds)
         deadline = time.monotonic() + self._limits.idle_seconds
+        # What a cache has kept may have changed since.
+        headers = {**route.pool.headers, "Cache-Control": "no-cache"}
         with route.pool.request(
-            "GET", route.url, preload_content=False, timeout=timeout, redirect=False
+            "GET",
+            route.url,
+            headers=headers,
+            preload_content=False,
+            timeout=timeout,
+            redirect=False,
         ) as response:
             check_answer(response, (200,))
             data = _read_bounded(response, maximum_bytes, deadline)
             if is_page(response):
                 raise portal("a web page")
             return data
+
+
+def _final(error: Interrupted | HTTPError) -> DownloadError:
+    if isinstance(error, Interrupted):
+        return DownloadError(error.erc, str(error))
+    message = f"the connection failed: {type(error).__name__}"
+    return DownloadError(Erc.DOWNLOAD_EXCEPTION, message)
 
 
 class _Stop(threading.Event):
@@ -223,5 +254,5 @@ def _read_bounded(response: urllib3.BaseHTTPResponse, maximum_bytes: int, deadli
         if len(data) > maximum_bytes:
             raise DownloadError(Erc.DOWNLOAD_TOO_LONG, f"more than {maximum_bytes} bytes")
         if time.monotonic() > deadline:
-            raise DownloadError(Erc.DOWNLOAD_TOO_SLOW, "the server is too slow")
+            raise Interrupted("the server is too slow", Erc.DOWNLOAD_TOO_SLOW)
     return bytes(data)

@@ -31,6 +31,8 @@ from .workflow import Ended
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    _Taken = Callable[[], None]
+
     from .config import AgentConfig
     from .operation import Operation
     from .result import DeploymentResult
@@ -49,15 +51,15 @@ class Reporter:
     """Sends reported patches in order; the oldest are dropped when very many wait."""
 
     def __init__(self, *, first_wait_seconds: float = 1.0) -> None:
-        self._queue: deque[dict[str, Any]] = deque(maxlen=_MAXIMUM_QUEUED)
+        self._queue: deque[tuple[dict[str, Any], _Taken | None]] = deque(maxlen=_MAXIMUM_QUEUED)
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._first_wait_seconds = first_wait_seconds
 
-    def put(self, patch: dict[str, Any]) -> None:
-        """Queue a patch."""
-        self._queue.append(patch)
+    def put(self, patch: dict[str, Any], on_taken: _Taken | None = None) -> None:
+        """Queue a patch; `on_taken` is called once the hub has it, or will not have it."""
+        self._queue.append((patch, on_taken))
         self._idle.clear()
         self._wake.set()
 
@@ -71,8 +73,10 @@ class Reporter:
             await self._wake.wait()
             self._wake.clear()
             while self._queue:
-                patch = self._queue.popleft()
+                patch, on_taken = self._queue.popleft()
                 await self._send(send, patch)
+                if on_taken is not None:
+                    on_taken()
             self._idle.set()
 
     async def _send(

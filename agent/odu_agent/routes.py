@@ -3,7 +3,7 @@
 Microsoft Connected Cache is asked as Delivery Optimization asks it: the same path and query at the
 cache's host, with the origin's host in the parameter `cacheHostOrigin`. Any HTTP proxy will do
 instead. What a cache sends is believed as little as anything else; where it fails, the origin is
-asked. An https address is never sent over http, for it holds a signature.
+asked. An https address with a query is never sent over http, for that holds a signature.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ class Routes:
         ways = []
         parts = urlsplit(url)
         cache = self._cache
-        if cache is not None and (parts.scheme == "http" or cache.scheme == "https"):
+        is_secret = parts.scheme == "https" and bool(parts.query)
+        if cache is not None and (cache.scheme == "https" or not is_secret):
             origin = f"cacheHostOrigin={quote(parts.netloc, safe='')}"
             query = f"{parts.query}&{origin}" if parts.query else origin
             address = urlunsplit((cache.scheme, cache.netloc, parts.path, query, ""))

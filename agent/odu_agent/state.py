@@ -125,19 +125,51 @@ class DeviceState:
         entries = self._file.read().get("finished")
         return [entry for entry in entries or () if isinstance(entry, dict)]
 
-    def save_finished(
-        self, entries: list[dict[str, Any]], report: Mapping[str, Any] | None = None
+    def save_begun(self, note: Mapping[str, Any]) -> None:
+        """Remember that a deployment was begun."""
+        self._file.update({"begun": note})
+
+    def begun(self) -> dict[str, Any] | None:
+        """What was begun and has not ended."""
+        note = self._file.read().get("begun")
+        return note if isinstance(note, dict) else None
+
+    def save_finished(self, entries: list[dict[str, Any]]) -> None:
+        """Remember the workflows that ended."""
+        self._file.update({"finished": entries})
+
+    def save_end(
+        self, entries: list[dict[str, Any]], workflow_id: str, report: Mapping[str, Any] | None
     ) -> None:
-        """Remember the workflows that ended, and the report of the last one if it is new."""
-        self._file.update({"finished": entries, **({"lastReport": report} if report else {})})
+        """Remember the workflows that ended, and that what was begun has; with its report, if any
+        is to be sent.
+        """
+        last = {"workflowId": workflow_id, "patch": report, "isSent": False}
+        news = {"lastReport": last} if report is not None else {}
+        self._file.update({"finished": entries, "begun": None, **news})
+
+    def save_sent(self, workflow_id: str) -> None:
+        """Remember that the hub has taken the report of a workflow's end."""
+        report = self._last_report()
+        if report.get("workflowId") == workflow_id:
+            self._file.update({"lastReport": {**report, "isSent": True}})
 
     def last_report(self, workflow_id: str) -> dict[str, Any] | None:
         """The report of a workflow's end, if it was the last to end."""
-        report = self._file.read().get("lastReport")
-        if not isinstance(report, dict) or report.get("workflowId") != workflow_id:
+        report = self._last_report()
+        return _patch_of(report) if report.get("workflowId") == workflow_id else None
+
+    def unsent_report(self) -> tuple[str, dict[str, Any]] | None:
+        """The workflow that ended last and its report, if the hub has not taken that."""
+        report = self._last_report()
+        workflow_id, patch = report.get("workflowId"), _patch_of(report)
+        if report.get("isSent") is not False or patch is None or not isinstance(workflow_id, str):
             return None
-        patch = report.get("patch")
-        return patch if isinstance(patch, dict) else None
+        return workflow_id, patch
+
+    def _last_report(self) -> dict[str, Any]:
+        report = self._file.read().get("lastReport")
+        return report if isinstance(report, dict) else {}
 
     def log_result(self) -> tuple[str | None, int | None]:
         """The last request of logs that was answered, and the answer."""
@@ -180,6 +212,11 @@ class DeviceState:
     def _highest(self) -> dict[str, Any]:
         versions = self._file.read().get("highestVersions")
         return versions if isinstance(versions, dict) else {}
+
+
+def _patch_of(report: Mapping[str, Any]) -> dict[str, Any] | None:
+    patch = report.get("patch")
+    return patch if isinstance(patch, dict) else None
 
 
 def _update_key(provider: str, name: str) -> str:

@@ -42,6 +42,11 @@ _PAGE = re.compile(rb"\s*<(!doctype\s+html|html|head|body|meta|script)\b", re.IG
 _NETWORK_AUTHENTICATION_REQUIRED = 511
 
 
+_EXPIRED = ": the link has expired or was withdrawn; a retry brings a new one"
+_GONE = ": the file is gone; import the update again"
+_HINTS = {401: _EXPIRED, 403: _EXPIRED, 404: _GONE, 410: _GONE}
+
+
 class Interrupted(Exception):
     """One attempt ended early; the next may go on."""
 
@@ -311,7 +316,7 @@ def check_answer(response: urllib3.BaseHTTPResponse, accepted: tuple[int, ...]) 
         )
     if status >= 500 or status in (408, 429):
         raise Interrupted(f"the server answered {status}")
-    hint = ": the address has expired or was withdrawn" if status in (401, 403, 404, 410) else ""
+    hint = _HINTS.get(status, "")
     raise DownloadError(Erc.DOWNLOAD_REFUSED, f"the server answered {status}{hint}")
 
 

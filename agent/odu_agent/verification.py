@@ -81,7 +81,7 @@ class Verifier:
         """
         assert self._downloader is not None, "this verifier is given packages"
         try:
-            data = self._downloader.fetch_small(url, _MAXIMUM_PACKAGE_BYTES)
+            data = self._downloader.fetch_small(url, _MAXIMUM_PACKAGE_BYTES, self._is_acceptable)
         except DownloadError as error:
             raise VerificationError(Erc.PACKAGE_DOWNLOAD_FAILED, error.message) from None
         return self.take_over(data)
@@ -111,15 +111,27 @@ class Verifier:
         except (SignatureError, ManifestError) as error:
             raise VerificationError(error.erc, error.message) from None
 
-    def _take_over(self, data: bytes) -> Erc:
-        current = self.roots.package
+    def _is_acceptable(self, data: bytes) -> bool:
+        """Whether a cache has given a package that is good, and no older than the one in force."""
+        try:
+            self._judge(data)
+        except VerificationError as error:
+            logger.info("root key package: %s", error.message)
+            return False
+        return True
+
+    def _judge(self, data: bytes) -> RootKeyPackage:
         try:
             package = parse_root_key_package(data)
             validate(package, self.roots.hard_coded)
             check_trustworthy(package, self.roots.hard_coded)
-            check_successor(package, current, self._clock())
+            check_successor(package, self.roots.package, self._clock())
         except RootKeyError as error:
             raise VerificationError(error.erc, error.message) from None
+        return package
+
+    def _take_over(self, data: bytes) -> Erc:
+        current, package = self.roots.package, self._judge(data)
         if package == current:
             return Erc.PACKAGE_UNCHANGED
         self._state.save_root_key_package(data)

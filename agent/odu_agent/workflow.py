@@ -130,6 +130,20 @@ def parse_command(service: Any) -> Command:
     )
 
 
+def command_to_json(command: Command) -> dict[str, Any]:
+    """Write a command as `parse_command` reads it."""
+    workflow: dict[str, Any] = {"action": int(command.action), "id": command.workflow_id}
+    if command.retry_timestamp is not None:
+        workflow["retryTimestamp"] = command.retry_timestamp
+    return {
+        "workflow": workflow,
+        "rootKeyPackageUrl": command.root_key_package_url,
+        "updateManifest": command.manifest,
+        "updateManifestSignature": command.signature,
+        "fileUrls": dict(command.file_urls),
+    }
+
+
 def decide(
     state: Workflow, command: Command, *, is_startup: bool = False
 ) -> tuple[Workflow, Decision]:
@@ -153,14 +167,16 @@ def end(
     """Take note that the running operation ended.
 
     Returns:
-        The new state; how the operation counts (whatever it achieved, it was cancelled if it had
-        been asked to stop); and the command to start now, if one was waiting.
+        The new state; how the operation counts (as it says itself, for it may have ended before it
+        heard that it should stop; but what another command takes the place of was cancelled
+        unless it is installed); and the command to start now, if one was waiting.
     """
     assert state.is_running
     assert state.held is not None
-    ended = Ended.CANCELLED if state.is_cancelling else ended
     following, held, seen = state.following, state.held, state.seen
     is_retry = following is not None and following.workflow_id == held.workflow_id
+    if is_retry or (following is not None and ended == Ended.FAILED):
+        ended = Ended.CANCELLED
     if ended != Ended.FAILED and not is_retry:
         state = _finish(state, Finished(held.workflow_id, ended, seen, installed_update_id))
         state = replace(state, held=None, seen=())
@@ -168,6 +184,11 @@ def end(
     if following is not None:
         state = _start(state, following, _seen_by(state, following, seen if is_retry else ()))
     return state, ended, following
+
+
+def take_up(state: Workflow, command: Command, seen: tuple[str | None, ...]) -> Workflow:
+    """Take up what an earlier process had begun and what is no longer wanted: it is to stop."""
+    return replace(_start(state, command, seen), is_cancelling=True)
 
 
 def _decide_cancel(

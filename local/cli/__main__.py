@@ -9,6 +9,8 @@ import sys
 
 _NO_COMMANDS = ("options", "progress", "additions")
 """Modules that lie beside the commands."""
+_ELSEWHERE = {"bench": "bench.command"}
+"""Commands of packages that stand above this one and use it."""
 
 
 def main(arguments: list[str]) -> int:
@@ -34,7 +36,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _module(name: str) -> str | None:
-    """Find the module of a command of the local stack."""
+    """Find the module of a command of a checkout."""
+    if name in _ELSEWHERE:
+        return _ELSEWHERE[name]
     if not name.isidentifier() or name.startswith("_") or name in _NO_COMMANDS:
         return None
     module = f"local.cli.{name}"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from local.cli.options import add_state, fail, parser
 from local.stack.errors import StackError
+from local.stack.stray import leashed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.ERROR)
     started = time.monotonic()
     try:
-        with tempfile.TemporaryDirectory(prefix="odu-lab-") as folder:
+        with leashed(), tempfile.TemporaryDirectory(prefix="odu-lab-") as folder:
             checks = _run(given, Path(folder))
     except StackError as error:
         return fail(error, error.exit_code)

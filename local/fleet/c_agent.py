@@ -40,9 +40,17 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """What a manifest orders: the update, None for one that the agent cannot read."""
+    """What a manifest orders.
+
+    Attributes:
+        update_id: The update; None for one that the agent cannot read or does not trust.
+        refusal: Why, as an extended result code; most often that it is detached.
+        is_of_package: Whether the root key package is at fault.
+    """
 
     update_id: ManifestUpdateId | None
+    refusal: int = int(Erc.DETACHED_FILE_MISSING)
+    is_of_package: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +130,10 @@ class CAgent:
         ]
         ordered = self.read(service.get("updateManifest") or "")
         if ordered.update_id is None:
-            refused = (int(Erc.DETACHED_FILE_MISSING),)
+            # Only a bad root key package is reported under the workflow that it came with.
             old = self._member() if self.held is not None else None
-            return [_failed(refused, workflow=old)]
+            named = member if ordered.is_of_package else old
+            return [_failed((ordered.refusal,), workflow=named)]
         fresh = Held(
             workflow_id=identity,
             retry_timestamp=stamp,

@@ -18,6 +18,9 @@ from local.stack.running import REPOSITORY, Stack
 if TYPE_CHECKING:
     from odu_agent.agent import Agent
 
+    from local.fleet.c_agent import CAgent
+    from local.fleet.c_device import CDevice
+
 DATA_FILE = "du-simulator-data.json"
 _BULK = 100
 """Devices that one registry call may create."""
@@ -36,14 +39,15 @@ class Fleet:
         self.devices = tuple(devices)
         self._stack = stack
         self._folder = folder
-        self._agents: dict[str, Agent] = {}
+        self._agents: dict[str, Agent | CDevice] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._keys: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:
         """Register and connect every device."""
-        keys = await asyncio.to_thread(self._register)
+        self._keys = await asyncio.to_thread(self._register)
         for device in self.devices:
-            self.connect(device, keys[device.device_id])
+            self.connect(device, self._keys[device.device_id])
         return self
 
     async def __aexit__(
@@ -71,11 +75,29 @@ class Fleet:
     def connect(self, device: SimulatedDevice, key: str) -> None:
         """Start the agent of one device."""
         self.simulate(device.device_id, device.simulator)
+        self._start(device, key)
+
+    def _start(self, device: SimulatedDevice, key: str) -> None:
         agent = self._agent(device, key)
         self._agents[device.device_id] = agent
         self._tasks[device.device_id] = asyncio.create_task(agent.run(), name=device.device_id)
 
-    def _agent(self, device: SimulatedDevice, key: str) -> Agent:
+    async def restart(self, device_id: str) -> None:
+        """End the agent of one device and start another, as at a reboot."""
+        await self._agents[device_id].stop()
+        await self._tasks[device_id]
+        device = next(one for one in self.devices if one.device_id == device_id)
+        self._start(device, self._keys[device_id])
+
+    def c_agent(self, device_id: str) -> CAgent:
+        """The model that a device of the kind `c` runs."""
+        from local.fleet.c_device import CDevice
+
+        device = self._agents[device_id]
+        assert isinstance(device, CDevice)
+        return device.agent
+
+    def _agent(self, device: SimulatedDevice, key: str) -> Agent | CDevice:
         _make_agent_importable()
         from odu_agent.agent import Agent
         from odu_agent.config import AgentConfig, load_root_keys
@@ -83,22 +105,25 @@ class Fleet:
         logs = self._folder / device.device_id / "log"
         logs.mkdir(parents=True, exist_ok=True)
         (logs / "agent.log").write_text(f"{device.device_id}: {device.model} has started\n")
-        return Agent(
-            AgentConfig(
-                connection_string=(
-                    f"HostName=localhost;DeviceId={device.device_id};SharedAccessKey={key}"
-                ),
-                manufacturer=device.manufacturer,
-                model=device.model,
-                root_keys=load_root_keys(Path(self._stack.roots_file)),
-                data_folder=self._folder / device.device_id,
-                ca_file=Path(self._stack.ca_file),
-                # the device SDK knows one port only; the hub stand-in tunnels to itself
-                proxy=("127.0.0.1", self._stack.hub_port),
-                simulator={},
-                log_components={"agent": logs},
-            )
+        config = AgentConfig(
+            connection_string=(
+                f"HostName=localhost;DeviceId={device.device_id};SharedAccessKey={key}"
+            ),
+            manufacturer=device.manufacturer,
+            model=device.model,
+            root_keys=load_root_keys(Path(self._stack.roots_file)),
+            data_folder=self._folder / device.device_id,
+            ca_file=Path(self._stack.ca_file),
+            # the device SDK knows one port only; the hub stand-in tunnels to itself
+            proxy=("127.0.0.1", self._stack.hub_port),
+            simulator={},
+            log_components={"agent": logs},
         )
+        if device.agent == "c":
+            from local.fleet.c_device import CDevice
+
+            return CDevice(config)
+        return Agent(config)
 
     def _register(self) -> dict[str, str]:
         return {

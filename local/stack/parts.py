@@ -236,7 +236,9 @@ def app_settings(site: Site, storage: str) -> dict[str, str]:
         "SSL_CERT_FILE": str(site.state.trust),
         "REQUESTS_CA_BUNDLE": str(site.state.trust),
         "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.250",
-        "HUB_COMMANDS_PER_SECOND": str(HUB_COMMANDS_PER_SECOND),
+        "HUB_COMMANDS_PER_SECOND": os.environ.get(
+            "HUB_COMMANDS_PER_SECOND", str(HUB_COMMANDS_PER_SECOND)
+        ),
         **({} if site.options.throttle else _UNTHROTTLED),
         **_telemetry(site.options.otlp),
     }

@@ -18,7 +18,7 @@ from local.stack.roles import role_claim
 from local.stack.state import StateDirectory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 REPOSITORY = Path(__file__).parents[2]
 STOP_SECONDS = 60.0
@@ -145,12 +145,18 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def start(state: Path | None = None, *, options: Sequence[str] = ()) -> Iterator[Stack]:
+def start(
+    state: Path | None = None,
+    *,
+    options: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Stack]:
     """Run a stack of one's own for as long as the context lasts; it cannot outlive this process.
 
     Args:
         state: its state directory; a temporary one if None.
         options: further options of `./odu up`.
+        settings: further variables of its environment.
 
     Raises:
         StackError: it does not come up; the message has the reason.
@@ -158,11 +164,11 @@ def start(state: Path | None = None, *, options: Sequence[str] = ()) -> Iterator
     if state is None:
         with (
             tempfile.TemporaryDirectory(prefix="odu-") as directory,
-            start(Path(directory), options=options) as stack,
+            start(Path(directory), options=options, settings=settings) as stack,
         ):
             yield stack
         return
-    with _supervisor(StateDirectory(state.resolve()), options) as process:
+    with _supervisor(StateDirectory(state.resolve()), options, settings or {}) as process:
         assert process.stdout is not None
         if not process.stdout.readline().startswith("ready "):
             code = process.wait()
@@ -184,12 +190,14 @@ def import_path() -> dict[str, str]:
 
 
 @contextmanager
-def _supervisor(state: StateDirectory, options: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+def _supervisor(
+    state: StateDirectory, options: Sequence[str], settings: Mapping[str, str]
+) -> Iterator[subprocess.Popen[str]]:
     state.create()
     with (state.log / "supervisor.log").open("wb") as log:
         process = subprocess.Popen(
             up_command(state, ["--leash", *options]),
-            env=import_path(),
+            env={**import_path(), **settings},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

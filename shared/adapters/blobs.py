@@ -267,25 +267,31 @@ class AzureBlobs:
         """See the port."""
         from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
-        service = self._accounts.blobs
         # rounded, so that devices of one run share a link and an unchanged twin stays unchanged
         now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
         life = self._link_life if hours is None else timedelta(hours=hours + 1)
-        start, expiry = now - _CLOCK_SKEW, now + life
+        signing = await self._signing(now - _CLOCK_SKEW, now + life)
+        token = generate_blob_sas(
+            container_name=container,
+            blob_name=name,
+            permission=BlobSasPermissions(read=True),
+            content_disposition=f'attachment; filename="{filename}"' if filename else None,
+            **signing,
+        )
+        return f"{self._blob(container, name).url}?{token}"
+
+    async def _signing(self, start: datetime, expiry: datetime) -> dict[str, Any]:
+        """What a link ends at and is signed by: the account's key, or one that it delegates."""
+        service = self._accounts.blobs
         key = getattr(service.credential, "account_key", None)
         async with translated():
             delegation = None if key else await self._delegation_key(start, expiry)
-            token = generate_blob_sas(
-                account_name=service.account_name or "",
-                container_name=container,
-                blob_name=name,
-                account_key=key,
-                user_delegation_key=delegation,
-                permission=BlobSasPermissions(read=True),
-                expiry=expiry,
-                content_disposition=f'attachment; filename="{filename}"' if filename else None,
-            )
-        return f"{self._blob(container, name).url}?{token}"
+        return {
+            "account_name": service.account_name or "",
+            "account_key": key,
+            "user_delegation_key": delegation,
+            "expiry": expiry,
+        }
 
     async def _delegation_key(self, start: datetime, expiry: datetime) -> UserDelegationKey:
         """A key that signs links of this time; one request to the storage serves many links."""
@@ -301,43 +307,29 @@ class AzureBlobs:
         """See the port."""
         from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 
-        service = self._accounts.blobs
         now = datetime.now(UTC)
-        start, expiry = now - _CLOCK_SKEW, now + timedelta(hours=hours)
-        key = getattr(service.credential, "account_key", None)
-        async with translated():
-            delegation = None if key else await self._delegation_key(start, expiry)
-            token = generate_container_sas(
-                account_name=service.account_name or "",
-                container_name=container,
-                account_key=key,
-                user_delegation_key=delegation,
-                permission=ContainerSasPermissions(write=True, create=True),
-                start=start,
-                expiry=expiry,
-            )
-        return f"{service.get_container_client(container).url}?{token}"
+        start = now - _CLOCK_SKEW
+        token = generate_container_sas(
+            container_name=container,
+            permission=ContainerSasPermissions(write=True, create=True),
+            start=start,
+            **await self._signing(start, now + timedelta(hours=hours)),
+        )
+        return f"{self._accounts.blobs.get_container_client(container).url}?{token}"
 
     async def write_link(self, container: Container, name: str, *, hours: float) -> str:
         """See the port."""
         from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
-        service = self._accounts.blobs
         now = datetime.now(UTC)
-        start, expiry = now - _CLOCK_SKEW, now + timedelta(hours=hours)
-        key = getattr(service.credential, "account_key", None)
-        async with translated():
-            delegation = None if key else await self._delegation_key(start, expiry)
-            token = generate_blob_sas(
-                account_name=service.account_name or "",
-                container_name=container,
-                blob_name=name,
-                account_key=key,
-                user_delegation_key=delegation,
-                permission=BlobSasPermissions(create=True, write=True),
-                start=start,
-                expiry=expiry,
-            )
+        start = now - _CLOCK_SKEW
+        token = generate_blob_sas(
+            container_name=container,
+            blob_name=name,
+            permission=BlobSasPermissions(create=True, write=True),
+            start=start,
+            **await self._signing(start, now + timedelta(hours=hours)),
+        )
         return f"{self._blob(container, name).url}?{token}"
 
     def address(self, container: str, name: str) -> str:

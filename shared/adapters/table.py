@@ -43,6 +43,8 @@ Rows without it are of release 0.1. Members that a release adds have defaults: o
 as they are, and get the present form when they are written next.
 """
 _VERSION = "rowVersion"
+MAX_KEY = 512
+"""Characters: storage allows 1 KiB, in UTF-16."""
 MAX_TRANSACTION = 100
 MAX_PAGE = 1000
 """Most rows that the storage answers at once."""
@@ -62,8 +64,19 @@ def key_part(text: str) -> str:
 
 
 def key(*parts: str) -> str:
-    """A key of escaped parts."""
-    return SEPARATOR.join(key_part(part) for part in parts)
+    """A key of escaped parts.
+
+    Raises:
+        InvalidInput: It is longer than a table key can be.
+    """
+    return checked_key(SEPARATOR.join(key_part(part) for part in parts))
+
+
+def checked_key(text: str) -> str:
+    """The key; raises InvalidInput if it is longer than a table can hold."""
+    if len(text) > MAX_KEY:
+        raise InvalidInput("The names are together longer than storage can hold.")
+    return text
 
 
 def key_parts(text: str) -> list[str]:

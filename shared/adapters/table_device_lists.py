@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from shared.adapters.table import AFTER_SEPARATOR, SEPARATOR, Row, Table, key, key_part, unpack
 from shared.adapters.table_device_rows import LAST, LISTED
-from shared.domain.fleet.device import DeviceRecord
+from shared.domain.fleet.device import DeviceRecord, DeviceState
+from shared.domain.fleet.health import UNHEALTHY
+from shared.domain.fleet.kept import Kept
 from shared.domain.fleet.listing import ListedDevice, Selection, listed
 
 _FIRST_COLUMNS = {"group", "class", "state", "health"}
@@ -45,6 +47,34 @@ async def of_group(
 def of_lists(group: str) -> str:
     """What the keys of devices in the lists of a group begin with."""
     return key("c", group) + SEPARATOR + LISTED
+
+
+def of_kept(kept: Kept) -> tuple[str, dict[str, str]]:
+    """The condition, with its parameters, of the rare devices that are kept: eleven comparisons at
+    most.
+    """
+    parts, parameters = [], {}
+    if kept.failed:
+        parts.append("state eq @failed")
+        parameters["failed"] = DeviceState.FAILED.value
+    if kept.unhealthy:
+        parts.append("health eq @unhealthy")
+        parameters["unhealthy"] = UNHEALTHY
+    if kept.disconnected:
+        parts.append("connected eq 'no'")
+    if kept.heard_before:
+        parts.append("( heard lt @heard and heard gt '' and connected ne 'yes' )")
+        parameters["heard"] = kept.heard_before
+    if kept.working_before:
+        parts.append("( working lt @working and working gt '' )")
+        parameters["working"] = kept.working_before
+    for column, common in (("installed", kept.installed_but), ("class", kept.class_but)):
+        if common is not None:
+            names = {f"{column}{at}": name for at, name in enumerate(common)}
+            others = " and ".join(f"{column} ne @{name}" for name in names)
+            parts.append(f"( {others} )" if others else f"{column} ge ''")
+            parameters |= names
+    return " or ".join(parts), parameters
 
 
 async def _read(

@@ -17,6 +17,7 @@ from shared.adapters.table import (
     SEPARATOR,
     Operation,
     change,
+    checked_key,
     create,
     key,
 )
@@ -59,7 +60,7 @@ def counters_of(partition: str, group: str) -> tuple[str, dict[str, str]]:
 
 def listed_key(group: str, device: str) -> str:
     """Key of a device as lists of its group show it."""
-    return SEPARATOR.join((key("c", group), LISTED, key(device)))
+    return checked_key(SEPARATOR.join((key("c", group), LISTED, key(device))))
 
 
 def put_as_read(

@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
+import msgspec
+
 from shared.adapters.table import (
     Row,
     Table,
+    document,
     etag_of,
     key,
     pack,
@@ -18,6 +21,7 @@ from shared.adapters.table import (
 )
 from shared.domain.errors import ConcurrentUpdate, InvalidInput
 from shared.domain.fleet.device_class import DeviceClass
+from shared.domain.fleet.kept import Kept
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Clock, KnownClass, KnownGroup, LastRollup, Page, Rollup
 
@@ -195,8 +199,10 @@ class TableFleet:
             "asOf": rollup.as_of,
             "buckets": rollup.buckets,
             "devices": rollup.devices,
-            "members": rollup.has_members,
+            "kept": _text(rollup.kept),
+            "keptBefore": _text(rollup.kept_before),
             "stillSince": rollup.still_since or rollup.as_of,
+            "wakeAt": rollup.wake_at,
             **pack_compressed(
                 _StoredRollup(rollup.as_of, counts, None if rollup.where is None else where)
             ),
@@ -219,15 +225,17 @@ class TableFleet:
             )
         found = {}
         for row in rows:
-            document = unpack_compressed(row, _StoredRollup)
-            counts = {(group_id, class_id): cells for group_id, class_id, cells in document.counts}
+            kept = unpack_compressed(row, _StoredRollup)
+            counts = {(group_id, class_id): cells for group_id, class_id, cells in kept.counts}
             found[str(row["group"])] = Rollup(
                 counts,
-                document.as_of,
+                kept.as_of,
                 buckets=int(row.get("buckets") or 0),
-                still_since=row.get("stillSince") or document.as_of,
-                where=document.where,
-                has_members=bool(row.get("members")),
+                still_since=row.get("stillSince") or kept.as_of,
+                wake_at=row.get("wakeAt") or "",
+                where=kept.where,
+                kept=_kept(row.get("kept")),
+                kept_before=_kept(row.get("keptBefore")),
             )
         return found
 
@@ -236,7 +244,7 @@ class TableFleet:
         rows = await self.rollups_table.all(
             "PartitionKey eq @partition and RowKey eq @row",
             {"partition": key(instance), "row": key(group)},
-            select=["asOf", "buckets", "stillSince", "devices", "members"],
+            select=["asOf", "buckets", "stillSince", "wakeAt", "devices", "kept"],
         )
         found = next((row for row in rows if row.get("asOf")), None)
         if found is None:
@@ -245,13 +253,22 @@ class TableFleet:
             found["asOf"],
             int(found["buckets"]),
             still_since=found.get("stillSince") or found["asOf"],
+            wake_at=found.get("wakeAt") or "",
             devices=found.get("devices"),
-            has_members=bool(found.get("members")),
+            kept=_kept(found.get("kept")),
         )
 
     async def drop_rollup(self, instance: str, group: str) -> None:
         """See the port."""
         await self.rollups_table.delete(key(instance), key(group))
+
+
+def _text(kept: Kept | None) -> str:
+    return "" if kept is None else document(kept)
+
+
+def _kept(text: str | None) -> Kept | None:
+    return msgspec.json.decode(text, type=Kept) if text else None
 
 
 def _known_class(row: Row) -> KnownClass:

@@ -1,6 +1,7 @@
-"""The devices of small groups in Table Storage, in the table of buckets.
+"""Devices of groups that are kept together, in Table Storage, in the table of buckets.
 
-Partition = instance, group and a word. Rows: `h` says as of when they are, `d.<device>` a device.
+Partition = instance, group, a word and, unless that is all, what is kept. Rows: `h` says as of when
+they are, `d.<device>` a device.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from shared.adapters.table import (
     Operation,
     Row,
     Table,
+    document,
     drop,
     etag_of,
     key,
@@ -23,6 +25,7 @@ from shared.adapters.table import (
 from shared.adapters.table_device_lists import of_group
 from shared.adapters.table_device_rows import put_as_read
 from shared.adapters.table_device_writes import listed_row
+from shared.domain.fleet.kept import Kept
 from shared.domain.fleet.listing import ListedDevice, Selection
 
 _HEAD = "h"
@@ -37,10 +40,10 @@ class TableGroupMembers:
     table: Table
 
     async def replace(
-        self, instance: str, group: str, as_of: str, devices: Sequence[ListedDevice]
+        self, instance: str, group: str, kept: Kept, as_of: str, devices: Sequence[ListedDevice]
     ) -> None:
         """See the port."""
-        partition = _partition(instance, group)
+        partition = _partition(instance, group, kept)
         known = await self._known(partition)
         head = known.pop(_HEAD, None)
         if head is not None and head["asOf"] >= as_of:
@@ -57,19 +60,26 @@ class TableGroupMembers:
             guard = put_as_read(partition, _HEAD, {"asOf": as_of}, etag)
             etag = (await self.table.transact([guard, *some]))[0]
 
-    async def drop(self, instance: str, group: str) -> None:
+    async def drop(self, instance: str, group: str, kept: Kept) -> None:
         """See the port."""
-        partition = _partition(instance, group)
+        partition = _partition(instance, group, kept)
         rows = sorted(await self._known(partition), reverse=True)  # the head goes first
         for at in range(0, len(rows), MAX_TRANSACTION):
             some = rows[at : at + MAX_TRANSACTION]
             await self.table.transact([drop(partition, row) for row in some])
 
     async def find(
-        self, instance: str, group: str, wanted: Selection, *, after: str, size: int
+        self,
+        instance: str,
+        group: str,
+        kept: Kept,
+        wanted: Selection,
+        *,
+        after: str,
+        size: int,
     ) -> Sequence[ListedDevice]:
         """See the port."""
-        partition = _partition(instance, group)
+        partition = _partition(instance, group, kept)
         return await of_group(self.table, partition, "d", wanted, after=after, size=size)
 
     async def _known(self, partition: str) -> dict[str, Row]:
@@ -82,8 +92,10 @@ class TableGroupMembers:
         return {row["RowKey"]: row for row in rows}
 
 
-def _partition(instance: str, group: str) -> str:
-    return key(instance, group, "members")
+def _partition(instance: str, group: str, kept: Kept) -> str:
+    if kept.everything:
+        return key(instance, group, "members")
+    return key(instance, group, "members", hashlib.sha256(document(kept).encode()).hexdigest())
 
 
 def _digested(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.adapters.table import Row, Table, columns, document, etag_of, key, stored, unpack
+from shared.adapters.table_device_lists import of_kept
 from shared.adapters.table_device_rows import (
     CounterRow,
     counters_of,
@@ -19,6 +20,7 @@ from shared.adapters.table_device_rows import (
 )
 from shared.domain.fleet.counters import Cell, Counts
 from shared.domain.fleet.device import DeviceRecord, DeviceState
+from shared.domain.fleet.kept import Kept
 from shared.domain.fleet.listing import ListedDevice
 from shared.domain.rollouts.ledger import LEDGER
 from shared.domain.rollouts.selection import rank_text
@@ -85,10 +87,17 @@ class TablePasses:
         return _counters(rows)
 
     async def tally_with_devices(
-        self, instance: str, bucket: int, group: str
+        self, instance: str, bucket: int, group: str, kept: Kept
     ) -> tuple[Counts, Mapping[Cell, int], Sequence[ListedDevice]]:
         """See the port: counters and devices are one range of rows."""
-        rows = await self.table.all(*range_of(partition_of(instance, bucket), "c", group))
+        partition = partition_of(instance, bucket)
+        condition, parameters = range_of(partition, "c", group)
+        if not kept.everything:
+            some, names = of_kept(kept)
+            either = f"RowKey lt @counters or {some}" if some else "RowKey lt @counters"
+            condition += f" and ( {either} )"
+            parameters |= names | {"counters": counters_of(partition, group)[1]["to"]}
+        rows = await self.table.all(condition, parameters)
         counters = [row for row in rows if not row.get("listed")]
         devices = [unpack(row, ListedDevice) for row in rows if row.get("listed")]
         return *_counters(counters), devices

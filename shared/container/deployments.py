@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shared.services.deployments.pending import PendingDevices
     from shared.services.deployments.reconcile import Reconcile
     from shared.services.deployments.rollback import Rollbacks
+    from shared.services.own_deployments import DevicesOwnDeployments
 
 
 class DeploymentServices:
@@ -153,6 +154,11 @@ class DeploymentServices:
             clock=self._ports.clock,
             announcer=self._core.announcer,
         )
+
+    @property
+    def own_deployments(self) -> DevicesOwnDeployments:
+        """Deployments that single devices were given."""
+        return self._core.own_deployments
 
     @cached_property
     def device_orders(self) -> DeviceOrders:

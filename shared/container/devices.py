@@ -10,6 +10,7 @@ from shared.container.updates import UpdateServices
 
 if TYPE_CHECKING:
     from shared.services.devices.class_admission import ClassAdmission
+    from shared.services.devices.counts import DeviceCounts
     from shared.services.devices.export import ExportDevices
     from shared.services.devices.health import HealthLists
     from shared.services.devices.history import DeviceHistory
@@ -99,6 +100,13 @@ class DeviceServices:
         )
 
     @cached_property
+    def counts(self) -> DeviceCounts:
+        """How many devices filters select."""
+        from shared.services.devices.counts import DeviceCounts
+
+        return DeviceCounts(self._core.reads, self._ports.clock)
+
+    @cached_property
     def exports(self) -> ExportDevices:
         """Exports of lists of devices."""
         from shared.services.devices.export import ExportDevices
@@ -166,6 +174,7 @@ class DeviceServices:
             reports=self._ports.recounts,
             fleet=self._ports.fleet,
             own_deployments=self._core.own_deployments,
+            updates=self._ports.updates,
             clock=self._ports.clock,
         )
 

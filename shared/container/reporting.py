@@ -103,6 +103,7 @@ class ReportingServices:
             deployments=self._ports.deployments,
             updates=self._ports.updates,
             passes=self._ports.passes,
+            fleet=self._ports.fleet,
             clock=self._ports.clock,
             link_life=self._settings.links_good_for,
         )

@@ -91,7 +91,7 @@ class Services:
         """Sweeps and dead letters."""
         from shared.container.maintenance import MaintenanceServices
 
-        return MaintenanceServices(self.core, self.imports, self.updates)
+        return MaintenanceServices(self.core, self.imports, self.updates, self.deployments)
 
     @cached_property
     def announcements(self) -> Announcements:

@@ -81,6 +81,7 @@ class UpdateServices:
             updates=self._ports.updates,
             deployments=self._ports.deployments,
             own_deployments=self._core.own_deployments,
+            fleet=self._ports.fleet,
             queues=self._ports.queues,
             best_updates=self.best,
             announcer=self._core.announcer,

@@ -84,7 +84,8 @@ _KNOWN: dict[int, tuple[str, str]] = {
     ),
     Erc.DOWNLOAD_REFUSED: (
         "The content server refused a file.",
-        "The address may have expired: deploy the update anew.",
+        "Read the device's details: after 401 or 403 retry, which brings new links; after 404 or "
+        "410 import the update again, for its content is gone.",
     ),
     Erc.MANIFEST_HASH_WRONG: (
         "The update manifest is not the one that was signed, or has no signature.",
@@ -150,7 +151,7 @@ _KNOWN: dict[int, tuple[str, str]] = {
     ),
     Erc.PACKAGE_DOWNLOAD_FAILED: (
         "The root key package could not be downloaded.",
-        "Check the device's way to the content server, then retry.",
+        "Check the device's way to the service's own address, not that of the content; then retry.",
     ),
     Erc.JWS_BAD_STRUCTURE: ("The manifest's signature is malformed.", _REPUBLISH),
     Erc.JWS_INVALID_SIGNATURE: ("The manifest's signature is wrong.", _REPUBLISH),
@@ -261,6 +262,19 @@ _FACILITIES: dict[int, tuple[str, str]] = {
     0xD: ("Delivery Optimization failed", "Check the device's network, then retry."),
 }
 
+_PACKAGE_UNREACHABLE = (
+    "The root key package could not be downloaded",
+    "Check the device's way to the service's own address, not that of the content; then retry.",
+)
+_LINK_EXPIRED = "Retry the deployment: the retry brings new links."
+_FILE_GONE = "Import the update again, for its content is gone, then deploy it."
+_REFUSED_LINKS: dict[int, tuple[str, str]] = {
+    0xD0190191: ("The content server refused the link to a file (status 401)", _LINK_EXPIRED),
+    0xD0190193: ("The content server refused the link to a file (status 403)", _LINK_EXPIRED),
+    0xD0190194: ("The content server does not have a file (status 404)", _FILE_GONE),
+    0xD019019A: ("The content server no longer has a file (status 410)", _FILE_GONE),
+}
+"""As Delivery Optimization reports HTTP statuses: 0xD0000000 and the HRESULT's lower bits."""
 _PACKAGE_MALFORMED = ("The root key package is malformed", _FIX_PACKAGE)
 _SIGNATURE_REFUSED = ("The manifest's signature was refused", _REPUBLISH)
 _ERROR_NUMBERS = 0x100
@@ -284,7 +298,9 @@ def counted_erc(code: int) -> int:
     code &= 0xFFFFFFFF
     if code in _KNOWN or code < _ERROR_NUMBERS:
         return code
-    if code >> 20 in (0x805, 0xA02):
+    if code in _REFUSED_LINKS:
+        return code
+    if code >> 20 in (0x805, 0xA01, 0xA02):
         return code & 0xFFF00000
     if _is_script_exit(code):
         return code & 0xFFFFF000
@@ -296,8 +312,12 @@ def _is_script_exit(code: int) -> bool:
 
 
 def _general(code: int) -> tuple[str, str]:
+    if code in _REFUSED_LINKS:
+        return _REFUSED_LINKS[code]
     if code >> 20 == 0x805:
         return _PACKAGE_MALFORMED
+    if code >> 20 == 0xA01:
+        return _PACKAGE_UNREACHABLE
     if code >> 20 == 0xA02:
         return _SIGNATURE_REFUSED
     if _is_script_exit(code):

@@ -44,8 +44,8 @@ class AttentionItem(Model):
     """Something that needs attention.
 
     `deviceCount` devices are concerned; where it is about something else, `count` says how much.
-    `code` is that of a failure or an error, `subject` the update it is about. `filter` lists the
-    devices, where lists of devices can.
+    `code` is that of a failure or an error, `subject` the update or the queue it is about. `filter`
+    lists the devices, where lists of devices can.
     """
 
     cause: Literal[
@@ -57,6 +57,7 @@ class AttentionItem(Model):
         "RecalledInstalled",
         "CounterDrift",
         "ClassesHeldBack",
+        "FailedForGood",
     ]
     message: str
     next_step: str

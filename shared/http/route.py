@@ -32,6 +32,9 @@ class QueryParameter:
 TOP = QueryParameter("top", "At most so many.", is_integer=True)
 TOKEN = QueryParameter("token", "Where a page begins: part of the `nextLink` of the page before.")
 
+LIST_OPTIONS = frozenset({"filter", "orderby", "search", "top"})
+"""Options that say which items of a list are wanted, in some lists each."""
+
 
 def filter_by(*forms: str) -> QueryParameter:
     """The parameter `filter` of a list that takes some forms of it."""

@@ -178,6 +178,12 @@ class Devices(Protocol):
         """What a device of that key has left behind in the deployment with the workflow."""
         ...
 
+    async def drop_installations(
+        self, instance: str, bucket: int, before: str, *, size: int
+    ) -> int:
+        """Drop at most so many of a bucket that began before a day; how many were dropped."""
+        ...
+
     async def installations(
         self, instance: str, bucket: int, device: str, *, after: str = "", size: int
     ) -> Sequence[Installation]:

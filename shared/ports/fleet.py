@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from shared.domain.fleet.counters import Counts
     from shared.domain.fleet.device_class import DeviceClass
+    from shared.domain.fleet.kept import Kept
     from shared.domain.fleet.whereabouts import Whereabouts
     from shared.domain.updates.update_id import UpdateId
     from shared.ports.common import Page
@@ -41,17 +42,20 @@ class KnownGroup:
 class Rollup:
     """Counters of a group summed over its buckets, by group and class, as of a time.
 
-    `still_since` is the first of the sums in a row that are equal to this one. `where` says in
-    which buckets they count something, None where nobody wrote that down; `has_members` that the
-    group's devices are kept together (`GroupMembers`).
+    `still_since` is the first of the sums in a row that are equal to this one, `wake_at` when time
+    alone may bring something, empty for never. `where` says in which buckets they count something,
+    None where nobody wrote that down; `kept` which devices are kept together (`GroupMembers`),
+    `kept_before` which others may still be.
     """
 
     counts: Counts
     as_of: str
     buckets: int = 0
     still_since: str = ""
+    wake_at: str = ""
     where: Whereabouts | None = None
-    has_members: bool = False
+    kept: Kept | None = None
+    kept_before: Kept | None = None
 
     @property
     def devices(self) -> int:
@@ -64,14 +68,15 @@ class Rollup:
 @dataclass(frozen=True, slots=True)
 class LastRollup:
     """When a group was summed up last, over how many buckets and, where that is known, devices, and
-    since when nothing changed; `has_members` that its devices are kept together (`GroupMembers`).
+    since when nothing changed; `wake_at` and `kept` as of a `Rollup`.
     """
 
     as_of: str
     buckets: int
     still_since: str = ""
+    wake_at: str = ""
     devices: int | None = None
-    has_members: bool = False
+    kept: Kept | None = None
 
 
 class Fleet(Protocol):

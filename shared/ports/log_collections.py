@@ -28,6 +28,10 @@ class LogCollections(Protocol):
         """By id."""
         ...
 
+    async def created(self, instance: str) -> Sequence[tuple[str, str]]:
+        """When each was begun, ISO 8601, and its id."""
+        ...
+
     async def waiting(self, instance: str) -> Sequence[LogCollection]:
         """Those with devices that have not been asked yet."""
         ...

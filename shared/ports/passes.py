@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from shared.domain.fleet.counters import Cell, Counts
     from shared.domain.fleet.device import DeviceRecord
+    from shared.domain.fleet.kept import Kept
     from shared.domain.fleet.listing import ListedDevice
     from shared.ports.common import Page, Stored
 
@@ -58,9 +59,9 @@ class Passes(Protocol):
         ...
 
     async def tally_with_devices(
-        self, instance: str, bucket: int, group: str
+        self, instance: str, bucket: int, group: str, kept: Kept
     ) -> tuple[Counts, Mapping[Cell, int], Sequence[ListedDevice]]:
-        """The same, and the devices of the group as lists show them: for small groups."""
+        """The same, and those devices of the group that are kept together, as lists show them."""
         ...
 
 

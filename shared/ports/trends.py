@@ -36,6 +36,10 @@ class Trends(Protocol):
         self, instance: str, workflow_id: str, first: str, last: str, *, is_hourly: bool
     ) -> Sequence[ProgressPoint]: ...
 
+    async def drop_points(self, instance: str, before: str, *, size: int) -> int:
+        """Drop at most so many points of deployments from before a day; how many were dropped."""
+        ...
+
     async def drop_days(self, instance: str, before: str, *, size: int) -> int:
         """Drop at most so many days and marks from before a day; how many were dropped."""
         ...

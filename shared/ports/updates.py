@@ -36,6 +36,12 @@ class Updates(Protocol):
         """
         ...
 
+    async def imported(
+        self, instance: str, *, provider: str | None = None
+    ) -> Sequence[tuple[str, UpdateId]]:
+        """When each was imported, ISO 8601: of all, or of those of a provider, in no order."""
+        ...
+
     async def save(self, instance: str, update: Update, etag: str) -> str:
         """Replace, guarded; the new ETag. Raises ConcurrentUpdate."""
         ...

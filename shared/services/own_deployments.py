@@ -18,7 +18,7 @@ from shared.domain.fleet.device import DeviceRecord, bucket_of, device_key
 from shared.domain.fleet.device_orders import is_in_force
 from shared.domain.instant import later
 from shared.domain.updates.update_id import UpdateId
-from shared.ports import Clock, Devices, OwnDeployments, OwnNote, Queues, Stored
+from shared.ports import Clock, Devices, OwnDeployments, OwnNote, Page, Queues, Stored
 from shared.services.announce import Announcer
 from shared.services.device_write import device_write
 from shared.services.retrying import retry_on_conflict
@@ -58,6 +58,19 @@ class DevicesOwnDeployments:
             if len(found) >= most:
                 break
         return found[:most]
+
+    async def page(self, instance: str, update_id: UpdateId, token: str | None) -> Page[Found]:
+        """Some of the devices that have an own deployment of an update, with it."""
+        notes = await self.own_deployments.notes(instance, update_id, token)
+        found: list[Found] = []
+        for some in batched(notes.items, _AT_ONCE, strict=False):
+            found += [
+                (row.value, item)
+                for _, row in await self._rows(instance, some)
+                for item in row.value.own
+                if item.update_id == update_id
+            ]
+        return Page(found, notes.token)
 
     async def change(self, instance: str, update_id: UpdateId | None, change: Change) -> None:
         """Change every device's own deployments of an update, or all, and look at these devices.

@@ -37,14 +37,6 @@ class RollupScheduler:
             )
             self._due[instance, group] = later(now, timedelta(seconds=self.delay_seconds))
 
-    async def look(self, instance: str, group: str) -> None:
-        """Have the group rolled up unless nothing has changed for long, or that was asked for."""
-        now = self.clock.now()
-        if now >= self._due.get((instance, group), ""):
-            await self.queues.put(
-                messages.RollUp(instance=instance, group=group, at=now, is_routine=True)
-            )
-
     async def put_off(self, order: messages.RollUp, seconds: float) -> None:
         """Have a group rolled up later than was asked; until then nobody needs to ask for it."""
         async with self._asking.setdefault((order.instance, order.group), asyncio.Lock()):

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import subprocess
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from local.stack.running import import_path
+from tests.command_line import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.product import Product
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.stdout)
 
 
 async def start(product: Product, *arguments: str, token: str = "") -> asyncio.subprocess.Process:

@@ -19,6 +19,7 @@ async def explained(
         deployments=world.deployments,
         updates=world.updates,
         passes=world.devices,
+        fleet=world.fleet,
         clock=world.clock,
     )
     return (await service.of_device(INSTANCE, device, None, update_id)).explanation

@@ -16,6 +16,7 @@ from schemathesis import Case, GenerationMode
 from functions.resources import routes
 from shared.http.models import ErrorResponse
 from shared.http.openapi import document
+from tests.builders.times import times_without_offset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,7 +88,8 @@ def fault_of(case: Case, status: int, headers: Any, content: bytes) -> str | Non
     if str(status) not in case.operation.definition.raw["responses"]:
         return f"{status} is not described"
     if status < HTTPStatus.BAD_REQUEST:
-        return None
+        bare = times_without_offset(msgspec.json.decode(content)) if is_json(headers) else []
+        return f"times without an offset: {bare}" if bare else None
     try:
         error = msgspec.json.decode(content, type=ErrorResponse).error
     except msgspec.MsgspecError:
@@ -97,3 +99,8 @@ def fault_of(case: Case, status: int, headers: Any, content: bytes) -> str | Non
     if ("retry-after" in headers) != (status in PASSING):
         return f"{status} and Retry-After do not go together"
     return None
+
+
+def is_json(headers: Any) -> bool:
+    """Whether an answer has a body of JSON."""
+    return str(headers.get("content-type", "")).startswith("application/json")

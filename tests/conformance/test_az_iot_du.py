@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from tests.conformance.agents import both_agents
 from tests.conformance.sdk import VERSIONS
 from tests.packages import make_package, unique
 from tests.product import Product
@@ -330,6 +331,7 @@ async def test_class_update_names_a_class(az: Az, known: Known) -> None:
     assert (answer.status, answer.body["friendlyName"]) == (200, name)
 
 
+@both_agents
 async def test_updates_and_deployments_live_from_import_to_delete(
     az: Az, product: Product, sources: Sources
 ) -> None:

@@ -41,6 +41,16 @@ async def client(request: pytest.FixtureRequest, stack: Stack) -> AsyncIterator[
         yield made
 
 
+acting = pytest.mark.parametrize(
+    ("client", "product"),
+    [
+        pytest.param((False, VERSIONS[0]), "odu", id="sync"),
+        pytest.param((True, VERSIONS[-1]), "odu", id="async"),
+        pytest.param((False, VERSIONS[-1]), "c", id="C agent"),
+    ],
+    indirect=True,
+)
+"""With devices that act: of both kinds of agents."""
 either = pytest.mark.parametrize("client", [KINDS[0], KINDS[-1]], indirect=True)
 """Once sync and once async, for what takes long; with one version each."""
 
@@ -236,7 +246,7 @@ async def test_sdk_reads_devices_classes_and_groups(client: Sdk, product: Produc
         )
 
 
-@either
+@acting
 async def test_sdk_deploys_watches_and_deletes(client: Sdk, product: Product) -> None:
     group, model, identity = unique("group"), unique("model"), unique("deployment")
     package = make_package(model)
@@ -289,12 +299,13 @@ async def test_sdk_deploys_watches_and_deletes(client: Sdk, product: Product) ->
             await client.call("get_deployment", group, identity)
 
 
-@either
+@acting
 async def test_sdk_cancels_what_devices_are_working_on(client: Sdk, product: Product) -> None:
     group, model, identity = unique("group"), unique("model"), unique("deployment")
     package = make_package(model)
     await product.publish(package)
-    async with product.fleet(group, model, 1, delaySeconds={"install": 60}):
+    slow = {"install": 300}
+    async with product.fleet(group, model, 1, delaySeconds=slow) as fleet:
         await product.seen(group, 1)
         class_id = await product.class_of(f"{model}-0")
         await product.rest.deploy(group, package.update_id, identity)
@@ -303,6 +314,10 @@ async def test_sdk_cancels_what_devices_are_working_on(client: Sdk, product: Pro
         cancelled = await client.call("stop_deployment", group, class_id, identity)
 
         assert cancelled["isCanceled"] is True
+        if product.agent == "c":  # a step that runs is not ended, and what it did is not told
+            await product.cancel_is_heard(f"{model}-0")
+            assert await product.counts(group, identity) == {"in progress": 1}
+            fleet.simulate(f"{model}-0", {})
         await product.until_counts(group, identity, canceled=1)
         status = await client.call("get_deployment_status", group, identity)
         assert status["deploymentState"] == "Canceled"
@@ -310,7 +325,7 @@ async def test_sdk_cancels_what_devices_are_working_on(client: Sdk, product: Pro
             await client.call("retry_deployment", group, class_id, identity)
 
 
-@either
+@acting
 async def test_sdk_retries_what_failed_on_devices(client: Sdk, product: Product) -> None:
     group, model, identity = unique("group"), unique("model"), unique("deployment")
     package = make_package(model)

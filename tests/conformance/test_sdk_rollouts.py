@@ -68,3 +68,33 @@ async def test_a_put_without_rollout_changes_nothing_of_a_running_roll_out(
         assert read["update"]["updateId"] == package.update_id
         listed = await client.items("list_deployments_for_group", group)
         assert [item["deploymentId"] for item in listed] == [identity]
+
+
+async def test_a_put_of_a_plain_deployment_again_changes_nothing_and_adds_no_phases(
+    product: Product, rest: Rest, client: Sdk
+) -> None:
+    group, model, identity = unique("group"), unique("model"), unique("plain")
+    package = make_package(model)
+    await product.publish(package)
+    body: dict[str, Any] = {
+        "deploymentId": identity,
+        "groupId": group,
+        "startDateTime": "2020-01-01T00:00:00Z",
+        "update": {"updateId": package.update_id},
+    }
+    async with product.fleet(group, model):
+        await product.seen(group, 1)
+        address = deployment_path(group, identity)
+        await client.call("create_or_update_deployment", group, identity, body)
+        made = await rest.get(address)
+
+        await client.call("create_or_update_deployment", group, identity, body)
+
+        after = await rest.get(address)
+        assert (after["etag"], after["revision"]) == (made["etag"], 1)
+        assert "rollout" not in after
+        later = {**body, "startDateTime": "2021-01-01T00:00:00Z"}
+        with pytest.raises(ResourceExistsError) as refused:
+            await client.call("create_or_update_deployment", group, identity, later)
+        assert refused.value.error.code == "Immutable"
+        assert (await rest.get(address))["etag"] == made["etag"]

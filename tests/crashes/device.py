@@ -6,7 +6,8 @@
 Both halves run as processes of their own, forked so that a thousand devices take minutes. A seed
 chooses which half dies, and at which of its steps: the n-th time that the process opens, renames or
 removes a file, or makes or uses a socket (Python's audit events). It also chooses the story: the
-update installs, its second step fails, or it is cancelled when a handler has been called so often.
+update installs, a step of it fails, it is cancelled when a handler has been called so often, or the
+network half dies while a handler works, which goes on working, and it is cancelled meanwhile.
 What is reported is written down by a stand-in for the hub, with what was installed at that moment.
 """
 
@@ -20,7 +21,7 @@ import signal
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,11 +32,10 @@ sys.path.insert(0, str(REPOSITORY / "agent"))
 from odu_agent.agent import Agent  # noqa: E402
 from odu_agent.config import AgentConfig  # noqa: E402
 from odu_agent.contract.codes import ResultCode  # noqa: E402
-from odu_agent.halves.frames import Frames  # noqa: E402
-from odu_agent.halves.installer import Installer  # noqa: E402
+from odu_agent.halves.server import InstallerServer  # noqa: E402
 from odu_agent.handlers import StepContext, StepResult  # noqa: E402
 from odu_agent.limits import DownloadLimits  # noqa: E402
-from odu_agent.state import DeviceState, private_folder  # noqa: E402
+from odu_agent.state import private_folder  # noqa: E402
 
 from tests.crashes.processes import (  # noqa: E402
     DEATHS,
@@ -46,7 +46,14 @@ from tests.crashes.processes import (  # noqa: E402
     wait_for,
     wait_for_file,
 )
-from tests.crashes.written_hub import Desired, WrittenHub, note, twin_of  # noqa: E402
+from tests.crashes.written_hub import (  # noqa: E402
+    Desired,
+    WrittenHub,
+    codes_told,
+    lines,
+    note,
+    twin_of,
+)
 from tests.unit.agent.content_server import ContentServer  # noqa: E402
 from tests.unit.agent.fixtures import HANDLER, Update, config  # noqa: E402
 
@@ -59,6 +66,8 @@ type Services = tuple[dict[str, Any], dict[str, Any]]
 FAILURE = 0x30500001
 _MOST_STEPS = 110
 _MOST_STARTS = 12
+_ALONE_SECONDS = 0.6
+_NEVER = 1000
 _LIMITS = DownloadLimits(first_wait_seconds=0.01, attempts=3)
 
 
@@ -67,12 +76,14 @@ class Story:
     """What becomes of the update: it installs, a step of it fails, or it is cancelled.
 
     `cancel_at` is the call of a handler at which the twin asks for that, counted over all lives; or
-    it does so before, when the network half has died.
+    it does so before, when the network half has died. `alone_at` is a call at which the network
+    half is killed; the call goes on until the next life has had time to say something untrue.
     """
 
     failing_step: int | None = None
     cancel_at: int | None = None
     is_cancelled_while_dead: bool = False
+    alone_at: int | None = None
 
 
 class Installs:
@@ -121,6 +132,20 @@ class Installs:
             note(self._folder, f"{action} after the end was reported")
         with (self._folder / "calls").open("a") as file:
             file.write(f"{action}\n")
+        if lines(self._folder / "calls") == self._story.alone_at:
+            self._go_on_alone()
+
+    def _go_on_alone(self) -> None:
+        """Kill the network half and work on until its next life has spoken, or could have."""
+        lives = lines(self._folder / "lives")
+        network = int((self._folder / "lives").read_text().splitlines()[-1])
+        os.kill(network, signal.SIGKILL)
+        said, deadline = self._folder / "said", time.monotonic() + 30
+        while lines(self._folder / "lives") == lives and time.monotonic() < deadline:
+            time.sleep(0.01)
+        deadline = time.monotonic() + _ALONE_SECONDS
+        while not said.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def _file(self, step: StepContext) -> Path:
         return self._folder / f"installed-{step.index}"
@@ -156,10 +181,9 @@ def run_installer(settings: AgentConfig, folder: Path, story: Story) -> None:
     listener.bind(str(settings.installer_socket))
     listener.listen(4)
     own = private_folder(folder / "installer")
-    installer = Installer(settings, DeviceState(own), {HANDLER: Installs(folder, story)})
-    while True:
-        connection, _ = listener.accept()
-        installer.serve(Frames(connection))
+    handlers = {HANDLER: Installs(folder, story)}
+    own_settings = replace(settings, installer_folder=own)
+    InstallerServer(own_settings, listener, is_activated=False, handlers=handlers).run()  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -180,12 +204,17 @@ class Device:
         chance = random.Random(seed)
         deaths = tuple(chance.randint(1, _MOST_STEPS) for _ in range(chance.randint(1, 3)))
         victims = tuple(chance.choice(("network", "installer")) for _ in deaths)
-        kind = chance.choice(("installs", "fails", "is cancelled"))
+        kind = chance.choice(("installs", "fails", "is cancelled", "is left alone"))
         if kind == "fails":
             story = Story(failing_step=chance.randrange(len(update.contents)))
         elif kind == "is cancelled":
             calls = chance.randint(0, 3 * len(update.contents))
             story = Story(cancel_at=calls, is_cancelled_while_dead=chance.random() < 0.5)
+        elif kind == "is left alone":
+            calls = chance.randint(1, 3 * len(update.contents))
+            story = Story(cancel_at=_NEVER, is_cancelled_while_dead=True, alone_at=calls)
+            deaths = (0, *deaths)
+            victims = ("network", *victims)
         else:
             story = Story()
         return cls(update, story, deaths, victims)
@@ -263,7 +292,10 @@ def verdict(folder: Path, device: Device) -> list[str]:
         # a cancel that comes too late changes nothing of what is installed
         is_right = ended in ((0, 700), (0, 200)) and all(whole)
     else:
-        is_right = story.cancel_at is not None and agent.get("state") == 0 and code in (-1, 200)
+        # -1: it was stopped, and what was installed stays; 200: nothing had been begun, or a later
+        # life, which begins with the cancel, has said it after that
+        is_right = story.cancel_at is not None and agent.get("state") == 0
+        is_right &= code in (-1, 200) and (-1 in codes_told(folder) or not any(whole))
     if not is_right:
         faults.append(f"{story}: the twin says {agent}, installed are {whole}")
     return faults

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socketserver
@@ -92,6 +93,11 @@ def wait_for_file(path: Path) -> None:
 class _Content(SimpleHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Nothing."""
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        # who asked may have been killed
+        with contextlib.suppress(ConnectionError):
+            super().copyfile(source, outputfile)
 
 
 def serve_content(folder: Path) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from odu_agent.desired import merge
@@ -26,7 +27,8 @@ class WrittenHub:
         self.ended = asyncio.Event()
 
     async def connect(self) -> None:
-        pass
+        with (self._folder / "lives").open("a") as file:
+            file.write(f"{os.getpid()}\n")
 
     async def get_twin(self) -> dict[str, Any]:
         return {"desired": self._desired.now()}
@@ -37,7 +39,7 @@ class WrittenHub:
             return
         calls = self._folder / "calls"
         # another process may write it
-        while not self._has_ended and _lines(calls) < self._desired.cancel_at:  # noqa: ASYNC110
+        while not self._has_ended and lines(calls) < self._desired.cancel_at:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
         self._desired.cancel()
         await self.on_twin_desired_properties_patch_received(self._desired.now())
@@ -100,7 +102,17 @@ def twin_of(folder: Path) -> dict[str, Any]:
     return component
 
 
-def _lines(path: Path) -> int:
+def codes_told(folder: Path) -> set[int]:
+    """The result codes of every end that the device has reported, in all its lives."""
+    patches = [json.loads(line) for line in (folder / "reported").read_text().splitlines()]
+    agents = [patch.get("deviceUpdate", {}).get("agent", {}) for patch in patches]
+    return {
+        one["lastInstallResult"]["resultCode"] for one in agents if one.get("state") in (0, 255)
+    }
+
+
+def lines(path: Path) -> int:
+    """How many lines a file has; none where there is no file."""
     return len(path.read_text().splitlines()) if path.exists() else 0
 
 

@@ -15,6 +15,7 @@ from local.fleet.device import SimulatedDevice
 from local.fleet.new_device import ROOT, add_device
 from shared.contract.encoding import unb64
 from tests.builders.cli import done, odu
+from tests.command_line import run
 from tests.packages import MANUFACTURER, make_package, sha256, unique
 from tests.processes import ROOT as REPOSITORY
 
@@ -114,3 +115,42 @@ async def test_device_makes_the_new_version_from_the_old_one(
     assert "has this delta already" in again.stderr
     log = await done(product, "audit", "list", "--action", "make_delta")
     assert any(new.path in entry["target"] for entry in log)
+
+
+@pytest.mark.timeout(900)
+async def test_import_brings_a_delta_of_its_own(product: Product, tmp_path: Path) -> None:
+    """Made by the publisher with `zstd`, listed by `odu manifest init --delta`."""
+    model = unique("model")
+    old = _package(model, "1.0", OLD)
+    await product.publish(old)
+    (tmp_path / "1.0").mkdir()
+    (tmp_path / "1.0" / "rootfs.img").write_bytes(OLD)
+    (tmp_path / "rootfs.img").write_bytes(NEW)
+    (tmp_path / "install.sh").write_bytes(SCRIPT)
+    zstd = await asyncio.create_subprocess_exec(
+        *("zstd", "-q", "-19", "--long=27", "--patch-from=1.0/rootfs.img"),
+        *("rootfs.img", "-o", "rootfs.delta"),
+        cwd=tmp_path,
+    )
+    assert await zstd.wait() == 0
+    delta = f"rootfs.img={tmp_path}/1.0/rootfs.img,{tmp_path}/rootfs.delta"
+    written = await asyncio.to_thread(
+        run,
+        *("manifest", "init", "--json", f"{tmp_path}/install.sh", f"{tmp_path}/rootfs.img"),
+        *("--provider", "contoso", "--name", model, "--version", "1.1", "--delta", delta),
+        *("--compat", f"manufacturer={MANUFACTURER},model={model}"),
+        *("--property", "apiVersion=1.1", "--property", f"installedCriteria={unique('new')}"),
+    )
+    assert written.code == 0, written.stderr
+    await done(product, "update", "import", written.document["path"], "--watch")
+
+    async with _device(product, model, model, tmp_path / "device") as root:
+        await product.rest.deploy(model, old.update_id, "d1")
+        await product.until_counts(model, "d1", succeeded=1)
+        full = f"{product.stack.instance}/{unb64(sha256(NEW)).hex()}"
+        await product.storage.delete_blob("content", full)
+        new = {"provider": "contoso", "name": model, "version": "1.1"}
+        await product.rest.deploy(model, new, "d2")
+        await product.until_counts(model, "d2", succeeded=1)
+
+        assert (root / "rootfs.img").read_bytes() == NEW

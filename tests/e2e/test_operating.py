@@ -153,6 +153,13 @@ async def test_failed_messages_are_seen_and_discarded_by_an_administrator(
 
     (item,) = await product.eventually(look)
     assert item["about"]["instance"] == stack.instance
+
+    async def told() -> None:
+        items = (await product.rest.get("management/attention"))["value"]
+        found = {(each["cause"], each.get("subject")): each for each in items}
+        assert found["FailedForGood", "logs"]["count"] >= 1
+
+    await product.eventually(told)
     _, done = await product.rest.request("DELETE", f"operations/poison/logs/{item['id']}")
     assert done["value"] == [{"queue": "logs", "replayedCount": 0, "discardedCount": 1}]
     assert await about() == []

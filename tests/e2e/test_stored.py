@@ -20,6 +20,7 @@ from shared.contract.codes import Action, AgentState, ResultCode
 from shared.contract.manifest import ManifestUpdateId
 from shared.contract.twin import StepReport, result_report, workflow_member
 from shared.domain.fleet.counters import is_later_cell
+from tests.builders.times import times_without_offset
 from tests.packages import make_package
 from tests.product import Product
 from tests.stored.recording import INSTANCES, Recording, bring_back, of_instance
@@ -72,6 +73,12 @@ def test_rest_answers_as_recorded(answers: list[Any]) -> None:
     assert {each["instance"] for each in answers} == set(INSTANCES)
     for each in answers:
         assert lacking(each["answer"], each["now"]) == [], each["path"]
+
+
+def test_times_in_every_answer_have_an_offset(answers: list[Any]) -> None:
+    assert times_without_offset(["2024-05-01T00:00:00.123"])
+    for each in answers:
+        assert times_without_offset(each["now"]) == [], each["path"]
 
 
 def lacking(recorded: Any, now: Any, place: str = "") -> list[str]:

@@ -44,9 +44,18 @@ class Faults:
 class _Wrapped:
     def __init__(self, port: Any, faults: Faults) -> None:
         self._port, self._faults = port, faults
+        self._made: dict[str, tuple[Any, Any]] = {}
 
     def __getattr__(self, name: str) -> Any:
         member = getattr(self._port, name)
+        if not callable(member):
+            return member
+        known = self._made.get(name)
+        if known is None or known[0] != member:  # a test may put another in its place
+            known = self._made[name] = member, self._around(name, member)
+        return known[1]
+
+    def _around(self, name: str, member: Any) -> Any:
         if isasyncgenfunction(member):
             return self._stream(member)
         if iscoroutinefunction(member):
@@ -56,7 +65,7 @@ class _Wrapped:
         return member
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("_port", "_faults"):
+        if name in ("_port", "_faults", "_made"):
             super().__setattr__(name, value)
         else:
             setattr(self._port, name, value)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device_class import DeviceClass
+from shared.domain.fleet.kept import Kept
 from shared.domain.fleet.listing import ListedDevice, Selection
 from shared.domain.rollouts.transition import Transition
 from shared.domain.updates.update_id import UpdateId
@@ -147,8 +148,9 @@ class MemoryFleet:
             known.as_of,
             known.buckets,
             still_since=known.still_since,
+            wake_at=known.wake_at,
             devices=known.devices,
-            has_members=known.has_members,
+            kept=known.kept,
         )
 
     async def rollups(self, instance: str, group: str | None = None) -> Mapping[str, Rollup]:
@@ -298,24 +300,31 @@ class MemoryDeployments:
 
 class MemoryGroupMembers:
     def __init__(self) -> None:
-        self.rows: dict[tuple[str, str], tuple[str, list[ListedDevice]]] = {}
+        self.rows: dict[tuple[str, str, Kept], tuple[str, list[ListedDevice]]] = {}
 
     async def replace(
-        self, instance: str, group: str, as_of: str, devices: Sequence[ListedDevice]
+        self, instance: str, group: str, kept: Kept, as_of: str, devices: Sequence[ListedDevice]
     ) -> None:
         await asyncio.sleep(0)
-        known = self.rows.get((instance, group))
+        known = self.rows.get((instance, group, kept))
         if known is None or known[0] < as_of:
-            self.rows[instance, group] = (as_of, list(devices))
+            self.rows[instance, group, kept] = (as_of, list(devices))
 
-    async def drop(self, instance: str, group: str) -> None:
+    async def drop(self, instance: str, group: str, kept: Kept) -> None:
         await asyncio.sleep(0)
-        self.rows.pop((instance, group), None)
+        self.rows.pop((instance, group, kept), None)
 
     async def find(
-        self, instance: str, group: str, wanted: Selection, *, after: str, size: int
+        self,
+        instance: str,
+        group: str,
+        kept: Kept,
+        wanted: Selection,
+        *,
+        after: str,
+        size: int,
     ) -> Sequence[ListedDevice]:
         await asyncio.sleep(0)
-        _, devices = self.rows.get((instance, group), ("", []))
+        _, devices = self.rows.get((instance, group, kept), ("", []))
         found = [item for item in devices if item.key > after and wanted.has(item)]
         return sorted(found, key=lambda item: item.key)[:size]

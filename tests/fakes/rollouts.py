@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared import messages
 from shared.contract.codes import Action, AgentState
 from shared.contract.manifest import ManifestUpdateId
 from shared.contract.twin import result_report, startup_report, workflow_member
-from shared.domain.fleet.counters import contribution, total
+from shared.domain.fleet.counters import Counts, total
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.deployment_edit import Actor, DeploymentRequest
 from shared.domain.fleet.device import DeviceRecord, TwinChange, bucket_of
@@ -25,61 +25,21 @@ from shared.domain.fleet.rollout_figures import figures_by_class
 from shared.domain.fleet.twin_content import kept_content
 from shared.domain.rollouts.evaluation import baselines_of
 from shared.domain.rollouts.figures import Figures, added
+from shared.domain.rollouts.ledger import LEDGER
 from shared.domain.rollouts.progress import Baseline, Progress
 from shared.domain.rollouts.specification import Rollout
 from shared.domain.rollouts.transition import Transition
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Stored
 from tests.builders.deployments import an_update
-from tests.fakes.clock import FixedClock
 from tests.fakes.hub import Twin
-from tests.fakes.storage import MemoryQueues, Message
+from tests.fakes.storage import Message
+from tests.fakes.timed import START, StillClock, TimedQueues
 from tests.unit.services.world import INSTANCE, World
 
-START = "2026-03-02T08:00:00.000000+00:00"
 _SWEEP = timedelta(minutes=1)
-
-
-class TimedQueues(MemoryQueues):
-    """Messages by the time at which they are due; `lose` says which are lost, `double` which come
-    twice.
-    """
-
-    def __init__(self, clock: FixedClock) -> None:
-        super().__init__()
-        self._clock = clock
-        self._number = itertools.count()
-        self.waiting: list[tuple[datetime, int, Message]] = []
-        self.lose: Callable[[Message], bool] = lambda _: False
-        self.double: Callable[[Message], bool] = lambda _: False
-        self.count = 0
-
-    async def put(self, message: messages.Message, *, delay_seconds: float = 0) -> None:
-        await super().put(message, delay_seconds=delay_seconds)
-        made = self.messages.pop()
-        self.count += 1
-        if self.lose(made):
-            return
-        for _ in range(2 if self.double(made) else 1):
-            self.put_back(made, delay_seconds)
-
-    def put_back(self, message: Message, seconds: float) -> None:
-        due = self._clock.moment + timedelta(seconds=seconds)
-        heapq.heappush(self.waiting, (due, next(self._number), message))
-
-
-class StillClock(FixedClock):
-    """A clock that stands still until it is set, but for a microsecond a look."""
-
-    def __init__(self, start: str) -> None:
-        super().__init__(start, step_seconds=0.000001)
-
-    @property
-    def moment(self) -> datetime:
-        return self._now
-
-    def set(self, moment: datetime) -> None:
-        self._now = max(self._now, moment)
+_REDELIVERED = 30.0
+_REMEMBERED = 12
 
 
 @dataclass
@@ -112,7 +72,11 @@ class Fleet(World):
         self._events: list[tuple[datetime, int, Callable[[], Any]]] = []
         self._number = itertools.count()
         self._swept = self.clock.moment
+        self.sweeps_every = _SWEEP
         self.redelivered = 0
+        self.report_delay: Callable[[], float] = lambda: 0.0
+        self.told: deque[TwinChange] = deque(maxlen=_REMEMBERED)
+        self.on_report: Callable[[TwinChange], None] = lambda _: None
         self.rebuild()
         self.hub.on_patch = self._patched  # type: ignore[attr-defined]
 
@@ -132,32 +96,46 @@ class Fleet(World):
         for bucket, some in changes.items():
             await self.observe.twin_changes(INSTANCE, bucket, some)
 
+    async def introduce(self, device: Device) -> None:
+        """The device says again what it is."""
+        await self.report(device, startup_report("acme", device.model))
+
     def _change(self, device: Device, reported: Mapping[str, Any]) -> TwinChange:
-        twin = self.hub.twins[device.device_id, None]
-        twin.version += 1
-        content = kept_content({"properties": {"reported": reported}})
-        change = TwinChange(
-            device.device_id, None, twin.version, content, is_whole=False, at=self.clock.now()
-        )
-        twin.version -= 1
+        return self._told(device.device_id, kept_content({"properties": {"reported": reported}}))
+
+    def _told(self, device_id: str, content: Mapping[str, Any]) -> TwinChange:
+        version = self.hub.twins[device_id, None].version + 1
+        change = TwinChange(device_id, None, version, content, is_whole=False, at=self.clock.now())
         self.remember(change)
         return change
 
     async def report(self, device: Device, reported: Mapping[str, Any]) -> None:
-        """Have a report reach the service."""
+        """Have a report reach the service, after its delay and until it has."""
         change = self._change(device, reported)
-        await self.observe.twin_changes(INSTANCE, bucket_of(device.device_id), [change])
+        delay = self.report_delay()
+        if delay:
+            self.at(delay, lambda: self.bring(change))
+        else:
+            await self.bring(change)
+
+    async def bring(self, change: TwinChange) -> None:
+        """Have the service fold a change; one at which it fails comes again."""
+        try:
+            await self.observe.twin_changes(INSTANCE, bucket_of(change.device_id), [change])
+        except BaseException:
+            self.at(_REDELIVERED, lambda: self.bring(change))
+            raise
+        self.told.append(change)
+        self.on_report(change)
+
+    async def delete(self, device_id: str) -> None:
+        """Delete a device in the hub, which tells of it."""
+        del self.simulated[device_id], self.hub.twins[device_id, None]
+        await self.observe.deleted(INSTANCE, device_id, None, self.clock.now())
 
     async def tag(self, device_id: str, tags: Mapping[str, Any]) -> None:
         """Tag the twin of a device."""
-        twin = self.hub.twins[device_id, None]
-        twin.version += 1
-        content = kept_content({"tags": tags})
-        change = TwinChange(
-            device_id, None, twin.version, content, is_whole=False, at=self.clock.now()
-        )
-        self.remember(change)
-        await self.observe.twin_changes(INSTANCE, bucket_of(device_id), [change])
+        await self.bring(self._told(device_id, kept_content({"tags": tags})))
 
     def _patched(self, device_id: str) -> None:
         device = self.simulated.get(device_id)
@@ -166,6 +144,8 @@ class Fleet(World):
 
     async def _look(self, device: Device) -> None:
         """The device looks at its twin and does what it says."""
+        if self.simulated.get(device.device_id) is not device:
+            return  # it was deleted
         desired = self.hub.twins[device.device_id, None].desired.get("deviceUpdate")
         if desired is None or not device.is_online:
             return
@@ -195,7 +175,8 @@ class Fleet(World):
     async def _end(
         self, device: Device, name: str, workflow: Mapping[str, Any], manifest: str
     ) -> None:
-        if device.running != name or not device.is_online:
+        is_gone = self.simulated.get(device.device_id) is not device
+        if device.running != name or not device.is_online or is_gone:
             return
         device.running = ""
         update = UpdateId(*manifest.rpartition(" ")[2].split("/"))
@@ -212,6 +193,8 @@ class Fleet(World):
             self.at(60, lambda: self._revert(device, older))
 
     async def _revert(self, device: Device, older: UpdateId) -> None:
+        if self.simulated.get(device.device_id) is not device:
+            return
         device.installed = older
         name = ManifestUpdateId(**older.to_wire())
         reported = result_report(AgentState.IDLE, 700, installed_update_id=name)
@@ -255,7 +238,7 @@ class Fleet(World):
             due = min(
                 self.queues.waiting[0][0] if self.queues.waiting else end,
                 self._events[0][0] if self._events else end,
-                self._swept + _SWEEP,
+                self._swept + self.sweeps_every,
             )
             if due >= end:
                 break
@@ -270,7 +253,11 @@ class Fleet(World):
             await self._handle(heapq.heappop(self.queues.waiting)[2])
         else:
             self._swept = due
-            await self.sweep.run()
+            await self.sweep_once()
+
+    async def sweep_once(self) -> None:
+        """The sweep of a minute."""
+        await self.sweep.run()
 
     async def _handle(self, message: Message) -> None:
         before = len(self.queues.messages)
@@ -324,8 +311,7 @@ class Fleet(World):
         deployment = await self.deployment(name)
         assert deployment.rollout is not None
         assert deployment.progress is not None
-        counts = total(contribution(record) for record in self.records())
-        by_class = figures_by_class(deployment, counts, self.clock.now())
+        by_class = figures_by_class(deployment, self.counts(), self.clock.now())
         return baselines_of(deployment.rollout, deployment.progress, by_class)
 
     async def progress(self, name: str = "roll-1") -> Progress:
@@ -350,6 +336,11 @@ class Fleet(World):
     def records(self) -> list[DeviceRecord]:
         """Every device's row."""
         return [row.value for _, row in self.devices.rows.items()]
+
+    def counts(self) -> Counts:
+        """The counters of all buckets."""
+        rows = self.devices.counts_rows.items()
+        return total({place[2]: row.value} for place, row in rows if place[2][1] != LEDGER)
 
     def row(self, device_id: str) -> DeviceRecord:
         """One device's row."""
@@ -383,6 +374,5 @@ class Fleet(World):
     async def figures(self, name: str = "roll-1") -> Figures:
         """The roll-out's figures now, over all labels and classes."""
         deployment = await self.deployment(name)
-        counts = total(contribution(record) for record in self.records())
-        by_class = figures_by_class(deployment, counts, self.clock.now())
+        by_class = figures_by_class(deployment, self.counts(), self.clock.now())
         return added(each for labels in by_class.values() for each in labels.values())

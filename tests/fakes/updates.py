@@ -121,6 +121,16 @@ class MemoryUpdates:
         ]
         return page_of(found, token, min(size, self._page_size))
 
+    async def imported(
+        self, instance: str, *, provider: str | None = None
+    ) -> Sequence[tuple[str, UpdateId]]:
+        await asyncio.sleep(0)
+        return [
+            (row.value.imported_at, item)
+            for (owner, item), row in self._rows.items()
+            if owner == instance and provider in (None, item.provider)
+        ]
+
     async def names(
         self, instance: str, provider: str | None = None, *, after: str | None, size: int
     ) -> Sequence[str]:

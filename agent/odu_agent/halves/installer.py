@@ -26,6 +26,7 @@ from .messages import (
     ORDER,
     PHASE,
     RESULT,
+    Order,
     Outcome,
     error_of,
     failure,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 256 * 1024
+_LOOK_SECONDS = 0.2
 
 
 class Installer:
@@ -72,29 +74,73 @@ class Installer:
         self._state = state
         self._handlers = handlers
         self._records = Records(state.folder)
+        self._turn = threading.Lock()
+        self._is_closing = False
+        self._working: tuple[str, _Peer] | None = None
 
     def serve(self, frames: Frames) -> Outcome | None:
-        """Carry out the one order of a connection and answer it.
+        """Carry out the one order of a connection and answer it; one order after the other.
+
+        An order that comes while another is carried out waits for its turn. If it is the same
+        workflow's, its network half has died and come back: it may cancel what goes on.
 
         Returns:
             The outcome; None where the other side left or did not keep to the protocol.
         """
         try:
-            command, package = _read_order(frames)
+            order = _read_order(frames)
         except (FrameError, PeerGoneError) as error:
             logger.warning("no order: %s", error)
             frames.close()
             return None
         peer = _Peer(frames)
+        if order.is_cancelled:
+            peer.cancelled.set()
         peer.start()
         try:
-            outcome = self._carry_out(command, package, peer)
-            if outcome is not None:
-                frames.send(RESULT, outcome_to_json(outcome))
-        except PeerGoneError:
-            logger.warning("the network half left; the result is kept for it")
+            if not self._await_turn(order.command.workflow_id, peer):
+                return None
+            try:
+                return self._serve_in_turn(order, peer, frames)
+            finally:
+                self._working = None
+                self._turn.release()
         finally:
             peer.close()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being carried out."""
+        return not self._turn.locked()
+
+    def close(self) -> None:
+        """Wait for what is being carried out, and take on nothing more."""
+        self._is_closing = True
+        self._turn.acquire()
+
+    def _await_turn(self, workflow_id: str, peer: _Peer) -> bool:
+        """Wait until nothing else is carried out; False where the other side left meanwhile."""
+        while not self._turn.acquire(timeout=_LOOK_SECONDS):
+            working = self._working
+            if peer.is_gone:
+                return False
+            if working is not None and working[0] == workflow_id and peer.cancelled.is_set():
+                working[1].cancelled.set()
+        if self._is_closing:
+            self._turn.release()
+            return False
+        self._working = workflow_id, peer
+        return True
+
+    def _serve_in_turn(self, order: Order, peer: _Peer, frames: Frames) -> Outcome | None:
+        outcome = self._carry_out(order.command, order.root_key_package, peer)
+        if outcome is not None:
+            # Nothing else may begin before the restart that it asks for.
+            self._is_closing |= outcome.result.restart is not None
+            try:
+                frames.send(RESULT, outcome_to_json(outcome))
+            except PeerGoneError:
+                logger.warning("the network half left; the result is kept for it")
         return outcome
 
     def _carry_out(self, command: Command, package: bytes, peer: _Peer) -> Outcome | None:
@@ -125,7 +171,7 @@ class Installer:
         return outcome
 
 
-def _read_order(frames: Frames) -> tuple[Command, bytes]:
+def _read_order(frames: Frames) -> Order:
     kind, members, file = frames.receive()
     if file is not None:
         os.close(file)
@@ -145,7 +191,8 @@ class _Peer:
         self._lock = threading.Lock()
         self._last = 0
         self._waiting: dict[int, _Answers] = {}
-        self._is_gone = False
+        self.is_gone = False
+        """Whether it has closed the connection."""
         self._thread = threading.Thread(target=self._listen, name="odu-peer", daemon=True)
 
     def start(self) -> None:
@@ -186,7 +233,7 @@ class _Peer:
     def _ask(self, wanted: Wanted) -> _Answers:
         answer: _Answers = queue.SimpleQueue()
         with self._lock:
-            if self._is_gone:
+            if self.is_gone:
                 raise self._missed()
             self._last += 1
             number = self._last
@@ -221,7 +268,7 @@ class _Peer:
         except (FrameError, PeerGoneError) as error:
             logger.debug("the network half says no more: %s", error)
         with self._lock:
-            self._is_gone = True
+            self.is_gone = True
             waiting, self._waiting = self._waiting, {}
         for answer in waiting.values():
             answer.put(({"isGone": True}, None))

@@ -12,7 +12,7 @@ from ..contract.manifest import ManifestFile
 from ..contract.twin import StepReport
 from ..handlers import Restart
 from ..result import DeploymentResult
-from ..workflow import Command, CommandError, Ended, parse_command
+from ..workflow import Command, CommandError, Ended, command_to_json, parse_command
 from .frames import FrameError
 
 if TYPE_CHECKING:
@@ -37,22 +37,29 @@ class Outcome:
     is_refused: bool = False
 
 
-def order_to_json(command: Command, root_key_package: bytes) -> dict[str, Any]:
-    """A deployment as the twin asked for it."""
-    workflow: dict[str, Any] = {"action": int(command.action), "id": command.workflow_id}
-    if command.retry_timestamp is not None:
-        workflow["retryTimestamp"] = command.retry_timestamp
-    service = {
-        "workflow": workflow,
-        "rootKeyPackageUrl": command.root_key_package_url,
-        "updateManifest": command.manifest,
-        "updateManifestSignature": command.signature,
-        "fileUrls": dict(command.file_urls),
+@dataclass(frozen=True)
+class Order:
+    """A deployment as the twin asked for it.
+
+    With `is_cancelled` the twin no longer does: nothing more is begun, and the answer tells what
+    has become of it.
+    """
+
+    command: Command
+    root_key_package: bytes
+    is_cancelled: bool = False
+
+
+def order_to_json(order: Order) -> dict[str, Any]:
+    """Give an order."""
+    return {
+        "service": command_to_json(order.command),
+        "rootKeyPackage": base64.b64encode(order.root_key_package).decode(),
+        "isCancelled": order.is_cancelled,
     }
-    return {"service": service, "rootKeyPackage": base64.b64encode(root_key_package).decode()}
 
 
-def order_from_json(members: Mapping[str, Any]) -> tuple[Command, bytes]:
+def order_from_json(members: Mapping[str, Any]) -> Order:
     """Read an order.
 
     Raises:
@@ -60,9 +67,10 @@ def order_from_json(members: Mapping[str, Any]) -> tuple[Command, bytes]:
     """
     try:
         package = base64.b64decode(_text(members, "rootKeyPackage"), validate=True)
-        return parse_command(members.get("service")), package
+        command = parse_command(members.get("service"))
     except (CommandError, binascii.Error) as error:
         raise FrameError(f"an order that cannot be read: {error}") from None
+    return Order(command, package, members.get("isCancelled") is True)
 
 
 def file_to_json(number: int, url: str, file: ManifestFile) -> dict[str, Any]:

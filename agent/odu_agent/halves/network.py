@@ -9,13 +9,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING, Any
 
-from ..contract.codes import Erc, ResultCode
+from ..contract.codes import Erc
 from ..fetching import DownloadCancelledError, DownloadError
 from ..hashes import expected_digest
-from ..result import DeploymentResult
 from ..state import open_private, private_folder
 from ..worker import conclude, workflow_folder
-from ..workflow import Ended
 from .frames import FrameError, Frames, PeerGoneError
 from .messages import (
     CANCEL,
@@ -24,6 +22,7 @@ from .messages import (
     ORDER,
     PHASE,
     RESULT,
+    Order,
     Outcome,
     failure,
     file_from_json,
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
     from ..download import Downloader
     from ..operation import Operation
+    from ..result import DeploymentResult
     from ..state import DeviceState
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class RemoteWorker:
         self._state = state
         self._downloader = downloader
         self._frames: Frames | None = None
-        self._has_left = False
+        self._has_left = threading.Event()
 
     def carry_out(
         self,
@@ -73,11 +73,12 @@ class RemoteWorker:
             try:
                 return self._once(operation, cancelled, on_phase)
             except (OSError, PeerGoneError, FrameError) as error:
-                if self._has_left:
+                if self._has_left.is_set():
                     break
                 logger.warning("the installing half does not answer: %s", error)
-            if cancelled.wait(wait):
-                return DeploymentResult(Ended.CANCELLED, ResultCode.CANCELLED)
+            # Also when it was cancelled: what the other half says of it is the truth.
+            if self._has_left.wait(wait):
+                break
             wait *= 2
         return failure(Erc.INSTALLER_UNREACHABLE, "the installing half does not answer")
 
@@ -98,7 +99,8 @@ class RemoteWorker:
         folder = private_folder(workflow_folder(self._state, operation.command.workflow_id))
         conversation = _Conversation(frames, self._downloader, folder, cancelled, on_phase)
         try:
-            frames.send(ORDER, order_to_json(operation.command, package or b""))
+            order = Order(operation.command, package or b"", is_cancelled=cancelled.is_set())
+            frames.send(ORDER, order_to_json(order))
             return conversation.run().result
         finally:
             conversation.close()
@@ -109,7 +111,7 @@ class RemoteWorker:
 
     def leave(self) -> None:
         """End the conversation; the other half finishes and keeps the result."""
-        self._has_left = True
+        self._has_left.set()
         if self._frames is not None:
             self._frames.close()
 

@@ -1,14 +1,17 @@
-"""The command `odu-agent installer`: listens for orders, one connection after the other."""
+"""The command `odu-agent installer`: listens for orders."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pwd
+import selectors
 import signal
 import socket
 import struct
 import sys
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +23,11 @@ from .frames import Frames
 from .installer import Installer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ..config import AgentConfig
+    from ..handlers import Handler
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +36,7 @@ _FIRST_PASSED = 3
 _IDLE_SECONDS = 60.0
 EXIT_BAD_CONFIG = 2
 _ORDER_SECONDS = 30.0
+_MOST_CONNECTIONS = 8
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -42,49 +48,79 @@ class InstallerServer:
         listener: A bound unix socket.
         is_activated: Whether systemd holds the socket too and starts this process when it is
             needed, so that it may end when it is not.
+        handlers: By name; by default those that are installed.
     """
 
-    def __init__(self, config: AgentConfig, listener: socket.socket, *, is_activated: bool) -> None:
+    def __init__(
+        self,
+        config: AgentConfig,
+        listener: socket.socket,
+        *,
+        is_activated: bool,
+        handlers: Mapping[str, Handler] | None = None,
+    ) -> None:
         own = replace(config, data_folder=private_folder(config.installer_folder))
         state = DeviceState(own.data_folder)
         self._config = own
-        self._installer = Installer(own, state, installed_handlers(own))
+        self._installer = Installer(own, state, handlers or installed_handlers(own))
         self._listener = listener
         self._users = {os.geteuid(), *_user_ids(config.run_as)}
-        self._is_busy = False
+        self._free = threading.BoundedSemaphore(_MOST_CONNECTIONS)
         self._is_stopping = False
-        if is_activated:
-            listener.settimeout(_IDLE_SECONDS)
+        self._idle_seconds = _IDLE_SECONDS if is_activated else None
+        self._woken, self._wake = socket.socketpair()
+        self._woken.setblocking(False)
+        self._wake.setblocking(False)
 
     def run(self) -> int:
-        """Serve until told to stop, or until nothing has come for a while."""
-        while not self._is_stopping:
-            try:
-                connection, _ = self._listener.accept()
-            except socket.timeout:
-                logger.debug("nothing to install")
-                return 0
-            self._is_busy = True
-            restart = self._serve(connection)
-            self._is_busy = False
-            if restart is not None:
-                return 0
+        """Serve until told to stop, or until nothing has come for a while.
+
+        A network half that has come back is heard while its former order is carried out.
+        """
+        with selectors.DefaultSelector() as ready:
+            ready.register(self._listener, selectors.EVENT_READ)
+            ready.register(self._woken, selectors.EVENT_READ)
+            while not self._is_stopping:
+                heard = [key.fileobj for key, _ in ready.select(self._idle_seconds)]
+                if self._listener in heard:
+                    self._accept()
+                elif not heard and self._installer.is_idle:
+                    logger.debug("nothing to install")
+                    break
+        # What is being installed is not cut in the middle.
+        self._installer.close()
         return 0
 
     def stop(self, *_: Any) -> None:
-        """End when what is being installed is done: nothing is cut in the middle."""
+        """End when what is being installed is done."""
         self._is_stopping = True
-        if not self._is_busy:
-            sys.exit(0)
+        with contextlib.suppress(BlockingIOError):
+            self._wake.send(b"x")
 
-    def _serve(self, connection: socket.socket) -> Restart | None:
+    def _accept(self) -> None:
+        connection, _ = self._listener.accept()
+        connection.settimeout(None)
+        if not self._free.acquire(blocking=False):
+            logger.warning("more connections than a network half needs")
+            connection.close()
+            return
+        threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            restart = self._answer(connection)
+        finally:
+            self._free.release()
+        if restart is not None:
+            self.stop()
+
+    def _answer(self, connection: socket.socket) -> Restart | None:
         user = _user_of(connection)
         if user not in self._users:
             logger.warning("user %s may give no orders", user)
             connection.close()
             return None
         timeout = struct.pack("ll", int(_ORDER_SECONDS), 0)
-        connection.settimeout(None)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
         outcome = self._installer.serve(Frames(connection))
         restart = outcome.result.restart if outcome is not None else None

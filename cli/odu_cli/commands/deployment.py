@@ -55,6 +55,7 @@ def _notes(item: Any) -> str | None:
         "isCanceled": "cancelled",
         "isRetried": "retried",
         "isCloudInitiatedRollback": "rollback",
+        "isUpdateDeleted": "update deleted",
     }
     return ", ".join(word for field, word in words.items() if item.get(field)) or None
 
@@ -203,6 +204,7 @@ async def show_status(
             ("error", (status.get("error") or {}).get("message")),
             ("revision", about.get("revision")),
             ("roll-out", _rollout_line(about)),
+            ("now", _now_line(about)),
         ]
     )
     if about.get("rollout"):
@@ -290,6 +292,14 @@ def _rollout_line(about: Mapping[str, Any]) -> str | None:
     from odu_cli.rollouts.watching import summary
 
     return summary(about["rollout"]["state"])
+
+
+def _now_line(about: Mapping[str, Any]) -> str | None:
+    if not about.get("rollout"):
+        return None
+    from odu_cli.rollouts.watching import waiting
+
+    return waiting(about["rollout"]["state"])
 
 
 def _subgroup_columns(names: dict[str, str]) -> list[Column]:

@@ -15,6 +15,8 @@ from odu_cli.failures import Refused, details
 from odu_cli.handler_rules import default_properties
 from odu_cli.manifest_builder import UpdatePlan, build_manifest, file_entry
 from odu_cli.packages import check_handlers, load_package, parse
+from odu_cli.ready_deltas import ready_delta, with_deltas
+from shared.domain.updates.import_manifest_checks import OWN_DELTA
 from shared.domain.updates.update_id import UpdateId
 from shared.topology import IMPORT_MANIFEST_SUFFIX
 
@@ -24,6 +26,9 @@ app = command_group(
     "    --version 1.2 --compat manufacturer=contoso,model=toaster",
     "manifest init packages.json --handler microsoft/apt:1 --provider contoso --name toaster",
     "    --version 1.3 --compat manufacturer=contoso,model=toaster",
+    "manifest init install.sh rootfs.img --delta rootfs.img=1.2/rootfs.img,rootfs.delta",
+    "    --provider contoso --name toaster --version 1.4",
+    "    --compat manufacturer=contoso,model=toaster",
     "manifest validate contoso.toaster.1.2.importmanifest.json",
     "update import contoso.toaster.1.2.importmanifest.json --watch",
 )
@@ -68,6 +73,18 @@ def write_manifest(
             help="Another update to install as a step; may be repeated.",
         ),
     ] = None,
+    deltas: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--delta",
+            metavar="FILE=OLD,DELTA",
+            help="A delta made already, that makes FILE from OLD, which devices have; may be "
+            "repeated. DELTA is imported, OLD only read.",
+        ),
+    ] = None,
+    delta_handler: Annotated[
+        str, typer.Option(metavar="ID", help="Who applies the deltas on the device.")
+    ] = OWN_DELTA,
     description: Annotated[str | None, typer.Option(metavar="TEXT", help="For people.")] = None,
     not_deployable: Annotated[
         bool,
@@ -104,7 +121,9 @@ def write_manifest(
         is_deployable=not not_deployable,
         references=[arguments.update_id(text).to_wire() for text in references or ()],
     )
-    document = build_manifest(plan, [file_entry(path.name, path) for path in chosen])
+    ready = [ready_delta(text) for text in deltas or ()]
+    entries = with_deltas([file_entry(path.name, path) for path in chosen], ready, delta_handler)
+    document = build_manifest(plan, entries)
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     check_handlers(parse(text.encode(), "what you describe"), "what you describe")
     folder = chosen[0].parent if chosen else Path()
@@ -114,7 +133,8 @@ def write_manifest(
         session.output.document({"path": str(target), "manifest": document})
         return
     session.output.done(f"wrote {target}")
-    if any(path.parent.resolve() != target.parent.resolve() for path in chosen):
+    imported = [*chosen, *(each.delta for each in ready)]
+    if any(path.parent.resolve() != target.parent.resolve() for path in imported):
         session.output.note("its files lie elsewhere: validate and import it with --files DIR")
 
 

@@ -51,6 +51,7 @@ _COLUMNS = [
     Column("FRIENDLY NAME", lambda item: item.get("friendlyName")),
     Column("DEPLOYABLE", lambda item: item.get("isDeployable", True)),
     Column("SCAN", lambda item: item.get("scanResult")),
+    Column("BYTES", lambda item: f"{item.get('sizeInBytes', 0):,}", is_number=True),
     Column("IMPORTED", lambda item: moment(item["importedDateTime"])),
 ]
 _FILES = [
@@ -159,10 +160,16 @@ async def list_updates(
         bool | None,
         typer.Option("--deployable/--not-deployable", metavar="", help="Only such ones."),
     ] = None,
+    recalled: Annotated[bool, typer.Option("--recalled", help="Only those taken back.")] = False,
+    newest: Annotated[bool, typer.Option("--newest", help="The last imported first.")] = False,
 ) -> None:
-    """List updates."""
-    wanted = None if deployable is None else f"isDeployable eq {str(deployable).lower()}"
-    updates = session.rest.items(path("updates", search=search, filter=wanted))
+    """List updates, by their names or by their import."""
+    wanted = [] if deployable is None else [f"isDeployable eq {str(deployable).lower()}"]
+    wanted += ["recall ne null"] if recalled else []
+    order = "importedDateTime desc" if newest else None
+    updates = session.rest.items(
+        path("updates", search=search, filter=" and ".join(wanted) or None, orderby=order)
+    )
     await session.output.listing(updates, _COLUMNS, "there are no updates")
 
 

@@ -84,6 +84,18 @@ class RolloutOptions:
             "'device' for each device's own time zone; may be repeated.",
         ),
     ] = None
+    leave_on_close: Annotated[
+        bool,
+        _option("--leave-on-close", help="Leave commands not begun when a window closes."),
+    ] = False
+    silent_after: Annotated[
+        str | None,
+        _option(metavar="TIME", help="Take the command back from devices silent so long; 3d."),
+    ] = None
+    stuck_after: Annotated[
+        str | None,
+        _option(metavar="TIME", help="Devices that began and say no more have failed; 1d."),
+    ] = None
     ignore_device_window: Annotated[
         bool,
         _option("--ignore-device-window", help="Ask devices outside of windows of their own too."),
@@ -113,17 +125,19 @@ class RolloutOptions:
         made = self._from_file()
         if self.phases is not None:
             made["phases"] = [_phase(text) for text in self.phases.split(",")]
-        gate, failure = self._gate(), self._failure()
+        gate, failure, deadlines = self._gate(), self._failure(), self._deadlines()
         given = {
             "maximumInFlight": self.at_a_time,
             "rate": {"perMinute": self.rate} if self.rate is not None else None,
             "windows": [window(text) for text in self.window] if self.window else None,
+            "onClose": "Leave" if self.leave_on_close else None,
             "ignoreDeviceWindow": True if self.ignore_device_window else None,
             "priority": self.priority,
             "seed": self.seed,
             "endDateTime": self.end,
             "approval": "Required" if self.approval else None,
             "failure": {**made.get("failure", {}), **failure} if failure else None,
+            "deadlines": {**made.get("deadlines", {}), **deadlines} if deadlines else None,
         }
         made |= {name: value for name, value in given.items() if value is not None}
         if not made and not gate:
@@ -155,6 +169,13 @@ class RolloutOptions:
             "maximumWait": duration(self.longest_wait),
         }
         return {name: value for name, value in gate.items() if value is not None}
+
+    def _deadlines(self) -> dict[str, Any]:
+        deadlines = {
+            "start": duration(self.silent_after),
+            "progress": duration(self.stuck_after),
+        }
+        return {name: value for name, value in deadlines.items() if value is not None}
 
     def _failure(self) -> dict[str, Any]:
         failure = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
 from rich.live import Live
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 from rich.text import Text
 
@@ -74,7 +74,7 @@ def judge_rollout(found: Json) -> None:
 
 
 def summary(state: Json, earlier: Json | None = None) -> str:
-    """One line: status, pace since an earlier look, failure budget, likely end.
+    """One line: status, pace since an earlier look, failure budget and likely end.
 
     Args:
         state: How the roll-out stands.
@@ -82,8 +82,9 @@ def summary(state: Json, earlier: Json | None = None) -> str:
     """
     parts = [state["status"]]
     if "phase" in state:
-        name = state["phases"][state["phase"]]["name"]
-        parts.append(f"phase {state['phase'] + 1} of {len(state['phases'])}, {name}")
+        name, number = state["phases"][state["phase"]]["name"], f"phase {state['phase'] + 1}"
+        where = f"{number} of {len(state['phases'])}"
+        parts.append(where if name == number else f"{where}, {name}")
     if state["inFlight"]:
         parts.append(f"{state['inFlight']} open")
     pace = _pace(state, earlier)
@@ -91,12 +92,17 @@ def summary(state: Json, earlier: Json | None = None) -> str:
         parts.append(f"{pace:.0f} asked a minute")
     left = state["failureBudget"].get("left")
     if left is not None:
-        parts.append(f"{left} more may fail")
+        parts.append(f"{left or 'no'} more may fail")
     if state.get("estimatedEnd"):
         parts.append(f"ends about {moment(state['estimatedEnd'])}")
-    if state.get("reason"):
-        parts.append(state["reason"]["message"])
     return " · ".join(plain(part) for part in parts)
+
+
+def waiting(state: Json) -> str | None:
+    """Why it has stopped, or what its open phase waits for."""
+    if state.get("reason"):
+        return plain(state["reason"]["message"])
+    return plain(f"the phase {state['waitsFor']}") if state.get("waitsFor") else None
 
 
 def figures(phase: Json) -> str:
@@ -122,7 +128,7 @@ def _view(output: Output, sizes: Mapping[str, int]) -> Iterator[Callable[[Json],
     elif not output.progress.is_terminal:
         yield _lines(output)
     else:
-        with _bars(output, sizes) as show:
+        with drawn(output, sizes) as show:
             yield show
 
 
@@ -143,33 +149,40 @@ def _lines(output: Output) -> Callable[[Json], None]:
 
 
 @contextmanager
-def _bars(output: Output, sizes: Mapping[str, int]) -> Iterator[Callable[[Json], None]]:
+def drawn(output: Output, sizes: Mapping[str, int]) -> Iterator[Callable[[Json], None]]:
+    """Draw a roll-out on a terminal each time it is looked at.
+
+    Args:
+        output: Of the command.
+        sizes: Devices that each phase is expected to have; those that are over need none.
+    """
     bars = Progress(
         TextColumn("{task.fields[mark]} {task.description}", markup=False),
         BarColumn(bar_width=32),
         TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True), markup=False),
         console=output.progress,
     )
-    tasks = {
-        name: bars.add_task(name, total=max(1, size), mark=" ", figures="")
-        for name, size in sizes.items()
-    }
+    tasks: dict[str, TaskID] = {}
     marks = {"Waiting": " ", "Open": "▸", "Passed": "✓"}
     line, seen = Text(), list[Json]()
     with Live(Group(bars, line), console=output.progress, refresh_per_second=4):
 
         def show(state: Json) -> None:
             for phase in state["phases"]:
+                if phase["name"] not in tasks:
+                    tasks[phase["name"]] = bars.add_task(phase["name"], mark=" ", figures="")
                 ended = phase["asked"] - phase["open"]
+                is_over = phase["status"] == "Passed"
+                expected = 0 if is_over else sizes.get(phase["name"], 0)
                 bars.update(
                     tasks[phase["name"]],
-                    completed=ended,
-                    total=max(1, sizes[phase["name"]], phase["asked"]),
+                    completed=ended if phase["asked"] or not is_over else 1,
+                    total=max(1, expected, phase["asked"]),
                     mark=marks[phase["status"]],
                     figures=f"{phase['asked']} asked, {figures(phase)}" if phase["asked"] else "",
                 )
             earlier = seen[0] if len(seen) > 1 else None
-            line.plain = summary(state, earlier)
+            line.plain = "\n".join(filter(None, [summary(state, earlier), waiting(state)]))
             if not seen or seen[-1]["asOf"] != state["asOf"]:
                 seen.append(state)
                 del seen[:-20]

@@ -9,6 +9,7 @@ export type Update = Schemas['Update'];
 export type UpdateId = Schemas['UpdateId'];
 export type UpdateInfo = Schemas['UpdateInfo'];
 export type Device = Schemas['Device'];
+export type DeviceDetails = Schemas['DeviceDetails'];
 export type Deployment = Schemas['Deployment'];
 export type DeploymentStatus = Schemas['DeploymentStatus'];
 export type Group = Schemas['Group'];

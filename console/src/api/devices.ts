@@ -21,6 +21,22 @@ export const devicesQuery = (instanceId: string, filter: DeviceFilter, token?: s
       ),
   });
 
+/** How many devices a filter selects, where counters know it. */
+export const deviceCountQuery = (instanceId: string, filter: DeviceFilter) =>
+  queryOptions({
+    queryKey: [instanceId, 'devices', filter, 'count'],
+    queryFn: ({ signal }) =>
+      body(
+        client.GET(`${I}/management/devices:count`, {
+          params: {
+            path: { instanceId },
+            query: { ...V, filter: filterOf(filter, Date.now()) },
+          },
+          signal,
+        }),
+      ),
+  });
+
 export const deviceQuery = (instanceId: string, deviceId: string, moduleId?: string) =>
   queryOptions({
     queryKey: [instanceId, 'devices', 'one', deviceId, moduleId ?? ''],

@@ -260,7 +260,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List log collections by their ids.
+         * List log collections by their ids or by their begin.
          * @description Needs the action `management/read`.
          */
         get: operations["list_log_collections"];
@@ -804,6 +804,26 @@ export interface paths {
          * @description Needs the action `management/read`.
          */
         get: operations["explain_updates_of_device"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/management/devices:count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count the devices that a filter selects, where counters know it; no device is looked at.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["count_devices"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1820,7 +1840,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List updates.
+         * List updates, by provider and name or by their import.
          * @description Needs the action `updates/read`.
          */
         get: operations["list_updates"];
@@ -1971,6 +1991,26 @@ export interface paths {
          * @description Needs the action `updates/delete`.
          */
         delete: operations["delete_update"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deviceUpdate/{instanceId}/updates/providers/{provider}/names/{name}/versions/{version}/deviceDeployments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the devices that have a deployment of their own of an update.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_device_deployments"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2212,12 +2252,12 @@ export interface components {
          * @description Something that needs attention.
          *
          *     `deviceCount` devices are concerned; where it is about something else, `count` says how much.
-         *     `code` is that of a failure or an error, `subject` the update it is about. `filter` lists the
-         *     devices, where lists of devices can.
+         *     `code` is that of a failure or an error, `subject` the update or the queue it is about. `filter`
+         *     lists the devices, where lists of devices can.
          */
         AttentionItem: {
             /** @enum {unknown} */
-            cause: "ClassesHeldBack" | "CounterDrift" | "Failed" | "RecalledInstalled" | "RefusedImport" | "Silent" | "Stuck" | "Unhealthy";
+            cause: "ClassesHeldBack" | "CounterDrift" | "Failed" | "FailedForGood" | "RecalledInstalled" | "RefusedImport" | "Silent" | "Stuck" | "Unhealthy";
             message: string;
             nextStep: string;
             /** @default null */
@@ -2490,6 +2530,8 @@ export interface components {
             /** @default null */
             recallReason?: string | null;
             /** @default null */
+            isUpdateDeleted?: boolean | null;
+            /** @default null */
             warnings?: string[] | null;
             /** @default null */
             etag?: string | null;
@@ -2524,6 +2566,20 @@ export interface components {
             moduleId?: string | null;
             /** @default null */
             failure?: components["schemas"]["DeviceFailure"] | null;
+        };
+        /**
+         * DeploymentOfDevice
+         * @description A device with a deployment of its own. One that is not `isInForce` was cancelled, the device
+         *     excluded or the update recalled; `deviceState` is left out where it has not asked the device.
+         */
+        DeploymentOfDevice: {
+            deviceId: string;
+            deployment: components["schemas"]["DeviceDeployment"];
+            isInForce: boolean;
+            /** @default null */
+            moduleId?: string | null;
+            /** @default null */
+            deviceState?: components["schemas"]["DeviceState"] | null;
         };
         /**
          * DeploymentOverview
@@ -2666,9 +2722,21 @@ export interface components {
             deploymentId?: string | null;
         };
         /**
+         * DeviceCount
+         * @description How many devices a filter selects, as of `countedDateTime`.
+         *
+         *     Without `deviceCount` counters do not tell; without `countedDateTime` nothing was summed up yet.
+         */
+        DeviceCount: {
+            /** @default null */
+            deviceCount?: number | null;
+            /** @default null */
+            countedDateTime?: string | null;
+        };
+        /**
          * DeviceDeployment
          * @description A deployment that one device was given: it goes before all of its groups, until its update is
-         *     recalled (`recallReason`).
+         *     recalled (`recallReason`). `isUpdateDeleted` says that there is no such update any more.
          */
         DeviceDeployment: {
             deploymentId: string;
@@ -2677,6 +2745,8 @@ export interface components {
             createdDateTime: string;
             /** @default null */
             recallReason?: string | null;
+            /** @default null */
+            isUpdateDeleted?: boolean | null;
             /** @default null */
             warnings?: string[] | null;
             /** @default [] */
@@ -2806,6 +2876,12 @@ export interface components {
             /** @default null */
             moduleId?: string | null;
         };
+        /**
+         * DeviceState
+         * @description State of a device within a deployment, as the API names it.
+         * @enum {unknown}
+         */
+        DeviceState: "Canceled" | "Failed" | "InProgress" | "Succeeded";
         /**
          * DeviceWorkflow
          * @description What a device works on: its workflow, the deployment, and the last that is known of it.
@@ -3126,7 +3202,7 @@ export interface components {
         };
         /**
          * LogCollection
-         * @description A collection of diagnostic logs from devices.
+         * @description A collection of diagnostic logs from devices. `deviceCounts` is additional.
          */
         LogCollection: {
             deviceList: components["schemas"]["DeviceRef"][];
@@ -3140,6 +3216,8 @@ export interface components {
             lastActionDateTime?: string | null;
             /** @default null */
             status?: ("Failed" | "NotStarted" | "Running" | "Succeeded") | null;
+            /** @default null */
+            deviceCounts?: components["schemas"]["LogDeviceCounts"] | null;
         };
         /**
          * LogCollectionDetailedStatus
@@ -3171,6 +3249,16 @@ export interface components {
             extendedResultCode?: string | null;
             /** @default null */
             logLocation?: string | null;
+        };
+        /**
+         * LogDeviceCounts
+         * @description Devices of a log collection by how far each is. Additional.
+         */
+        LogDeviceCounts: {
+            notStarted: number;
+            running: number;
+            succeeded: number;
+            failed: number;
         };
         /**
          * LogFile
@@ -3300,6 +3388,15 @@ export interface components {
          */
         Page_DeploymentDeviceState_: {
             value: components["schemas"]["DeploymentDeviceState"][];
+            /** @default null */
+            nextLink?: string | null;
+        };
+        /**
+         * Page[DeploymentOfDevice]
+         * @description One page of a listing; `nextLink` leads to the following one.
+         */
+        Page_DeploymentOfDevice_: {
+            value: components["schemas"]["DeploymentOfDevice"][];
             /** @default null */
             nextLink?: string | null;
         };
@@ -3764,13 +3861,9 @@ export interface components {
             withdrawn: number;
             canceled: number;
             alreadyInstalled: number;
-            /** @default  */
-            name?: string;
-            /**
-             * @default Waiting
-             * @enum {unknown}
-             */
-            status?: "Open" | "Passed" | "Waiting";
+            name: string;
+            /** @enum {unknown} */
+            status: "Open" | "Passed" | "Waiting";
             /** @default null */
             openedAt?: string | null;
             /** @default null */
@@ -3791,7 +3884,8 @@ export interface components {
          * @description How a roll-out stands by the last sum of the counters, which was begun at `asOf`.
          *
          *     `phase` is the index of the open phase, left out before the first. `late` are devices that were
-         *     asked after their phase was covered. `estimatedEnd` is left out where a person is waited for.
+         *     asked after their phase was covered. `waitsFor` says what the open phase lacks, to be read after
+         *     "The phase". `estimatedEnd` is left out where a person is waited for.
          */
         RolloutState: {
             status: components["schemas"]["Status"];
@@ -3805,6 +3899,8 @@ export interface components {
             phase?: number | null;
             /** @default null */
             reason?: components["schemas"]["RolloutReason"] | null;
+            /** @default null */
+            waitsFor?: string | null;
             /** @default null */
             estimatedEnd?: string | null;
         };
@@ -4028,7 +4124,9 @@ export interface components {
         };
         /**
          * Update
-         * @description An update; `recall`, `warnings` are additional. One that was recalled is not deployable.
+         * @description An update; from `recall` on, members are additional. One that was recalled is not deployable.
+         *
+         *     `fileCount` and `sizeInBytes` are of its payloads and related files, without those of children.
          */
         Update: {
             updateId: components["schemas"]["UpdateId"];
@@ -4053,6 +4151,12 @@ export interface components {
             recall?: components["schemas"]["UpdateRecall"] | null;
             /** @default null */
             warnings?: string[] | null;
+            /** @default 0 */
+            fileCount?: number;
+            /** @default 0 */
+            sizeInBytes?: number;
+            /** @default null */
+            signature?: components["schemas"]["UpdateSignature"] | null;
         };
         /**
          * UpdateCompliance
@@ -4135,6 +4239,14 @@ export interface components {
         UpdateRecall: {
             reason: string;
             recalledDateTime: string;
+        };
+        /**
+         * UpdateSignature
+         * @description Which key signed the manifest of an update, and when. Additional.
+         */
+        UpdateSignature: {
+            keyId: string;
+            signedDateTime: string;
         };
         /**
          * UpdateUsage
@@ -4802,6 +4914,10 @@ export interface operations {
             query: {
                 /** @description Version of the API. */
                 "api-version": "2022-10-01" | "2026-06-01";
+                /** @description One of `createdDateTime`, followed by `asc`, `desc` or nothing. */
+                orderby?: string;
+                /** @description At most so many. */
+                top?: number;
                 /** @description Where a page begins: part of the `nextLink` of the page before. */
                 token?: string;
             };
@@ -6029,6 +6145,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    count_devices: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Which ones to list: `groupId eq '...'`, or `deviceClassId eq '...'`, or `deploymentStatus eq 'Failed'`, or `deploymentStatus eq null`, or `failureCode eq '30101001'`, or `installedUpdate eq 'provider/name/version'`, or `installedUpdate eq null`, or `onLatestUpdate eq false`, or `lastContactDateTime lt 2026-05-31T12:00:00Z`, or `isConnected eq false`, or `state eq 'Stuck'`, or `state eq 'Silent'`, or `state eq 'Unhealthy'`, or `startswith(deviceId,'...')`, or `several joined by `and`` */
+                filter?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceCount"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -8112,10 +8262,12 @@ export interface operations {
             query: {
                 /** @description Version of the API. */
                 "api-version": "2022-10-01" | "2026-06-01";
-                /** @description Which ones to list: `isDeployable eq true`, or `isDeployable eq false` */
+                /** @description Which ones to list: `isDeployable eq true`, or `isDeployable eq false`, or `provider eq '...'`, or `name eq '...'`, or `friendlyName eq '...'`, or `scanResult eq 'Success'`, or `recall ne null`, or `several joined by `and`` */
                 filter?: string;
                 /** @description Words to find in ids, friendly names and descriptions. */
                 search?: string;
+                /** @description One of `importedDateTime`, followed by `asc`, `desc` or nothing. */
+                orderby?: string;
                 /** @description Where a page begins: part of the `nextLink` of the page before. */
                 token?: string;
             };
@@ -8467,6 +8619,46 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    list_device_deployments: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Where a page begins: part of the `nextLink` of the page before. */
+                token?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Provider of an update. */
+                provider: string;
+                /** @description Name of an update. */
+                name: string;
+                /** @description Version of an update, two to four numbers. */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeploymentOfDevice_"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };

@@ -3,16 +3,12 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, Navigate } from '@tanstack/react-router';
 import { Empty, Loaded } from '../design/card';
+import { words } from '../text/words';
 import { meQuery } from './me';
 import css from './SignInPage.module.css';
 
 const LAST = 'odu.instance';
-const text = {
-  title: 'Instances',
-  none: 'You have no role here',
-  ask: (name: string) =>
-    `${name || 'You'} signed in, but without a role of Device Update. An administrator of the application can give one.`,
-};
+const text = { title: 'Instances' };
 
 export const rememberInstance = (instance: string): void => localStorage.setItem(LAST, instance);
 
@@ -28,7 +24,14 @@ export function ChooseInstance() {
             if (known && (instances.length === 1 || known.id === last)) {
               return <Navigate to="/$instance" params={{ instance: known.id }} replace />;
             }
-            if (!known) return <Empty title={text.none}>{text.ask(name ?? '')}</Empty>;
+            if (!known) {
+              return (
+                <>
+                  <h1>{words.product}</h1>
+                  <Empty title={words.errors.noRole}>{words.errors.askForOne(name ?? '')}</Empty>
+                </>
+              );
+            }
             return (
               <>
                 <h1>{text.title}</h1>

@@ -5,6 +5,7 @@ import { lazy, Suspense, useEffect, useRef, useState } from 'react';
 import { Announcements } from '../design/announce';
 import { words } from '../text/words';
 import { rememberInstance } from './ChooseInstance';
+import { Guarded } from './Guarded';
 import { Head } from './Head';
 import { useKeys } from './keys';
 import { useFeed } from './live';
@@ -44,7 +45,9 @@ export function Shell() {
           <Side />
         </dialog>
         <main id="content" className={css.content} tabIndex={-1}>
-          <Outlet />
+          <Guarded>
+            <Outlet />
+          </Guarded>
         </main>
       </div>
       <Announcements />

@@ -10,16 +10,22 @@ export type Action =
   | 'updates/delete'
   | 'management/read'
   | 'management/write'
-  | 'management/delete';
+  | 'management/delete'
+  | 'audit/read'
+  | 'operations/read'
+  | 'operations/write';
 
 /** The names of the roles that have an action, for saying what somebody lacks. */
 const ROLES: Record<Action, string> = {
-  'updates/read': 'Reader, Content reader or an administrator',
+  'updates/read': 'any role of this instance',
   'updates/write': 'Administrator or Content administrator',
   'updates/delete': 'Administrator or Content administrator',
-  'management/read': 'Reader, Deployments reader or an administrator',
+  'management/read': 'Reader, Deployments reader, Deployments administrator or Administrator',
   'management/write': 'Administrator or Deployments administrator',
   'management/delete': 'Administrator or Deployments administrator',
+  'audit/read': 'Reader or Administrator',
+  'operations/read': 'Administrator',
+  'operations/write': 'Administrator',
 };
 
 export const meQuery = queryOptions({
@@ -34,6 +40,8 @@ export function useInstance(): string {
 
 export interface May {
   isAllowed: boolean;
+  /** Whether the service has said already what the person may do. */
+  isKnown: boolean;
   /** The roles that have the action. */
   roles: string;
 }
@@ -43,5 +51,5 @@ export function useMay(action: Action): May {
   const instance = useInstance();
   const { data } = useQuery(meQuery);
   const actions = data?.instances.find((each) => each.id === instance)?.actions ?? [];
-  return { isAllowed: actions.includes(action), roles: ROLES[action] };
+  return { isAllowed: actions.includes(action), isKnown: data !== undefined, roles: ROLES[action] };
 }

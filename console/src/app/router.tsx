@@ -28,6 +28,7 @@ const overview = createRoute({ getParentRoute: () => shell, path: '/', component
 const deployments = createRoute({
   getParentRoute: () => shell,
   path: '/deployments',
+  staticData: { needs: 'management/read', called: 'Deployments' },
   validateSearch: optional((search) => ({
     tab: oneOf('running', 'planned', 'finished')(search.tab),
     group: text(search.group),
@@ -38,6 +39,7 @@ const deployments = createRoute({
 const newDeployment = createRoute({
   getParentRoute: () => shell,
   path: '/deployments/new',
+  staticData: { needs: 'management/read', called: 'New deployment' },
   validateSearch: optional((search) => ({
     update: text(search.update),
     group: text(search.group),
@@ -51,6 +53,7 @@ const newDeployment = createRoute({
 const deployment = createRoute({
   getParentRoute: () => shell,
   path: '/groups/$group/deployments/$deployment',
+  staticData: { needs: 'management/read', called: 'Deployment' },
   validateSearch: optional((search) => ({
     state: oneOf('Failed', 'InProgress', 'Succeeded', 'Canceled')(search.state),
     class: text(search.class),
@@ -64,6 +67,7 @@ const deployment = createRoute({
 const updates = createRoute({
   getParentRoute: () => shell,
   path: '/updates',
+  staticData: { needs: 'updates/read', called: 'Updates' },
   validateSearch: optional((search) => ({
     search: text(search.search),
     show: oneOf('all', 'deployable')(search.show),
@@ -74,27 +78,28 @@ const updates = createRoute({
 const importUpdate = createRoute({
   getParentRoute: () => shell,
   path: '/updates/import',
+  staticData: { needs: 'updates/read', called: 'Import an update' },
   component: lazyRouteComponent(() => import('../pages/import/ImportWizard'), 'ImportWizard'),
 });
 
 const importRun = createRoute({
   getParentRoute: () => shell,
   path: '/imports/$operation',
+  staticData: { needs: 'updates/read', called: 'Import' },
   component: lazyRouteComponent(() => import('../pages/import/ImportRun'), 'ImportRun'),
 });
 
 const update = createRoute({
   getParentRoute: () => shell,
   path: '/updates/$provider/$name/$version',
-  validateSearch: optional((search) => ({
-    tab: oneOf('files', 'compatibility', 'steps', 'deployments', 'components')(search.tab),
-  })),
+  staticData: { needs: 'updates/read', called: 'Update' },
   component: lazyRouteComponent(() => import('../pages/update/UpdatePage'), 'UpdatePage'),
 });
 
 const devices = createRoute({
   getParentRoute: () => shell,
   path: '/devices',
+  staticData: { needs: 'management/read', called: 'Devices' },
   validateSearch: devicesSearch,
   component: lazyRouteComponent(() => import('../pages/devices/Devices'), 'Devices'),
 });
@@ -102,6 +107,7 @@ const devices = createRoute({
 const device = createRoute({
   getParentRoute: () => shell,
   path: '/devices/$device',
+  staticData: { needs: 'management/read', called: 'Device' },
   validateSearch: optional((search) => ({
     module: text(search.module),
     update: text(search.update),
@@ -109,9 +115,17 @@ const device = createRoute({
   component: lazyRouteComponent(() => import('../pages/device/DevicePage'), 'DevicePage'),
 });
 
+const exportRun = createRoute({
+  getParentRoute: () => shell,
+  path: '/exports/$operation',
+  staticData: { needs: 'management/read', called: 'Export of devices' },
+  component: lazyRouteComponent(() => import('../pages/devices/ExportRun'), 'ExportRun'),
+});
+
 const groups = createRoute({
   getParentRoute: () => shell,
   path: '/groups',
+  staticData: { needs: 'management/read', called: 'Groups' },
   validateSearch: optional((search) => ({
     order: oneOf('name', 'devices', 'waiting', 'progress', 'latest')(search.order),
   })),
@@ -121,12 +135,14 @@ const groups = createRoute({
 const group = createRoute({
   getParentRoute: () => shell,
   path: '/groups/$group',
+  staticData: { needs: 'management/read', called: 'Group' },
   component: lazyRouteComponent(() => import('../pages/group/GroupPage'), 'GroupPage'),
 });
 
 const diagnostics = createRoute({
   getParentRoute: () => shell,
   path: '/diagnostics',
+  staticData: { needs: 'management/read', called: 'Diagnostics' },
   validateSearch: optional((search) => ({ device: text(search.device) })),
   component: lazyRouteComponent(() => import('../pages/diagnostics/Diagnostics'), 'Diagnostics'),
 });
@@ -134,18 +150,21 @@ const diagnostics = createRoute({
 const collection = createRoute({
   getParentRoute: () => shell,
   path: '/diagnostics/$operation',
+  staticData: { needs: 'management/read', called: 'Log collection' },
   component: lazyRouteComponent(() => import('../pages/diagnostics/Collection'), 'Collection'),
 });
 
 const operations = createRoute({
   getParentRoute: () => shell,
   path: '/operations',
+  staticData: { needs: 'management/read', called: 'Operations' },
   component: lazyRouteComponent(() => import('../pages/operations/Operations'), 'Operations'),
 });
 
 const audit = createRoute({
   getParentRoute: () => shell,
   path: '/audit',
+  staticData: { needs: 'audit/read', called: 'Audit' },
   validateSearch: optional((search) => ({
     actor: text(search.actor),
     target: text(search.target),
@@ -156,6 +175,7 @@ const audit = createRoute({
 const auditEntry = createRoute({
   getParentRoute: () => shell,
   path: '/audit/$entry',
+  staticData: { needs: 'audit/read', called: 'Audit entry' },
   component: lazyRouteComponent(() => import('../pages/audit/AuditEntry'), 'AuditEntry'),
 });
 
@@ -174,6 +194,7 @@ const tree = root.addChildren([
     update,
     devices,
     device,
+    exportRun,
     groups,
     group,
     diagnostics,

@@ -55,13 +55,3 @@ const LinkAnchor = forwardRef<HTMLAnchorElement, LinkProps>(({ isMain, ...props 
 
 /** A link that looks like a button: it leads to another page. */
 export const ButtonLink = createLink(LinkAnchor);
-
-/** A link to a page on which one can do something, for those whose role allows it. */
-export function Forbidden({ action, children }: { action: Action; children: string }) {
-  const may = useMay(action);
-  return (
-    <Tooltip content={words.notAllowed(may.roles)} relationship="description">
-      <Button disabledFocusable>{children}</Button>
-    </Tooltip>
-  );
-}

@@ -97,7 +97,7 @@ export function Problem({ error, onRetry }: { error: unknown; onRetry?: () => vo
     <div className={css.problem} role="alert">
       <StateIcon state="Failed" />
       <div className={css.problemText}>
-        <p className="lead">{title(problem)}</p>
+        <p className="lead">{title(problem, Boolean(onRetry))}</p>
         <p className="anywhere">{sentence(error)}</p>
         {problem?.problem && (
           <p className="small soft anywhere">
@@ -106,19 +106,39 @@ export function Problem({ error, onRetry }: { error: unknown; onRetry?: () => vo
             {problem.traceId ? ` ${words.errors.trace} ${problem.traceId}` : ''}
           </p>
         )}
-        {onRetry && (
-          <Button size="small" onClick={onRetry} className={css.retry}>
-            {words.actions.tryAgain}
-          </Button>
-        )}
+        <div className={css.retry}>
+          {onRetry && (
+            <Button size="small" onClick={onRetry}>
+              {words.actions.tryAgain}
+            </Button>
+          )}
+          {problem?.problem && <Copy text={reportOf(problem)} />}
+        </div>
       </div>
     </div>
   );
 }
 
-function title(error: ApiError | null): string {
+function title(error: ApiError | null, isReading: boolean): string {
   if (error?.status === 404) return words.errors.gone;
-  return words.errors.heading;
+  if (error?.status === 403) return words.errors.notAllowed;
+  return isReading ? words.errors.heading : words.errors.notDone;
+}
+
+/** All that helps somebody else to find out what happened. */
+const reportOf = ({ status, problem, traceId }: ApiError): string =>
+  [`HTTP ${status}`, problem?.code, problem?.target, problem?.message, traceId]
+    .filter(Boolean)
+    .join('\n');
+
+function Copy({ text }: { text: string }) {
+  const [isCopied, setCopied] = useState(false);
+  const copy = () => navigator.clipboard.writeText(text).then(() => setCopied(true));
+  return (
+    <Button size="small" appearance="subtle" onClick={copy}>
+      {isCopied ? words.actions.copied : words.actions.copy}
+    </Button>
+  );
 }
 
 export function sentence(error: unknown): string {

@@ -2,9 +2,11 @@
 
 export { Add20Regular as AddIcon } from '@fluentui/react-icons/svg/add';
 export { ArrowClockwise20Regular as RetryIcon } from '@fluentui/react-icons/svg/arrow-clockwise';
+export { ArrowDownload20Regular as DownloadIcon } from '@fluentui/react-icons/svg/arrow-download';
 export { ArrowSyncCircle20Regular as InProgressIcon } from '@fluentui/react-icons/svg/arrow-sync-circle';
 export { ArrowUpload20Regular as ImportIcon } from '@fluentui/react-icons/svg/arrow-upload';
 export { Box20Regular as UpdatesIcon } from '@fluentui/react-icons/svg/box';
+export { BranchFork20Regular as DeltaIcon } from '@fluentui/react-icons/svg/branch-fork';
 export { CheckmarkCircle20Filled as SucceededIcon } from '@fluentui/react-icons/svg/checkmark-circle';
 export { ChevronDown16Regular as DownIcon } from '@fluentui/react-icons/svg/chevron-down';
 export { ChevronRight16Regular as RightIcon } from '@fluentui/react-icons/svg/chevron-right';

@@ -73,6 +73,13 @@ export const words = {
   },
   errors: {
     heading: 'This could not be read',
+    notDone: 'This was not done',
+    notAllowed: 'Your role does not allow this',
+    noRole: 'You have no role here',
+    askForOne: (name: string) =>
+      `${name || 'You'} signed in, but without a role of Device Update. An administrator of the application can give one.`,
+    notShown: 'Your role does not show this',
+    needs: (roles: string) => `It needs ${roles}.`,
     unreachable: 'The service cannot be reached.',
     forbidden: (roles: string) => `This needs another role: ${roles}.`,
     gone: 'It is not there, or not any more.',

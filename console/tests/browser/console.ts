@@ -12,6 +12,8 @@ export interface Stack {
 
 export const stack = JSON.parse(readFileSync(process.env.ODU_STACK ?? '', 'utf8')) as Stack;
 
+const home = `/console/${stack.instance}`;
+
 export type Role =
   | 'Administrator'
   | 'Reader'
@@ -27,17 +29,27 @@ const OF_THE_NETWORK = /Failed to load resource/;
 interface Fixtures {
   /** Statuses that the test expects; the browser's own message on them is no fault. */
   expectsFailures: boolean;
+  /** Be somebody on a page; through the sign-in page the first time, from what it left later on. */
   signIn: (role?: Role, path?: string, name?: string) => Promise<void>;
   open: (path: string) => Promise<void>;
+  /** The same within the page that is loaded, as a link does it. */
+  visit: (path: string) => Promise<void>;
 }
 
-export const test = base.extend<Fixtures>({
+interface WorkerFixtures {
+  /** What the browser kept for each person that has signed in. */
+  people: Map<string, [name: string, value: string][]>;
+}
+
+export const test = base.extend<Fixtures, WorkerFixtures>({
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the names of the pattern
+  people: [async ({}, use) => use(new Map()), { scope: 'worker' }],
   expectsFailures: [false, { option: true }],
   page: async ({ page, expectsFailures }, use) => {
     const faults: string[] = [];
     page.on('console', (message) => {
       if (expectsFailures && OF_THE_NETWORK.test(message.text())) return;
-      faults.push(`${message.type()}: ${message.text()}`);
+      faults.push(`${message.type()}: ${message.text()} ${message.location().url}`);
     });
     page.on('pageerror', (error) => faults.push(`page error: ${error.message}`));
     await page.addInitScript(() => {
@@ -48,24 +60,61 @@ export const test = base.extend<Fixtures>({
     await use(page);
     expect(faults, 'what the page wrote to the console').toEqual([]);
   },
-  signIn: async ({ page }, use) => {
-    await use(async (role = 'Administrator', path = '', name) => {
-      await page.goto(`${stack.endpoint}/console/${stack.instance}${path}`);
-      await page.getByRole('button', { name: 'Sign in' }).click();
-      if (name) await page.locator('input[name=name]').fill(name);
-      const value = role === 'none' ? '' : `DeviceUpdate${role}`;
-      await page.locator(`input[name=role][value="${value}"]`).check();
-      await page.getByRole('button', { name: 'Sign in' }).click();
-      await page.waitForURL(/\/console\//);
+  signIn: async ({ page, people }, use) => {
+    await use(async (role = 'Administrator', path = '', name = '') => {
+      const address = stack.endpoint + home + path;
+      const person = `${role} ${name}`;
+      const kept = people.get(person);
+      if (!kept) {
+        await page.goto(address);
+        await signInAs(page, role, name);
+        people.set(person, await page.evaluate(() => Object.entries(sessionStorage)));
+        return;
+      }
+      // an empty page of the same origin, without asking the service for it
+      const empty = `${stack.endpoint}/console/empty`;
+      const body = '<!doctype html><title>empty</title><link rel="icon" href="data:,">';
+      await page.route(empty, (route) => route.fulfill({ contentType: 'text/html', body }));
+      await page.goto(empty);
+      await page.evaluate((entries) => {
+        sessionStorage.clear();
+        for (const [key, value] of entries) sessionStorage.setItem(key, value);
+      }, kept);
+      await page.goto(address);
     });
   },
   open: async ({ page }, use) => {
     await use(async (path) => {
-      await page.goto(`${stack.endpoint}/console/${stack.instance}${path}`);
+      await page.goto(stack.endpoint + home + path);
+      await settled(page);
+    });
+  },
+  visit: async ({ page }, use) => {
+    await use(async (path) => {
+      const nowhere = page.getByRole('heading', { level: 1, name: 'There is no such page' });
+      const go = (to: string) =>
+        page.evaluate((address) => history.pushState({}, '', address), home + to);
+      await go('/nowhere');
+      await nowhere.waitFor();
+      if (path === '/nowhere') return;
+      await go(path);
+      await nowhere.waitFor({ state: 'hidden' });
       await settled(page);
     });
   },
 });
+
+/** Through the sign-in page, where the console asks for it. */
+export async function signInAs(page: Page, role: Role, name = ''): Promise<void> {
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  if (name) await page.locator('input[name=name]').fill(name);
+  const value = role === 'none' ? '' : `DeviceUpdate${role}`;
+  await page.locator(`input[name=role][value="${value}"]`).check();
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.waitForURL(/\/console\//);
+  // the answer of the sign-in page has been taken over
+  await page.getByRole('heading', { level: 1 }).waitFor();
+}
 
 export { expect };
 

@@ -72,6 +72,73 @@ test('when the service is away the figures stay, and the head says so', async ({
   await expect(page.getByText('Live', { exact: true })).toBeVisible({ timeout: 90_000 });
 });
 
+test('a change that fails is told in its dialog, whatever the reason, and can be tried again', async ({
+  page,
+  signIn,
+}) => {
+  const order = '**/devices/toaster-04/deployments/**';
+  await signIn('Administrator', '/devices/toaster-04');
+  await settled(page);
+  await page.getByRole('button', { name: 'Exclude' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Reason').fill('it smokes');
+  for (const [status, code, heading] of [
+    [403, 'Forbidden', 'Your role does not allow this'],
+    [404, 'NotFound', 'It is not there, or not any more.'],
+    [409, 'Conflict', 'This was not done'],
+    [412, 'PreconditionFailed', 'This was not done'],
+    [429, 'TooManyRequests', 'This was not done'],
+    [503, 'ServiceUnavailable', 'This was not done'],
+    [0, '', 'This was not done'],
+  ] as const) {
+    await test.step(`${status || 'offline'}`, async () => {
+      await page.route(order, (route) =>
+        status === 0
+          ? route.abort()
+          : route.fulfill({
+              status,
+              json: { error: { code, message: `The service says ${status}.` } },
+            }),
+      );
+      await dialog.getByRole('button', { name: 'Exclude' }).click();
+      const alert = dialog.getByRole('alert');
+      await expect(alert).toContainText(heading);
+      await expect(alert).toContainText(
+        status === 0 ? 'The service cannot be reached.' : `The service says ${status}.`,
+      );
+      await expect(dialog.getByLabel('Reason')).toHaveValue('it smokes');
+      await page.unroute(order);
+    });
+  }
+  await page.keyboard.press('Escape');
+  await expect(dialog).toBeHidden();
+});
+
+test('what is not there says so on its own page, with the way back', async ({
+  page,
+  signIn,
+  visit,
+}) => {
+  await signIn('Reader');
+  await settled(page);
+  for (const [path, back] of [
+    ['/devices/nobody', 'Devices'],
+    ['/groups/nowhere', 'Groups'],
+    ['/updates/contoso/appliance/9.9', 'Updates'],
+    ['/groups/pilot/deployments/none', 'Deployments'],
+    ['/imports/none', 'Updates'],
+    ['/exports/none', 'Devices'],
+    ['/diagnostics/none', 'Diagnostics'],
+  ] as const) {
+    await test.step(path, async () => {
+      await visit(path);
+      await expect(page.getByRole('alert')).toContainText('It is not there, or not any more.');
+      const crumbs = page.getByRole('navigation', { name: 'Where this is' });
+      await expect(crumbs.getByRole('link', { name: back })).toBeVisible();
+    });
+  }
+});
+
 test('hostile text stays text and keeps the rows', async ({ page, signIn }) => {
   const hostile = `<img src=x onerror=alert(1)>\u202e\u0000${'w'.repeat(10_000)}`;
   const device = {

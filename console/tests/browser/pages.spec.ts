@@ -19,16 +19,18 @@ const PAGES: [name: string, path: string][] = [
   ['audit', '/audit'],
   ['operations', '/operations'],
   ['an address that leads nowhere', '/nowhere'],
+  ['updates that can be deployed', '/updates?show=deployable'],
 ];
 
 for (const theme of ['light', 'dark'] as const) {
-  test(`every page is accessible, ${theme}`, async ({ page, signIn, open }) => {
+  test(`every page is accessible, ${theme}`, async ({ page, signIn, visit }) => {
     await page.emulateMedia({ colorScheme: theme });
     await page.setViewportSize({ width: 1440, height: 1000 });
     await signIn();
+    await settled(page);
     for (const [name, path] of PAGES) {
       await test.step(name, async () => {
-        await open(path);
+        await visit(path);
         await expectAccessible(page);
         await expectNoSidewaysScroll(page);
       });
@@ -36,12 +38,13 @@ for (const theme of ['light', 'dark'] as const) {
   });
 }
 
-test('every page fits a phone', async ({ page, signIn, open }) => {
+test('every page fits a phone', async ({ page, signIn, visit }) => {
   await page.setViewportSize({ width: 390, height: 844 });
   await signIn();
+  await settled(page);
   for (const [name, path] of PAGES) {
     await test.step(name, async () => {
-      await open(path);
+      await visit(path);
       await expectNoSidewaysScroll(page);
     });
   }

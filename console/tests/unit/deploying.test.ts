@@ -50,6 +50,28 @@ describe('what is sent for a draft', () => {
     expect(request?.rollout?.phases?.[0]?.gate).toEqual({ bakeTime: 'PT24H', advance: 'Manual' });
   });
 
+  test('a class as a phase, the success that is asked for, and what was set besides', () => {
+    const [first] = PRESETS.normal;
+    const rollout = rolloutOf({
+      ...NORMAL,
+      phases: [{ ...first!, unit: 'class', classId: 'c1', successPercent: 80 }],
+      more: { priority: 0, perMinute: 20, silentDays: 7, ignoresDeviceWindow: true },
+    });
+    expect(rollout.phases?.[0]?.select).toEqual({ classId: 'c1' });
+    expect(rollout.phases?.[0]?.gate?.successPercent).toBe(80);
+    expect(rollout).toMatchObject({
+      priority: 0,
+      rate: { perMinute: 20 },
+      deadlines: { start: 'P7D' },
+      ignoreDeviceWindow: true,
+    });
+    for (const name of ['priority', 'rate', 'deadlines', 'ignoreDeviceWindow']) {
+      expect(rolloutOf(NORMAL)).not.toHaveProperty(name);
+    }
+    expect(phaseError([{ ...first!, unit: 'class' }])?.index).toBe(0);
+    expect(phaseError([{ ...first!, successPercent: 101 }])?.index).toBe(0);
+  });
+
   test('a roll-back only to something', () => {
     const rollback = { update: '', percent: 10, devices: 5 };
     expect(requestOf({ ...DRAFT, rollback }, 'd', NOW)).not.toHaveProperty('rollbackPolicy');

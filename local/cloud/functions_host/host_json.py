@@ -77,7 +77,7 @@ def load_host_options(app: Path, environment: Mapping[str, str]) -> HostOptions:
     """Read host.json of the app and the overriding settings; a bad value is a `StartError`."""
     path = app / "host.json"
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = json.loads(path.read_bytes())
     except OSError as error:
         raise StartError(f"{path}: {error.strerror}") from error
     except ValueError as error:

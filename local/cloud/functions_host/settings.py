@@ -26,7 +26,7 @@ def load_local_settings(app: Path, environment: MutableMapping[str, str]) -> Non
     if not path.exists():
         return
     try:
-        values = json.loads(path.read_text("utf-8")).get("Values", {})
+        values = json.loads(path.read_bytes()).get("Values", {})
     except (ValueError, AttributeError) as error:
         raise StartError(f"{path}: not a JSON object: {error}") from error
     if not isinstance(values, dict):

@@ -55,10 +55,10 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class Equivalent:
-    """A change that no test can notice."""
+    """Changes of a function that no test can notice, by the line that each has instead."""
 
     function: str
-    line: str
+    lines: Sequence[str]
     reason: str
 
 
@@ -102,7 +102,8 @@ def share(found: Counter[Fate]) -> float:
 
 def _judged(mutant: Mutant, known: Iterable[Equivalent]) -> Mutant:
     is_known = mutant.diff and any(
-        item.function == mutant.function and mutant.added == (item.line,) for item in known
+        item.function == mutant.function and mutant.added in [(line,) for line in item.lines]
+        for item in known
     )
     return Mutant(mutant.name, Fate.EQUIVALENT, mutant.diff) if is_known else mutant
 

@@ -149,13 +149,13 @@ def contribution(
         cells[seen.group_id, seen.device_class.class_id] = _presence(record, seen)
     if record.commanded is not None and seen.state is not None:
         there = cells.setdefault((record.commanded.group_id, record.commanded.class_id), Counter())
-        there[deployment_cell(record.commanded.workflow_id, seen.state)] += 1
+        there[deployment_cell(record.commanded.workflow_id, seen.state)] = 1
         if seen.state is DeviceState.FAILED:
-            there[failure_cell(record.commanded.workflow_id, _failure_code(record))] += 1
+            there[failure_cell(record.commanded.workflow_id, _failure_code(record))] = 1
         if record.is_pending:
-            there[PENDING] += 1
+            there[PENDING] = 1
         if record.commanded.label:
-            there[_phase_cell(record, record.commanded)] += 1
+            there[_phase_cell(record, record.commanded)] = 1
     return cells
 
 
@@ -165,18 +165,18 @@ def _presence(record: DeviceRecord, seen: DeviceView) -> Counter[Cell]:
     installed = str(seen.installed) if seen.installed else NOTHING_INSTALLED
     here = Counter({TOTAL: 1, installed_cell(installed, is_in_progress=busy): 1})
     if record.is_connected:
-        here[CONNECTED] += 1
+        here[CONNECTED] = 1
     else:
-        here[heard_cell(record.heard_at)] += 1
+        here[heard_cell(record.heard_at)] = 1
         if record.connection_sequence:
-            here[DISCONNECTED] += 1
+            here[DISCONNECTED] = 1
     if seen.state is DeviceState.FAILED:
-        here[failing_cell(_failure_code(record))] += 1
+        here[failing_cell(_failure_code(record))] = 1
     if busy:
-        here[working_cell(working_since(record))] += 1
+        here[working_cell(working_since(record))] = 1
     health = health_of(record, seen)
     if health is not None and not health.is_healthy:
-        here[UNHEALTHY] += 1
+        here[UNHEALTHY] = 1
     return here
 
 
@@ -185,10 +185,10 @@ def history_contribution(history: History) -> dict[CounterKey, Counter[Cell]]:
     cells = Counter({deployment_cell(history.workflow_id, history.state): 1})
     if history.state is DeviceState.FAILED:
         code = counted_as(history.extended_result_codes)
-        cells[failure_cell(history.workflow_id, code)] += 1
+        cells[failure_cell(history.workflow_id, code)] = 1
     if history.outcome:
         label, outcome = history.commanded.label, Outcome(history.outcome)
-        cells[phase_cell(label, outcome, history.workflow_id, history.until)] += 1
+        cells[phase_cell(label, outcome, history.workflow_id, history.until)] = 1
     return {(history.group_id, history.class_id): cells}
 
 

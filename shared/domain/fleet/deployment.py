@@ -22,6 +22,7 @@ from shared.domain.fleet.command import (
     Times,
 )
 from shared.domain.fleet.device_class import DeviceClass, is_compatible
+from shared.domain.fleet.names import is_short_in_key
 from shared.domain.rollouts.progress import Progress, Status
 from shared.domain.rollouts.specification import Rollout, Window
 from shared.domain.updates.update_id import UpdateId
@@ -276,10 +277,12 @@ def check_deployment_id(deployment_id: str) -> str:
         or not _DEPLOYMENT_ID.fullmatch(deployment_id)
         or deployment_id in (".", "..")  # a URL would lose them
         or not is_readable
+        or not is_short_in_key(deployment_id)
     ):
         raise InvalidInput(
             f"A deployment id has 1 to {MAX_DEPLOYMENT_ID} characters, all lower case and none of "
-            '& ^ [ ] { } | < > / \\ " # ? blanks or invisible characters, and is neither . nor ..',
+            '& ^ [ ] { } | < > / \\ " # ? blanks or invisible characters, and is neither . nor ..; '
+            "it takes no more than 400 characters where each byte of other letters takes three.",
             target="deploymentId",
         )
     return deployment_id

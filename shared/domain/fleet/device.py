@@ -35,13 +35,13 @@ from shared.domain.fleet.evidence import (
     with_evidence,
     with_nameless,
 )
+from shared.domain.fleet.names import DEFAULT_GROUP, is_group_id
 from shared.domain.fleet.orders import Order
 from shared.domain.fleet.registers import Registers, merge, section
 from shared.domain.fleet.twin_content import ACKNOWLEDGED, GROUP_TAG, INFORMATION, LOGS
 from shared.domain.rollouts.figures import Outcome
 from shared.domain.updates.update_id import UpdateId
 
-DEFAULT_GROUP = "$default"
 BUCKETS = 256
 """Device buckets of an instance, the same for every fleet size, so that none ever moves."""
 
@@ -237,7 +237,7 @@ def view(record: DeviceRecord) -> DeviceView:
     tags = content.get("tags")
     group = tags.get(GROUP_TAG) if isinstance(tags, Mapping) else None
     return DeviceView(
-        group_id=group if isinstance(group, str) and group else DEFAULT_GROUP,
+        group_id=group if isinstance(group, str) and is_group_id(group) else DEFAULT_GROUP,
         device_class=_class_of(record, agent),
         installed=installed_of(report),
         report=report,

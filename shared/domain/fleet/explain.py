@@ -73,7 +73,8 @@ class Facts:
     that does not exist; `asked_for` is None where whatever the device is to get is asked for.
     `deployments` are those of the device's group, `elsewhere` the groups that the update is
     deployed to. `used` says by workflow how many devices were asked in the device's bucket,
-    `link_life` how long the links of a command work.
+    `link_life` how long the links of a command work, `waits` by workflow what the open phase of
+    its roll-out waits for.
     """
 
     key: str
@@ -86,6 +87,7 @@ class Facts:
     bucket: int = 0
     link_life: timedelta = LINK_LIFE
     used: Mapping[str, int] = field(default_factory=dict)
+    waits: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -268,7 +270,10 @@ def sentence(
     said = sentence_of(record, deployment, why, until, facts.now)
     if said is None:
         return None
-    return _because(said.code, until=said.until, **said.data)
+    more = {}
+    if why is Why.PHASE_NOT_REACHED:
+        more["waits"] = facts.waits.get(deployment.workflow_id, "is open")
+    return _because(said.code, until=said.until, **said.data, **more)
 
 
 def _queued(

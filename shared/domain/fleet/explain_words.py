@@ -102,7 +102,7 @@ _MEANINGS: Mapping[str, tuple[Decides, str]] = {
     "Paused": ("Waits", "'{deployment}' is paused since {at}: {reason}"),
     "PhaseNotReached": (
         "Waits",
-        "It comes in phase {phase}, '{name}' (place {place} %); phase {open} is open and {waits}.",
+        "It comes in phase {phase}, '{name}' (place {place} %); phase {open} {waits}.",
     ),
     "NoPhase": ("WillNot", "No phase of '{deployment}' reaches the device (place {place} %)."),
     "WindowClosed": ("Waits", "The window is closed; it opens at {at}, {local} in {zone}."),
@@ -262,16 +262,8 @@ def _phase(record: DeviceRecord, deployment: Deployment, until: str, now: str) -
             "phase": index + 1,
             "name": rollout.phase_name(index),
             "open": progress.phase + 1,
-            "waits": _WAITS.get(progress.status, "has yet to pass"),
         },
     )
-
-
-_WAITS = {
-    Status.BAKING: "bakes",
-    Status.AWAITING_ADVANCE: "waits for somebody to advance it",
-    Status.PAUSED: "paused",
-}
 
 
 def _phase_to_come(

@@ -49,6 +49,7 @@ def desired_command(
     recorder: Recorder | None = None,
     *,
     link_life: timedelta = LINK_LIFE,
+    is_recalled: bool = False,
 ) -> Decision:
     """What to do about a device now.
 
@@ -62,6 +63,7 @@ def desired_command(
         now: ISO 8601, UTC.
         recorder: Is told what was looked at.
         link_life: How long the links of a command work.
+        is_recalled: Whether the update was recalled that the device was asked for last.
     """
     seen, recorder = view(record), recorder or Nobody()
     if seen.device_class is None:
@@ -75,6 +77,7 @@ def desired_command(
         now=now,
         recorder=recorder,
         link_life=link_life,
+        is_recalled=is_recalled,
     ).decide()
 
 
@@ -85,6 +88,8 @@ class _Choice(AskingTime):
     def decide(self) -> Decision:
         """The answer."""
         found = self._decided()
+        if self.is_recalled and found.command is None:
+            found = self.recalled()
         if not self.reminders and not self.closings:
             return found
         return replace(
@@ -192,6 +197,8 @@ class _Choice(AskingTime):
             self.recorder.note(Why.FAILED, deployment)
             return Decision(self.cancel(current))  # it would run again when its agent starts
         if current.is_cancel:
+            if not is_cancelling(self.record):
+                self.recorder.note(_WHY[self.outcome or Outcome.CANCELED], deployment)
             return self.given_up(current, deployment)
         if self._is_stuck_and_cancelled(deployment, current):
             return Decision(self.cancel(current))
@@ -220,8 +227,9 @@ class _Choice(AskingTime):
             return None
         if is_cancelling(self.record) or not deployment.may_ask(self.class_id):
             return None
-        if may_run_again(self.record):
-            return LEAVE if current.is_cancel else Decision(self.cancel(current))
+        stop = self._run_again(deployment, current)
+        if stop is not None:
+            return stop
         held = self.outside_window(deployment)
         if held is not None:
             return held
@@ -293,7 +301,7 @@ class _Choice(AskingTime):
         if held is not None:
             left = self.nothing()
             return left if left.command is not None else held
-        busy = self._busy()
+        busy = self._busy(deployment)
         if busy is not None:
             return busy
         phase = self._phase(deployment) if deployment.rollout is not None else None
@@ -328,7 +336,7 @@ class _Choice(AskingTime):
             had_it=self.seen.installed == deployment.update_id,
         )
 
-    def _busy(self) -> Decision | None:
+    def _busy(self, waiting: Deployment) -> Decision | None:
         """A device that works is never given another workflow, for the open agent then hangs: it is
         told to stop, and asked once it has ended.
         """
@@ -336,18 +344,22 @@ class _Choice(AskingTime):
         if current is None:
             return None
         if is_working(self.record):
-            self.recorder.note(Why.WORKS_ON_ANOTHER, None)
+            self.recorder.note(Why.WORKS_ON_ANOTHER, waiting)
             if not current.is_cancel:
                 return Decision(self.cancel(current))
-            waiting = self.given_up(current, None)
-            return waiting if waiting.command is None else None
+            stopping = self.given_up(current, waiting)
+            return stopping if stopping.command is None else None
         if holds_old_steps(self.record):
-            self.recorder.note(Why.AGENT_HOLDS_FAILED_UPDATE, None)
+            self.recorder.note(Why.AGENT_HOLDS_FAILED_UPDATE, waiting)
             return LEAVE if current.is_cancel else Decision(self.cancel(current))
-        if may_run_again(self.record):
-            self.recorder.note(Why.WORKS_ON_ANOTHER, None)
-            return LEAVE if current.is_cancel else Decision(self.cancel(current))
-        return None
+        return self._run_again(waiting, current)
+
+    def _run_again(self, waiting: Deployment, current: DeviceCommand) -> Decision | None:
+        """Stop an agent that works on what it has failed to install before; None if it does not."""
+        if not may_run_again(self.record):
+            return None
+        self.recorder.note(Why.WORKS_ON_ANOTHER, waiting)
+        return LEAVE if current.is_cancel else Decision(self.cancel(current))
 
     def _has_gone_further(self, deployment: Deployment) -> bool:
         """Whether what the device has answered takes it beyond this: it has answered just this, or

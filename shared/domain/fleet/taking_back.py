@@ -29,6 +29,7 @@ class TakingBack:
     now: str
     recorder: Recorder
     link_life: timedelta
+    is_recalled: bool
     outcome: Outcome | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -45,6 +46,15 @@ class TakingBack:
             return self.given_up(current, None)
         is_left = self.outcome in (Outcome.CANCELED, *_INSTALLED)
         return LEAVE if is_left and not even_installed else Decision(self.cancel(current))
+
+    def recalled(self) -> Decision:
+        """Take back what was recalled, wherever the device has gone since and whatever became of
+        the deployment: an agent that begins anew would run it again.
+        """
+        current = self.record.commanded
+        if current is None or current.is_cancel:
+            return LEAVE
+        return self.called_off(current, even_installed=True)
 
     def nothing(self) -> Decision:
         """Nobody asks: what the device was asked before may still have to be taken back."""

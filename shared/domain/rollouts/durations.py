@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 
 from shared.domain.errors import InvalidInput
 
@@ -14,6 +15,7 @@ PATTERN = (
 _DURATION = re.compile(PATTERN)
 
 
+@lru_cache(maxsize=1024)
 def duration(text: str, target: str | None = None) -> timedelta:
     """The time that a text such as `PT12H` or `P1DT30M` stands for.
 

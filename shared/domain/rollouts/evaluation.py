@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from shared.domain.rollouts.figures import Figures, added
+from shared.domain.rollouts.gate import bad_of, lack, uncounted
 from shared.domain.rollouts.progress import (
     Baseline,
     Hold,
@@ -26,7 +27,7 @@ from shared.domain.rollouts.progress import (
 from shared.domain.rollouts.transition import Step
 
 if TYPE_CHECKING:
-    from shared.domain.rollouts.specification import Gate, Phase, Rollout
+    from shared.domain.rollouts.specification import Phase, Rollout
 
 ALL = ""
 """Stands for all classes."""
@@ -153,47 +154,6 @@ def baselines_of(
     return found
 
 
-def bad_of(rollout: Rollout, figures: Figures) -> int:
-    """Devices that count as failed."""
-    stuck = figures.stuck if rollout.deadlines.count_as_failure else 0
-    return figures.failed + figures.reverted + stuck
-
-
-def is_good(rollout: Rollout, gate: Gate, labels: Mapping[str, Figures]) -> bool:
-    """Whether enough devices of a phase have succeeded, over all and in each class that is large
-    enough, and enough of them have answered.
-
-    Args:
-        rollout: The roll-out.
-        gate: The phase's.
-        labels: The figures of the phase by class.
-    """
-    whole = added(labels.values())
-    ended = whole.succeeded + bad_of(rollout, whole)
-    answering = whole.total - whole.had - whole.canceled
-    needed = min(gate.minimum_sample, answering - whole.unheard)
-    if ended < needed or 100 * ended < gate.answered_percent * answering:
-        return False
-    scopes = [
-        whole,
-        *(each for each in labels.values() if _sample(rollout, each) >= gate.minimum_sample),
-    ]
-    return all(
-        100 * each.succeeded >= gate.success_percent * _sample(rollout, each) for each in scopes
-    )
-
-
-def _sample(rollout: Rollout, figures: Figures) -> int:
-    return (
-        figures.succeeded + bad_of(rollout, figures) + figures.open + _uncounted(rollout, figures)
-    )
-
-
-def _uncounted(rollout: Rollout, figures: Figures) -> int:
-    """Stuck devices where they are no failures: they may still end well."""
-    return 0 if rollout.deadlines.count_as_failure else figures.stuck
-
-
 def _tripped(rollout: Rollout, progress: Progress, sums: Sums) -> _Tripped | None:
     """The first scope in which too many have failed: of the open phase or the whole roll-out, over
     all classes or in one.
@@ -290,8 +250,8 @@ def _through_gate(
     ended = figures.succeeded + bad_of(rollout, figures)
     if not ended + figures.open + figures.unheard + figures.stuck:
         return _empty(rollout, phase, progress, sums, now)
-    if not is_good(rollout, phase.gate, labels):
-        if not figures.open and not figures.unheard and not _uncounted(rollout, figures):
+    if lack(rollout, phase.gate, labels) is not None:
+        if not figures.open and not figures.unheard and not uncounted(rollout, figures):
             return _missed(rollout, phase, progress, figures, sums, now)
         if progress.met_since:
             return _moved(

@@ -8,7 +8,7 @@ or stuck by now is a sum over old cells, without timers and without looking at a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -137,6 +137,22 @@ def figures_by_label(
         sums = found.setdefault(label, {})
         sums[name] = sums.get(name, 0) + count
     return {label: Figures(**sums) for label, sums in found.items()}
+
+
+def deadlines_of(
+    cells: Mapping[str, int], workflow_id: str, deadlines: Deadlines
+) -> Iterator[float]:
+    """When devices of one class become silent or stuck unless they are heard: seconds since 1970,
+    over or to come.
+    """
+    spans = {Outcome.ASKED: deadlines.until_silent, Outcome.STARTED: deadlines.until_stuck}
+    for cell in cells:
+        if not cell.startswith(_PREFIX) or not cell.endswith(workflow_id):
+            continue
+        _, _, what, workflow = cell.split(":", 3)
+        name, _, until = what.partition("@")
+        if workflow == workflow_id and name in spans:
+            yield int(until) * 60 + spans[Outcome(name)].total_seconds()
 
 
 def has_commands_to_take_back(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CHUNK = 25
 UNBOUNDED = 1 << 60
-_SAVED_UP = timedelta(minutes=2)
+SAVED_UP = timedelta(minutes=2)
 """What is not asked in so long is lost: a rate never catches up in a burst."""
 
 
@@ -71,7 +71,7 @@ def grants(
     most = min((bound for bound in bounds if bound is not None), default=0)
     members = bounds[1] if bounds[1] is not None else UNBOUNDED
     least = min(CHUNK, (rollout.maximum_in_flight or UNBOUNDED) // 4, sum(due.values()), members)
-    if most < 1 or (most < least and waited < _SAVED_UP):
+    if most < 1 or (most < least and waited < SAVED_UP):
         return None
     return _handed_out(rollout, progress, ledgers, due, most, now)
 
@@ -135,7 +135,7 @@ def _room(
     if rollout.maximum_in_flight is not None:
         bounds.append(rollout.maximum_in_flight - in_flight)
     if rollout.rate is not None:
-        minutes = min(waited, _SAVED_UP) / timedelta(minutes=1)
+        minutes = min(waited, SAVED_UP) / timedelta(minutes=1)
         bounds.append(int(rollout.rate.per_minute * minutes))
     return min(bounds) - max(0, unspent)
 

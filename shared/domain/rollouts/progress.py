@@ -101,10 +101,10 @@ class Progress(_Stored, frozen=True):
 
     `opened` has an entry for each phase from the first to the open one. `met_since` is when the
     open phase's success rule began to hold. `baselines` are by class, with "" for all. The
-    allowances are by bucket. `as_of` is when the sums of the last transition were begun, `wake_at`
-    when time alone may change something. `editors` are those who made or edited the deployment
-    since it was last approved, by object id. `unapproved_since` is the revision since which it
-    needs approval, 0 if it does not; `was_approved` says whether it ever had what it needs.
+    allowances are by bucket. `as_of` is when the sums of the last transition were begun. `editors`
+    are those who made or edited the deployment since it was last approved, by object id.
+    `unapproved_since` is the revision since which it needs approval, 0 if it does not;
+    `was_approved` says whether it ever had what it needs.
     """
 
     status: Status = Status.SCHEDULED
@@ -118,7 +118,6 @@ class Progress(_Stored, frozen=True):
     hold: Hold = Hold.NONE
     reason: Reason | None = None
     as_of: str = ""
-    wake_at: str = ""
     editors: tuple[str, ...] = ()
     unapproved_since: int = 0
     was_approved: bool = True

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Literal
 
-from shared.domain.rollouts.evaluation import ALL, bad_of
+from shared.domain.rollouts.evaluation import ALL
 from shared.domain.rollouts.figures import LATE, Figures, added
+from shared.domain.rollouts.gate import bad_of, waits_for
 from shared.domain.rollouts.progress import Baseline, Status
 
 if TYPE_CHECKING:
@@ -36,13 +37,14 @@ class PhaseView:
 class RolloutView:
     """A roll-out. `late` are devices that were asked after their phase was covered. `failures_left`
     is how many more devices may fail before the rule stops it, None if any number may. `as_of` is
-    when the counters began to be read.
+    when the counters began to be read, `waits_for` what the open phase waits for.
     """
 
     phases: tuple[PhaseView, ...]
     late: Figures
     failures_left: int | None
     as_of: str
+    waits_for: str = ""
 
     @property
     def total(self) -> Figures:
@@ -72,6 +74,7 @@ def rollout_view(
         late=_of(by_class, LATE),
         failures_left=failures_left(rollout, progress, by_class),
         as_of=as_of,
+        waits_for=waits_for(rollout, progress, by_class),
     )
 
 

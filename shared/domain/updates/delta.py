@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from shared.contract.manifest import UpdateManifest, parse_update_manifest
 from shared.domain.errors import Conflict
 from shared.domain.scanning.scan import Verdict
+from shared.domain.updates.delta_limits import LARGEST_BYTES, SMALLEST_SOURCE_BYTES
 from shared.domain.updates.delta_outcome import DeltaOutcome
 from shared.domain.updates.import_manifest_checks import (
     OWN_DELTA,
@@ -30,10 +31,6 @@ from shared.domain.updates.update import (
     sealed,
 )
 
-SMALLEST_SOURCE_BYTES = 64 << 10
-"""Agents keep no smaller files as sources."""
-LARGEST_BYTES = 128 << 20
-"""Of either file: agents give a delta no larger window, and it has to reach the whole source."""
 MOST_SHARE = 0.6
 """Of the file that it makes: a delta that saves less than 40 % is not worth its keeping."""
 MOST_RELATED = 4

@@ -30,6 +30,7 @@ from shared.http.models.deployments import (
 )
 from shared.http.models.devices import (
     Device,
+    DeviceCount,
     DeviceDetails,
     DeviceFailure,
     DeviceHealth,
@@ -45,6 +46,7 @@ from shared.http.models.devices import (
     LogCollection,
     LogCollectionDetailedStatus,
     LogCollectionDeviceStatus,
+    LogDeviceCounts,
     LogFile,
     StepResult,
 )
@@ -80,6 +82,7 @@ from shared.http.models.updates import (
     UpdateFile,
     UpdateFileBase,
     UpdateRecall,
+    UpdateSignature,
 )
 
 __all__ = [
@@ -98,6 +101,7 @@ __all__ = [
     "DeviceClassPatch",
     "DeviceClassProperties",
     "DeviceClassSubgroup",
+    "DeviceCount",
     "DeviceDetails",
     "DeviceFailure",
     "DeviceHealth",
@@ -125,6 +129,7 @@ __all__ = [
     "LogCollection",
     "LogCollectionDetailedStatus",
     "LogCollectionDeviceStatus",
+    "LogDeviceCounts",
     "LogFile",
     "ManifestSource",
     "Model",
@@ -148,4 +153,5 @@ __all__ = [
     "UpdateInfo",
     "UpdateName",
     "UpdateRecall",
+    "UpdateSignature",
 ]

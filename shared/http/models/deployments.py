@@ -40,6 +40,8 @@ class Deployment(Model):
     download_security: str | None = None
     recall_reason: str | None = None
     """Why the update was recalled, which has cancelled the deployment. Additional."""
+    is_update_deleted: bool | None = None
+    """The update was deleted since. Additional."""
     warnings: list[str] | None = None
     """Which agents the update cannot reach, and the like. Additional."""
     etag: str | None = None

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from shared.domain.fleet.device import DeviceState
 from shared.domain.rollouts.specification import MAX_WINDOWS, Window
 from shared.http.models.common import Model, UpdateInfo
 from shared.http.models.rollouts import Remark
@@ -26,7 +27,7 @@ class DeviceDeploymentInput(Model):
 
 class DeviceDeployment(Model):
     """A deployment that one device was given: it goes before all of its groups, until its update is
-    recalled (`recallReason`).
+    recalled (`recallReason`). `isUpdateDeleted` says that there is no such update any more.
     """
 
     deployment_id: str
@@ -34,9 +35,22 @@ class DeviceDeployment(Model):
     start_date_time: str
     created_date_time: str
     recall_reason: str | None = None
+    is_update_deleted: bool | None = None
     warnings: list[str] | None = None
     windows: tuple[Window, ...] = ()
     ignore_device_window: bool = False
+
+
+class DeploymentOfDevice(Model):
+    """A device with a deployment of its own. One that is not `isInForce` was cancelled, the device
+    excluded or the update recalled; `deviceState` is left out where it has not asked the device.
+    """
+
+    device_id: str
+    deployment: DeviceDeployment
+    is_in_force: bool
+    module_id: str | None = None
+    device_state: DeviceState | None = None
 
 
 class OrderInput(Model):

@@ -38,8 +38,8 @@ class RolloutFigures(Model):
 class RolloutPhase(RolloutFigures):
     """How one phase stands."""
 
-    name: str = ""
-    status: Literal["Waiting", "Open", "Passed"] = "Waiting"
+    name: str
+    status: Literal["Waiting", "Open", "Passed"]
     opened_at: str | None = None
     covered_at: str | None = None
     passed_at: str | None = None
@@ -64,7 +64,8 @@ class RolloutState(Model):
     """How a roll-out stands by the last sum of the counters, which was begun at `asOf`.
 
     `phase` is the index of the open phase, left out before the first. `late` are devices that were
-    asked after their phase was covered. `estimatedEnd` is left out where a person is waited for.
+    asked after their phase was covered. `waitsFor` says what the open phase lacks, to be read after
+    "The phase". `estimatedEnd` is left out where a person is waited for.
     """
 
     status: Status
@@ -76,6 +77,7 @@ class RolloutState(Model):
     as_of: str
     phase: Count | None = None
     reason: RolloutReason | None = None
+    waits_for: str | None = None
     estimated_end: str | None = None
 
 

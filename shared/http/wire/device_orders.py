@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.domain.fleet.deployment import Deployment
-from shared.domain.fleet.device import DeviceRecord
+from shared.domain.fleet.device import DeviceRecord, view
+from shared.domain.fleet.device_orders import is_in_force
 from shared.domain.fleet.orders import EVERYTHING, Order
 from shared.http.models import device_orders as models
 from shared.http.wire.common import update_info
@@ -23,6 +24,19 @@ def own(item: Deployment) -> models.DeviceDeployment:
         warnings=list(item.warnings) or None,
         windows=item.own_windows,
         ignore_device_window=item.ignores_device_window,
+    )
+
+
+def deployment_of_device(record: DeviceRecord, item: Deployment) -> models.DeploymentOfDevice:
+    """A deployment of a device's own, with the device and how it stands."""
+    commanded = record.commanded
+    is_asked = commanded is not None and commanded.workflow_id == item.workflow_id
+    return models.DeploymentOfDevice(
+        device_id=record.device_id,
+        module_id=record.module_id,
+        deployment=own(item),
+        is_in_force=is_in_force(record, item),
+        device_state=view(record).state if is_asked else None,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.domain.fleet.compliance import Compliance
-from shared.domain.fleet.device import DEFAULT_GROUP
+from shared.domain.fleet.names import DEFAULT_GROUP
 from shared.http import models
 from shared.http.wire.common import update_info
 from shared.ports import KnownClass

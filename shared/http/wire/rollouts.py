@@ -45,6 +45,7 @@ def _state(item: Deployment, seen: Seen) -> models.RolloutState:
         failure_budget=models.FailureBudget(left=seen.view.failures_left),
         estimated_end=seen.ends_at.isoformat() if seen.ends_at else None,
         as_of=seen.view.as_of,
+        waits_for=seen.view.waits_for or None,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from shared.domain.rollouts.ledger import (
     postponed,
 )
 from shared.domain.rollouts.pace import allowance
+from shared.domain.rollouts.selection import rank_ranges
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Deployments, Passes
 from shared.services.retrying import retry_on_conflict
@@ -45,7 +46,9 @@ class _Left:
 
 @dataclass(slots=True)
 class BucketPass:
-    """What a pass knows while it runs. `parts` are those of commands that devices share."""
+    """What a pass knows while it runs. `parts` are those of commands that devices share, `recalled`
+    is the update that it takes back.
+    """
 
     instance: str
     bucket: int
@@ -53,6 +56,7 @@ class BucketPass:
     passes: Passes
     parts: dict[UpdateId, Mapping[str, Any]] = field(default_factory=dict)
     followed: int = 0
+    recalled: UpdateId | None = None
     _known: dict[str, tuple[float, Sequence[Deployment]]] = field(default_factory=dict)
     _left: dict[tuple[str, str], _Left] = field(default_factory=dict)
     _reminders: dict[str, str] = field(default_factory=dict)
@@ -240,3 +244,19 @@ class BucketPass:
     @staticmethod
     def _asking(deployments: Sequence[Deployment]) -> list[Deployment]:
         return [item for item in deployments if item.progress and item.progress.may_ask]
+
+
+def open_phases(deployments: Iterable[Deployment]) -> dict[str, int]:
+    """The open phase of each roll-out that asks now, by workflow."""
+    return {
+        item.workflow_id: item.progress.phase
+        for item in deployments
+        if item.progress is not None and item.progress.may_ask
+    }
+
+
+def ranks_of(deployment: Deployment | None) -> tuple[tuple[int, int], ...] | None:
+    """The ranks that a deployment's opened phases reach; None for all."""
+    if deployment is None or deployment.rollout is None or deployment.progress is None:
+        return None
+    return rank_ranges(deployment.rollout.phases, deployment.seed, deployment.progress.phase)

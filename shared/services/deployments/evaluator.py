@@ -19,11 +19,12 @@ from shared.domain.fleet.rollout_figures import figures_by_class
 from shared.domain.fleet.supersession import recalled, rolled_back_since, superseded_by
 from shared.domain.instant import later
 from shared.domain.rollouts.evaluation import Change, Sums, evaluate, paused, tripped_class
-from shared.domain.rollouts.figures import has_commands_to_take_back
+from shared.domain.rollouts.figures import Figures, has_commands_to_take_back
 from shared.domain.rollouts.ledger import Ledger, ledger_of
 from shared.domain.rollouts.pace import grants, is_spent, may_be_closed, needs_pass
 from shared.domain.rollouts.progress import Hold, Reason, ReasonCode
 from shared.domain.rollouts.transition import SERVICE, Transition
+from shared.domain.rollouts.wake import wakes_at
 from shared.ports import Clock, Deployments, Fleet, Queues, Stored
 from shared.services.deployments.fan_out import FanOuts
 from shared.services.deployments.rollback import Rollbacks
@@ -48,6 +49,21 @@ class GroupSums:
     as_of: str
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What follows: `has_moved` if a roll-out has, so that more may follow at once; `wake_at` is
+    when time alone may bring something, empty for never.
+    """
+
+    has_moved: bool = False
+    wake_at: str = ""
+
+    def __or__(self, other: Outlook) -> Outlook:
+        """Of two roll-outs."""
+        moments = [each for each in (self.wake_at, other.wake_at) if each]
+        return Outlook(self.has_moved or other.has_moved, min(moments, default=""))
+
+
 @dataclass(slots=True)
 class Evaluator:
     """Watches the roll-outs of a group."""
@@ -61,8 +77,8 @@ class Evaluator:
     clock: Clock
     _sent: dict[tuple[str, int, str], str] = field(default_factory=dict, init=False)
 
-    async def check(self, instance: str, group: str, sums: GroupSums) -> bool:
-        """Look at every roll-out of the group; whether one has moved."""
+    async def check(self, instance: str, group: str, sums: GroupSums) -> Outlook:
+        """Look at every roll-out of the group."""
         stored = await self.deployments.of_group(instance, group)
         others = [item.value for item in stored]
         watched = [
@@ -72,13 +88,14 @@ class Evaluator:
             and item.value.progress.opened
             and not item.value.progress.status.is_final
         ]
-        moved = False
+        outlook = Outlook()
         for item in watched:
             try:
-                moved |= await self._one(instance, item, others, sums)
+                outlook |= await self._one(instance, item, others, sums)
             except ConcurrentUpdate:
                 log.info("roll-out %s changed meanwhile", item.value.deployment_id)
-        return moved
+                outlook |= self._moved()
+        return outlook
 
     async def _one(
         self,
@@ -86,7 +103,7 @@ class Evaluator:
         stored: Stored[Deployment],
         others: Sequence[Deployment],
         sums: GroupSums,
-    ) -> bool:
+    ) -> Outlook:
         item, now = stored.value, self.clock.now()
         rollout, progress = item.rollout, item.progress
         assert rollout is not None
@@ -110,17 +127,21 @@ class Evaluator:
         )
         if change is not None:
             await self._write(instance, stored, change, now)
-            return True
+            return self._moved()
         if await self._roll_back(instance, stored, others, found, now):
-            return True
+            return self._moved()
         granted = grants(rollout, progress, ledgers, found.total.open, now)
         if granted is not None:
-            grown = replace(item, progress=granted.progress)
-            await self.deployments.save(instance, grown, stored.etag)
+            item = replace(item, progress=granted.progress)
+            await self.deployments.save(instance, item, stored.etag)
             await self._send(instance, item, granted.buckets, unasked=True, is_granted=True)
-            return False
-        await self._send_again(instance, item, ledgers, sums, now)
-        return False
+        else:
+            await self._send_again(instance, item, ledgers, sums, found.total)
+        return Outlook(wake_at=_wakes_at(item, sums, ledgers))
+
+    def _moved(self) -> Outlook:
+        """More may follow at once; if that message is lost, then soon."""
+        return Outlook(has_moved=True, wake_at=later(self.clock.now(), _AGAIN_AFTER))
 
     async def _write(
         self, instance: str, stored: Stored[Deployment], change: Change, now: str
@@ -197,12 +218,12 @@ class Evaluator:
         item: Deployment,
         ledgers: Mapping[int, Ledger],
         sums: GroupSums,
-        now: str,
+        found: Figures,
     ) -> None:
         """Have passes run that were lost, that wait for a window that has opened, or that are to
-        take back commands which nobody has begun in time.
+        take back commands which nobody has begun in time. `found` are the figures of all buckets.
         """
-        rollout, progress = item.rollout, item.progress
+        rollout, progress, now = item.rollout, item.progress, self.clock.now()
         assert rollout is not None
         assert progress is not None
         is_late = item.is_fanned_out and later(item.fan_out_until, _AGAIN_AFTER) <= now
@@ -213,20 +234,17 @@ class Evaluator:
                 if needs_pass(rollout, progress, bucket, ledger, now)
             ]
             await self._send(instance, item, due, unasked=True)
-        old = [
-            bucket
-            for bucket, counts in sums.by_bucket.items()
-            if any(
+        old = []
+        for bucket, counts in sums.by_bucket.items():
+            ledger = ledgers.get(bucket, Ledger())
+            is_closed = bool(found.asked) and may_be_closed(rollout, ledger, now)
+            if (is_closed or found.silent or found.stuck) and any(
                 has_commands_to_take_back(
-                    cells,
-                    item.workflow_id,
-                    rollout.deadlines,
-                    now,
-                    is_closed=may_be_closed(rollout, ledgers.get(bucket, Ledger()), now),
+                    cells, item.workflow_id, rollout.deadlines, sums.as_of, is_closed=is_closed
                 )
                 for cells in counts.values()
-            )
-        ]
+            ):
+                old.append(bucket)
         await self._send(instance, item, old, unasked=False, asked=True)
 
     async def _send(
@@ -264,3 +282,17 @@ class Evaluator:
             self._sent.clear()
         self._sent[place] = now
         return False
+
+
+def _wakes_at(item: Deployment, sums: GroupSums, ledgers: Mapping[int, Ledger]) -> str:
+    assert item.rollout is not None
+    assert item.progress is not None
+    return wakes_at(
+        item.rollout,
+        item.progress,
+        item.workflow_id,
+        sums.counts.values(),
+        ledgers.values(),
+        sums.as_of,
+        lost_at=later(item.fan_out_until, _AGAIN_AFTER),
+    )

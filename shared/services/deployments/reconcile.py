@@ -20,12 +20,12 @@ from shared import messages
 from shared.domain.errors import DependencyFailed, DependencyRefused, NotFound
 from shared.domain.fleet.asking import given, refused
 from shared.domain.fleet.command import DeviceCommand
-from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device import DeviceRecord, view
 from shared.domain.fleet.reconcile import LINK_LIFE, desired_command
 from shared.domain.fleet.reconcile_decision import Decision
 from shared.domain.rollouts.ledger import Booking
-from shared.domain.rollouts.selection import place_of, rank_ranges
+from shared.domain.rollouts.selection import place_of
+from shared.domain.updates.update_id import UpdateId
 from shared.ports import (
     NO_TELEMETRY,
     Clock,
@@ -41,8 +41,15 @@ from shared.ports import (
 )
 from shared.services.announce import Announcer
 from shared.services.commands import Commands
-from shared.services.deployments.asks import asking, followed
-from shared.services.deployments.bucket_pass import BucketPass
+from shared.services.deployments.asks import (
+    all_files,
+    as_written,
+    asking,
+    asks_for,
+    followed,
+    is_answer_to,
+)
+from shared.services.deployments.bucket_pass import BucketPass, open_phases, ranks_of
 from shared.services.deployments.fan_out import LONGEST_DELAY_SECONDS
 from shared.services.device_write import device_write
 from shared.services.pacing import Pacer
@@ -99,6 +106,8 @@ class Reconcile:
         """Reconcile the devices that a message names, or its group, in one bucket."""
         if order.devices is not None:
             await self.devices_of_bucket(order.instance, order.bucket, order.devices)
+        elif order.recalled is not None:
+            await self._recalled_in_bucket(order.instance, order.bucket, order.recalled)
         elif order.group is not None and order.workflow is None:
             await self.group_in_bucket(order.instance, order.bucket, order.group)
         elif order.group is not None and order.workflow is not None:
@@ -121,7 +130,7 @@ class Reconcile:
     async def group_in_bucket(self, instance: str, bucket: int, group: str) -> None:
         """Reconcile every device of a group in one bucket."""
         run = BucketPass(instance, bucket, self.deployments, self.passes)
-        begun, phases = await run.begin(group), _open_phases(await run.of_group(group))
+        begun, phases = await run.begin(group), open_phases(await run.of_group(group))
         token: str | None = None
         while True:
             page = await self.devices.of_bucket(instance, bucket, group=group, token=token)
@@ -134,6 +143,18 @@ class Reconcile:
         if phases:
             await self.rollups.request(instance, group)
 
+    async def _recalled_in_bucket(self, instance: str, bucket: int, recalled: UpdateId) -> None:
+        """Take an update back from devices of every group, also where its deployment is gone."""
+        run = BucketPass(instance, bucket, self.deployments, self.passes, recalled=recalled)
+        token: str | None = None
+        while True:
+            page = await self.devices.of_bucket(instance, bucket, token=token)
+            asked = [row for row in page.items if asks_for(row.value, recalled)]
+            for rows in batched(asked, _CHUNK, strict=False):
+                await self._chunk(run, rows)
+            if (token := page.token) is None:
+                return
+
     async def rollout_in_bucket(self, instance: str, bucket: int, query: DueQuery) -> None:
         """Reconcile the devices of a bucket that one deployment has to do with.
 
@@ -141,9 +162,9 @@ class Reconcile:
         """
         run = BucketPass(instance, bucket, self.deployments, self.passes)
         begun, known = await run.begin(query.group), await run.of_group(query.group)
-        phases = _open_phases(item for item in known if item.workflow_id == query.workflow_id)
+        phases = open_phases(item for item in known if item.workflow_id == query.workflow_id)
         deployment = next((item for item in known if item.workflow_id == query.workflow_id), None)
-        query = replace(query, ranks=_ranks(deployment))
+        query = replace(query, ranks=ranks_of(deployment))
         token: str | None = None
         while True:
             page = await self.passes.due(instance, bucket, query, token=token)
@@ -221,7 +242,13 @@ class Reconcile:
     async def _offer(self, run: BucketPass, row: Stored[DeviceRecord]) -> _Offer:
         group = view(row.value).group_id
         known = await run.of_group(group)
-        decision = desired_command(row.value, known, self.clock.now(), link_life=self.link_life)
+        decision = desired_command(
+            row.value,
+            known,
+            self.clock.now(),
+            link_life=self.link_life,
+            is_recalled=run.recalled is not None and asks_for(row.value, run.recalled),
+        )
         seed = decision.deployment.seed if decision.deployment is not None else ""
         place = place_of(row.value.device_id, seed) if seed else 0
         return _Offer(row, group, decision, place)
@@ -265,7 +292,7 @@ class Reconcile:
                     continue
                 command = replace(
                     command,
-                    file_ids=_all_files(record, made[1]),
+                    file_ids=all_files(record, made[1]),
                     traceparent=followed(
                         run, record, command, offer.decision.deployment, self.telemetry
                     ),
@@ -280,7 +307,7 @@ class Reconcile:
         written = await self.devices.commit(run.instance, run.bucket, writes)
         await self._tell(run, writes)
         return [
-            _Claim(written[key], patch, _as_written(written[key].value, command))
+            _Claim(written[key], patch, as_written(written[key].value, command))
             for key, (patch, command) in patches.items()
         ]
 
@@ -353,43 +380,8 @@ class Reconcile:
         self, record: DeviceRecord, command: DeviceCommand, refusal: str
     ) -> DeviceRecord | None:
         """The row after the hub's answer; None if it was asked for something else since."""
-        if not _is_of(record, command):
+        if not is_answer_to(record, command):
             return None
         if refusal:
             return refused(record, refusal, self.clock.now())
         return replace(record, commanded=command, is_pending=False)
-
-
-def _open_phases(deployments: Iterable[Deployment]) -> dict[str, int]:
-    """The open phase of each roll-out that asks now, by workflow."""
-    return {
-        item.workflow_id: item.progress.phase
-        for item in deployments
-        if item.progress is not None and item.progress.may_ask
-    }
-
-
-def _ranks(deployment: Deployment | None) -> tuple[tuple[int, int], ...] | None:
-    if deployment is None or deployment.rollout is None or deployment.progress is None:
-        return None
-    return rank_ranges(deployment.rollout.phases, deployment.seed, deployment.progress.phase)
-
-
-def _all_files(record: DeviceRecord, command: DeviceCommand) -> tuple[str, ...]:
-    """Files whose links may stand in the twin until it is known to be patched."""
-    before = record.commanded.file_ids if record.commanded is not None else ()
-    return tuple(dict.fromkeys((*before, *command.file_ids)))
-
-
-def _as_written(record: DeviceRecord, command: DeviceCommand) -> DeviceCommand:
-    """What the row is to say once the twin is patched."""
-    assert record.commanded is not None
-    return replace(record.commanded, file_ids=command.file_ids)
-
-
-def _is_of(record: DeviceRecord, command: DeviceCommand) -> bool:
-    """Whether the row still waits for the answer to this command."""
-    asked = record.commanded
-    if asked is None or not record.is_pending:
-        return False
-    return replace(asked, file_ids=()) == replace(command, file_ids=())

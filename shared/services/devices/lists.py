@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shared.domain.errors import InvalidInput, NotFound
+from shared.domain.fleet.counted import count_of
 from shared.domain.fleet.counters import History
 from shared.domain.fleet.device import (
     BUCKETS,
@@ -16,6 +17,7 @@ from shared.domain.fleet.device import (
     device_key,
     evidence_of,
 )
+from shared.domain.fleet.kept import Kept
 from shared.domain.fleet.listing import ListedDevice, Selection
 from shared.domain.fleet.queries import DeviceFilter, DeviceStateFilter, selection
 from shared.domain.fleet.whereabouts import FEW_BUCKETS, buckets_with, on_latest_names
@@ -35,8 +37,8 @@ from shared.services.paging import page_of_buckets
 _FEW_GROUPS = 16
 """Up to so many groups, their buckets are looked up; beyond, any bucket may hold a device."""
 _ROW, _HISTORY = "d", "h"
-_MEMBERS = "members:"
-"""Begins the token of a page of a small group."""
+_KEPT = "kept:"
+"""Begins the token of a page of devices that are kept together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class DeviceLists:
     ) -> Page[ListedDevice]:
         """One page of the devices that have a class.
 
-        Those of a small group are as of its last roll-up, as its figures are.
+        Those of a small group, and the few of a large one that a filter selects, are as of its last
+        roll-up, as its figures are.
 
         Raises:
             InvalidInput: The list is no longer kept as it was when the token was given.
@@ -78,13 +81,17 @@ class DeviceLists:
         selected = selection(wanted, self.clock.now(), latest)
         is_indexed = await self.fleet.is_indexed(instance)
         last = await self.fleet.last_rollup(instance, wanted.group) if wanted.group else None
-        is_of_members = await self._is_of_members(token, last, is_indexed=is_indexed)
+        kept = last.kept if last is not None and is_indexed else None
         rollups: Mapping[str, Rollup] = {}
-        if is_indexed and _needs_rollups(selected, is_of_members=is_of_members):
+        if is_indexed and _needs_rollups(selected, kept):
             rollups = await self.fleet.rollups(instance, wanted.group)
         selected = replace(selected, installed_among=_on_latest(selected, rollups))
-        if wanted.group and is_of_members:
-            return await self._members(instance, wanted.group, selected, token=token, size=size)
+        is_of_kept = kept is not None and kept.covers(selected)
+        if token is not None:
+            is_of_kept = _continues(token, is_of_kept=is_of_kept)
+        if wanted.group and kept is not None and is_of_kept:
+            place = (instance, wanted.group, kept)
+            return await self._kept(place, selected, token=token, size=size)
         buckets = await self._buckets(instance, selected, rollups, last)
 
         async def read(bucket: int, after: str, limit: int) -> list[tuple[str, ListedDevice]]:
@@ -93,24 +100,17 @@ class DeviceLists:
             )
             return [(item.key, item) for item in found]
 
-        return await page_of_buckets(buckets, read, token=token, size=size)
+        density = _density(selected, rollups, last)
+        return await page_of_buckets(buckets, read, token=token, size=size, in_a_bucket=density)
 
-    async def _is_of_members(
-        self, token: str | None, last: LastRollup | None, *, is_indexed: bool
-    ) -> bool:
-        has_members = last is not None and last.has_members and is_indexed
-        if token is not None and token.startswith(_MEMBERS) and not has_members:
-            raise InvalidInput("The list is not kept any more: begin again.", target="token")
-        return token.startswith(_MEMBERS) if token is not None else has_members
-
-    async def _members(
-        self, instance: str, group: str, wanted: Selection, *, token: str | None, size: int
+    async def _kept(
+        self, place: tuple[str, str, Kept], wanted: Selection, *, token: str | None, size: int
     ) -> Page[ListedDevice]:
         if wanted.installed_among is not None and not wanted.installed_among:
             return Page([])
-        after = token.removeprefix(_MEMBERS) if token else ""
-        found = await self.members.find(instance, group, wanted, after=after, size=size + 1)
-        following = _MEMBERS + found[size - 1].key if len(found) > size else None
+        after = token.removeprefix(_KEPT) if token else ""
+        found = await self.members.find(*place, wanted, after=after, size=size + 1)
+        following = _KEPT + found[size - 1].key if len(found) > size else None
         return Page(found[:size], following)
 
     async def states(
@@ -190,9 +190,30 @@ class DeviceLists:
         return await self.fleet.buckets(instance, group)
 
 
-def _needs_rollups(wanted: Selection, *, is_of_members: bool) -> bool:
-    """Members need not be looked for in buckets; what is on the latest update, counters tell."""
-    return wanted.is_on_latest is not None or (wanted.is_selective and not is_of_members)
+def _needs_rollups(wanted: Selection, kept: Kept | None) -> bool:
+    """What is kept need not be looked for in buckets; what is on the latest, counters tell."""
+    if wanted.is_on_latest is not None:
+        return True
+    return wanted.is_selective and (kept is None or not kept.covers(wanted))
+
+
+def _continues(token: str, *, is_of_kept: bool) -> bool:
+    """Whether a page goes on among what is kept. Raises InvalidInput if that is not kept now."""
+    if token.startswith(_KEPT) and not is_of_kept:
+        raise InvalidInput("The list is not kept any more: begin again.", target="token")
+    return token.startswith(_KEPT)
+
+
+def _density(
+    wanted: Selection, rollups: Mapping[str, Rollup], last: LastRollup | None
+) -> float | None:
+    """How many devices of a list a bucket of its group has on average; None if nothing tells."""
+    if last is None or not last.buckets:
+        return None
+    if not wanted.is_selective and not wanted.id_prefix:
+        return (last.devices or 0) / last.buckets
+    counts = [count_of(rollup.counts, wanted) for rollup in rollups.values()]
+    return sum(count or 0 for count in counts) / last.buckets
 
 
 def _on_latest(wanted: Selection, rollups: Mapping[str, Rollup]) -> frozenset[str] | None:

@@ -20,6 +20,7 @@ from shared.domain.fleet.device import (
     fold_deletion,
     is_unexplained,
 )
+from shared.domain.fleet.names import is_storable
 from shared.domain.fleet.windows import when_to_ask
 from shared.domain.refused_events import Refusal
 from shared.ports import (
@@ -93,6 +94,9 @@ class ObserveDevices:
         by_device: dict[str, list[TwinChange]] = {}
         for change in changes:
             by_device.setdefault(device_key(change.device_id, change.module_id), []).append(change)
+        for key in [key for key in by_device if not is_storable(key)]:
+            await self._refuse(instance, key, "its names are longer than a key of storage")
+            del by_device[key]
 
         def fold_all(items: Sequence[TwinChange]) -> Fold:
             def folded(record: DeviceRecord) -> DeviceRecord:
@@ -264,13 +268,16 @@ class ObserveDevices:
                 left = [write for write in writes if write.after.key != error.target]
                 if len(left) == len(writes):
                     raise
-                log.warning("refused a change of %s of %s: %s", error.target, instance, error)
-                if self.refusals is not None:
-                    await self.refusals.count({Refusal.ROW_TOO_LARGE: 1})
+                await self._refuse(instance, error.target, error.message)
                 writes = left
             else:
                 break
         return writes
+
+    async def _refuse(self, instance: str, device: str | None, reason: str) -> None:
+        log.warning("refused a change of %s of %s: %s", device, instance, reason)
+        if self.refusals is not None:
+            await self.refusals.count({Refusal.ROW_TOO_LARGE: 1})
 
     async def _seeded(
         self,

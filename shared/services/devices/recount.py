@@ -8,15 +8,16 @@ their ETag, and a correction is refused once that has happened.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Set
+from collections.abc import AsyncIterator, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import batched
 
 from shared import messages
 from shared.domain.errors import ConcurrentUpdate
-from shared.domain.fleet.asking import is_overdue
 from shared.domain.fleet.counters import (
+    Cell,
+    CounterKey,
     Counts,
     History,
     contribution,
@@ -24,10 +25,13 @@ from shared.domain.fleet.counters import (
     is_later_cell,
     total,
 )
-from shared.domain.fleet.device import BUCKETS, DeviceRecord
+from shared.domain.fleet.deployment import Deployment
+from shared.domain.fleet.device import BUCKETS, DeviceRecord, view
 from shared.domain.fleet.listing import ListedDevice, ListedPlace, listed
+from shared.domain.fleet.missed import seconds_until_look
+from shared.domain.fleet.reconcile import by_precedence
 from shared.domain.fleet.recount import Drift, Recounted, drift_of, is_cluttered, is_long_gone
-from shared.domain.rollouts.ledger import pruned
+from shared.domain.rollouts.ledger import LEDGER, pruned
 from shared.ports import (
     Clock,
     Correction,
@@ -38,11 +42,14 @@ from shared.ports import (
     Hub,
     Recounts,
     Stored,
+    Updates,
 )
 from shared.services.devices.observe import ObserveDevices
 from shared.services.own_deployments import DevicesOwnDeployments
 from shared.services.pacing import Pacer
 from shared.services.rollup_scheduler import RollupScheduler
+
+type Ledgers = Mapping[CounterKey, Stored[Mapping[Cell, int]]]
 
 _TRIES = 3
 _LOOKED_AT_ONCE = 100
@@ -62,11 +69,10 @@ class _Scan:
     cluttered: list[DeviceRecord] = field(default_factory=list)
     long_gone: list[Stored[DeviceRecord]] = field(default_factory=list)
     histories: list[Stored[History]] = field(default_factory=list)
-    overdue: list[str] = field(default_factory=list)
     listed: dict[ListedPlace, tuple[ListedDevice, Stored[DeviceRecord]]] = field(
         default_factory=dict
     )
-    with_own: list[DeviceRecord] = field(default_factory=list)
+    records: list[DeviceRecord] = field(default_factory=list)
 
     def add_devices(self, rows: Iterable[Stored[DeviceRecord]]) -> None:
         for row in rows:
@@ -75,10 +81,7 @@ class _Scan:
                 self.cluttered.append(row.value)
             if is_long_gone(row.value, self.now):
                 self.long_gone.append(row)
-            if row.value.own:
-                self.with_own.append(row.value)
-            if is_overdue(row.value, self.now):
-                self.overdue.append(row.value.key)
+            self.records.append(row.value)
             item = listed(row.value)
             if item is not None:
                 self.listed[item.place] = item, row
@@ -108,6 +111,7 @@ class Recount:
     fleet: Fleet
     clock: Clock
     own_deployments: DevicesOwnDeployments
+    updates: Updates
 
     async def next(self) -> None:
         """Recount the bucket whose turn it is: each minute another, in every instance."""
@@ -174,20 +178,20 @@ class Recount:
         stale = {place: row for place, row in lists.items() if place not in scan.listed}
         await self.counters.index(instance, bucket, wrong_rows, stale)
         # a deployment is stored before its first history: what is not there now was deleted
-        kept = {item.value.workflow_id for item in await self.deployments.of_instance(instance)}
+        known = [item.value for item in await self.deployments.of_instance(instance)]
+        kept = {item.workflow_id for item in known}
         outlived = [item for item in scan.histories if item.value.workflow_id not in kept]
         await self.counters.forget(instance, bucket, outlived)
-        await self._prune_ledgers(instance, bucket, kept)
+        ledgers = await self.counters.ledger_rows(instance, bucket)
+        await self._prune_ledgers(instance, bucket, ledgers, kept)
         await self.counters.drop(instance, bucket, scan.long_gone)
-        for record in scan.with_own:
+        for record in scan.records:
             for update_id in {own.update_id for own in record.own}:
                 await self.own_deployments.note(instance, record, update_id)
         for record in scan.cluttered:
             await self._renew(instance, bucket, record)
-        for some in batched(scan.overdue, _LOOKED_AT_ONCE, strict=False):
-            await self.observe.queues.put(
-                messages.Reconcile(instance=instance, bucket=bucket, devices=list(some))
-            )
+        await self._have_missed_looked_at(instance, bucket, scan, known, ledgers)
+        await self._take_back_recalled(instance, bucket, scan, kept)
         return Recounted(
             bucket=bucket,
             at=now,
@@ -200,9 +204,55 @@ class Recount:
             is_indexed=True,
         )
 
-    async def _prune_ledgers(self, instance: str, bucket: int, kept: Set[str]) -> None:
+    async def _have_missed_looked_at(
+        self,
+        instance: str,
+        bucket: int,
+        scan: _Scan,
+        known: Iterable[Deployment],
+        ledgers: Ledgers,
+    ) -> None:
+        """Have devices looked at for which something is due and whose message was lost."""
+        by_group: dict[str, list[Deployment]] = {}
+        for deployment in by_precedence(known):
+            by_group.setdefault(deployment.group_id, []).append(deployment)
+        found: dict[float, list[str]] = {}
+        for record in scan.records:
+            group = view(record).group_id
+            ledger = ledgers.get((group, LEDGER))
+            ahead = seconds_until_look(
+                record, by_group.get(group, []), ledger.value if ledger else {}, scan.now
+            )
+            if ahead is not None:
+                found.setdefault(ahead, []).append(record.key)
+        for ahead, keys in found.items():
+            for some in batched(keys, _LOOKED_AT_ONCE, strict=False):
+                await self.observe.queues.put(
+                    messages.Reconcile(instance=instance, bucket=bucket, devices=list(some)),
+                    delay_seconds=ahead,
+                )
+
+    async def _take_back_recalled(
+        self, instance: str, bucket: int, scan: _Scan, kept: Set[str]
+    ) -> None:
+        """Have recalled updates taken back where no deployment of the device's group sees to it."""
+        asked = {
+            current.update_id
+            for record in scan.records
+            if (current := record.commanded) is not None and not current.is_cancel
+            if current.workflow_id not in kept or current.group_id != view(record).group_id
+        }
+        for update_id in sorted(asked, key=str):
+            stored = await self.updates.get(instance, update_id)
+            if stored is not None and stored.value.recall is not None:
+                await self.observe.queues.put(
+                    messages.Reconcile(instance=instance, bucket=bucket, recalled=update_id)
+                )
+
+    async def _prune_ledgers(
+        self, instance: str, bucket: int, rows: Ledgers, kept: Set[str]
+    ) -> None:
         """Drop what deleted roll-outs have left in the ledgers."""
-        rows = await self.counters.ledger_rows(instance, bucket)
         changed = [
             Correction(place, row, left)
             for place, row in rows.items()

@@ -12,6 +12,7 @@ from typing import Any
 from shared.domain.errors import ConcurrentUpdate, DeviceUpdateError
 from shared.domain.operation import Operation
 from shared.ports import Clock, Operations, Stored
+from shared.services.retrying import retry_on_conflict
 
 _HEARTBEAT_SECONDS = 30.0
 
@@ -55,16 +56,20 @@ class ImportAttempt:
         return await self._write(lambda: operation)
 
     async def _write(self, change: Callable[[], Operation]) -> Operation:
+        """Write a change; raises ConcurrentUpdate where others change it at every try."""
+
+        async def cycle() -> Operation:
+            operation = change()
+            try:
+                etag = await self._operations.save(self.instance, operation, self._stored.etag)
+            except ConcurrentUpdate:
+                await self._read_again()
+                raise
+            self._stored = Stored(operation, etag)
+            return operation
+
         async with self._writing:
-            while True:
-                operation = change()
-                try:
-                    etag = await self._operations.save(self.instance, operation, self._stored.etag)
-                except ConcurrentUpdate:
-                    await self._read_again()
-                    continue
-                self._stored = Stored(operation, etag)
-                return operation
+            return await retry_on_conflict(cycle)
 
     async def _read_again(self) -> None:
         """A repeated request may have lost to itself, and a sweep may have looked by."""

@@ -15,6 +15,7 @@ from typing import Any
 from shared import messages
 from shared.domain.dead_letter import DeadEvent, blob_of
 from shared.domain.errors import InvalidInput
+from shared.domain.instant import instant
 from shared.domain.operation import Operation
 from shared.ports import Blobs, DeadMessage, Operations, PoisonQueues, Queues
 from shared.services.maintenance.dead_letters import DeadLetters
@@ -277,8 +278,16 @@ def _of_event(blob_name: str, event: DeadEvent) -> PoisonItem:
         place=EVENTS,
         what=what,
         about=about,
-        at=event.at,
+        at=_instant(event.at),
         reason=reason,
         identity=hashlib.sha256(blob_name.encode()).hexdigest()[:32],
         cause=event.reason if _WORDS.fullmatch(event.reason) else UNKNOWN,
     )
+
+
+def _instant(text: str) -> str:
+    """When an event was, as far as it says so; its publisher may leave out the offset."""
+    try:
+        return instant(text)
+    except InvalidInput:
+        return ""

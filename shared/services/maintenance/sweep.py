@@ -14,9 +14,19 @@ from datetime import datetime, timedelta
 from shared import messages
 from shared.domain.errors import ConcurrentUpdate, DependencyFailed, NotFound
 from shared.domain.fleet.deployment import Deployment
+from shared.domain.instant import later, seconds_between
 from shared.domain.operation import Operation, Stage
 from shared.domain.rollouts.progress import Status
-from shared.ports import Blobs, Clock, Deployments, Fleet, Operations, Queues, Stored
+from shared.ports import (
+    Blobs,
+    Clock,
+    Deployments,
+    Fleet,
+    LastRollup,
+    Operations,
+    Queues,
+    Stored,
+)
 from shared.services.announce import Announcer
 from shared.services.devices.registry_sync import GIVE_UP_AFTER
 from shared.services.imports.operation import Imports
@@ -26,6 +36,8 @@ from shared.services.updates.best_updates import BestUpdates
 from shared.topology import SCAN_REQUEST, quarantine_prefix
 
 _QUIET_MINUTES = 15
+_LONGEST_REST = timedelta(minutes=30)
+_REST_SHARE = 0.25
 STALLED_AFTER = timedelta(minutes=2)
 _PAGES = 5
 _MESSAGES = {
@@ -71,7 +83,7 @@ class Sweep:
             )
             for group in await self.fleet.groups(instance, with_deleted=True):
                 if group.group_id in watched or self._is_turn_of(group.group_id):
-                    await self.rollups.look(instance, group.group_id)
+                    await self._look(instance, group.group_id)
         if resumed:
             log.warning("sweep: %d stalled operations set going again", resumed)
         _tell(removed)
@@ -150,6 +162,12 @@ class Sweep:
         gone = NotFound("The quarantined content is gone; import again.")
         await self.imports.fail(instance, operation.operation_id, gone)
 
+    async def _look(self, instance: str, group: str) -> None:
+        """Have a group summed up in which something may have changed of which nobody has told."""
+        last = await self.fleet.last_rollup(instance, group)
+        if last is None or _rests_until(last) <= self.clock.now():
+            await self.rollups.request(instance, group)
+
     def _is_turn_of(self, group: str) -> bool:
         """Whether a group that no roll-out moves is summed up now: a sum reads every bucket."""
         minute = int(datetime.fromisoformat(self.clock.now()).timestamp()) // 60
@@ -176,6 +194,16 @@ class Sweep:
                     )
                 )
         return watched
+
+
+def _rests_until(last: LastRollup) -> str:
+    """Until when a group is left alone: for a quarter of the time for which nothing has changed, so
+    that a change of which nobody was told is found about as late again, and no longer than until
+    time alone may bring something.
+    """
+    still = timedelta(seconds=seconds_between(last.still_since, last.as_of))
+    until = later(last.as_of, min(_LONGEST_REST, still * _REST_SHARE))
+    return min(until, last.wake_at or until)
 
 
 def _tell(removed: Removed) -> None:

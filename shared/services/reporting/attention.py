@@ -39,13 +39,14 @@ class Cause(StrEnum):
     RECALLED = "RecalledInstalled"
     DRIFT = "CounterDrift"
     HELD_BACK = "ClassesHeldBack"
+    POISON = "FailedForGood"
 
 
 @dataclass(frozen=True, slots=True)
 class AttentionItem:
     """One thing to look at: `count` devices, or other things where `counts_devices` is False.
 
-    `code` is a failure's code or the error's; `subject` the update or operation that it is about;
+    `code` is a failure's code or the error's; `subject` the update or queue that it is about;
     `filter` what lists the devices, where it is about devices that a list can select.
     """
 
@@ -198,6 +199,21 @@ class Attention:
     def _days_ago(self, days: int) -> str:
         now = datetime.fromisoformat(self.clock.now())
         return (now - timedelta(days=days)).isoformat(timespec="microseconds")
+
+
+def poison_items(counts: Mapping[str, int]) -> list[AttentionItem]:
+    """What failed as often as it is tried, by queue."""
+    return [
+        AttentionItem(
+            cause=Cause.POISON,
+            message=f"Work of the queue '{place}' failed as often as it is tried.",
+            next_step="`odu poison list` says why: replay it once that is mended, or discard it.",
+            count=count,
+            subject=place,
+            counts_devices=False,
+        )
+        for place, count in sorted(counts.items())
+    ]
 
 
 def _unhealthy(count: int) -> Sequence[AttentionItem]:

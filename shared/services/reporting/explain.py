@@ -1,4 +1,4 @@
-"""Says why a device has, will get or will not get an update: five reads, whatever the fleet."""
+"""Says why a device has, will get or will not get an update: six reads, whatever the fleet."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from shared.domain.fleet.deployment import Deployment
 from shared.domain.fleet.device import DeviceRecord, bucket_of, device_key, view
 from shared.domain.fleet.explain import Explanation, Facts, explain
 from shared.domain.fleet.reconcile import LINK_LIFE
+from shared.domain.fleet.rollout_figures import figures_by_class
+from shared.domain.rollouts.gate import waits_for
 from shared.domain.rollouts.ledger import asks_of
 from shared.domain.updates.update_id import UpdateId
-from shared.ports import Clock, Deployments, Devices, Passes, Updates
+from shared.ports import Clock, Deployments, Devices, Fleet, Passes, Updates
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Explanations:
     deployments: Deployments
     updates: Updates
     passes: Passes
+    fleet: Fleet
     clock: Clock
     link_life: timedelta = LINK_LIFE
 
@@ -61,6 +64,7 @@ class Explanations:
             bucket=bucket,
             link_life=self.link_life,
             used=await self._used(instance, bucket, record, deployments),
+            waits=await self._waits(instance, record, deployments),
         )
         return Explained(explain(facts), now)
 
@@ -98,3 +102,28 @@ class Explanations:
             return {}
         ledger = (await self.passes.ledger(instance, bucket, view(record).group_id)).value
         return {item.workflow_id: asks_of(ledger, item.workflow_id)[0] for item in paced}
+
+    async def _waits(
+        self, instance: str, record: DeviceRecord | None, deployments: Sequence[Deployment]
+    ) -> dict[str, str]:
+        """What the open phase of each roll-out waits for, where others follow it."""
+        going_on = [item for item in deployments if _has_more_phases(item)]
+        if record is None or not going_on:
+            return {}
+        group = view(record).group_id
+        rollup = (await self.fleet.rollups(instance, group)).get(group)
+        if rollup is None:
+            return {}
+        found = {}
+        for item in going_on:
+            assert item.rollout is not None
+            assert item.progress is not None
+            by_class = figures_by_class(item, rollup.counts, rollup.as_of)
+            found[item.workflow_id] = waits_for(item.rollout, item.progress, by_class)
+        return found
+
+
+def _has_more_phases(item: Deployment) -> bool:
+    if item.rollout is None or item.progress is None or item.is_final:
+        return False
+    return 0 <= item.progress.phase < len(item.rollout.phases) - 1

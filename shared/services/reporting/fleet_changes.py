@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.fleet.counters import TOTAL
 from shared.domain.fleet.deployment import DeploymentState, state_for
-from shared.domain.fleet.device import DEFAULT_GROUP
+from shared.domain.fleet.names import DEFAULT_GROUP
 from shared.ports import Clock, Deployments, Fleet, KnownClass, Rollup
 from shared.services.announce import Announcer
 from shared.services.reporting.device_classes import known_class, no_class

@@ -10,7 +10,7 @@ from shared.domain.errors import NotFound
 from shared.domain.fleet.compliance import compliance
 from shared.domain.fleet.counters import TOTAL
 from shared.domain.fleet.deployment import Deployment, in_force
-from shared.domain.fleet.device import DEFAULT_GROUP
+from shared.domain.fleet.names import DEFAULT_GROUP
 from shared.domain.fleet.queries import GroupOrder, GroupOrdering
 from shared.ports import Clock, KnownClass, KnownGroup, Page, Rollup
 from shared.services.paging import page_of_sorted

@@ -16,7 +16,7 @@ from shared.domain.events.catalog import update_recalled
 from shared.domain.fleet.deployment import Deployment
 from shared.domain.updates.update import Recall, Update
 from shared.domain.updates.update_id import UpdateId
-from shared.ports import Clock, Deployments, Queues, Stored, Updates
+from shared.ports import Clock, Deployments, Fleet, Queues, Stored, Updates
 from shared.services.announce import Announcer
 from shared.services.audit.trail import AuditTrail, automatic
 from shared.services.own_deployments import DevicesOwnDeployments
@@ -34,6 +34,7 @@ class RecallUpdates:
     updates: Updates
     deployments: Deployments
     own_deployments: DevicesOwnDeployments
+    fleet: Fleet
     queues: Queues
     best_updates: BestUpdates
     announcer: Announcer
@@ -85,6 +86,7 @@ class RecallUpdates:
             update_id,
             lambda own: own if own.recall_reason is not None else own.recalled(reason),
         )
+        await self._take_back(instance, update_id)
         for parent in await parents_of(self.updates, instance, stored.value):
             known = await self.updates.get(instance, parent)
             if known is not None and known.value.recall is None:
@@ -98,6 +100,18 @@ class RecallUpdates:
                         is_automatic=True,
                     )
                 )
+
+    async def _take_back(self, instance: str, update_id: UpdateId) -> None:
+        """Have it taken back where a deployment does not come to: from devices that have gone to
+        another group since, or whose deployment was deleted.
+        """
+        buckets = set[int]()
+        for group in await self.fleet.groups(instance, with_deleted=True):
+            buckets |= set(await self.fleet.buckets(instance, group.group_id))
+        for bucket in sorted(buckets):
+            await self.queues.put(
+                messages.Reconcile(instance=instance, bucket=bucket, recalled=update_id)
+            )
 
     async def _marked(self, order: messages.StopRecalled) -> Stored[Update] | None:
         """The update with its mark; None if it is gone or was imported anew since."""

@@ -40,21 +40,40 @@ http {{
       proxy_set_header Host $arg_cacheHostOrigin;
       proxy_pass http://127.0.0.1:{origin};
     }}
+    location ~ ^/deviceUpdate/[^/]+/rootKeys/ {{
+      proxy_set_header Host $arg_cacheHostOrigin;
+      proxy_ssl_server_name on;
+      proxy_ssl_name $arg_cacheHostOrigin;
+      proxy_ssl_verify on;
+      proxy_ssl_trusted_certificate {authorities};
+      proxy_pass https://127.0.0.1:{service};
+    }}
   }}
 }}
 """
 
+_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+
 
 @asynccontextmanager
-async def caching(folder: Path, origin: int) -> AsyncIterator[str]:
-    """Run a cache in front of an origin on loopback; gives its URL."""
+async def caching(
+    folder: Path, origin: int, service: int = 9, authorities: Path = _AUTHORITIES
+) -> AsyncIterator[str]:
+    """Run a cache in front of an origin and a service on loopback; gives its URL."""
     program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
     assert program, "nginx is missing: ./odu test installs the package nginx-light"
     port = _free_port()
     file = folder / "nginx.conf"
     # As root, nginx would give its workers a user that cannot see the folder of a test.
     user = "user root;" if os.geteuid() == 0 else ""
-    text = _CONFIGURATION.format(user=user, folder=folder, port=port, origin=origin)
+    text = _CONFIGURATION.format(
+        user=user,
+        folder=folder,
+        port=port,
+        origin=origin,
+        service=service,
+        authorities=authorities,
+    )
     file.write_text(text)
     process = await asyncio.create_subprocess_exec(program, "-c", str(file), "-p", str(folder))
     try:

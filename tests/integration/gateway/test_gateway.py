@@ -5,17 +5,25 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import ssl
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
 from odu_agent.contract.encoding import b64
 from odu_agent.contract.manifest import ManifestFile
 from odu_agent.download import Downloader
+from odu_agent.state import DeviceState
+from odu_agent.verification import Verifier
+
+from local.stack.certificates import ensure_certificates
+from local.stack.state import StateDirectory
+from tests.unit.agent.fixtures import root_keys
+from tests.unit.contract import vectors
 
 from .nginx import caching
 
@@ -33,21 +41,22 @@ class Origin:
     port: int = 0
     requests: int = 0
     sent: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
 
     async def answer(self, request: web.Request) -> web.Response:
         self.requests += 1
         self.sent += len(self.content)
-        return web.Response(body=self.content)
+        return web.Response(body=self.content, headers=self.headers)
 
 
 @asynccontextmanager
-async def _serving(content: bytes) -> AsyncIterator[Origin]:
+async def _serving(content: bytes, context: ssl.SSLContext | None = None) -> AsyncIterator[Origin]:
     origin = Origin(content)
     app = web.Application()
-    app.router.add_get("/{name}", origin.answer)
+    app.router.add_get("/{name:.*}", origin.answer)
     runner = web.AppRunner(app)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
     origin.port = runner.addresses[0][1]
     origin.url = f"http://127.0.0.1:{origin.port}/rootfs.swu"
     try:
@@ -95,3 +104,32 @@ async def test_gateway_that_is_gone_is_gone_around(tmp_path: Path) -> None:
         await asyncio.to_thread(_fetch, 1, cache, origin, file, tmp_path)
 
     assert origin.requests == 1
+
+
+async def test_device_that_reaches_the_cache_alone_has_the_root_key_package_always_a_fresh_one(
+    tmp_path: Path,
+) -> None:
+    stack = StateDirectory(tmp_path / "stack")
+    stack.create()
+    own = ensure_certificates(stack)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own.certificate, own.key)
+    # `localhost` at a port where nobody listens: the device has no way to the service
+    url = "https://localhost/deviceUpdate/local/rootKeys/rootkeys.json"
+    async with (
+        _serving(vectors.signed_package(version=1), context) as service,
+        caching(tmp_path, 9, service.port, stack.ca) as cache,
+    ):
+        service.headers = {"Cache-Control": "no-store"}
+        downloader = Downloader(cache=cache)
+        try:
+            verifier = Verifier(root_keys(), DeviceState(tmp_path / "device"), downloader)
+            await asyncio.to_thread(verifier.refresh_root_keys, url)
+            service.content = vectors.signed_package(version=2)
+            await asyncio.to_thread(verifier.refresh_root_keys, url)
+        finally:
+            downloader.close()
+
+    assert verifier.roots.package is not None
+    assert verifier.roots.package.version == 2
+    assert service.requests == 2

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import ssl
 import threading
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -20,15 +21,16 @@ from local.lab.proxy import proxy
 from local.stack.certificates import ensure_certificates
 from local.stack.state import StateDirectory
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 CONTENT = os.urandom(3_000_000)
 
 
-async def _serve(opened: AsyncExitStack, context: ssl.SSLContext | None) -> int:
+async def _serve(opened: AsyncExitStack, context: ssl.SSLContext | None, askers: list[bool]) -> int:
+    """Serve the content; notes of each request whether it came from this process itself."""
+
     async def answer(request: web.Request) -> web.Response:
-        del request
+        assert request.transport is not None
+        port: int = request.transport.get_extra_info("peername")[1]
+        askers.append(await asyncio.to_thread(_is_ours, port))
         return web.Response(body=CONTENT)
 
     app = web.Application()
@@ -39,6 +41,29 @@ async def _serve(opened: AsyncExitStack, context: ssl.SSLContext | None) -> int:
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
     port: int = runner.addresses[0][1]
     return port
+
+
+def _is_ours(port: int) -> bool:
+    """Whether a connection of this process has a local port."""
+    rows = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
+    inodes = {row[9] for row in rows if int(row[1].split(":")[1], 16) == port}
+    links = set()
+    for file in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            links.add(str(file.readlink()))
+    return any(f"socket:[{inode}]" in links for inode in inodes)
+
+
+async def test_connection_without_the_proxy_would_be_noticed() -> None:
+    askers: list[bool] = []
+    async with AsyncExitStack() as opened:
+        port = await _serve(opened, None, askers)
+        downloader = Downloader()
+        opened.callback(downloader.close)
+        url = f"http://localhost:{port}/rootfs.swu"
+        await asyncio.to_thread(downloader.fetch_small, url, len(CONTENT))
+
+    assert askers == [True]
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -52,8 +77,9 @@ async def test_agent_fetches_content_of_the_stack_through_the_proxy(
     context.load_cert_chain(server.certificate, server.key)
     digest = b64(hashlib.sha256(CONTENT).digest())
     file = ManifestFile("rootfs.swu", len(CONTENT), {"sha256": digest})
+    askers: list[bool] = []
     async with AsyncExitStack() as opened:
-        port = await _serve(opened, context if scheme == "https" else None)
+        port = await _serve(opened, context if scheme == "https" else None, askers)
         way = await opened.enter_async_context(proxy(tmp_path))
         downloader = Downloader(ca_file=state.ca, proxy=f"http://127.0.0.1:{way}")
         opened.callback(downloader.close)
@@ -64,3 +90,5 @@ async def test_agent_fetches_content_of_the_stack_through_the_proxy(
             await asyncio.to_thread(downloader.fetch, url, file, target, threading.Event())
             assert target.read_bytes() == CONTENT
         assert await asyncio.to_thread(downloader.fetch_small, url, len(CONTENT)) == CONTENT
+
+    assert askers == [False] * 3, "the proxy asks, and nobody else"

@@ -17,7 +17,8 @@ from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_group_members import TableGroupMembers
 from shared.adapters.table_passes import TablePasses
 from shared.domain.fleet.counters import total
-from shared.domain.fleet.device import DeviceRecord, bucket_of, fold, view
+from shared.domain.fleet.device import DeviceRecord, DeviceState, bucket_of, fold, view
+from shared.domain.fleet.kept import Kept, kept_of
 from shared.domain.fleet.listing import ListedDevice, listed
 from shared.domain.fleet.queries import DeviceFilter, selection
 from shared.domain.fleet.whereabouts import whereabouts
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
 SMALL, FEW = "small", "few"
+ALL, RARE = 2_000, (5, 12, 39)
+"""Devices that a roll-up keeps together at most: all of a group of 40, or what is rare in it."""
 
 
 @dataclass
@@ -77,23 +80,30 @@ class Fleet:
             class_id = known.device_class.class_id
             await self.fleet.set_best_update(self.instance, class_id, best)
 
-    async def sum_up(self, group: str, *, has_members: bool) -> None:
-        """What a roll-up stores."""
+    async def sum_up(self, group: str, *, most: int | None = None) -> None:
+        """What a roll-up stores; `most` are the devices that it keeps together."""
         now, buckets = self.clock.now(), await self.fleet.buckets(self.instance, group)
-        found = {
-            bucket: await self.passes.tally_with_devices(self.instance, bucket, group)
-            for bucket in buckets
+        by_bucket = {
+            bucket: (await self.passes.tally(self.instance, bucket, group))[0] for bucket in buckets
         }
-        by_bucket = {bucket: each[0] for bucket, each in found.items()}
-        if has_members:
-            devices = [item for each in found.values() for item in each[2]]
-            await self.members.replace(self.instance, group, now, devices)
+        kept = None if most is None else kept_of(total(by_bucket.values()), now, most)
+        if kept is not None:
+            found = [
+                await self.passes.tally_with_devices(self.instance, bucket, group, kept)
+                for bucket in buckets
+            ]
+            assert {
+                bucket: each[0] for bucket, each in zip(buckets, found, strict=True)
+            } == by_bucket
+            devices = [item for each in found for item in each[2]]
+            assert all(kept.has(item) for item in devices)
+            await self.members.replace(self.instance, group, kept, now, devices)
         rollup = Rollup(
             total(by_bucket.values()),
             now,
             len(buckets),
             where=whereabouts(by_bucket, group),
-            has_members=has_members,
+            kept=kept,
         )
         await self.fleet.save_rollup(self.instance, group, rollup)
 
@@ -130,7 +140,7 @@ async def test_lists_over_tables_have_what_a_look_at_every_device_has(fleet: Fle
         known.device_class.class_id: known.best_update
         for known in await fleet.fleet.classes(fleet.instance)
     }
-    await fleet.sum_up(FEW, has_members=False)
+    await fleet.sum_up(FEW)
 
     async def check(*filters: DeviceFilter) -> None:
         for wanted in filters:
@@ -139,19 +149,20 @@ async def test_lists_over_tables_have_what_a_look_at_every_device_has(fleet: Fle
             assert len(found) == len(set(found))
             assert set(found) == {item for item in everything if selected.has(item)}, wanted
 
-    await fleet.sum_up(SMALL, has_members=False)
+    await fleet.sum_up(SMALL)
     await check(*FILTERS[1:], *(within(each, FEW) for each in FILTERS))
     await check(*(within(each, SMALL) for each in FILTERS[-2:]))
-    fleet.clock.advance(1)
-    await fleet.sum_up(SMALL, has_members=True)
-    await check(*(within(each, SMALL) for each in FILTERS))
+    for most in (ALL, *RARE):
+        fleet.clock.advance(1)
+        await fleet.sum_up(SMALL, most=most)
+        await check(*(within(each, SMALL) for each in FILTERS))
 
 
 async def test_page_of_a_small_group_is_two_requests_and_of_a_rare_failure_few(
     fleet: Fleet,
 ) -> None:
     await fleet.write(a_fleet(60, SMALL))
-    await fleet.sum_up(SMALL, has_members=True)
+    await fleet.sum_up(SMALL, most=ALL)
     await fleet.cost(DeviceFilter())  # that the store is indexed is read once
 
     for wanted in FILTERS:
@@ -160,18 +171,34 @@ async def test_page_of_a_small_group_is_two_requests_and_of_a_rare_failure_few(
     assert await fleet.cost(DeviceFilter(failure_code=0x30101001)) <= 3
 
 
+async def test_page_of_what_is_rare_in_a_large_group_is_two_requests(fleet: Fleet) -> None:
+    """A group of 60 is large where 59 are the most that is kept."""
+    await fleet.write(a_fleet(60, SMALL))
+    await fleet.sum_up(SMALL, most=59)
+    await fleet.cost(DeviceFilter())
+
+    for wanted in (
+        DeviceFilter(group=SMALL, state=DeviceState.FAILED),
+        DeviceFilter(group=SMALL, failure_code=0x30101001),
+    ):
+        assert await fleet.cost(wanted) == 2
+    assert await fleet.cost(DeviceFilter(group=SMALL, id_prefix="dev-1")) > 2
+
+
 async def test_members_of_a_group_follow_and_go(fleet: Fleet) -> None:
     first = [item for each in a_fleet(150, SMALL) if (item := listed(each)) is not None]
     wanted = selection(DeviceFilter(group=SMALL), NOW, {})
 
-    await fleet.members.replace(fleet.instance, SMALL, "t2", first)
-    await fleet.members.replace(fleet.instance, SMALL, "t1", [])
-    await fleet.members.replace(fleet.instance, SMALL, "t3", first[10:])
+    place = (fleet.instance, SMALL, Kept(everything=True))
+    await fleet.members.replace(*place, "t2", first)
+    await fleet.members.replace(*place, "t1", [])
+    await fleet.members.replace(*place, "t3", first[10:])
+    await fleet.members.replace(fleet.instance, SMALL, Kept(failed=True), "t4", first[:1])
 
-    found = await fleet.members.find(fleet.instance, SMALL, wanted, after="", size=200)
+    found = await fleet.members.find(*place, wanted, after="", size=200)
     assert {item.key for item in found} == {item.key for item in first[10:]}
-    await fleet.members.drop(fleet.instance, SMALL)
-    assert await fleet.members.find(fleet.instance, SMALL, wanted, after="", size=200) == []
+    await fleet.members.drop(*place)
+    assert await fleet.members.find(*place, wanted, after="", size=200) == []
 
 
 async def test_chunk_of_events_is_one_request_with_the_rows_of_lists(fleet: Fleet) -> None:

@@ -6,12 +6,15 @@ import asyncio
 
 import pytest
 
+from shared.adapters.storage import StorageAccounts
+from shared.adapters.table import MAX_KEY
+from shared.adapters.table_device_rows import listed_key
 from shared.domain.errors import InvalidInput
 from shared.domain.fleet.device import DeviceRecord
 from shared.domain.refused_events import Refusal
 from shared.ports import DeviceWrite
 from shared.services.retrying import retry_on_conflict
-from tests.integration.storage.conftest import Ports
+from tests.integration.storage.conftest import Ports, tables_of
 from tests.unit.domain.builders import a_change, a_record, started
 
 
@@ -46,3 +49,22 @@ async def test_a_device_that_no_row_can_hold_is_named_and_nothing_is_written(
 
     assert raised.value.target == "d2"
     assert await ports.devices.load(instance, 1, ["d1", "d2"]) == {}
+
+
+async def test_names_fill_a_key_to_its_last_character_and_no_further(
+    accounts: StorageAccounts, instance: str
+) -> None:
+    devices = tables_of(accounts).devices
+    group = "é" * 50
+
+    def of_length(length: int) -> DeviceRecord:
+        names = {"device_id": "d" * 128, "module_id": "m" * length}
+        return a_record(a_change(2, started(), **names, group=group))
+
+    longest = MAX_KEY - len(listed_key(group, "d" * 128 + "/"))
+    await devices.commit(instance, 1, [DeviceWrite(None, of_length(longest))])
+
+    with pytest.raises(InvalidInput) as raised:
+        await devices.commit(instance, 1, [DeviceWrite(None, of_length(longest + 1))])
+    assert raised.value.target == of_length(longest + 1).key
+    assert list(await devices.load(instance, 1, [of_length(longest).key]))

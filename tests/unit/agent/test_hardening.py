@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import logging
 import os
+import socket
 import stat
+import struct
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from odu_agent.contract.codes import Erc
 from odu_agent.contract.encoding import b64url
+from odu_agent.contract.manifest import ManifestError, parse_detached, parse_update_manifest
 from odu_agent.contract.rootkeys import RootKey
 from odu_agent.contract.twin import acknowledgement
 from odu_agent.download import Downloader
+from odu_agent.fetching import DownloadError
+from odu_agent.halves.frames import FrameError, Frames
 from odu_agent.hub import RefusedError
 from odu_agent.redaction import RedactingFormatter, one_line
 from odu_agent.report_size import brief, ever_smaller
 from odu_agent.reporting import Reporter
-from odu_agent.state import DeviceState, open_private, private_folder, write_atomically
+from odu_agent.state import DeviceState, JsonFile, open_private, private_folder, write_atomically
 from odu_agent.verification import VerificationError, Verifier
 
-from tests.unit.agent.fixtures import config, root_keys
+from tests.unit.agent.fixtures import QUICK, config, file_of, root_keys
 from tests.unit.contract import vectors
 
 NOW = 1_900_000_000.0
@@ -42,6 +49,62 @@ def _refusal(verifier: Verifier, **changes: Any) -> int | None:
     except VerificationError as error:
         return error.erc
     return None
+
+
+_UNFIT = {
+    "a number beyond all numbers": '{"a": 1e400}',
+    "half a surrogate pair": '{"a": "\\ud800"}',
+    "33 levels": '{"a":' + "[" * 32 + "]" * 32 + "}",
+}
+
+
+@pytest.mark.parametrize("name", _UNFIT)
+def test_1e400_lone_surrogates_and_more_than_32_levels_are_refused(
+    tmp_path: Path, name: str
+) -> None:
+    """Wherever JSON comes from outside: manifest, child, package, the other half, a file."""
+    text = _UNFIT[name]
+
+    with pytest.raises(ManifestError):
+        parse_update_manifest(text)
+    with pytest.raises(ManifestError):
+        parse_detached(text)
+    with pytest.raises(VerificationError) as refused:
+        _verifier(tmp_path).take_over(text.encode())
+    assert refused.value.erc == Erc.PACKAGE_NOT_JSON
+    here, there = socket.socketpair()
+    here.sendall(struct.pack(">I", len(text)) + text.encode())
+    with pytest.raises(FrameError):
+        Frames(there).receive()
+    here.close()
+    there.close()
+    (tmp_path / "file").write_text(text)
+    assert JsonFile(tmp_path / "file").read() == {}, "damaged counts as empty"
+
+
+@pytest.mark.parametrize("digits", [20, 5000])
+async def test_huge_content_length_is_an_error_and_no_traceback(
+    tmp_path: Path, digits: int
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * digits + b"\r\n\r\ncontent")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/file"
+    downloader = Downloader(QUICK)
+    with pytest.raises(DownloadError) as caught:
+        await asyncio.to_thread(
+            downloader.fetch, url, file_of(b"content"), tmp_path / "file", threading.Event()
+        )
+    with contextlib.suppress(DownloadError):  # what has come is whole where that is no number
+        await asyncio.to_thread(downloader.fetch_small, url, 100)
+    downloader.close()
+    server.close()
+
+    assert caught.value.erc == Erc.DOWNLOAD_TOO_LONG
 
 
 def test_package_of_the_same_version_with_other_content_is_refused(tmp_path: Path) -> None:

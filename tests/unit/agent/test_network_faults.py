@@ -87,8 +87,16 @@ HEALED = {
 FAULTS = {
     "truncated for good": ([cut_after(0)] * 3, Erc.DOWNLOAD_EXCEPTION, "the connection failed"),
     "corrupt": ([_corrupt()], Erc.DOWNLOAD_HASH_WRONG, "hash"),
-    "expired link": ([status(403)], Erc.DOWNLOAD_REFUSED, "403: the address has expired"),
-    "withdrawn link": ([status(404)], Erc.DOWNLOAD_REFUSED, "404: the address has expired"),
+    "expired link": (
+        [status(403)],
+        Erc.DOWNLOAD_REFUSED,
+        "403: the link has expired",
+    ),
+    "withdrawn link": (
+        [status(404)],
+        Erc.DOWNLOAD_REFUSED,
+        "404: the file is gone; import",
+    ),
     "redirect elsewhere": (
         [_redirect("http://portal.example/login?token=secret")],
         Erc.DOWNLOAD_REFUSED,
@@ -178,6 +186,85 @@ async def test_small_documents_go_through_the_proxy_too(
             assert await asyncio.to_thread(downloader.fetch_small, url, 100) == b"keys"
         finally:
             downloader.close()
+
+
+async def test_small_documents_come_through_the_cache_and_are_never_old_ones(
+    server: ContentServer,
+) -> None:
+    """A device behind a gateway has no other way; a cache that keeps what it may not is passed."""
+    server.contents["keys"] = b"new"
+    async with serving() as cache:
+        cache.contents["keys"] = b"old"
+        downloader = Downloader(QUICK, cache=cache.url)
+        try:
+            away = "https://203.0.113.1/keys"  # an address of which nobody answers
+            assert await asyncio.to_thread(downloader.fetch_small, away, 100) == b"old"
+            url = server.url_of("keys")
+            fresh = await asyncio.to_thread(downloader.fetch_small, url, 100, b"new".__eq__)
+            for fault in (status(404), _page(), status(503)):
+                cache.faults["keys"] = [fault]
+                around = await asyncio.to_thread(downloader.fetch_small, url, 100)
+                assert around == b"new"
+        finally:
+            downloader.close()
+
+    assert fresh == b"new"
+    assert cache.queries[0] == "cacheHostOrigin=203.0.113.1"
+
+
+async def test_https_address_with_a_signature_is_never_sent_over_http(
+    server: ContentServer,
+) -> None:
+    async with serving() as cache:
+        cache.contents["keys"] = b"keys"
+        downloader = Downloader(QUICK, cache=cache.url)
+        with pytest.raises(DownloadError):
+            await asyncio.to_thread(downloader.fetch_small, "https://127.0.0.1:9/keys?sig=s", 100)
+        downloader.close()
+
+    assert cache.requests == []
+
+
+async def test_root_key_package_of_a_busy_service_is_asked_for_again(
+    server: ContentServer,
+) -> None:
+    async def trickle(request: web.Request, content: bytes) -> web.StreamResponse:
+        del content
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(40):
+            await response.write(b"k")
+            await asyncio.sleep(0.02)
+        return response
+
+    server.contents["keys"] = b"keys"
+    server.faults["keys"] = [status(503), trickle, status(429), status(500), cut_after(1)]
+    downloader = Downloader(replace(QUICK, idle_seconds=0.5))
+    try:
+        data = await asyncio.to_thread(downloader.fetch_small, server.url_of("keys"), 100)
+    finally:
+        downloader.close()
+
+    assert data == b"keys"
+    assert len(server.requests) == 6
+
+
+async def test_agent_that_ends_does_not_wait_for_a_busy_service(server: ContentServer) -> None:
+    is_asked = asyncio.Event()
+
+    async def busy(request: web.Request, content: bytes) -> web.StreamResponse:
+        is_asked.set()
+        return await status(503)(request, content)
+
+    server.faults["keys"] = [busy] * 9
+    downloader = Downloader(replace(QUICK, first_wait_seconds=60))
+    asking = asyncio.ensure_future(
+        asyncio.to_thread(downloader.fetch_small, server.url_of("keys"), 100)
+    )
+    await asyncio.wait_for(is_asked.wait(), 60)
+    downloader.close()
+    with pytest.raises(DownloadError, match="503"):
+        await asyncio.wait_for(asking, 60)
 
 
 async def test_any_caching_proxy_will_do(server: ContentServer, tmp_path: Path) -> None:

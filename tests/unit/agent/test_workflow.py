@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from odu_agent.contract.codes import Action
 from odu_agent.workflow import (
     MAXIMUM_FINISHED,
     Command,
@@ -21,26 +20,10 @@ from odu_agent.workflow import (
     finished_from_json,
     finished_to_json,
     parse_command,
+    take_up,
 )
 
-
-def _deploy(workflow_id: str, retry: str | None = None) -> Command:
-    return Command(Action.PROCESS_DEPLOYMENT, workflow_id, retry, "http://x/r.json")
-
-
-def _cancel(workflow_id: str, retry: str | None = None) -> Command:
-    return Command(Action.CANCEL, workflow_id, retry, "http://x/r.json")
-
-
-def _running(command: Command) -> Workflow:
-    state, decision = decide(Workflow(), command)
-    assert decision == Decision.START
-    return state
-
-
-def _ended(command: Command, ended: Ended) -> Workflow:
-    return end(_running(command), ended, "installed")[0]
-
+from tests.unit.agent.commands import a_cancel, a_deployment, ended_as, running
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=4),
@@ -73,7 +56,7 @@ def test_parse_command_refuses_or_reads_any_json(service: Any) -> None:
 def test_parse_command_refuses_a_command_when_incomplete(change: dict[str, Any]) -> None:
     service = {"workflow": {"action": 3, "id": "w"}, "rootKeyPackageUrl": "http://x/r.json"}
 
-    assert parse_command(service) == _deploy("w")
+    assert parse_command(service) == a_deployment("w")
     with pytest.raises(CommandError):
         parse_command({**service, **change})
 
@@ -93,127 +76,165 @@ def test_parse_command_leaves_out_addresses_when_malformed() -> None:
 
 
 def test_duplicate_is_ignored_when_running() -> None:
-    state = _running(_deploy("w", "1"))
+    state = running(a_deployment("w", "1"))
 
-    for command in (_deploy("w", "1"), _deploy("w")):
+    for command in (a_deployment("w", "1"), a_deployment("w")):
         assert decide(state, command) == (state, Decision.IGNORE)
 
 
 def test_retry_interrupts_and_starts_again_when_running() -> None:
-    state, decision = decide(_running(_deploy("w")), _deploy("w", "1"))
+    state, decision = decide(running(a_deployment("w")), a_deployment("w", "1"))
     assert decision == Decision.INTERRUPT
 
     state, ended, following = end(state, Ended.COMPLETED)
 
-    assert (ended, following) == (Ended.CANCELLED, _deploy("w", "1"))
+    assert (ended, following) == (Ended.CANCELLED, a_deployment("w", "1"))
     assert state.is_running
     assert state.finished == ()
-    assert decide(state, _deploy("w", "1"))[1] == Decision.IGNORE
+    assert decide(state, a_deployment("w", "1"))[1] == Decision.IGNORE
 
 
 def test_retry_starts_again_when_failed_and_only_when_new() -> None:
-    state = _ended(_deploy("w", "1"), Ended.FAILED)
+    state = ended_as(a_deployment("w", "1"), Ended.FAILED)
 
-    assert decide(state, _deploy("w", "1"))[1] == Decision.IGNORE
-    assert decide(state, _deploy("w"))[1] == Decision.IGNORE
-    state, decision = decide(state, _deploy("w", "2"))
+    assert decide(state, a_deployment("w", "1"))[1] == Decision.IGNORE
+    assert decide(state, a_deployment("w"))[1] == Decision.IGNORE
+    state, decision = decide(state, a_deployment("w", "2"))
     assert decision == Decision.START
     state = end(state, Ended.FAILED)[0]
-    assert decide(state, _deploy("w", "1"))[1] == Decision.IGNORE
+    assert decide(state, a_deployment("w", "1"))[1] == Decision.IGNORE
 
 
 def test_another_workflow_replaces_the_running_one_after_its_end() -> None:
-    state, decision = decide(_running(_deploy("a")), _deploy("b"))
+    state, decision = decide(running(a_deployment("a")), a_deployment("b"))
     assert decision == Decision.INTERRUPT
-    assert decide(state, _deploy("b")) == (state, Decision.IGNORE)
+    assert decide(state, a_deployment("b")) == (state, Decision.IGNORE)
 
     state, _, following = end(state, Ended.FAILED)
 
-    assert following == _deploy("b")
-    assert state.held == _deploy("b")
+    assert following == a_deployment("b")
+    assert state.held == a_deployment("b")
     assert state.find_finished("a") == Finished("a", Ended.CANCELLED, (None,))
 
 
 def test_latest_replacement_wins_when_several_wait() -> None:
-    state = decide(_running(_deploy("a")), _deploy("b"))[0]
-    state = decide(state, _deploy("c"))[0]
+    state = decide(running(a_deployment("a")), a_deployment("b"))[0]
+    state = decide(state, a_deployment("c"))[0]
 
-    assert end(state, Ended.CANCELLED)[2] == _deploy("c")
+    assert end(state, Ended.CANCELLED)[2] == a_deployment("c")
 
 
 def test_failed_workflow_is_not_replayed_when_another_has_taken_its_place() -> None:
-    state = _ended(_deploy("a"), Ended.FAILED)
-    state, decision = decide(state, _deploy("b"))
+    state = ended_as(a_deployment("a"), Ended.FAILED)
+    state, decision = decide(state, a_deployment("b"))
     assert decision == Decision.START
     state = end(state, Ended.COMPLETED)[0]
 
-    assert decide(state, _deploy("a"))[1] == Decision.IGNORE
-    assert decide(state, _deploy("a", "1"))[1] == Decision.START
+    assert decide(state, a_deployment("a"))[1] == Decision.IGNORE
+    assert decide(state, a_deployment("a", "1"))[1] == Decision.START
 
 
 def test_completed_workflow_never_runs_again() -> None:
-    state = _ended(_deploy("w", "1"), Ended.COMPLETED)
+    state = ended_as(a_deployment("w", "1"), Ended.COMPLETED)
 
     for retry in (None, "1", "2"):
-        assert decide(state, _deploy("w", retry)) == (state, Decision.REPORT_KNOWN_RESULT)
+        assert decide(state, a_deployment("w", retry)) == (state, Decision.REPORT_KNOWN_RESULT)
 
 
 def test_replayed_result_is_not_reported_when_it_is_not_the_last() -> None:
-    state = _ended(_deploy("a"), Ended.COMPLETED)
-    state = end(decide(state, _deploy("b"))[0], Ended.COMPLETED)[0]
+    state = ended_as(a_deployment("a"), Ended.COMPLETED)
+    state = end(decide(state, a_deployment("b"))[0], Ended.COMPLETED)[0]
 
-    assert decide(state, _deploy("a")) == (state, Decision.IGNORE)
+    assert decide(state, a_deployment("a")) == (state, Decision.IGNORE)
 
 
 def test_cancel_asks_the_running_operation_to_stop_once() -> None:
-    state, decision = decide(_running(_deploy("w")), _cancel("w"))
+    state, decision = decide(running(a_deployment("w")), a_cancel("w"))
     assert decision == Decision.INTERRUPT
-    assert decide(state, _cancel("w")) == (state, Decision.IGNORE)
+    assert decide(state, a_cancel("w")) == (state, Decision.IGNORE)
+
+    state, ended, following = end(state, Ended.CANCELLED)
+
+    assert (ended, following) == (Ended.CANCELLED, None)
+    assert decide(state, a_deployment("w"))[1] == Decision.REPORT_KNOWN_RESULT
+    assert decide(state, a_deployment("w", "1"))[1] == Decision.START
+
+
+@pytest.mark.parametrize("told", [Ended.COMPLETED, Ended.FAILED])
+def test_operation_that_had_ended_before_the_cancel_is_what_it_says(told: Ended) -> None:
+    state = decide(running(a_deployment("w")), a_cancel("w"))[0]
+
+    state, ended, following = end(state, told, "installed")
+
+    assert (ended, following) == (told, None)
+    assert state.ended[-1].ended == told
+
+
+def test_replaced_workflow_that_is_installed_is_known_as_that() -> None:
+    state = decide(running(a_deployment("a")), a_deployment("b"))[0]
 
     state, ended, following = end(state, Ended.COMPLETED, "installed")
 
+    assert (ended, following) == (Ended.COMPLETED, a_deployment("b"))
+    assert state.find_finished("a") == Finished("a", Ended.COMPLETED, (None,), "installed")
+
+
+def test_workflow_that_is_taken_up_only_to_stop_is_cancelled_once_and_for_all() -> None:
+    state = take_up(Workflow(), a_deployment("w", "1"), ("0", "1"))
+
+    assert decide(state, a_cancel("w"), is_startup=True) == (state, Decision.IGNORE)
+    state, ended, following = end(state, Ended.CANCELLED)
     assert (ended, following) == (Ended.CANCELLED, None)
-    assert decide(state, _deploy("w"))[1] == Decision.REPORT_KNOWN_RESULT
-    assert decide(state, _deploy("w", "1"))[1] == Decision.START
+    for seen in ("0", "1"):
+        assert decide(state, a_deployment("w", seen))[1] == Decision.REPORT_KNOWN_RESULT
+    assert decide(state, a_deployment("w", "2"))[1] == Decision.START
+
+
+def test_workflow_that_is_taken_up_only_to_stop_lets_the_next_one_begin_after_it() -> None:
+    state = decide(
+        take_up(Workflow(), a_deployment("a"), (None,)), a_deployment("b"), is_startup=True
+    )[0]
+
+    assert end(state, Ended.CANCELLED)[2] == a_deployment("b")
 
 
 def test_cancel_drops_what_waits() -> None:
-    state = decide(_running(_deploy("a")), _deploy("b"))[0]
+    state = decide(running(a_deployment("a")), a_deployment("b"))[0]
 
-    state, decision = decide(state, _cancel("b"))
+    state, decision = decide(state, a_cancel("b"))
 
     assert decision == Decision.INTERRUPT
     assert end(state, Ended.CANCELLED)[2] is None
 
 
 def test_replayed_cancel_stops_no_other_workflow() -> None:
-    state = end(decide(_running(_deploy("a")), _cancel("a"))[0], Ended.CANCELLED)[0]
-    state = decide(state, _deploy("b"))[0]
+    state = end(decide(running(a_deployment("a")), a_cancel("a"))[0], Ended.CANCELLED)[0]
+    state = decide(state, a_deployment("b"))[0]
 
-    assert decide(state, _cancel("a")) == (state, Decision.IGNORE)
+    assert decide(state, a_cancel("a")) == (state, Decision.IGNORE)
 
 
 def test_cancel_is_reported_only_at_startup_when_nothing_runs() -> None:
-    assert decide(Workflow(), _cancel("w"), is_startup=True)[1] == Decision.REPORT_CANCELLED
-    state, decision = decide(Workflow(), _cancel("w"))
+    assert decide(Workflow(), a_cancel("w"), is_startup=True)[1] == Decision.REPORT_CANCELLED
+    state, decision = decide(Workflow(), a_cancel("w"))
     assert decision == Decision.IGNORE
-    assert decide(state, _deploy("w"))[1] == Decision.REPORT_KNOWN_RESULT
-    assert decide(state, _deploy("w", "1"))[1] == Decision.START
-    assert decide(state, _deploy("v"))[1] == Decision.START
+    assert decide(state, a_deployment("w"))[1] == Decision.REPORT_KNOWN_RESULT
+    assert decide(state, a_deployment("w", "1"))[1] == Decision.START
+    assert decide(state, a_deployment("v"))[1] == Decision.START
 
 
 def test_cancel_gives_up_a_failed_workflow() -> None:
-    state, decision = decide(_ended(_deploy("w"), Ended.FAILED), _cancel("w"))
+    state, decision = decide(ended_as(a_deployment("w"), Ended.FAILED), a_cancel("w"))
 
     assert decision == Decision.IGNORE
     assert state.held is None
-    assert decide(state, _deploy("w"))[1] == Decision.REPORT_KNOWN_RESULT
+    assert decide(state, a_deployment("w"))[1] == Decision.REPORT_KNOWN_RESULT
 
 
 def test_finished_workflows_are_bounded() -> None:
     state = Workflow()
     for number in range(MAXIMUM_FINISHED + 5):
-        state = end(decide(state, _deploy(str(number)))[0], Ended.COMPLETED)[0]
+        state = end(decide(state, a_deployment(str(number)))[0], Ended.COMPLETED)[0]
 
     assert len(state.finished) == MAXIMUM_FINISHED
     assert state.finished[-1].workflow_id == str(MAXIMUM_FINISHED + 4)
@@ -253,7 +274,7 @@ class WorkflowMachine(RuleBasedStateMachine):
 
     @rule(workflow_id=ids, retry=retries)
     def deploy(self, workflow_id: str, retry: str | None) -> None:
-        command, was_running = _deploy(workflow_id, retry), self.state.is_running
+        command, was_running = a_deployment(workflow_id, retry), self.state.is_running
         self.state, decision = decide(self.state, command)
         if decision == Decision.START:
             assert not was_running
@@ -265,7 +286,7 @@ class WorkflowMachine(RuleBasedStateMachine):
 
     @rule(workflow_id=ids, retry=retries, is_startup=st.booleans())
     def cancel(self, workflow_id: str, retry: str | None, is_startup: bool) -> None:
-        command = _cancel(workflow_id, retry)
+        command = a_cancel(workflow_id, retry)
         self.state, decision = decide(self.state, command, is_startup=is_startup)
         assert decision != Decision.START
         assert decide(self.state, command)[1] != Decision.INTERRUPT
@@ -276,7 +297,9 @@ class WorkflowMachine(RuleBasedStateMachine):
         held, was_cancelling = self.state.held, self.state.is_cancelling
         assert held is not None
         self.state, counted, following = end(self.state, ended)
-        assert counted == (Ended.CANCELLED if was_cancelling else ended)
+        is_replaced = following is not None and ended == Ended.FAILED
+        is_retried = following is not None and following.workflow_id == held.workflow_id
+        assert counted == (Ended.CANCELLED if is_replaced or is_retried else ended)
         if counted == Ended.COMPLETED:
             self.completed.add(held.workflow_id)
         if following is not None:
@@ -303,80 +326,3 @@ class WorkflowMachine(RuleBasedStateMachine):
 
 
 TestWorkflowMachine = WorkflowMachine.TestCase
-
-
-def test_newer_retry_of_the_waiting_workflow_takes_the_place_of_the_older() -> None:
-    state, _ = decide(_running(_deploy("A")), _deploy("B", "t1"))
-    state, decision = decide(state, _deploy("B", "t2"))
-    assert decision == Decision.INTERRUPT
-    assert state.following == _deploy("B", "t2")
-
-    again, repeated = decide(state, _deploy("B", "t2"))
-    assert (again, repeated) == (state, Decision.IGNORE)
-
-    state, _, following = end(state, Ended.COMPLETED)
-    assert following == _deploy("B", "t2")
-    assert state.held == following
-
-
-def test_first_retry_of_a_workflow_that_waits_without_one_takes_its_place() -> None:
-    state, _ = decide(_running(_deploy("A")), _deploy("B"))
-    state, _ = decide(state, _deploy("B", "t1"))
-
-    _, _, following = end(state, Ended.COMPLETED)
-
-    assert following == _deploy("B", "t1")
-
-
-@pytest.mark.parametrize("replayed", [None, "t1", "t2"])
-def test_old_retries_do_not_replay_when_a_retry_has_interrupted_the_running_workflow(
-    replayed: str | None,
-) -> None:
-    state, _ = decide(_running(_deploy("A", "t1")), _deploy("A", "t2"))
-    state, _, _ = end(state, Ended.FAILED)
-    assert state.seen == ("t1", "t2")
-    state, _, _ = end(state, Ended.FAILED)
-
-    after, decision = decide(state, _deploy("A", replayed))
-
-    assert (after, decision) == (state, Decision.IGNORE)
-
-
-@pytest.mark.parametrize("replayed", ["t1", "t2"])
-def test_old_retries_do_not_replay_when_the_workflow_came_back_after_another(
-    replayed: str,
-) -> None:
-    state = _ended(_deploy("A", "t1"), Ended.CANCELLED)
-    state, _ = decide(state, _deploy("B"))
-    state, _ = decide(state, _deploy("A", "t2"))  # waits for B
-    state, _, _ = end(state, Ended.FAILED)
-    assert state.held == _deploy("A", "t2")
-    assert state.seen == ("t1", "t2")
-    state, _, _ = end(state, Ended.CANCELLED)
-
-    after, decision = decide(state, _deploy("A", replayed))
-
-    assert after == state
-    assert decision != Decision.START
-
-
-def test_old_retries_do_not_replay_when_a_failed_workflow_was_cancelled_at_rest() -> None:
-    state, _ = decide(_ended(_deploy("A", "t1"), Ended.FAILED), _deploy("A", "t2"))
-    state, _, _ = end(state, Ended.FAILED)
-    state, _ = decide(state, _cancel("A", "t3"))
-
-    for replayed in ("t1", "t2"):
-        after, decision = decide(state, _deploy("A", replayed))
-        assert after == state
-        assert decision != Decision.START
-    assert decide(state, _deploy("A", "t4"))[1] == Decision.START
-
-
-def test_old_retries_do_not_replay_after_a_restart_of_the_agent() -> None:
-    state, _ = decide(_ended(_deploy("A", "t1"), Ended.FAILED), _deploy("A", "t2"))
-    state, _, _ = end(state, Ended.FAILED)
-    restarted = Workflow(finished=finished_from_json(finished_to_json(state.ended)))
-
-    for replayed in ("t1", "t2"):
-        assert decide(restarted, _deploy("A", replayed))[1] != Decision.START
-    assert decide(restarted, _deploy("A", "t3"))[1] == Decision.START

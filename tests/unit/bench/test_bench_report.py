@@ -8,10 +8,9 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from bench import BENCHMARKS
+from bench import BENCHMARKS, command
 from bench.harness import Result
 from bench.report import as_json, as_table
-from local.cli import bench
 
 RESULT = Result(
     name="copy",
@@ -54,7 +53,7 @@ def test_json_is_one_document_with_the_machine_and_unrounded_figures() -> None:
 def test_bench_lists_every_benchmark_with_what_it_measures(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert bench.main(["--list"]) == 0
+    assert command.main(["--list"]) == 0
 
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(BENCHMARKS)
@@ -63,7 +62,7 @@ def test_bench_lists_every_benchmark_with_what_it_measures(
 
 def test_bench_refuses_a_name_that_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        bench.main(["nonsense"])
+        command.main(["nonsense"])
 
     assert ended.value.code == 2
     assert "nonsense" in capsys.readouterr().err

@@ -73,6 +73,12 @@ async def test_recall_says_how_many_deployments_and_devices_it_touches_before_it
     odu: Odu, service: Service, terminal: tuple[int, int], answer: str, code: ExitCode
 ) -> None:
     two_deployments(service, of=UPDATE)
+    of_devices = [
+        {"deviceId": "a", "isInForce": True, "deviceState": "InProgress"},
+        {"deviceId": "b", "isInForce": True},
+        {"deviceId": "c", "isInForce": False, "deviceState": "InProgress"},
+    ]
+    service.on("GET", f"{ADDRESS}/deviceDeployments", Answer(body={"value": of_devices}))
     service.on("GET", ADDRESS, Answer(body={"updateId": UPDATE}))
     service.on("POST", f"{ADDRESS}:recall", Answer(body={"updateId": UPDATE}))
 
@@ -81,7 +87,7 @@ async def test_recall_says_how_many_deployments_and_devices_it_touches_before_it
     )
 
     assert ended[0] == code
-    assert "2 deployments of it with 24 devices, 6 in progress" in ended[1]
+    assert ("2 deployments of it and 2 devices' own with 26 devices, 7 in progress") in ended[1]
     assert len(service.asked_for("POST", f"{ADDRESS}:recall")) == (answer == "y")
 
 
@@ -89,6 +95,7 @@ async def test_delete_says_what_it_touches_and_a_mistyped_update_is_told_before(
     odu: Odu, service: Service, terminal: tuple[int, int]
 ) -> None:
     service.on("GET", "management/groups", Answer(body={"value": []}))
+    service.on("GET", f"{ADDRESS}/deviceDeployments", Answer(body={"value": []}))
     service.on(
         "GET",
         ADDRESS,

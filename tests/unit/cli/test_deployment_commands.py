@@ -111,6 +111,7 @@ async def test_deployment_status_shows_classes_by_name(odu: Odu, service: Servic
         "update": {"updateId": {"provider": "contoso", "name": "t", "version": "1.1"}},
         "startDateTime": "2026-01-01T00:00:00Z",
         "isRetried": True,
+        "isUpdateDeleted": True,
     }
     service.on("GET", WATCHED, Answer(body=about))
     classes = [a_class("c1", friendlyName="Ovens"), a_class("c2")]
@@ -119,7 +120,7 @@ async def test_deployment_status_shows_classes_by_name(odu: Odu, service: Servic
     ended = await odu("deployment", "status", "d1", "-g", "pilot")
 
     assert ended.code == 0
-    assert "retried" in ended.stdout
+    assert "retried, update deleted" in ended.stdout
     lines = [line.split() for line in ended.stdout.splitlines()]
     assert ["Ovens", "Active", "2", "0", "0", "0", "0", "c1"] in lines
     assert ["contoso", "model", "of", "c2", "Active", "7", "0", "7", "0", "0", "c2"] in lines

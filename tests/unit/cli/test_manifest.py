@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from odu_cli.exit_codes import ExitCode
 from shared.domain.updates.file_name import file_name_violation
 from shared.domain.updates.import_manifest import parse_import_manifest
-from tests.command_line import run
+from tests.command_line import Ended, run
 from tests.packages import make_package, sha256
 
 if TYPE_CHECKING:
@@ -141,6 +141,74 @@ def test_init_writes_what_the_options_say(tmp_path: Path) -> None:
             },
         ],
     }
+
+
+OLD, NEW = b"o" * 70_000, b"n" * 70_000
+
+
+def _with_delta(folder: Path, *more: str, old: bytes = OLD, new: bytes = NEW) -> Ended:
+    files = {"install.sh": b"#!/bin/sh\n", "rootfs.img": new, "rootfs.delta": b"delta"}
+    paths = write(folder, files)
+    (folder / "old").mkdir()
+    (folder / "old" / "rootfs.img").write_bytes(old)
+    delta = f"rootfs.img={folder / 'old' / 'rootfs.img'},{folder / 'rootfs.delta'}"
+    return run("manifest", "init", *paths[:2], *ID, *COMPAT, "--delta", delta, *more)
+
+
+@pytest.mark.parametrize("handler", ["opendu/zstd-delta:1", "microsoft/delta:1"])
+def test_init_brings_a_delta_along_that_is_made_already(tmp_path: Path, handler: str) -> None:
+    ended = _with_delta(tmp_path, "--delta-handler", handler)
+
+    assert ended.code == 0, ended.stderr
+    written = tmp_path / "contoso.toaster.1.2.importmanifest.json"
+    script, image = json.loads(written.read_text())["files"]
+    assert "relatedFiles" not in script
+    assert image["downloadHandler"] == {"id": handler}
+    assert image["relatedFiles"] == [
+        {
+            "filename": "rootfs.delta",
+            "sizeInBytes": 5,
+            "hashes": {"sha256": sha256(b"delta")},
+            "properties": {
+                "microsoft.sourceFileHash": sha256(OLD),
+                "microsoft.sourceFileHashAlgorithm": "sha256",
+            },
+        }
+    ]
+    assert run("manifest", "validate", str(written)).code == 0
+    (tmp_path / "rootfs.delta").write_bytes(b"other")
+    assert run("manifest", "validate", str(written)).code == ExitCode.INVALID
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"old": b"small"}, "devices keep no files below"),
+        ({"old": NEW}, "are the same file"),
+    ],
+)
+def test_init_refuses_a_delta_that_no_device_could_use(
+    tmp_path: Path, changes: dict[str, bytes], says: str
+) -> None:
+    ended = _with_delta(tmp_path, **changes)
+
+    assert ended.code != 0
+    assert says in " ".join(ended.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("delta", "says"),
+    [("a.img", "KEY=VALUE"), ("a.img=old.img", "FILE=OLD,DELTA"), ("b=c,d", "none of the files")],
+)
+def test_init_refuses_a_delta_that_it_does_not_understand(
+    tmp_path: Path, delta: str, says: str
+) -> None:
+    paths = write(tmp_path, {"a.img": b"a"})
+
+    ended = run("manifest", "init", *paths, *ID, *COMPAT, "--delta", delta)
+
+    assert ended.code != 0
+    assert says in " ".join(ended.stderr.split())
 
 
 def test_init_overwrites_nothing_unless_told_to(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ from odu_agent.config import load_config
 from local.fleet.device import SimulatedDevice
 from local.fleet.new_device import agent_config, make_root
 from local.stack.running import Hub, Stack, import_path
+from odu_cli.exit_codes import ExitCode
 from odu_cli.keys.roots import Roots
+from tests.command_line import run
 from tests.unit.cli.conftest import describe_stack
 
 if TYPE_CHECKING:
@@ -91,3 +93,20 @@ def test_device_add_is_in_the_help_of_a_checkout_and_says_when_no_stack_is_up(
     assert refused.returncode == 10
     assert "no stack is up in .odu" in refused.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_device_is_added_to_the_stack_and_instance_that_are_named(tmp_path: Path) -> None:
+    from local.cli import additions
+
+    assert additions  # adds the command
+    absent = tmp_path / "absent"
+    nowhere = run("device", "add", "toaster-01", "--group", "pilot", "--state", str(absent))
+    assert nowhere.code == ExitCode.UNREACHABLE
+    assert str(absent) in "".join(nowhere.stderr.split("\n"))
+
+    describe_stack(tmp_path, "https://localhost:1", str(tmp_path / "ca.pem"))
+    options = ("--group", "pilot", "--state", str(tmp_path), "--instance", "second")
+    foreign = run("device", "add", "toaster-01", *options)
+
+    assert foreign.code == ExitCode.USAGE
+    assert "no instance 'second'" in " ".join(foreign.stderr.split())

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 import typer
+from rich.console import Console
 
+from odu_cli.output import Output
 from odu_cli.rollouts.options import OnFailure, RolloutOptions, duration, percent
-from odu_cli.rollouts.watching import figures, summary
+from odu_cli.rollouts.watching import drawn, figures, summary
 from shared.domain.rollouts.specification import Rollout
 from tests.unit.cli.service import Answer, an_error
 
@@ -91,6 +94,9 @@ def test_options_say_what_the_api_has() -> None:
         at_a_time=500,
         rate=30,
         window=["0 1 * * mon-fri for 4h in Europe/Berlin", "*/15 1 * * * for 1d"],
+        leave_on_close=True,
+        silent_after="2d",
+        stuck_after="6h",
         approval=True,
         manual=True,
     )
@@ -112,6 +118,8 @@ def test_options_say_what_the_api_has() -> None:
             {"cron": "0 1 * * mon-fri", "duration": "PT4H", "zone": "Europe/Berlin"},
             {"cron": "*/15 1 * * *", "duration": "P1D"},
         ],
+        "onClose": "Leave",
+        "deadlines": {"start": "P2D", "progress": "PT6H"},
         "approval": "Required",
     }
     msgspec.convert(made, Rollout)
@@ -151,6 +159,7 @@ def test_a_time_is_written_short(text: str, wanted: str) -> None:
         {"phases": "1%", "bake": ""},
         {"phases": "x%"},
         {"phases": "1%", "window": ["at night"]},
+        {"phases": "1%", "silent_after": "late"},
         {"bake": "1h"},
     ],
 )
@@ -357,3 +366,21 @@ async def test_an_explanation_marks_what_decides(odu: Odu, service: Service) -> 
     (line,) = [each for each in ended.stdout.splitlines() if "▸" in each]
     assert "Paused" in line
     assert whatever.document == found
+
+
+def test_a_roll_out_is_drawn_from_any_of_its_phases_on() -> None:
+    output, screen = Output(is_json=False), io.StringIO()
+    output.progress = Console(file=screen, force_terminal=True, width=120)
+    passed = a_phase("canary", "Passed", asked=4, succeeded=4)
+    state = {
+        **a_deployment()["rollout"]["state"],
+        "phase": 1,
+        "phases": [passed, a_phase("all", "Open", asked=10, open=10)],
+        "waitsFor": "needs 10 answers, has 0",
+    }
+
+    with drawn(output, {"all": 95}) as show:  # a plan leaves out phases that are over
+        show(state)
+
+    assert "4 asked, 4 succeeded" in screen.getvalue()
+    assert "the phase needs 10 answers, has 0" in screen.getvalue()

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from shared.contract.codes import (
     Erc,
+    counted_erc,
     describe_erc,
     format_erc,
     parse_extended_result_codes,
@@ -44,3 +45,27 @@ def test_describe_erc_tells_known_codes_apart() -> None:
     assert "30501007" in describe_erc(0x30501007)[0]
     assert "script" in describe_erc(0x30501007)[0]
     assert "root key package" in describe_erc(Erc.PACKAGE_EXPONENT)[0]
+
+
+@pytest.mark.parametrize("code", [Erc.PACKAGE_DOWNLOAD_FAILED, 0xA0101001, 0xA0100002, 0xA01FFFFF])
+def test_a0101001_and_its_kind_are_downloads_of_the_root_key_package(code: int) -> None:
+    sentence, step = describe_erc(code)
+
+    assert sentence.startswith("The root key package could not be downloaded")
+    assert "service's own address" in step
+    assert counted_erc(code) in (code, 0xA0100000)
+    assert describe_erc(counted_erc(code))[1] == step
+
+
+@pytest.mark.parametrize(
+    ("status", "helps"), [(401, "Retry"), (403, "Retry"), (404, "Import"), (410, "Import")]
+)
+def test_hint_for_a_refused_link_says_what_helps(status: int, helps: str) -> None:
+    """Delivery Optimization's codes hold the HRESULT 0x8019nnnn, nnnn the HTTP status."""
+    code = 0xD0000000 | ((0x80190000 + status) & 0x0FFFFFFF)
+
+    sentence, step = describe_erc(code)
+
+    assert str(status) in sentence
+    assert step.startswith(helps)
+    assert counted_erc(code) == code, "told apart in counters too"

@@ -83,9 +83,12 @@ def succeeded(
     return reported(AgentState.IDLE, 700, workflow_id, retry_timestamp, installed)
 
 
-def failed(workflow_id: str = "w1", retry_timestamp: str | None = None) -> dict[str, Any]:
+def failed(
+    workflow_id: str = "w1", retry_timestamp: str | None = None, *, erc: int = 0
+) -> dict[str, Any]:
     """The report of a workflow that failed."""
-    return reported(AgentState.FAILED, 0, workflow_id, retry_timestamp)
+    workflow = workflow_member(Action.PROCESS_DEPLOYMENT, workflow_id, retry_timestamp)
+    return result_report(AgentState.FAILED, 0, extended_result_codes=[erc], workflow=workflow)
 
 
 def a_command(

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import starmap
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.domain.fleet.command import DeviceCommand
 from shared.domain.fleet.compliance import (
     StateCounts,
     compliance,
@@ -24,11 +27,13 @@ from shared.domain.fleet.counters import (
     history_contribution,
     moved_on,
     net,
+    outcome_in,
     resumed_workflow,
     total,
 )
 from shared.domain.fleet.device import (
     DeviceRecord,
+    DeviceState,
     TwinChange,
     device_key,
     fold,
@@ -37,6 +42,7 @@ from shared.domain.fleet.device import (
     has_agent,
     view,
 )
+from shared.domain.rollouts.figures import slot_end
 from tests.unit.domain.builders import (
     V1,
     V2,
@@ -234,3 +240,76 @@ def test_changes_of_one_device_add_up_to_its_difference() -> None:
     stepwise = net(starmap(difference, pairs))
 
     assert stepwise == difference({}, counts[-1])
+
+
+_ASKED = replace(a_command(), label="2", slot_minutes=60, at=at_second(1), asked_at=at_second(1))
+_STOPPED = replace(_ASKED, is_cancel=True, canceled_at=at_second(4))
+_SOON = slot_end(at_second(1), 60)
+
+
+@pytest.mark.parametrize(
+    ("reports", "asked", "expected"),
+    [
+        ([], _ASKED, ("InProgress", None, "", "asked", _SOON)),
+        ([], _STOPPED, ("Canceled", None, "", "canceled", _SOON)),
+        ([busy()], _ASKED, ("InProgress", 1, "", "started", _SOON)),
+        ([busy()], _STOPPED, ("Canceled", 1, at_second(2), "canceled", _SOON)),
+        ([busy(), failed()], _ASKED, ("Failed", 0, at_second(3), "failed", _SOON)),
+        (
+            [succeeded(), succeeded()],
+            _ASKED,
+            ("Succeeded", 700, at_second(2), "succeeded", _SOON),
+        ),
+        (
+            [failed()],
+            replace(_ASKED, label=""),
+            ("Failed", 0, at_second(2), "", 0),
+        ),
+    ],
+)
+def test_what_is_written_down_of_a_device_that_moves_on(
+    reports: list[dict[str, Any]], asked: DeviceCommand, expected: tuple[Any, ...]
+) -> None:
+    """State, result and end of the deployment, and how its roll-out counts it: a device that was
+    told to stop is not waited for any more, and success ended when it was first said.
+    """
+    changes = [
+        a_change(version, report, module_id="m1") for version, report in enumerate(reports, 2)
+    ]
+    old = a_record(a_change(1, started(), module_id="m1"), *changes, commanded=asked)
+
+    past = moved_on(old, replace(old, commanded=a_command("w2")))
+
+    assert past is not None
+    assert (past.device_id, past.module_id) == ("d1", "m1")
+    assert past.commanded == replace(asked, is_given_up=asked.is_cancel)
+    assert (past.state, past.result_code, past.ended_at, past.outcome, past.until) == expected
+
+
+def test_outcome_in_an_earlier_deployment_is_by_what_was_reported_about_that_one() -> None:
+    reports = a_change(2, failed("w1", erc=0x30300027)), a_change(3, busy("w2"))
+    record = a_record(*reports, commanded=a_command("w2"))
+
+    past = outcome_in(record, a_command("w1"))
+
+    assert (past.workflow_id, past.state) == ("w1", "Failed")
+    assert past.extended_result_codes == (0x30300027,)
+
+
+def test_revised_histories_are_counted_as_they_are_now() -> None:
+    before = [outcome_in(a_record(), a_command(workflow)) for workflow in ("w1", "w2")]
+    after = [replace(past, state=DeviceState.FAILED) for past in before]
+
+    change = difference({}, {}, revised=zip(before, after, strict=True))
+
+    was = total(map(history_contribution, before))
+    assert {place: apply(was[place], cells) for place, cells in change.items()} == total(
+        map(history_contribution, after)
+    )
+
+
+def test_total_adds_what_each_row_counts() -> None:
+    rows = [{("g", "c"): {"total": 2, "connected": 5}}, {("g", "c"): {"total": 3}}]
+
+    assert total(rows) == {("g", "c"): {"total": 5, "connected": 5}}
+    assert difference(rows[0], rows[1]) == {("g", "c"): {"total": 1, "connected": -5}}

@@ -248,7 +248,7 @@ def test_deployment_of_one_class_targets_no_other() -> None:
     assert not alone.targets(KIOSK)
 
 
-@pytest.mark.parametrize("identity", ["d", "2024-kiosk_1.2:x", "é", "x" * 73])
+@pytest.mark.parametrize("identity", ["d", "2024-kiosk_1.2:x", "é" * 66, "x" * 73])
 def test_deployment_id_passes_when_legal(identity: str) -> None:
     assert check_deployment_id(identity) == identity
 
@@ -279,6 +279,8 @@ def test_deployment_id_passes_when_legal(identity: str) -> None:
         ".",
         "..",
         "x" * 74,
+        "é" * 67,
+        "😀" * 34,
     ],
 )
 def test_deployment_id_is_refused_when_illegal(identity: str) -> None:

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.fleet.device import (
-    DEFAULT_GROUP,
     DeviceRecord,
     DeviceState,
     TwinChange,
@@ -18,6 +17,7 @@ from shared.domain.fleet.device import (
     fold_deletion,
     view,
 )
+from shared.domain.fleet.names import DEFAULT_GROUP
 from shared.domain.fleet.twin_content import kept_content
 from tests.builders.device import nameless
 from tests.builders.device_reports import content_of, reports, retries, workflows

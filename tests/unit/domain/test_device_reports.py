@@ -21,6 +21,7 @@ from shared.domain.fleet.device import (
     fold,
     view,
 )
+from shared.domain.fleet.listing import listed
 from shared.domain.fleet.twin_content import kept_content
 from shared.domain.updates.update_id import UpdateId
 from tests.builders.device_reports import content_of
@@ -344,6 +345,8 @@ def test_null_at_any_height_takes_the_device_out_at_once(twin: dict[str, Any]) -
 
     assert view(gone).device_class is None
     assert contribution(gone) == {}
+    assert listed(record) is not None
+    assert listed(gone) is None
 
 
 def test_a_change_of_which_nothing_is_kept_is_no_sign_of_life() -> None:
@@ -358,3 +361,13 @@ def test_a_change_of_which_nothing_is_kept_is_no_sign_of_life() -> None:
     )
 
     assert fold(known, change) == known
+
+
+def test_success_at_a_start_may_name_the_workflow_with_another_action() -> None:
+    """The open agent says 0 there, for what it was asked is in no twin change since its start."""
+    end = succeeded(V2, "w1")
+    end["deviceUpdate"]["agent"]["workflow"]["action"] = 0
+
+    record = a_record(a_change(2, started()), a_change(3, end), commanded=a_command("w1"))
+
+    assert deployment_state(record) is DeviceState.SUCCEEDED

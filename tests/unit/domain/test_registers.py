@@ -100,3 +100,10 @@ def test_replaced_section_keeps_what_is_newer_when_it_comes_late() -> None:
     changes = [Change(3, {"b": 2}, False), Change(2, {"c": 1}, True), Change(1, {"a": 1}, False)]
 
     assert section(merged(changes)) == {"b": 2, "c": 1}
+
+
+def test_patch_leaves_what_it_does_not_name() -> None:
+    registers = merge(merge({}, 1, {"a": 1, "b": {"c": 2}}), 2, {"b": {"d": 3}})
+
+    assert section(registers) == {"a": 1, "b": {"c": 2, "d": 3}}
+    assert section(merge(registers, 3, {"b": None})) == {"a": 1}

@@ -8,6 +8,7 @@ import pytest
 
 from shared.contract.encoding import b64
 from shared.contract.manifest import parse_detached, parse_update_manifest
+from shared.domain.errors import InvalidInput
 from shared.domain.scanning.scan import Verdict
 from shared.domain.updates.import_manifest import ImportManifest, parse_import_manifest
 from shared.domain.updates.update import (
@@ -227,3 +228,42 @@ def test_generated_child_manifest_never_bears_the_name_of_a_publishers_file() ->
     assert len(set(names)) == len(names)
     (generated,) = (item for item in ready.generated if "updatemanifest" in item.filename)
     assert generated.filename == "acme.sensor.1.0.updatemanifest-1.json"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("acme.sensor.1.0.updatemanifest.json.", id="a trailing dot"),
+        pytest.param("acme.sensor.1.0.updatemanifest.json .", id="a dot after a blank"),
+        pytest.param("acme.sen\u0303sor.1.0.updatemanifest.json", id="not in NFC"),
+        pytest.param("\uff41cme.sensor.1.0.updatemanifest.json", id="looks alike"),
+    ],
+)
+def test_name_that_nfc_or_trailing_dots_make_another_is_refused(name: str) -> None:
+    parent = a_parent()
+    parent["files"].append(a_file(name))
+    parent["instructions"]["steps"][0]["files"].append(name)
+
+    with pytest.raises(InvalidInput) as refused:
+        prepared(parent, [published(a_child())])
+
+    assert {item.target for item in refused.value.details} == {"/files/1/filename"}
+
+
+def test_children_whose_ids_are_written_alike_have_manifests_of_different_names() -> None:
+    ids = [
+        {"provider": provider, "name": name, "version": "1.0"}
+        for provider, name in (
+            ("acme", "big.sensor"),
+            ("acme.big", "sensor"),
+            ("ACME", "big.sensor"),
+        )
+    ]
+    parent = a_parent()
+    parent["instructions"]["steps"] = [{"type": "reference", "updateId": each} for each in ids]
+    del parent["files"]
+
+    ready = prepared(parent, [published({**a_child(), "updateId": each}) for each in ids])
+
+    names = [item.filename.casefold() for item in ready.generated]
+    assert len(set(names)) == len(names) == len(ids)

@@ -27,6 +27,7 @@ from shared.domain.errors import (
 from shared.domain.limits import Budget, TooManyRequests
 from shared.http.models import UpdateFile
 from shared.http.problems import headers_of, status_of
+from shared.http.route import filter_by
 from shared.ports import NO_TELEMETRY
 from shared.services.throttle import Throttle
 
@@ -232,16 +233,30 @@ def test_only_what_may_pass_says_when_to_come_back(
         assert int(headers_of(error)["Retry-After"]) >= wait
 
 
-@pytest.mark.parametrize("name", ["$filter", "$top", "$orderby"])
-async def test_an_odata_option_is_refused_not_ignored(app: Any, name: str) -> None:
-    asked = func.HttpRequest(
+def asking(**options: str) -> func.HttpRequest:
+    return func.HttpRequest(
         "GET",
         "https://host/deviceUpdate/local/things",
-        params={"api-version": "2022-10-01", name: "x"},
+        params={"api-version": "2022-10-01", **options},
         body=b"",
     )
 
-    answer = await serve(works)(asked)
+
+@pytest.mark.parametrize(
+    "name", ["$filter", "$top", "$orderby", "filter", "Filter", "orderBy", "search", "top"]
+)
+async def test_an_odata_option_is_refused_not_ignored(app: Any, name: str) -> None:
+    answer = await serve(works)(asking(**{name: "x"}))
 
     assert answer.status_code == HTTPStatus.BAD_REQUEST
     assert json.loads(answer.get_body())["error"]["target"] == name
+
+
+async def test_an_option_that_an_operation_takes_is_read(app: Any) -> None:
+    async def lists(call: Call) -> Any:
+        """Read."""
+        return {"filter": call.query("filter")}
+
+    answer = await serve(lists, query=(filter_by("x"),))(asking(filter="x", other="y"))
+
+    assert json.loads(answer.get_body()) == {"filter": "x"}

@@ -7,6 +7,7 @@ from functions.update_names import name_updates
 from shared.domain.errors import DependencyFailed
 from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
+from shared.http.models.device_orders import DeviceDeployment
 
 ONE, GONE = UpdateId("acme", "kiosk", "1.0"), UpdateId("acme", "kiosk", "0.9")
 
@@ -57,6 +58,32 @@ async def test_every_reference_to_an_update_has_its_friendly_name() -> None:
     assert page.value[0].update.description == "It opens"
     assert policy.update.friendly_name is None
     assert updates.reads == 2, "each update is read once"
+
+
+def deployments(update_id: UpdateId) -> list[Any]:
+    update, at = wire.update_info(update_id), "2026-01-01T00:00:00Z"
+    return [
+        models.Deployment(deployment_id="a", group_id="g", start_date_time=at, update=update),
+        DeviceDeployment(
+            deployment_id="a", start_date_time=at, created_date_time=at, update=update
+        ),
+    ]
+
+
+async def test_deployment_of_a_deleted_update_is_marked() -> None:
+    there, gone = deployments(ONE), deployments(GONE)
+
+    await name_updates(a_call(Updates()), models.Page([*there, *gone]))
+
+    assert [each.is_update_deleted for each in (*there, *gone)] == [None, None, True, True]
+
+
+async def test_deployment_is_not_marked_when_its_update_could_not_be_read() -> None:
+    some = deployments(GONE)
+
+    await name_updates(a_call(Updates(DependencyFailed("The storage is away."))), some)
+
+    assert [each.is_update_deleted for each in some] == [None, None]
 
 
 async def test_answer_stands_without_names_that_cannot_be_read() -> None:

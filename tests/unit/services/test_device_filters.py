@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from shared.domain.errors import InvalidInput
 from shared.domain.fleet.counters import contribution, total
 from shared.domain.fleet.device import DeviceRecord, bucket_of, view
+from shared.domain.fleet.kept import Kept
 from shared.domain.fleet.listing import ListedDevice, listed
 from shared.domain.fleet.queries import DeviceFilter, selection
 from shared.domain.instant import seconds_between
@@ -17,6 +19,7 @@ from shared.domain.updates.update import Recall
 from shared.domain.updates.update_id import UpdateId
 from shared.http.filters import device_filter
 from shared.ports import DeviceWrite
+from shared.services.devices.counts import DeviceCounts
 from shared.services.reporting.attention import Attention, Cause
 from tests.builders.deployments import an_update
 from tests.builders.listed import FILTERS, NOW, a_fleet, within
@@ -79,8 +82,8 @@ async def test_list_has_what_a_look_at_every_device_has(
     world = await a_world(a_fleet(60, SMALL), a_fleet(8, FEW, first=100))
     if is_summed_up:
         await sum_up(world, SMALL, FEW)
-        assert (await world.fleet.rollups(INSTANCE))[SMALL].has_members
-        assert not (await world.fleet.rollups(INSTANCE))[FEW].has_members
+        assert (await world.fleet.rollups(INSTANCE))[SMALL].kept == Kept(everything=True)
+        assert (await world.fleet.rollups(INSTANCE))[FEW].kept is None
 
     for group in (None, SMALL, FEW):
         found = await pages(world, within(wanted, group))
@@ -156,7 +159,81 @@ async def test_page_of_a_small_group_that_has_grown_is_refused(
     with pytest.raises(InvalidInput, match="begin again"):
         await world.device_lists.page(INSTANCE, DeviceFilter(group=SMALL), token=page.token, size=7)
 
-    assert world.group_members.rows == {}
+    assert len(await pages(world, DeviceFilter(group=SMALL))) == 60
+
+
+@pytest.mark.parametrize("most", [5, 12, 25, 59])
+async def test_list_of_a_large_group_has_what_a_look_at_every_device_has(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.services.reporting.rollup.MOST_MEMBERS", most)
+    world = await a_world(a_fleet(60, SMALL))
+    await sum_up(world, SMALL)
+    kept = (await world.fleet.rollups(INSTANCE))[SMALL].kept
+    assert kept is not None
+    assert not kept.everything
+    ((_, copied),) = world.group_members.rows.values()
+    assert len(copied) <= most
+
+    for wanted in FILTERS:
+        assert set(await pages(world, within(wanted, SMALL))) == await looked_up(
+            world, within(wanted, SMALL)
+        )
+
+
+async def test_count_of_a_list_is_how_many_devices_it_has_where_counters_tell() -> None:
+    world = await a_world(a_fleet(60, SMALL), a_fleet(8, FEW, first=100))
+    await sum_up(world, SMALL, FEW)
+    counts = DeviceCounts(world.fleet, world.clock)
+    known = await world.fleet.classes(INSTANCE)
+    class_ids = [None, *(each.device_class.class_id for each in known)]
+    untold: set[int] = set()
+
+    for at, wanted in enumerate(FILTERS):
+        for group in (None, SMALL, FEW):
+            for class_id in class_ids:
+                narrowed = replace(wanted, group=group, class_id=class_id)
+                found = await counts.count(INSTANCE, narrowed)
+                if found.count is None:
+                    untold.add(at)
+                else:
+                    assert found.count == len(await looked_up(world, narrowed))
+                    assert found.as_of
+
+    never, counted_with_others, heard, prefix, several = 3, 5, 10, 16, 17
+    assert untold == {never, counted_with_others, heard, prefix, several}
+
+
+async def test_copies_that_no_sum_names_go_with_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = await a_world(a_fleet(60, SMALL))
+    await sum_up(world, SMALL)
+    whole = Kept(everything=True)
+    assert {place[2] for place in world.group_members.rows} == {whole}
+    monkeypatch.setattr("shared.services.reporting.rollup.MOST_MEMBERS", 12)
+
+    world.clock.advance(60)
+    await world.rollup.group(INSTANCE, SMALL)
+    both = {place[2] for place in world.group_members.rows}
+    world.clock.advance(60)
+    await world.rollup.group(INSTANCE, SMALL)
+
+    assert whole in both
+    assert {place[2] for place in world.group_members.rows} == both - {whole}
+
+
+async def test_nothing_is_kept_of_a_group_that_has_come_to_be_too_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = await a_world(a_fleet(60, SMALL))
+    await sum_up(world, SMALL)
+    monkeypatch.setattr("shared.services.reporting.rollup._MOST_COPIES", 59)
+
+    world.clock.advance(60)
+    await world.rollup.group(INSTANCE, SMALL)
+
+    assert (await world.fleet.rollups(INSTANCE))[SMALL].kept is None
     assert len(await pages(world, DeviceFilter(group=SMALL))) == 60
 
 

@@ -6,9 +6,9 @@ from shared.domain.errors import NotFound
 from shared.domain.fleet.device import DeviceState
 from shared.domain.updates.update_id import UpdateId
 from shared.services.devices.history import DeviceHistory
-from tests.builders.deployments import a_request, a_world
+from tests.builders.deployments import KIOSK, a_request, a_world, deploy, desired
 from tests.builders.late_reports import NEWER, workflow_of
-from tests.unit.domain.builders import V1, V2, a_change, succeeded
+from tests.unit.domain.builders import V1, V2, a_change, failed, succeeded
 from tests.unit.services.world import INSTANCE, World
 
 SIDELOADED = {"installedUpdateId": '{"provider":"acme","name":"kiosk","version":"1.5"}'}
@@ -58,3 +58,26 @@ async def test_history_is_paged() -> None:
 async def test_history_of_an_unknown_device_is_not_found() -> None:
     with pytest.raises(NotFound):
         await DeviceHistory(World().devices).page(INSTANCE, "d9", None, token=None, size=1)
+
+
+async def test_history_keeps_failed_attempts_after_a_success() -> None:
+    """Of the deployment before, and of the same one, whose retries are counted."""
+    world = await a_world("d1")
+    await deploy(world, deployment_id="first")
+    await world.tell(a_change(5, failed(await workflow_of(world, "first"))))
+    await world.deploy.retry(INSTANCE, "$default", KIOSK, "first")
+    await world.settle()
+    again = desired(world)["workflow"]["retryTimestamp"]
+    await world.tell(a_change(6, failed(await workflow_of(world, "first"), again)))
+    await deploy(world, deployment_id="second", starts_at=world.clock.now())
+    await world.tell(a_change(7, failed(await workflow_of(world, "second"))))
+    world.clock.advance(1)
+    await world.deploy.retry(INSTANCE, "$default", KIOSK, "second")
+    await world.settle()
+    again = desired(world)["workflow"]["retryTimestamp"]
+    await world.tell(a_change(8, succeeded(V2, await workflow_of(world, "second"), again)))
+
+    page = await DeviceHistory(world.devices).page(INSTANCE, "d1", None, token=None, size=10)
+
+    seen = [(item.deployment_id, item.state, item.retry_count) for item in page.items]
+    assert seen == [("second", DeviceState.SUCCEEDED, 1), ("first", DeviceState.FAILED, 1)]

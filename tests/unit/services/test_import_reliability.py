@@ -353,3 +353,21 @@ async def test_import_that_changes_at_every_try_is_not_ended_in_endless_recursio
             await ended_by(ends, imports, identity)
 
         assert restless.left == 2_000 - ATTEMPTS
+
+
+async def test_try_that_others_change_at_every_write_gives_up_until_its_message_comes_again() -> (
+    None
+):
+    with no_waiting():
+        world = World()
+        identity = await of_one(world)
+        stored = await world.operations.get(INSTANCE, identity)
+        assert stored is not None
+        restless = Restless(world.operations, 2_000)
+        attempt = ImportAttempt(restless, world.clock, INSTANCE, stored)  # type: ignore[arg-type]
+
+        with pytest.raises(ConcurrentUpdate) as given_up:
+            await attempt.save(bytes_done=1)
+
+        assert given_up.value.retryable
+        assert restless.left == 2_000 - ATTEMPTS

@@ -8,9 +8,10 @@ import pytest
 
 from shared.contract.codes import Action
 from shared.domain.errors import Conflict
-from shared.domain.fleet.device import bucket_of
+from shared.domain.fleet.device import DeviceState, bucket_of
 from shared.domain.fleet.orders import OrderKind
 from shared.domain.operation import OperationStatus
+from shared.http.wire.device_orders import deployment_of_device
 from shared.services.deployments.device_orders import DeviceOrders, OwnRequest
 from tests.builders.deployments import AT_ONCE, a_world, deploy, desired
 from tests.builders.devices import record
@@ -177,3 +178,30 @@ async def test_a_recount_notes_own_deployments_of_which_nothing_was_noted() -> N
     await recall(world)
 
     assert action(world) == Action.CANCEL
+
+
+async def test_devices_with_an_own_deployment_of_an_update_are_listed_with_how_they_stand() -> None:
+    world = await a_world("d1", "d2", "d3")
+    for device in ("d1", "d2"):
+        await deploy_own(world, device)
+    await world.tell(a_change(3, busy(on_device(world))))
+    place = (INSTANCE, "d2", None)
+    await orders_of(world).order(
+        place, "mine", OrderKind.CANCEL, group=None, by="anna", reason="no"
+    )
+    own, token, found = world.services.deployments.own_deployments, None, []
+    while True:
+        page = await own.page(INSTANCE, V2, token)
+        found += page.items
+        if (token := page.token) is None:
+            break
+
+    listed = {
+        item.device_id: (item.deployment.deployment_id, item.is_in_force, item.device_state)
+        for item in (deployment_of_device(*each) for each in found)
+    }
+
+    assert listed == {
+        "d1": ("mine", True, DeviceState.IN_PROGRESS),
+        "d2": ("mine", False, DeviceState.IN_PROGRESS),
+    }

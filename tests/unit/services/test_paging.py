@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 
@@ -59,9 +60,11 @@ def test_an_item_that_goes_between_two_pages_takes_no_other_with_it(
     assert second.items == rest[:3]
 
 
-@given(fleet=FLEETS, size=st.integers(1, 9))
+@given(
+    fleet=FLEETS, size=st.integers(1, 9), in_a_bucket=st.none() | st.floats(0, 4, allow_nan=False)
+)
 async def test_pages_of_buckets_make_up_what_is_in_them(
-    fleet: dict[int, set[str]], size: int
+    fleet: dict[int, set[str]], size: int, in_a_bucket: float | None
 ) -> None:
     looked_at = 0
 
@@ -75,7 +78,9 @@ async def test_pages_of_buckets_make_up_what_is_in_them(
     token: str | None = None
     while True:
         looked_at = 0
-        page = await page_of_buckets(list(fleet), read, token=token, size=size)
+        page = await page_of_buckets(
+            list(fleet), read, token=token, size=size, in_a_bucket=in_a_bucket
+        )
         assert len(page.items) <= size
         assert looked_at <= MAX_BUCKETS_A_PAGE
         found += page.items
@@ -85,6 +90,23 @@ async def test_pages_of_buckets_make_up_what_is_in_them(
             break
 
     assert found == [(bucket, key) for bucket in sorted(fleet) for key in sorted(fleet[bucket])]
+
+
+async def test_as_many_buckets_are_read_at_first_as_a_page_needs() -> None:
+    reading, most = 0, 0
+
+    async def read(bucket: int, after: str, limit: int) -> Sequence[tuple[str, str]]:
+        nonlocal reading, most
+        reading += 1
+        most = max(most, reading)
+        await asyncio.sleep(0)
+        reading -= 1
+        return [(f"{number:04}", f"{bucket}") for number in range(30)]
+
+    page = await page_of_buckets(range(256), read, token=None, size=100, in_a_bucket=30)
+
+    assert len(page.items) == 100
+    assert most == 4
 
 
 async def test_a_full_bucket_makes_a_page_without_a_look_at_the_others() -> None:

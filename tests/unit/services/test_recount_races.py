@@ -32,6 +32,7 @@ from tests.fakes.clock import FixedClock
 from tests.fakes.fleet import MemoryDeployments, MemoryOwnDeployments
 from tests.fakes.pausing import PausingFaults
 from tests.fakes.records import MemoryRecounts
+from tests.fakes.updates import MemoryUpdates
 from tests.story_workers import Service, no_waiting
 from tests.unit.domain.builders import a_deployment, at_second
 
@@ -76,6 +77,7 @@ async def a_recount(
         reports=faults.around(reports),
         fleet=service.fleet,
         clock=clock,
+        updates=MemoryUpdates(),
         own_deployments=DevicesOwnDeployments(
             own_deployments=MemoryOwnDeployments(),
             devices=counters,

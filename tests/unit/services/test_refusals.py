@@ -52,6 +52,22 @@ async def test_one_oversized_device_is_refused_and_its_neighbours_are_folded(
     assert SECRET not in caplog.text
 
 
+async def test_device_whose_names_no_key_can_hold_is_refused_alone() -> None:
+    world = World()
+    first, odd, last = neighbours(3)
+    module = "." * 128
+
+    await world.tell(
+        a_change(2, started(), device_id=first),
+        a_change(2, started(), device_id=odd + "." * 100, module_id=module),
+        a_change(2, started(), device_id=last),
+    )
+
+    assert (await record(world, first)).registers
+    assert (await record(world, last)).registers
+    assert await counts(world.refusal_counts) == {"DeviceRowTooLarge": 1}
+
+
 async def test_hub_events_are_counted_by_reason() -> None:
     store = MemoryRefusals()
     relay = TwinRelay(MemoryEvents(), {"hub": INSTANCE}, Refusals(store, FixedClock()))

@@ -21,7 +21,8 @@ from shared.domain.rollouts.specification import (
 from shared.domain.updates.update import Recall
 from tests.builders.scenario_fleets import a_fleet, by_percent, everybody, status
 from tests.fakes.faults import Crash
-from tests.fakes.rollouts import START, Device, Fleet
+from tests.fakes.rollouts import Device, Fleet
+from tests.fakes.timed import START
 from tests.settings import INSTANCE
 from tests.unit.domain.builders import V1, V2
 

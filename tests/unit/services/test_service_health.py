@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar
 
 import pytest
 
@@ -11,7 +12,10 @@ from functions.operations import status_of
 from shared.domain.errors import DependencyFailed
 from shared.domain.event_lag import EventLag
 from shared.services.maintenance.event_lag import LagMeter
+from shared.services.maintenance.poison import PoisonItem
+from shared.services.maintenance.poison_counts import PoisonCounts
 from shared.services.maintenance.service_health import ServiceHealth
+from shared.services.reporting.attention import poison_items
 from shared.topology import QUEUES
 from tests.fakes.clock import FixedClock
 
@@ -158,3 +162,31 @@ async def test_a_lag_that_cannot_be_written_hurts_nobody() -> None:
     await LagMeter(found, FixedClock()).folded("one", "2024-05-01T11:59:58+00:00")
 
     assert found.lags == {}
+
+
+class FailedForGood:
+    """What failed for good in two places, of two instances."""
+
+    ITEMS: ClassVar = {"import": ("one", "two"), "events": ("two",)}
+
+    async def count(self, place: str) -> int:
+        return len(self.ITEMS.get(place, ()))
+
+    async def list(self, place: str) -> AsyncIterator[PoisonItem]:
+        for instance in self.ITEMS.get(place, ()):
+            yield PoisonItem(
+                place=place, what="work", about={"instance": instance}, at="t", reason=None
+            )
+
+
+async def test_what_failed_for_good_is_counted_by_place_and_by_who_asks() -> None:
+    failed: Any = FailedForGood()
+    counts = PoisonCounts(health(Dependencies()), failed)
+
+    assert await counts.by_place(None) == {"import": 2, "events": 1}
+    assert await counts.by_place(lambda item: item.instance == "one") == {"import": 1}
+    items = poison_items(await counts.by_place(None))
+    assert [(item.subject, item.count, item.counts_devices) for item in items] == [
+        ("events", 1, False),
+        ("import", 2, False),
+    ]

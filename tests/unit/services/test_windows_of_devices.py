@@ -9,8 +9,9 @@ import pytest
 from shared.domain.errors import InvalidInput
 from shared.domain.fleet.explain import Explanation
 from shared.domain.fleet.rollout_controls import pause, resume
+from shared.domain.instant import seconds_between
 from shared.domain.rollouts.ledger import ledger_of
-from shared.domain.rollouts.specification import Rollout, Window
+from shared.domain.rollouts.specification import Deadlines, Rollout, Window
 from shared.services.deployments.device_orders import OwnRequest
 from tests.builders.scenario_fleets import a_fleet, everybody
 from tests.fakes.rollouts import Fleet
@@ -201,7 +202,21 @@ async def test_group_in_which_nothing_changes_is_summed_up_less_often() -> None:
     fleet.fleet.save_rollup = counted  # type: ignore[method-assign]
     await fleet.run(hours=2)
 
-    assert 20 < len(sums) < 40
+    assert 10 < len(sums) < 25
+
+
+async def test_what_time_brings_is_noticed_within_minutes_although_the_group_rests() -> None:
+    fleet = await a_fleet(2)
+    fleet.simulated["d0"].is_online = False
+    await fleet.roll_out(everybody(deadlines=Deadlines(start="PT6H", progress="PT6H")), V2)
+    await fleet.run(hours=5, minutes=30)
+
+    last = await fleet.fleet.last_rollup(INSTANCE, "$default")
+    assert last is not None
+    await fleet.run(seconds=seconds_between(fleet.clock.now(), last.wake_at) - 1)
+    assert (await fleet.figures()).withdrawn == 0
+    await fleet.run(minutes=2)
+    assert (await fleet.figures()).withdrawn == 1
 
 
 async def _ledger(fleet: Fleet, bucket: int) -> Any:

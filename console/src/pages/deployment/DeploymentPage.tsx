@@ -5,7 +5,7 @@ import { getRouteApi, Link } from '@tanstack/react-router';
 import type { Deployment, DeploymentStatus } from '../../api/client';
 import { countsOf, kindOf } from '../../api/deployments';
 import { classesQuery, className, deploymentQuery, statusQuery } from '../../api/queries';
-import { limitOf, type RolloutState } from '../../api/rollouts';
+import { limitOf, type Rollout, type RolloutState } from '../../api/rollouts';
 import { followed, useFollowing } from '../../app/live';
 import { useInstance } from '../../app/me';
 import { Legend, type Part, StackedBar } from '../../design/bars';
@@ -14,7 +14,9 @@ import { CancelIcon, RetryIcon, WarningIcon } from '../../design/icons';
 import { Banner, Page } from '../../design/page';
 import { StateLabel } from '../../design/state';
 import { Facts, Foreign, Time, UpdateName, updateText } from '../../design/text';
-import { visible } from '../../text/format';
+import { Warnings } from '../../design/warnings';
+import { count, visible } from '../../text/format';
+import { words } from '../../text/words';
 import { stateOf } from '../deployments/state';
 import { Actions } from './Actions';
 import { ClassTable } from './ClassTable';
@@ -97,6 +99,11 @@ export function DeploymentPage() {
           <Foreign>{text.recalled(it.recallReason)}</Foreign>
         </Banner>
       )}
+      {it.isUpdateDeleted && (
+        <Banner tone="warn" icon={<WarningIcon />}>
+          {text.updateDeleted}
+        </Banner>
+      )}
       {it.isCloudInitiatedRollback && (
         <Banner tone="warn" icon={<RetryIcon />}>
           {text.isRollback}
@@ -107,6 +114,7 @@ export function DeploymentPage() {
           {text.canceledBanner}
         </Banner>
       )}
+      <Warnings of={it.warnings} />
       {rollout?.state && <RolloutBanner state={rollout.state} />}
       {rollout && <Phases rollout={rollout} />}
       <Grid>
@@ -154,6 +162,7 @@ export function DeploymentPage() {
                   </span>
                 ),
               ],
+              ...(rollout ? paceOf(rollout) : []),
               [text.id, <code key="id">{visible(id)}</code>],
             ]}
           />
@@ -180,6 +189,17 @@ export function DeploymentPage() {
       </Link>
     );
   }
+}
+
+/** What orders and slows a roll-out, as far as it was asked for. */
+function paceOf({ priority, maximumInFlight, rate }: Rollout): [string, string][] {
+  return [
+    ...(priority === undefined ? [] : [[text.priority, count(priority)] as [string, string]]),
+    ...(maximumInFlight
+      ? [[text.atATime, words.devices(maximumInFlight)] as [string, string]]
+      : []),
+    ...(rate ? [[text.atMost, text.perMinute(count(rate.perMinute))] as [string, string]] : []),
+  ];
 }
 
 function isMoving(deployment?: Deployment, status?: DeploymentStatus): boolean {

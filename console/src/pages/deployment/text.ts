@@ -17,6 +17,10 @@ export const text = {
   update: 'Update',
   group: 'Group',
   start: 'Start',
+  priority: 'Priority',
+  atATime: 'At the same time',
+  atMost: 'Asked at most',
+  perMinute: (devices: string) => `${devices} devices a minute`,
   id: 'Id',
   classes: 'Device classes',
   class: 'Class',
@@ -46,6 +50,7 @@ export const text = {
   tries: 'Tries',
   movedOn: 'Was asked for another update since',
   noRows: 'No device is in this state',
+  updateDeleted: 'The update was deleted since.',
   recalled: (reason: string) => `The update was recalled: ${reason}`,
   isRollback: 'This is an automatic roll-back.',
   canceledBanner:

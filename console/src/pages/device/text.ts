@@ -48,6 +48,30 @@ export const text = {
   inDeployment: 'deployment',
   withoutDeployment: 'without a deployment',
   none: 'none known',
+  since: 'since',
+  agentStarted: 'Agent started',
+  reported: 'What it reports',
+  compatibility: 'Makes its class',
+  agent: 'Agent',
+  tags: 'Tags of its twin',
+} as const;
+
+export const workflow = {
+  title: 'What it works on',
+  working: 'In progress',
+  stopping: 'Asked to stop',
+  update: 'Update',
+  deployment: 'Deployment',
+  own: 'its own',
+  since: 'Since',
+  attempt: 'Try',
+  attempts: (number: number) => (number === 1 ? 'the first' : `number ${number}`),
+  phase: 'Phase',
+  phaseOf: (phase: string) => {
+    const index = Number(phase);
+    return Number.isInteger(index) ? `number ${index + 1}` : 'after the last one';
+  },
+  id: 'Workflow',
 } as const;
 
 export const orders = {

@@ -5,9 +5,9 @@ import { getRouteApi } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
 import { nextToken } from '../../api/client';
 import type { DeviceFilter } from '../../api/device-filter';
-import { devicesQuery } from '../../api/devices';
+import { deviceCountQuery, devicesQuery } from '../../api/devices';
 import { ApiError } from '../../api/errors';
-import { classesQuery, className, complianceQuery, groupsQuery } from '../../api/queries';
+import { classesQuery, className } from '../../api/queries';
 import { live } from '../../app/live';
 import { useInstance } from '../../app/me';
 import { announce } from '../../design/announce';
@@ -19,6 +19,7 @@ import { Pager } from '../../design/table';
 import { Bulk, keyOf } from './Bulk';
 import { DeviceFilters, DeviceTags } from './DeviceFilters';
 import { DeviceTable } from './DeviceTable';
+import { Export } from './Export';
 import { text } from './text';
 
 const route = getRouteApi('/$instance/devices');
@@ -46,7 +47,11 @@ export function Devices() {
   const rows = devices.data?.value ?? [];
 
   return (
-    <Page title={text.title} state={<Total filter={filter} />}>
+    <Page
+      title={text.title}
+      state={<Total filter={filter} />}
+      actions={<Export filter={filter} isEmpty={devices.data?.value.length === 0} />}
+    >
       <DeviceFilters
         filter={filter}
         classes={(classes.data ?? []).map((each) => ({
@@ -104,21 +109,19 @@ export function Devices() {
 /** How many devices there are, and how many of them the filter means where counters know it. */
 function Total({ filter }: { filter: DeviceFilter }) {
   const instance = useInstance();
-  const compliance = useQuery({ ...complianceQuery(instance), ...live });
-  const groups = useQuery(groupsQuery(instance));
-  const total = compliance.data?.totalDeviceCount;
-  if (total === undefined) return null;
-  const used = Object.entries(filter).filter(([, value]) => value);
-  const group = groups.data?.find((each) => each.groupId === filter.group);
-  const part =
-    used.length !== 1
-      ? undefined
-      : filter.latest === 'yes'
-        ? compliance.data?.onLatestUpdateDeviceCount
-        : group?.deviceCount;
+  const isFiltered = Object.values(filter).some(Boolean);
+  const all = useQuery({ ...deviceCountQuery(instance, {}), ...live });
+  const matching = useQuery({
+    ...deviceCountQuery(instance, filter),
+    ...live,
+    enabled: isFiltered,
+  });
+  const total = all.data?.deviceCount;
+  if (total === undefined || total === null) return null;
+  const part = isFiltered ? matching.data?.deviceCount : undefined;
   return (
     <span className="soft">
-      {part === undefined ? text.inAll(total) : text.matching(part, total)}
+      {part === undefined || part === null ? text.inAll(total) : text.matching(part, total)}
     </span>
   );
 }

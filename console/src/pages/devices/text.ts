@@ -87,3 +87,33 @@ export const bulk = {
   refused: (devices: number) => `Refused for ${plural(devices, 'device', 'devices')}:`,
   whyNoRetry: 'None of those chosen has failed',
 } as const;
+
+export const exporting = {
+  devices: 'Devices',
+  export: 'Export',
+  title: 'Export devices?',
+  all: 'All devices of the instance are written into a file.',
+  filtered: 'The devices that the filters select are written into a file, all pages of them.',
+  whyNot: 'There is no device to export',
+  format: 'Format',
+  formats: {
+    csv: 'CSV, for spreadsheets and scripts',
+    parquet: 'Parquet, for analysis',
+  },
+  run: 'Export of devices',
+  states: {
+    NotStarted: 'Waiting to begin',
+    Running: 'Being written',
+    Succeeded: 'Written',
+    Failed: 'Failed',
+  } as const,
+  written: 'Devices written',
+  which: 'Which devices',
+  allDevices: 'all',
+  started: 'Started',
+  last: 'Last sign of life',
+  id: 'Id',
+  download: 'Download',
+  notYet: 'The file is not whole yet',
+  noFile: 'It has no file, as it failed',
+} as const;

@@ -1,22 +1,27 @@
 /** One log collection, device by device. */
 
-import { useQuery } from '@tanstack/react-query';
+import { Button } from '@fluentui/react-components';
+import { useMutation, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { body, client, type Schemas, V } from '../../api/client';
+import { body, client, everyPage, type Schemas, V } from '../../api/client';
 import { FOLLOWED_MS } from '../../app/live';
 import { useInstance } from '../../app/me';
-import { Card, Loaded, Skeleton } from '../../design/card';
+import { Card, Loaded, Problem, Skeleton } from '../../design/card';
+import { download } from '../../design/download';
+import { DownloadIcon } from '../../design/icons';
 import { Page } from '../../design/page';
 import { StateLabel } from '../../design/state';
 import { type Column, Table } from '../../design/table';
 import { Foreign, Two } from '../../design/text';
 import { visible } from '../../text/format';
 import { words } from '../../text/words';
+import css from './diagnostics.module.css';
 import { COLLECTION_STATES } from './states';
 import { text } from './text';
 
 const route = getRouteApi('/$instance/diagnostics/$operation');
 type Row = Schemas['LogCollectionDeviceStatus'];
+type LogFile = Schemas['LogFile'];
 
 export function Collection() {
   const instanceId = useInstance();
@@ -87,10 +92,10 @@ export function Collection() {
         ),
     },
     {
-      head: text.where,
+      head: text.logs,
       narrow: 'line',
       grows: true,
-      cell: (row) => row.logLocation && <Foreign>{row.logLocation}</Foreign>,
+      cell: (row) => <Logs of={row} operation={operationId} />,
     },
   ];
   return (
@@ -111,3 +116,52 @@ export function Collection() {
     </Page>
   );
 }
+
+/** The files that a device has uploaded, each to be fetched by a link of an hour. */
+function Logs({ of: row, operation: operationId }: { of: Row; operation: string }) {
+  const instanceId = useInstance();
+  const files = useQuery({
+    queryKey: [instanceId, 'collections', operationId, 'files'],
+    queryFn: ({ signal }) => readFiles(instanceId, operationId, signal),
+    enabled: row.status === 'Succeeded',
+  });
+  const fetchIt = useMutation({
+    mutationFn: async (name: string) => {
+      const fresh = await readFiles(instanceId, operationId);
+      const file = fresh.find((each) => isOf(each, row) && each.fileName === name);
+      if (!file) throw new Error(text.gone);
+      download(file.link);
+    },
+  });
+  const own = (files.data ?? []).filter((each) => isOf(each, row));
+  if (own.length === 0) return row.logLocation && <Foreign>{row.logLocation}</Foreign>;
+  return (
+    <span className={css.logs}>
+      {own.map(({ fileName }) => (
+        <Button
+          key={fileName}
+          size="small"
+          icon={<DownloadIcon />}
+          disabledFocusable={fetchIt.isPending}
+          onClick={() => fetchIt.mutate(fileName)}
+        >
+          {visible(fileName)}
+        </Button>
+      ))}
+      {fetchIt.isError && <Problem error={fetchIt.error} />}
+    </span>
+  );
+}
+
+const isOf = (file: LogFile, { deviceId, moduleId }: Row): boolean =>
+  file.deviceId === deviceId && (file.moduleId ?? '') === (moduleId ?? '');
+
+const readFiles = (instanceId: string, operationId: string, signal?: AbortSignal) =>
+  everyPage((token) =>
+    body(
+      client.GET(
+        '/deviceUpdate/{instanceId}/management/deviceDiagnostics/logCollections/{operationId}/files',
+        { params: { path: { instanceId, operationId }, query: { ...V, token } }, signal },
+      ),
+    ),
+  );

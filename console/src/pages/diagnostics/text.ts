@@ -29,7 +29,8 @@ export const text = {
   noDevice: 'Name a device',
   id: 'Id',
   result: 'Result',
-  where: 'Where the log is',
+  logs: 'Logs',
+  gone: 'The log is not there any more.',
   count: (devices: number) => plural(devices, 'device', 'devices'),
   untitled: 'Without a description',
 } as const;

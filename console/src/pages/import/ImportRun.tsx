@@ -3,6 +3,8 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import type { Operation } from '../../api/client';
+import { isOfDeltas } from '../../api/deltas';
+import { isOver } from '../../api/operations';
 import { importQuery } from '../../api/queries';
 import { FOLLOWED_MS } from '../../app/live';
 import { useInstance } from '../../app/me';
@@ -13,10 +15,12 @@ import { DeploymentsIcon, UpdatesIcon, WarningIcon } from '../../design/icons';
 import { Banner, Page } from '../../design/page';
 import { StateIcon, StateLabel, type StateName } from '../../design/state';
 import { Facts, Foreign, Time, UpdateName, updateText } from '../../design/text';
+import { Warnings } from '../../design/warnings';
 import { bytes, visible } from '../../text/format';
+import { DeltaRun } from './DeltaRun';
 import { STAGES, type Stage, stageState } from './ImportStages';
 import css from './import.module.css';
-import { text } from './text';
+import { deltas, text } from './text';
 
 const route = getRouteApi('/$instance/imports/$operation');
 
@@ -27,13 +31,19 @@ const STATES: Record<Operation['status'], { state: StateName; text: string }> = 
   Failed: { state: 'Failed', text: text.failed },
 };
 
+const OF_DELTAS: typeof STATES = {
+  NotStarted: { state: 'Waiting', text: deltas.waiting },
+  Running: { state: 'InProgress', text: deltas.making },
+  Succeeded: { state: 'Succeeded', text: deltas.succeeded },
+  Failed: { state: 'Failed', text: deltas.failed },
+};
+
 export function ImportRun() {
   const instance = useInstance();
   const { operation: id } = route.useParams();
   const operation = useQuery({
     ...importQuery(instance, id),
-    refetchInterval: ({ state }) =>
-      state.data?.status === 'Succeeded' || state.data?.status === 'Failed' ? false : FOLLOWED_MS,
+    refetchInterval: ({ state }) => (isOver(state.data) ? false : FOLLOWED_MS),
   });
   const crumbs = [
     { text: text.updates, link: { to: '/$instance/updates', params: { instance } } as const },
@@ -49,15 +59,17 @@ export function ImportRun() {
   }
   const it = operation.data;
   const updateId = it.update?.updateId;
+  const isDelta = isOfDeltas(it);
+  const run = isDelta ? deltas.run : text.run;
   return (
     <Page
-      title={updateId ? `${text.run}: ${updateText(updateId)}` : text.run}
+      title={updateId ? `${run}: ${updateText(updateId)}` : run}
       heading={
         <>
-          {text.run} {updateId && <UpdateName of={updateId} />}
+          {run} {updateId && <UpdateName of={updateId} />}
         </>
       }
-      state={<StateLabel {...STATES[it.status]} />}
+      state={<StateLabel {...(isDelta ? OF_DELTAS : STATES)[it.status]} />}
       crumbs={crumbs}
       actions={
         updateId && it.status === 'Succeeded' ? (
@@ -78,7 +90,8 @@ export function ImportRun() {
             </ButtonLink>
           </>
         ) : (
-          it.status === 'Failed' && (
+          it.status === 'Failed' &&
+          !isDelta && (
             <ButtonLink to="/$instance/updates/import" params={{ instance }}>
               {text.again}
             </ButtonLink>
@@ -100,14 +113,9 @@ export function ImportRun() {
           </ul>
         </Banner>
       )}
+      <Warnings of={it.warnings} />
       <Grid>
-        <Card title={text.pipeline} span={8}>
-          <ol className={css.pipeline}>
-            {STAGES.map((stage) => (
-              <StageRow key={stage} stage={stage} operation={it} />
-            ))}
-          </ol>
-        </Card>
+        {isDelta ? <DeltaRun operation={it} /> : <Pipeline operation={it} />}
         <Card title={text.facts} span={4}>
           <Facts
             facts={[
@@ -140,6 +148,38 @@ export function ImportRun() {
         </Card>
       </Grid>
     </Page>
+  );
+}
+
+function Pipeline({ operation }: { operation: Operation }) {
+  return (
+    <Card title={text.pipeline} span={8}>
+      <ol className={css.pipeline}>
+        {STAGES.map((stage) => (
+          <StageRow key={stage} stage={stage} operation={operation} />
+        ))}
+      </ol>
+      <Waits title={text.waitsFor} of={operation.awaitedFiles} />
+      <Waits title={text.missing} of={operation.missingFiles} />
+      <Waits title={text.missing} of={operation.missingUpdates?.map(updateText)} />
+    </Card>
+  );
+}
+
+/** What an import cannot go on without. */
+function Waits({ title, of }: { title: string; of: string[] | null | undefined }) {
+  if (!of?.length) return null;
+  return (
+    <div className={css.waits}>
+      <h3>{title}</h3>
+      <ul>
+        {of.map((name) => (
+          <li key={name}>
+            <Foreign atMost={300}>{name}</Foreign>
+          </li>
+        ))}
+      </ul>
+    </div>
   );
 }
 

@@ -1,10 +1,9 @@
 /** The form that makes an import manifest; each violation stands beside its field. */
 
 import { Button, Checkbox, Field, Input, Select } from '@fluentui/react-components';
-import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { classesQuery, className } from '../../api/queries';
-import { useInstance } from '../../app/me';
+import { className } from '../../api/queries';
+import { useClasses } from '../../app/classes';
 import { Card } from '../../design/card';
 import { visible } from '../../text/format';
 import type { Chosen } from './files';
@@ -102,8 +101,7 @@ function Compatibility({
   onChange: Props['onChange'];
   error: string | undefined;
 }) {
-  const instance = useInstance();
-  const classes = useQuery(classesQuery(instance));
+  const classes = useClasses();
   const [manufacturer, setManufacturer] = useState('');
   const [model, setModel] = useState('');
   const has = (wanted: Record<string, string>) =>

@@ -85,3 +85,21 @@ export const wizard = {
   leave: 'The upload stops when you leave this page.',
   size: 'in all',
 } as const;
+
+export const deltas = {
+  run: 'Deltas for',
+  title: 'Deltas',
+  progress: (done: string, total: string) => `${done} of ${total} compared`,
+  notYet: 'No file is compared yet',
+  none: 'No delta was made',
+  file: 'File',
+  whole: 'Whole',
+  delta: 'Delta',
+  saves: 'Saves',
+  outcome: 'Outcome',
+  made: 'made',
+  succeeded: 'Made',
+  failed: 'None made',
+  making: 'Being made',
+  waiting: 'Waiting to begin',
+} as const;

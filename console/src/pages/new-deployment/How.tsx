@@ -1,7 +1,6 @@
 /** In how many phases, what stops them, and at what hours devices may be asked. */
 
 import {
-  Button,
   Checkbox,
   Field,
   Input,
@@ -10,10 +9,11 @@ import {
   Select,
   Switch,
 } from '@fluentui/react-components';
-import { AddIcon, DeleteIcon } from '../../design/icons';
 import type { Draft } from './draft';
+import { More } from './More';
 import css from './new-deployment.module.css';
-import { NORMAL, type PhaseDraft, PRESETS, phaseError, type RolloutDraft } from './rollout';
+import { Phases } from './PhaseFields';
+import { NORMAL, PRESETS, type RolloutDraft } from './rollout';
 import { how } from './text';
 
 export function How({ draft, change }: { draft: Draft; change: (part: Draft) => void }) {
@@ -39,7 +39,11 @@ export function How({ draft, change }: { draft: Draft; change: (part: Draft) => 
       </RadioGroup>
       {rollout && (
         <>
-          <Phases phases={rollout.phases} onChange={(phases) => set({ phases, preset: 'own' })} />
+          <Phases
+            phases={rollout.phases}
+            group={draft.group}
+            onChange={(phases) => set({ phases, preset: 'own' })}
+          />
           <div className={css.pair}>
             <Field label={how.failure} hint={how.failureHint}>
               <Input
@@ -71,6 +75,7 @@ export function How({ draft, change }: { draft: Draft; change: (part: Draft) => 
             </Field>
           </div>
           <Window window={rollout.window} onChange={(window) => set({ window })} />
+          <More more={rollout.more ?? {}} onChange={(more) => set({ more })} />
           <Checkbox
             label={how.approval}
             checked={rollout.needsApproval}
@@ -79,86 +84,6 @@ export function How({ draft, change }: { draft: Draft; change: (part: Draft) => 
         </>
       )}
     </>
-  );
-}
-
-function Phases({
-  phases,
-  onChange,
-}: {
-  phases: PhaseDraft[];
-  onChange: (phases: PhaseDraft[]) => void;
-}) {
-  const wrong = phaseError(phases);
-  const edit = (index: number, part: Partial<PhaseDraft>) =>
-    onChange(phases.map((each, at) => (at === index ? { ...each, ...part } : each)));
-  return (
-    <div className={css.phases}>
-      {phases.map((phase, index) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: phases are known by their place
-        <fieldset key={index} className={css.phase}>
-          <legend>{how.phase(index + 1)}</legend>
-          <Field label={how.name}>
-            <Input value={phase.name} onChange={(_, { value }) => edit(index, { name: value })} />
-          </Field>
-          <Field label={how.unit}>
-            <Select
-              value={phase.unit ?? 'percent'}
-              onChange={(_, { value }) =>
-                edit(index, { unit: value === 'devices' ? value : undefined })
-              }
-            >
-              <option value="percent">{how.units.percent}</option>
-              <option value="devices">{how.units.devices}</option>
-            </Select>
-          </Field>
-          <Field
-            label={phase.unit === 'devices' ? how.count : how.percent}
-            validationMessage={wrong?.index === index ? wrong.message : undefined}
-          >
-            <Input
-              type="number"
-              min={phase.unit === 'devices' ? 1 : 0.01}
-              max={phase.unit === 'devices' ? undefined : 100}
-              step={phase.unit === 'devices' ? 1 : 0.01}
-              value={String(phase.percent)}
-              onChange={(_, { value }) => edit(index, { percent: Number(value) })}
-            />
-          </Field>
-          <Field label={how.bake}>
-            <Input
-              type="number"
-              min={0}
-              value={String(phase.bakeHours)}
-              onChange={(_, { value }) => edit(index, { bakeHours: Math.max(0, Number(value)) })}
-            />
-          </Field>
-          <Checkbox
-            label={how.manual}
-            checked={phase.isManual}
-            onChange={(_, { checked }) => edit(index, { isManual: checked === true })}
-          />
-          <Button
-            appearance="subtle"
-            icon={<DeleteIcon />}
-            aria-label={how.remove(index + 1)}
-            disabled={phases.length === 1}
-            onClick={() => onChange(phases.filter((_, at) => at !== index))}
-          />
-        </fieldset>
-      ))}
-      <div>
-        <Button
-          size="small"
-          icon={<AddIcon />}
-          onClick={() =>
-            onChange([...phases, { name: '', percent: 100, bakeHours: 0, isManual: false }])
-          }
-        >
-          {how.add}
-        </Button>
-      </div>
-    </div>
   );
 }
 

@@ -94,7 +94,7 @@ export function Summary({ draft, clear }: { draft: Draft; clear: () => void }) {
                 </li>
               ))}
             </ul>
-            {plan.isError && <Problem error={plan.error} />}
+            {plan.isError && <Problem error={plan.error} onRetry={() => plan.refetch()} />}
             {plan.data ? (
               <PlanView plan={plan.data} />
             ) : plan.isFetching ? (

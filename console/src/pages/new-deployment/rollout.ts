@@ -6,10 +6,14 @@ type Rollout = Schemas['Rollout'];
 
 export interface PhaseDraft {
   name: string;
-  /** The share of all devices until here, or with `unit` how many more devices. */
+  /** The share of all devices until here, or with the unit `devices` how many more. */
   percent: number;
-  unit?: 'devices';
+  unit?: 'devices' | 'class';
+  /** With the unit `class`: the device class, whole. */
+  classId?: string;
   bakeHours: number;
+  /** So many of those that have ended must have succeeded; 95 if absent. */
+  successPercent?: number;
   isManual: boolean;
 }
 
@@ -21,7 +25,23 @@ export interface RolloutDraft {
   maximumInFlight: number | null;
   needsApproval: boolean;
   window: { days: string; from: string; hours: number } | null;
+  more?: MoreDraft;
 }
+
+/** What most roll-outs leave as it is. */
+export interface MoreDraft {
+  /** From 0 to 1000; of two deployments of a group the higher one decides. */
+  priority?: number;
+  perMinute?: number;
+  /** A device that was asked and says nothing for so long is silent. */
+  silentDays?: number;
+  /** One that has begun and says nothing for so long is stuck. */
+  stuckHours?: number;
+  ignoresDeviceWindow?: boolean;
+  cancelsStuck?: boolean;
+}
+
+export const SUCCESS_PERCENT = 95;
 
 const phase = (name: string, percent: number, bakeHours: number, isManual = false): PhaseDraft => ({
   name,
@@ -54,6 +74,12 @@ export const NORMAL: RolloutDraft = {
 export function phaseError(phases: PhaseDraft[]): { index: number; message: string } | null {
   let reached = 0;
   for (const [index, each] of phases.entries()) {
+    const success = each.successPercent ?? SUCCESS_PERCENT;
+    if (!(success >= 0 && success <= 100)) return { index, message: 'From 0 to 100 % success' };
+    if (each.unit === 'class') {
+      if (!each.classId) return { index, message: 'Choose a device class' };
+      continue;
+    }
     if (each.unit === 'devices') {
       if (!(Number.isInteger(each.percent) && each.percent > 0))
         return { index, message: 'A whole number, at least 1' };
@@ -72,10 +98,11 @@ export function rolloutOf(draft: RolloutDraft): Rollout {
   return {
     phases: draft.phases.map((each) => ({
       name: each.name || undefined,
-      select: each.unit === 'devices' ? { count: each.percent } : { percent: each.percent },
+      select: selectOf(each),
       gate: {
         bakeTime: `PT${each.bakeHours}H`,
         advance: each.isManual ? 'Manual' : 'Auto',
+        ...(each.successPercent === undefined ? {} : { successPercent: each.successPercent }),
       },
     })),
     failure: { percent: draft.failurePercent, action: draft.action },
@@ -93,7 +120,29 @@ export function rolloutOf(draft: RolloutDraft): Rollout {
           ],
         }
       : {}),
+    ...moreOf(draft.more ?? {}),
   } as Rollout;
+}
+
+function selectOf({ unit, percent, classId }: PhaseDraft) {
+  if (unit === 'devices') return { count: percent };
+  return unit === 'class' ? { classId } : { percent };
+}
+
+/** Only what was set: the service has a default for the rest. */
+function moreOf(more: MoreDraft) {
+  const { priority, perMinute, silentDays, stuckHours, ignoresDeviceWindow, cancelsStuck } = more;
+  const deadlines = {
+    ...(silentDays ? { start: `P${silentDays}D` } : {}),
+    ...(stuckHours ? { progress: `PT${stuckHours}H` } : {}),
+    ...(cancelsStuck ? { cancelStuck: true } : {}),
+  };
+  return {
+    ...(priority === undefined ? {} : { priority }),
+    ...(perMinute ? { rate: { perMinute } } : {}),
+    ...(Object.keys(deadlines).length > 0 ? { deadlines } : {}),
+    ...(ignoresDeviceWindow ? { ignoreDeviceWindow: true } : {}),
+  };
 }
 
 function cronOf({ days, from }: NonNullable<RolloutDraft['window']>): string {

@@ -49,7 +49,10 @@ export const how = {
   phase: (number: number) => `Phase ${number}`,
   name: 'Name',
   unit: 'Size by',
-  units: { percent: 'share', devices: 'number' },
+  units: { percent: 'share', devices: 'number', class: 'device class' },
+  class: 'Class',
+  chooseClass: 'Choose a class',
+  success: 'Success to go on, %',
   percent: 'Until here, %',
   count: 'How many more',
   bake: 'Watched for, hours',
@@ -70,6 +73,22 @@ export const how = {
   from: 'From',
   hours: 'for hours',
   approval: 'Somebody else must approve it first',
+} as const;
+
+export const more = {
+  title: 'Priority, rate and deadlines',
+  priority: 'Priority, 0 to 1000',
+  perMinute: 'Devices asked a minute',
+  silentDays: 'Silent after, days',
+  stuckHours: 'Stuck after, hours',
+  hints: {
+    priority: 'Of two deployments of the group the higher one decides; 500 if left empty',
+    perMinute: 'No limit if left empty',
+    silentDays: 'Asked, but no answer; 3 if left empty',
+    stuckHours: 'Begun, but nothing more was said; 24 if left empty',
+  },
+  cancelsStuck: 'Cancel it on devices that are stuck',
+  ignoresDeviceWindow: 'Also outside of the hours that devices have of their own',
 } as const;
 
 export const plan = {

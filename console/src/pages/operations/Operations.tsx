@@ -1,27 +1,30 @@
 /** How the service itself is: connections, events that were refused, counters, operations. */
 
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { client, type Operation, type Schemas, V } from '../../api/client';
 import { connectionsQuery, deviceOperationsQuery, eventHealthQuery } from '../../api/queries';
+import { NotShown } from '../../app/Guarded';
 import { live, polled } from '../../app/live';
-import { useInstance } from '../../app/me';
+import { useInstance, useMay } from '../../app/me';
 import { ActionButton } from '../../design/actions';
 import { announce } from '../../design/announce';
 import { Legend, Meter, type Part, StackedBar } from '../../design/bars';
-import { Card, Empty, Grid, Loaded } from '../../design/card';
+import { Card, Empty, Grid, Loaded, Problem } from '../../design/card';
 import { Confirm } from '../../design/confirm';
 import { OperationsIcon, RetryIcon, SignedIcon } from '../../design/icons';
 import { Page } from '../../design/page';
 import { StateLabel, type StateName } from '../../design/state';
 import { type Column, Table } from '../../design/table';
-import { Foreign, Time } from '../../design/text';
+import { Foreign, Time, Two } from '../../design/text';
 import { count, day, visible } from '../../text/format';
 import css from './operations.module.css';
 import { Health, KeysAndScanners, PoisonMessages, Queues } from './Service';
 import { text } from './text';
 
 const SHOWN_DAYS = 8;
+const SHOWN_OF_ID = 36;
 
 export function Operations() {
   const instance = useInstance();
@@ -30,13 +33,30 @@ export function Operations() {
       <Grid>
         <Connections instance={instance} />
         <Events instance={instance} />
-        <Health />
-        <Queues />
-        <PoisonMessages />
+        <Service />
         <KeysAndScanners />
         <DeviceOperations instance={instance} />
       </Grid>
     </Page>
+  );
+}
+
+/** What only those who run the service may see. */
+function Service() {
+  const may = useMay('operations/read');
+  if (may.isKnown && !may.isAllowed) {
+    return (
+      <Card title={text.service}>
+        <NotShown action="operations/read" />
+      </Card>
+    );
+  }
+  return (
+    <>
+      <Health />
+      <Queues />
+      <PoisonMessages />
+    </>
   );
 }
 
@@ -61,9 +81,13 @@ function Actions() {
       queries.invalidateQueries({ queryKey: [instanceId] });
     },
   });
+  const ask = () => {
+    start.reset();
+    setAsking(true);
+  };
   return (
     <>
-      <ActionButton action="management/write" icon={<RetryIcon />} onClick={() => setAsking(true)}>
+      <ActionButton action="management/write" icon={<RetryIcon />} onClick={ask}>
         {text.import}
       </ActionButton>
       <ActionButton
@@ -74,6 +98,7 @@ function Actions() {
       >
         {text.scan}
       </ActionButton>
+      {start.isError && !isAsking && <Problem error={start.error} />}
       {isAsking && (
         <Confirm
           title={text.importTitle}
@@ -221,7 +246,7 @@ const STATES: Record<Operation['status'], StateName> = {
 };
 
 const OPERATIONS: Column<Operation>[] = [
-  { head: text.operation, narrow: 'title', cell: (row) => <code>{visible(row.operationId)}</code> },
+  { head: text.operation, narrow: 'title', cell: (row) => <What operation={row} /> },
   {
     head: text.state,
     narrow: 'state',
@@ -241,6 +266,24 @@ const OPERATIONS: Column<Operation>[] = [
     cell: (row) => <Time at={row.lastActionDateTime} />,
   },
 ];
+
+/** What an operation is about; an export has a page of its own. */
+function What({ operation }: { operation: Operation }) {
+  const instance = useInstance();
+  const { operationId, export: file } = operation;
+  const id = <code>{visible(operationId.slice(0, SHOWN_OF_ID))}</code>;
+  if (!file) return <Two first={text.readFromHub} second={id} />;
+  return (
+    <Two
+      first={
+        <Link to="/$instance/exports/$operation" params={{ instance, operation: operationId }}>
+          {text.exported(file.deviceCount, file.format)}
+        </Link>
+      }
+      second={id}
+    />
+  );
+}
 
 function DeviceOperations({ instance }: { instance: string }) {
   const operations = useQuery({ ...deviceOperationsQuery(instance), ...live });

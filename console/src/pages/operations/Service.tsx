@@ -7,7 +7,8 @@ import { polled } from '../../app/live';
 import { useInstance } from '../../app/me';
 import { ActionButton } from '../../design/actions';
 import { announce } from '../../design/announce';
-import { Card, Loaded, Problem } from '../../design/card';
+import { Card, Loaded } from '../../design/card';
+import { Confirm } from '../../design/confirm';
 import { DeleteIcon, RetryIcon } from '../../design/icons';
 import { StateLabel, type StateName } from '../../design/state';
 import { type Column, Table } from '../../design/table';
@@ -142,6 +143,7 @@ export function PoisonMessages() {
   const instanceId = useInstance();
   const queries = useQueryClient();
   const [chosen, setChosen] = useState<Set<string>>(new Set());
+  const [question, setQuestion] = useState<'replay' | 'discard' | null>(null);
   const poison = useQuery({
     queryKey: [instanceId, 'poison'],
     queryFn: ({ signal }) =>
@@ -164,6 +166,7 @@ export function PoisonMessages() {
       return what;
     },
     onSuccess: (what) => {
+      setQuestion(null);
       setChosen(new Set());
       announce(what === 'replay' ? text.replayed : text.discarded);
     },
@@ -171,6 +174,10 @@ export function PoisonMessages() {
   });
   if (!poison.data?.length && !poison.isError) return null;
   const whyNot = chosen.size === 0 ? text.chooseFirst : undefined;
+  const ask = (what: 'replay' | 'discard') => () => {
+    act.reset();
+    setQuestion(what);
+  };
   return (
     <Card
       title={text.poisonTitle}
@@ -178,27 +185,36 @@ export function PoisonMessages() {
       side={
         <span className={css.tools}>
           <ActionButton
-            action="management/write"
+            action="operations/write"
             icon={<RetryIcon />}
             whyNot={whyNot}
-            isBusy={act.isPending}
-            onClick={() => act.mutate('replay')}
+            onClick={ask('replay')}
           >
             {text.replay}
           </ActionButton>
           <ActionButton
-            action="management/write"
+            action="operations/write"
             icon={<DeleteIcon />}
             whyNot={whyNot}
-            isBusy={act.isPending}
-            onClick={() => act.mutate('discard')}
+            onClick={ask('discard')}
           >
             {text.discard}
           </ActionButton>
         </span>
       }
     >
-      {act.isError && <Problem error={act.error} />}
+      {question && (
+        <Confirm
+          title={text[`${question}Title`](chosen.size)}
+          verb={text[question]}
+          isBusy={act.isPending}
+          error={act.error}
+          onConfirm={() => act.mutate(question)}
+          onClose={() => setQuestion(null)}
+        >
+          <p>{text[`${question}Text`]}</p>
+        </Confirm>
+      )}
       <Loaded reading={poison} height={120}>
         {(rows) => (
           <Table

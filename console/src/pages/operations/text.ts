@@ -1,5 +1,8 @@
+import { plural } from '../../text/format';
+
 export const text = {
   title: 'Operations',
+  service: 'Health, queues and failed messages',
   connection: 'Connection of the devices',
   connected: 'connected',
   disconnected: 'not connected',
@@ -28,6 +31,9 @@ export const text = {
   running: 'Operations on devices',
   noOperations: 'None yet',
   operation: 'Operation',
+  readFromHub: 'Devices read again from the hub',
+  exported: (devices: number, format: 'csv' | 'parquet') =>
+    `${plural(devices, 'device', 'devices')} exported as ${format === 'csv' ? 'CSV' : 'Parquet'}`,
   state: 'State',
   started: 'Started',
   lastAction: 'Last sign of life',
@@ -69,6 +75,12 @@ export const service = {
   replayed: 'The work is tried again',
   discarded: 'The messages are dropped',
   chooseFirst: 'Choose messages first',
+  replayTitle: (messages: number) => `Try ${plural(messages, 'message', 'messages')} again?`,
+  discardTitle: (messages: number) => `Drop ${plural(messages, 'message', 'messages')}?`,
+  replayText:
+    'The work is done again from its beginning. What fails once more comes back to this list.',
+  discardText:
+    'The work that they stand for is not done. They cannot be brought back; the audit log keeps what they were.',
   keys: 'Signing keys',
   signs: 'signs',
   known: 'known',

@@ -26,6 +26,7 @@ const STATES: Record<AttentionItem['cause'], StateName> = {
   Stuck: 'Stuck',
   Unhealthy: 'Failed',
   ClassesHeldBack: 'Waiting',
+  FailedForGood: 'Failed',
 };
 
 export function Attention() {

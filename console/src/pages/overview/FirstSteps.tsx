@@ -44,7 +44,7 @@ export function FirstSteps({ hasDevices }: { hasDevices: boolean }) {
       title: text.device,
       hint: text.deviceHint,
       isDone: hasDevices,
-      more: config.isLocal && !hasDevices ? <pre>./odu demo --keep</pre> : null,
+      more: config.isLocal && !hasDevices ? <pre>./odu fleet 3 --group pilot</pre> : null,
     },
     { title: text.group, hint: text.groupHint, isDone: hasGroup },
     {

@@ -3,8 +3,9 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { complianceQuery } from '../../api/queries';
+import { NotShown } from '../../app/Guarded';
 import { live } from '../../app/live';
-import { useInstance } from '../../app/me';
+import { useInstance, useMay } from '../../app/me';
 import { ButtonLink } from '../../design/actions';
 import { Legend, type Part, StackedBar } from '../../design/bars';
 import { Card, Grid, Loaded } from '../../design/card';
@@ -23,6 +24,24 @@ import { Trend } from './Trend';
 import { text } from './text';
 
 export function Overview() {
+  const instance = useInstance();
+  const may = useMay('management/read');
+  if (may.isKnown && !may.isAllowed) {
+    return (
+      <Page title={text.title} actions={<Actions instance={instance} />}>
+        <Grid>
+          <Card title={text.compliance} span={6}>
+            <NotShown action="management/read" />
+          </Card>
+          <LatestImports />
+        </Grid>
+      </Page>
+    );
+  }
+  return <Fleet />;
+}
+
+function Fleet() {
   const instance = useInstance();
   const compliance = useQuery({ ...complianceQuery(instance), ...live });
   const isEmpty = compliance.data?.totalDeviceCount === 0;

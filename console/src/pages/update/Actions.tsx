@@ -10,6 +10,7 @@ import { ActionButton } from '../../design/actions';
 import { announce } from '../../design/announce';
 import { Confirm } from '../../design/confirm';
 import { CancelIcon, DeleteIcon, DeploymentsIcon } from '../../design/icons';
+import { MakeDelta } from './MakeDelta';
 import { text } from './text';
 
 const ONE =
@@ -61,6 +62,7 @@ export function Actions({ update }: { update: Update }) {
       >
         {text.deploy}
       </ActionButton>
+      <MakeDelta update={update} />
       <ActionButton
         action="updates/write"
         icon={<CancelIcon />}

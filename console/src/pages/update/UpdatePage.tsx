@@ -1,29 +1,26 @@
 /** One update: what it is, which devices it fits, its files with what the scanners said. */
 
-import { Tooltip } from '@fluentui/react-components';
-import { useQueries, useQuery } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { body, client, type Schemas, type Update, V } from '../../api/client';
+import type { Schemas, Update } from '../../api/client';
 import { usageQuery } from '../../api/fleet';
-import { classesQuery, className, updateQuery } from '../../api/queries';
+import { className, updateQuery } from '../../api/queries';
+import { useClasses } from '../../app/classes';
 import { useInstance } from '../../app/me';
-import { Card, Empty, Grid, Loaded, Skeleton } from '../../design/card';
-import { UpdatesIcon, WarningIcon } from '../../design/icons';
+import { Card, Grid, Loaded, Skeleton } from '../../design/card';
+import { WarningIcon } from '../../design/icons';
 import { Banner, Page } from '../../design/page';
-import { Pill } from '../../design/state';
-import { type Column, Table } from '../../design/table';
 import { Facts, Foreign, Time, UpdateName, updateText } from '../../design/text';
+import { Warnings } from '../../design/warnings';
 import { bytes, visible } from '../../text/format';
 import { words } from '../../text/words';
 import { ScanMark, UpdateState } from '../updates/Updates';
 import { Actions } from './Actions';
+import { Files } from './Files';
 import { text } from './text';
 import css from './update.module.css';
 
 const route = getRouteApi('/$instance/updates/$provider/$name/$version');
-const ONE =
-  '/deviceUpdate/{instanceId}/updates/providers/{provider}/names/{name}/versions/{version}';
-type File = Schemas['UpdateFile'];
 
 export function UpdatePage() {
   const instance = useInstance();
@@ -68,6 +65,7 @@ export function UpdatePage() {
           </span>
         </Banner>
       )}
+      <Warnings of={it.warnings} />
       <Grid>
         <Files update={it} />
         <Card title={text.facts} span={4}>
@@ -133,7 +131,7 @@ function DeployedTo({ usage }: { usage: Schemas['UpdateUsage'] }) {
   const { deployments } = usage;
   if (deployments.length === 0) return <span className="soft">{text.nobody}</span>;
   return (
-    <ul>
+    <ul className={css.links}>
       {deployments.slice(0, SHOWN_DEPLOYMENTS).map((each) => (
         <li key={each.groupId + each.deploymentId}>
           <Link
@@ -148,92 +146,9 @@ function DeployedTo({ usage }: { usage: Schemas['UpdateUsage'] }) {
   );
 }
 
-function Files({ update }: { update: Update }) {
-  const instanceId = useInstance();
-  const path = { instanceId, ...update.updateId };
-  const ids = useQuery({
-    queryKey: [instanceId, 'files', updateText(update.updateId)],
-    queryFn: ({ signal }) =>
-      body(client.GET(`${ONE}/files`, { params: { path, query: V }, signal })).then(
-        (page) => page.value,
-      ),
-  });
-  const files = useQueries({
-    queries: (ids.data ?? []).map((fileId) => ({
-      queryKey: [instanceId, 'files', updateText(update.updateId), fileId],
-      queryFn: ({ signal }: { signal: AbortSignal }) =>
-        body(
-          client.GET(`${ONE}/files/{fileId}`, {
-            params: { path: { ...path, fileId }, query: V },
-            signal,
-          }),
-        ),
-    })),
-  });
-  const rows = files.flatMap((each) => (each.data ? [each.data] : []));
-  return (
-    <Card title={text.files} span={8} isFlush>
-      <Loaded reading={ids} height={160}>
-        {(known) =>
-          known.length === 0 ? (
-            <Empty icon={<UpdatesIcon />} title={text.noFiles} />
-          ) : (
-            <Table
-              label={text.files}
-              columns={FILE_COLUMNS}
-              rows={rows}
-              keyOf={(file) => file.fileId}
-            />
-          )
-        }
-      </Loaded>
-    </Card>
-  );
-}
-
-const FILE_COLUMNS: Column<File>[] = [
-  {
-    head: text.file,
-    narrow: 'title',
-    grows: true,
-    cell: (file) => (
-      <span
-        title={Object.entries(file.hashes)
-          .map(([name, hash]) => `${name} ${hash}`)
-          .join('\n')}
-      >
-        <Foreign>{file.fileName}</Foreign>
-      </span>
-    ),
-  },
-  { head: text.size, narrow: 'state', isNumber: true, cell: (file) => bytes(file.sizeInBytes) },
-  {
-    head: text.verdicts,
-    narrow: 'line',
-    cell: (file) => (
-      <span className={css.verdicts}>
-        {(file.scanVerdicts ?? []).map((verdict) => (
-          <Tooltip
-            key={verdict.engine}
-            relationship="description"
-            content={`${verdict.engine} ${verdict.engineVersion}, ${text.rules} ${verdict.rulesVersion}, ${text.members(verdict.membersScanned)}`}
-          >
-            <span>
-              <Pill tone={verdict.result === 'Success' ? 'ok' : 'bad'}>
-                {verdict.engine}:{' '}
-                {verdict.result === 'Success' ? text.clean : visible(verdict.result)}
-              </Pill>
-            </span>
-          </Tooltip>
-        ))}
-      </span>
-    ),
-  },
-];
-
 function Compatibility({ update }: { update: Update }) {
   const instance = useInstance();
-  const classes = useQuery(classesQuery(instance));
+  const classes = useClasses();
   const fitting = (classes.data ?? []).filter((each) =>
     update.compatibility.some((wanted) =>
       Object.entries(wanted).every(
@@ -260,8 +175,8 @@ function Compatibility({ update }: { update: Update }) {
               </li>
             ))}
           </ul>
-          <h3>{text.classes}</h3>
-          {fitting.length === 0 && <p className="soft">{text.noClass}</p>}
+          {classes.data && <h3>{text.classes}</h3>}
+          {classes.data && fitting.length === 0 && <p className="soft">{text.noClass}</p>}
           <ul className={css.sets}>
             {fitting.map((each) => (
               <li key={each.deviceClassId}>

@@ -48,3 +48,14 @@ export const text = {
   nobody: 'nobody yet',
   related: 'Related files',
 } as const;
+
+export const delta = {
+  make: 'Make a delta',
+  title: 'Make deltas from an older version?',
+  text: 'Devices that have that version then download only what differs. The deltas are scanned and attached to this version, which is signed anew; deployments that begin from then on use them.',
+  source: 'What devices have',
+  noOtherVersion: 'There is no other version to make it from',
+  recalled: 'It is recalled: no device is asked to install it',
+  related: 'Deltas',
+  saves: (size: string, share: string) => `${size}, saves ${share}`,
+} as const;
