@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from shared.adapters.table import (
     AFTER_SEPARATOR,
+    MAX_DOCUMENT_UNITS,
     MAX_PAGE,
     SEPARATOR,
     Table,
@@ -15,6 +16,7 @@ from shared.adapters.table import (
     pack,
     stored,
 )
+from shared.domain.errors import InvalidInput, LimitExceeded
 from shared.domain.updates.update import Update
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Page, Stored
@@ -159,10 +161,18 @@ def _row(update_id: UpdateId) -> str:
 
 
 def _properties(update: Update) -> dict[str, str | bool]:
+    try:
+        document = pack(update)
+    except InvalidInput as error:
+        raise LimitExceeded(
+            f"What is kept of update '{update.update_id}', its manifest above all, is larger than "
+            f"the limit row_characters of {MAX_DOCUMENT_UNITS:,}.",
+            target="",
+        ) from error
     return {
         "isDeployable": update.is_deployable and update.recall is None,
         "importedAt": update.imported_at,
-        **pack(update),
+        **document,
     }
 
 

@@ -43,9 +43,10 @@ class Rollup:
     """Counters of a group summed over its buckets, by group and class, as of a time.
 
     `still_since` is the first of the sums in a row that are equal to this one, `wake_at` when time
-    alone may bring something, empty for never. `where` says in which buckets they count something,
-    None where nobody wrote that down; `kept` which devices are kept together (`GroupMembers`),
-    `kept_before` which others may still be.
+    alone may bring something, empty for never, `judged_by` a fingerprint of the deployments as they
+    were then. `is_quiet` says that few devices had changed since the sum before. `where` says in
+    which buckets they count something, None where nobody wrote that down; `kept` which devices are
+    kept together (`GroupMembers`), `kept_before` which others may still be.
     """
 
     counts: Counts
@@ -53,6 +54,8 @@ class Rollup:
     buckets: int = 0
     still_since: str = ""
     wake_at: str = ""
+    judged_by: str = ""
+    is_quiet: bool = False
     where: Whereabouts | None = None
     kept: Kept | None = None
     kept_before: Kept | None = None
@@ -68,13 +71,15 @@ class Rollup:
 @dataclass(frozen=True, slots=True)
 class LastRollup:
     """When a group was summed up last, over how many buckets and, where that is known, devices, and
-    since when nothing changed; `wake_at` and `kept` as of a `Rollup`.
+    since when nothing changed; the rest as in a `Rollup`.
     """
 
     as_of: str
     buckets: int
     still_since: str = ""
     wake_at: str = ""
+    judged_by: str = ""
+    is_quiet: bool = False
     devices: int | None = None
     kept: Kept | None = None
 

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_AGENT, _AGENT_IN_COPY = "agent/odu_agent", "src/odu_agent"
+
+
+def placed(path: str) -> str:
+    """Where a file lies in a copy: mutmut takes the path of a module for its name, `src` apart, and
+    the agent is no part of a package `agent`.
+    """
+    return path.replace(_AGENT, _AGENT_IN_COPY, 1) if path.startswith(_AGENT) else path
+
 
 @dataclass(frozen=True, slots=True)
 class Area:
@@ -15,8 +24,13 @@ class Area:
 
     @property
     def source(self) -> str:
-        """The package that holds the modules."""
-        return "agent/odu_agent" if self.modules[0].startswith("agent/") else "shared"
+        """The package that holds the modules, as `placed` in a copy."""
+        return _AGENT_IN_COPY if self.modules[0].startswith(_AGENT) else "shared"
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The modules, as placed in a copy."""
+        return tuple(map(placed, self.modules))
 
 
 _DOMAIN, _FLEET = "tests/unit/domain/", "shared/domain/fleet/"
@@ -69,11 +83,8 @@ AREAS = (
     ),
     _fleet(
         "deployment",
-        "test_completion.py",
+        "test_deployment_rules.py",
         "test_deployment.py",
-        "test_rollback.py",
-        "test_rollback_policy.py",
-        "test_rules.py",
     ),
     _fleet("compliance", "test_compliance.py", "test_counters.py"),
     _fleet("log_collection", "test_log_collection.py"),
