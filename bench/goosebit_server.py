@@ -43,7 +43,7 @@ def environment(folder: Path) -> Path:
     """Make an environment with goosebit in it; its Python."""
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = folder / "bin" / "python"
-    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install = ["-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     subprocess.run([str(python), *install, f"goosebit=={VERSION}"], check=True)
     return python
 

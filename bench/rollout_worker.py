@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import batched
+from multiprocessing.util import Finalize
 from typing import Any
 
 from shared import messages
@@ -131,6 +132,15 @@ def begin(place: Place) -> None:
     global _runner, _worker
     os.environ["REQUESTS_CA_BUNDLE"] = place.ca_file
     _runner, _worker = asyncio.Runner(), Worker(place)
+    Finalize(None, _end, exitpriority=1)
+
+
+def _end() -> None:
+    """Close what is open before the process is taken down."""
+    assert _runner is not None
+    assert _worker is not None
+    _runner.run(_worker.accounts.close())
+    _runner.close()
 
 
 def ask(group: str, workflow_id: str, buckets: Sequence[int]) -> int:

@@ -7,7 +7,8 @@ from shared.domain.access import Action
 from shared.domain.errors import InvalidInput
 from shared.domain.fleet.log_collection import DeviceLog
 from shared.http import models, wire
-from shared.ports import Page
+from shared.http.filters import is_newest_created_first
+from shared.http.route import TOP, order_by
 
 api = Api()
 
@@ -42,16 +43,18 @@ async def start_log_collection(call: Call) -> models.LogCollection:
     "GET",
     _COLLECTIONS,
     Action.MANAGEMENT_READ,
+    query=(order_by("createdDateTime"), TOP),
     is_paged=True,
 )
 async def list_log_collections(call: Call) -> models.Page[models.LogCollection]:
-    """List log collections by their ids."""
-    page = await call.app.ports.log_collections.list(
-        call.instance, call.page_token(), size=call.page_size()
+    """List log collections by their ids or by their begin."""
+    page = await call.app.devices.log_collections.page(
+        call.instance,
+        is_newest_first=is_newest_created_first(call.query("orderby")),
+        token=call.page_token(),
+        size=call.page_size(),
     )
-    now = call.app.ports.clock.now()
-    items = [wire.log_collection(item.as_of(now)) for item in page.items]
-    return call.page(items, Page(items, page.token))
+    return call.page([wire.log_collection(item) for item in page.items], page)
 
 
 @api.operation("GET", _ONE, Action.MANAGEMENT_READ, statuses=_UNKNOWN)

@@ -1,5 +1,6 @@
 """REST: updates, their files, and the operations that import, delete and scan them."""
 
+from dataclasses import replace
 from http import HTTPStatus
 
 from functions.api import RETRY, Api, Call, Reply, accepted
@@ -9,11 +10,14 @@ from shared.domain.updates.update import Update
 from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
 from shared.http.filters import (
+    UPDATE_FILTERS,
     is_deployable_of,
+    is_newest_import_first,
     is_running_of,
+    update_filter,
 )
 from shared.http.import_request import parse_import_request
-from shared.http.route import TOP, QueryParameter, filter_by
+from shared.http.route import TOP, QueryParameter, filter_by, order_by
 from shared.ports import Page, Stored
 
 api = Api()
@@ -44,17 +48,19 @@ async def import_update(call: Call) -> Reply[None]:
     "updates",
     Action.UPDATES_READ,
     query=(
-        filter_by("isDeployable eq true", "isDeployable eq false"),
+        filter_by(*UPDATE_FILTERS, "several joined by `and`"),
         QueryParameter("search", "Words to find in ids, friendly names and descriptions."),
+        order_by("importedDateTime"),
     ),
     is_paged=True,
 )
 async def list_updates(call: Call) -> models.Page[models.Update]:
-    """List updates."""
+    """List updates, by provider and name or by their import."""
+    words = (call.query("search") or "").casefold().split()
     page = await call.app.updates.lists.page(
         call.instance,
-        search=call.query("search"),
-        is_deployable=is_deployable_of(call.query("filter")),
+        replace(update_filter(call.query("filter")), words=tuple(words)),
+        is_newest_first=is_newest_import_first(call.query("orderby")),
         token=call.page_token(),
         size=call.page_size(),
     )

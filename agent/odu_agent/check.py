@@ -81,7 +81,8 @@ def check(path: Path, output: TextIO) -> int:
     _check_trust(report, config)
     _check_installing(report, config)
     asyncio.run(_check_hub(report, config))
-    output.write("all well\n" if not report.faults else f"{report.faults} faults\n")
+    plural = "" if report.faults == 1 else "s"
+    output.write("all well\n" if not report.faults else f"{report.faults} fault{plural}\n")
     return EXIT_FAULTS if report.faults else 0
 
 

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec
@@ -198,6 +198,8 @@ def command(
 
     In a coroutine function, `Session.rest` is connected. One that has work to do before that does
     it and returns a coroutine for the rest. Expected errors become a sentence and an exit code.
+    A parameter that is a dataclass stands for an option of each of its fields: so commands share
+    sets of options.
 
     Args:
         app: The noun that it belongs to.
@@ -209,14 +211,24 @@ def command(
     common = [each.name for each in _common(needs)]
 
     def declare(work: CommandFunction[P]) -> CommandFunction[P]:
+        signature = inspect.signature(work, eval_str=True)
+        own = list(signature.parameters.values())[1:]
+        sets: dict[str, type[Any]] = {
+            each.name: each.annotation
+            for each in own
+            if isinstance(each.annotation, type) and is_dataclass(each.annotation)
+        }
+
         @functools.wraps(work)
         def run(**given: Any) -> None:
             session = _session({name: given.pop(name) for name in common})
+            for name, kind in sets.items():
+                given[name] = kind(**{each.name: given.pop(each.name) for each in fields(kind)})
             _run(session, functools.partial(work, session, **given), needs)
 
-        signature = inspect.signature(work, eval_str=True)
-        own = list(signature.parameters.values())[1:]
-        parameters = [*own, *_common(needs)]
+        single = [each for each in own if each.name not in sets]
+        shared = [each for kind in sets.values() for each in _options_of(kind)]
+        parameters = [*single, *shared, *_common(needs)]
         run.__signature__ = signature.replace(  # type: ignore[attr-defined]
             parameters=parameters, return_annotation=None
         )
@@ -225,6 +237,11 @@ def command(
         return work
 
     return declare
+
+
+def _options_of(kind: type) -> list[inspect.Parameter]:
+    """The options that a dataclass stands for; they have its defaults."""
+    return list(inspect.signature(kind, eval_str=True).parameters.values())
 
 
 def _session(given: dict[str, Any]) -> Session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
@@ -28,81 +29,82 @@ class Condition(StrEnum):
     UNHEALTHY = "Unhealthy"
 
 
-GroupOption = Annotated[
-    str | None, typer.Option("--group", "-g", metavar="GROUP", help="Only of this group.")
-]
-ClassOption = Annotated[
-    str | None, typer.Option("--class", metavar="ID", help="Only of this device class.")
-]
-StatusOption = Annotated[
-    DeploymentStatus | None,
-    typer.Option("--status", case_sensitive=False, help="Only in this state."),
-]
-CodeOption = Annotated[
-    str | None, typer.Option("--code", metavar="CODE", help="Only those that failed with it.")
-]
-InstalledOption = Annotated[
-    str | None,
-    typer.Option("--installed", metavar="UPDATE", help="Only with this update, or with `none`."),
-]
-LatestOption = Annotated[
-    bool | None,
-    typer.Option("--latest/--not-latest", help="Only on the latest update that fits, or not."),
-]
-HeardOption = Annotated[
-    str | None,
-    typer.Option("--heard-before", metavar="DATE", help="Only those silent since (ISO 8601, UTC)."),
-]
-ConnectedOption = Annotated[
-    bool | None,
-    typer.Option("--connected/--disconnected", help="Only those of which the hub told so."),
-]
-ConditionOption = Annotated[
-    Condition | None,
-    typer.Option("--condition", case_sensitive=False, help="Only with this wrong."),
-]
-PrefixOption = Annotated[
-    str | None, typer.Option("--prefix", metavar="TEXT", help="Only whose id begins so.")
-]
+@dataclass(frozen=True, kw_only=True)
+class DeviceSelection:
+    """Which devices: those that every option fits."""
+
+    group: Annotated[
+        str | None, typer.Option("--group", "-g", metavar="GROUP", help="Only of this group.")
+    ] = None
+    device_class: Annotated[
+        str | None, typer.Option("--class", metavar="ID", help="Only of this device class.")
+    ] = None
+    status: Annotated[
+        DeploymentStatus | None,
+        typer.Option("--status", case_sensitive=False, help="Only in this state."),
+    ] = None
+    code: Annotated[
+        str | None, typer.Option("--code", metavar="CODE", help="Only those that failed with it.")
+    ] = None
+    installed: Annotated[
+        str | None,
+        typer.Option(
+            "--installed", metavar="UPDATE", help="Only with this update, or with `none`."
+        ),
+    ] = None
+    latest: Annotated[
+        bool | None,
+        typer.Option("--latest/--not-latest", help="Only on the latest update that fits, or not."),
+    ] = None
+    heard_before: Annotated[
+        str | None,
+        typer.Option(
+            "--heard-before", metavar="DATE", help="Only those silent since (ISO 8601, UTC)."
+        ),
+    ] = None
+    connected: Annotated[
+        bool | None,
+        typer.Option("--connected/--disconnected", help="Only those of which the hub told so."),
+    ] = None
+    condition: Annotated[
+        Condition | None,
+        typer.Option("--condition", case_sensitive=False, help="Only with this wrong."),
+    ] = None
+    prefix: Annotated[
+        str | None, typer.Option("--prefix", metavar="TEXT", help="Only whose id begins so.")
+    ] = None
+
+    def text(self) -> str | None:
+        """The filter that they make; None if none is given.
+
+        Raises:
+            typer.BadParameter: An update is written wrongly.
+        """
+        bare = self.installed == "none"
+        update = None
+        if self.installed is not None and not bare:
+            update = str(arguments.update_id(self.installed))
+        never = self.status is DeploymentStatus.NONE
+        equals = {
+            "groupId": _quoted(self.group),
+            "deviceClassId": _quoted(self.device_class),
+            "deploymentStatus": "null" if never else _quoted(self.status),
+            "failureCode": _quoted(self.code and self.code.removeprefix("0x")),
+            "installedUpdate": "null" if bare else _quoted(update),
+            "onLatestUpdate": _flag(self.latest),
+            "isConnected": _flag(self.connected),
+            "state": _quoted(self.condition),
+        }
+        terms = [f"{name} eq {value}" for name, value in equals.items() if value is not None]
+        if self.heard_before is not None:
+            terms.append(f"lastContactDateTime lt {arguments.quoted(self.heard_before)}")
+        if self.prefix is not None:
+            terms.append(f"startswith(deviceId,{arguments.quoted(self.prefix)})")
+        return " and ".join(terms) or None
 
 
-def filter_text(
-    *,
-    group: str | None = None,
-    device_class: str | None = None,
-    status: DeploymentStatus | None = None,
-    code: str | None = None,
-    installed: str | None = None,
-    latest: bool | None = None,
-    heard_before: str | None = None,
-    connected: bool | None = None,
-    condition: Condition | None = None,
-    prefix: str | None = None,
-) -> str | None:
-    """The filter that options make; None if none is given.
-
-    Raises:
-        typer.BadParameter: An update is written wrongly.
-    """
-    bare = installed == "none"
-    update = None if installed is None or bare else str(arguments.update_id(installed))
-    never = status is DeploymentStatus.NONE
-    equals = {
-        "groupId": _quoted(group),
-        "deviceClassId": _quoted(device_class),
-        "deploymentStatus": "null" if never else _quoted(status and status.value),
-        "failureCode": _quoted(code and code.removeprefix("0x")),
-        "installedUpdate": "null" if bare else _quoted(update),
-        "onLatestUpdate": None if latest is None else str(latest).lower(),
-        "isConnected": None if connected is None else str(connected).lower(),
-        "state": _quoted(condition and condition.value),
-    }
-    terms = [f"{name} eq {value}" for name, value in equals.items() if value is not None]
-    if heard_before is not None:
-        terms.append(f"lastContactDateTime lt {arguments.quoted(heard_before)}")
-    if prefix is not None:
-        terms.append(f"startswith(deviceId,{arguments.quoted(prefix)})")
-    return " and ".join(terms) or None
+def _flag(value: bool | None) -> str | None:
+    return None if value is None else str(value).lower()
 
 
 def _quoted(text: str | None) -> str | None:

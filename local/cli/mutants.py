@@ -61,7 +61,7 @@ def _run(area: Area, deadline: float, processes: int) -> bool:
         return False
     copy = prepare(area)
     print(f"--- {area.name}: {', '.join(area.tests)}", flush=True)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(("cli", "agent"))}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(("cli", "src"))}
     argv = [sys.executable, "-P", "-m", "mutmut", "run", "--max-children", str(processes)]
     with subprocess.Popen(argv, cwd=copy, env=environment) as process:
         try:

@@ -53,6 +53,8 @@ _CHUNK_UNITS = 30_000
 _HIGH_SURROGATE = 0xD8
 """The upper byte, but for its two lowest bits, of the first half of a character beyond 16 bits."""
 _CHUNKS = 15
+MAX_DOCUMENT_UNITS = _CHUNKS * _CHUNK_UNITS
+"""UTF-16 units of the longest document of plain text: storage allows 1 MiB a row."""
 _CHUNK_BYTES = 60_000
 _DOCUMENT, _COMPRESSED = "doc", "zip"
 _PLACES_MISSING = ("TableNotFound", "QueueNotFound", "ContainerNotFound")

@@ -31,6 +31,9 @@ _CHARACTERS_A_TRANSACTION = 600_000
 """A transaction may hold 4 MiB, and a character may take six bytes in it."""
 
 
+_DAY = len("2026-01-31")
+
+
 @dataclass(frozen=True, slots=True)
 class Gone:
     """Rows that go with a write: the history of a deployment that the device takes up again, and
@@ -159,6 +162,7 @@ def _others(partition: str, write: DeviceWrite, gone: Gone) -> Iterator[Operatio
         row = key("h", past.after.workflow_id, device)
         yield change(partition, row, pack(past.after), past.before.etag)
     for each in write.installations:
-        yield put(partition, key("i", device, each.position), pack(each))
+        row = key("i", device, each.position)
+        yield put(partition, row, {"day": each.started_at[:_DAY], **pack(each)})
     for event in write.events:
         yield put(partition, key("e", event.identity), pack(event))

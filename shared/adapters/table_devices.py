@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import batched
 
 import msgspec
 
 from shared.adapters.row_memory import RowMemory
 from shared.adapters.table import (
+    MAX_TRANSACTION,
     Table,
     columns,
     document,
@@ -273,6 +275,22 @@ class TableDevices:
             parameters["from"] = key("i", device, after)
         rows = await self.table.first(condition, parameters, size)
         return [unpack(row, Installation) for row in rows]
+
+    async def drop_installations(
+        self, instance: str, bucket: int, before: str, *, size: int
+    ) -> int:
+        """See the port. Rows of release 0.1 lack the day as a column: they stay."""
+        partition = partition_of(instance, bucket)
+        condition, parameters = range_of(partition, "i")
+        rows = await self.table.first(
+            f"{condition} and day gt '' and day lt @day",
+            {**parameters, "day": before},
+            size,
+            select=["RowKey"],
+        )
+        for some in batched(rows, MAX_TRANSACTION, strict=False):
+            await self.table.transact([drop(partition, row["RowKey"]) for row in some])
+        return len(rows)
 
     async def events(self, instance: str, bucket: int, size: int) -> Sequence[DomainEvent]:
         """See the port."""

@@ -28,6 +28,10 @@ from shared.ports import Clock, KnownClass, KnownGroup, LastRollup, Page, Rollup
 _REMEMBERED = 100_000
 _DELETED = "deletedAt"
 _INDEXED = "indexed"
+_OF_LAST = (
+    *("asOf", "buckets", "stillSince", "wakeAt"),
+    *("judgedBy", "quiet", "devices", "kept"),
+)
 
 
 @dataclass(slots=True)
@@ -203,6 +207,8 @@ class TableFleet:
             "keptBefore": _text(rollup.kept_before),
             "stillSince": rollup.still_since or rollup.as_of,
             "wakeAt": rollup.wake_at,
+            "judgedBy": rollup.judged_by,
+            "quiet": rollup.is_quiet,
             **pack_compressed(
                 _StoredRollup(rollup.as_of, counts, None if rollup.where is None else where)
             ),
@@ -233,6 +239,8 @@ class TableFleet:
                 buckets=int(row.get("buckets") or 0),
                 still_since=row.get("stillSince") or kept.as_of,
                 wake_at=row.get("wakeAt") or "",
+                judged_by=row.get("judgedBy") or "",
+                is_quiet=bool(row.get("quiet")),
                 where=kept.where,
                 kept=_kept(row.get("kept")),
                 kept_before=_kept(row.get("keptBefore")),
@@ -244,7 +252,7 @@ class TableFleet:
         rows = await self.rollups_table.all(
             "PartitionKey eq @partition and RowKey eq @row",
             {"partition": key(instance), "row": key(group)},
-            select=["asOf", "buckets", "stillSince", "wakeAt", "devices", "kept"],
+            select=[*_OF_LAST],
         )
         found = next((row for row in rows if row.get("asOf")), None)
         if found is None:
@@ -254,6 +262,8 @@ class TableFleet:
             int(found["buckets"]),
             still_since=found.get("stillSince") or found["asOf"],
             wake_at=found.get("wakeAt") or "",
+            judged_by=found.get("judgedBy") or "",
+            is_quiet=bool(found.get("quiet")),
             devices=found.get("devices"),
             kept=_kept(found.get("kept")),
         )

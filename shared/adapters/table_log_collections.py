@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.adapters.table import Table, key, pack, stored, unpack
+from shared.adapters.table import Table, key, key_parts, pack, stored, unpack
 from shared.domain.fleet.log_collection import LogCollection
 from shared.ports import Page, Stored
 
@@ -41,6 +41,23 @@ class TableLogCollections:
         )
         return Page([unpack(row, LogCollection) for row in page.items], page.token)
 
+    async def created(self, instance: str) -> Sequence[tuple[str, str]]:
+        """See the port. Rows of release 0.1 lack the time as a column: these are read whole."""
+        rows = await self.table.all(
+            "PartitionKey eq @partition",
+            {"partition": key(instance)},
+            select=["RowKey", "createdAt"],
+        )
+        found = []
+        for row in rows:
+            (identity,) = key_parts(row["RowKey"])
+            at = row.get("createdAt")
+            if not at:
+                whole = await self.get(instance, identity)
+                at = whole.value.created_at if whole else ""
+            found.append((at, identity))
+        return found
+
     async def waiting(self, instance: str) -> Sequence[LogCollection]:
         """See the port."""
         rows = await self.table.all(
@@ -50,4 +67,8 @@ class TableLogCollections:
 
 
 def _row(collection: LogCollection) -> dict[str, Any]:
-    return {"isWaiting": bool(collection.waiting), **pack(collection)}
+    return {
+        "isWaiting": bool(collection.waiting),
+        "createdAt": collection.created_at,
+        **pack(collection),
+    }

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import batched
+from itertools import batched, groupby
 
 from shared.adapters.table import (
     AFTER_SEPARATOR,
@@ -120,6 +120,29 @@ class TableTrends:
             if dropped >= size:
                 break
         return dropped
+
+    async def drop_points(self, instance: str, before: str, *, size: int) -> int:
+        """See the port. The keys of all points are looked at, in storage."""
+        rows = await self.table.first(
+            "PartitionKey gt @from and PartitionKey lt @to and "
+            "( RowKey ge @hour and RowKey lt @hourEnd or "
+            "RowKey ge @minute and RowKey lt @minuteEnd )",
+            {
+                "from": key(instance) + SEPARATOR,
+                "to": key(instance) + AFTER_SEPARATOR,
+                "hour": _HOUR + SEPARATOR,
+                "hourEnd": key(_HOUR, before),
+                "minute": _MINUTE + SEPARATOR,
+                "minuteEnd": key(_MINUTE, before),
+            },
+            size,
+            select=["PartitionKey", "RowKey"],
+        )
+        by_deployment = groupby(rows, key=lambda row: str(row["PartitionKey"]))
+        for partition, points in by_deployment:
+            for some in batched(points, MAX_TRANSACTION, strict=False):
+                await self.table.transact([drop(partition, row["RowKey"]) for row in some])
+        return len(rows)
 
     async def _between(self, partition: str, first: str, end: str) -> Sequence[Mapping[str, str]]:
         return await self.table.all(

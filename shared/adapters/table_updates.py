@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from shared.adapters.table import (
     AFTER_SEPARATOR,
+    MAX_DOCUMENT_UNITS,
     MAX_PAGE,
     SEPARATOR,
     Table,
@@ -15,6 +16,7 @@ from shared.adapters.table import (
     pack,
     stored,
 )
+from shared.domain.errors import InvalidInput, LimitExceeded
 from shared.domain.updates.update import Update
 from shared.domain.updates.update_id import UpdateId
 from shared.ports import Page, Stored
@@ -63,6 +65,30 @@ class TableUpdates:
             parameters["deployable"] = is_deployable
         page = await self.table.page(condition, parameters, token=token, size=size)
         return Page([stored(row, Update) for row in page.items], page.token)
+
+    async def imported(
+        self, instance: str, *, provider: str | None = None
+    ) -> Sequence[tuple[str, UpdateId]]:
+        """See the port. Rows of release 0.1 lack the time as a column: these are read whole."""
+        prefix = key(instance) if provider is None else key(instance, provider)
+        place = {"from": prefix + SEPARATOR, "to": prefix + AFTER_SEPARATOR}
+        condition = "PartitionKey gt @from and PartitionKey lt @to"
+        rows = await self.table.all(
+            condition, place, select=["PartitionKey", "RowKey", "importedAt"]
+        )
+        found, whole = [], []
+        for row in rows:
+            _, provider_name, name = key_parts(row["PartitionKey"])
+            update_id = UpdateId(provider_name, name, _version(row["RowKey"]))
+            if row.get("importedAt"):
+                found.append((row["importedAt"], update_id))
+            else:
+                whole.append(update_id)
+        for update_id in whole:
+            stored_update = await self.get(instance, update_id)
+            if stored_update is not None:
+                found.append((stored_update.value.imported_at, update_id))
+        return found
 
     async def save(self, instance: str, update: Update, etag: str) -> str:
         """See the port."""
@@ -135,7 +161,19 @@ def _row(update_id: UpdateId) -> str:
 
 
 def _properties(update: Update) -> dict[str, str | bool]:
-    return {"isDeployable": update.is_deployable and update.recall is None, **pack(update)}
+    try:
+        document = pack(update)
+    except InvalidInput as error:
+        raise LimitExceeded(
+            f"What is kept of update '{update.update_id}', its manifest above all, is larger than "
+            f"the limit row_characters of {MAX_DOCUMENT_UNITS:,}.",
+            target="",
+        ) from error
+    return {
+        "isDeployable": update.is_deployable and update.recall is None,
+        "importedAt": update.imported_at,
+        **document,
+    }
 
 
 def _version(row: str) -> str:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.container.core import Core
+from shared.container.deployments import DeploymentServices
 from shared.container.imports import ImportServices
 from shared.container.updates import UpdateServices
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from shared.services.maintenance.dead_letters import DeadLetters
     from shared.services.maintenance.event_lag import LagMeter
     from shared.services.maintenance.failure_notes import FailureNotes
+    from shared.services.maintenance.old_deployments import OldDeployments
     from shared.services.maintenance.orphans import Orphans
     from shared.services.maintenance.poison import Poison
     from shared.services.maintenance.poison_counts import PoisonCounts
@@ -26,8 +28,15 @@ if TYPE_CHECKING:
 class MaintenanceServices:
     """What sets work going again."""
 
-    def __init__(self, core: Core, imports: ImportServices, updates: UpdateServices) -> None:
+    def __init__(
+        self,
+        core: Core,
+        imports: ImportServices,
+        updates: UpdateServices,
+        deployments: DeploymentServices,
+    ) -> None:
         self._core = core
+        self._deployments = deployments
         self._imports = imports
         self._updates = updates
         self._ports = core.ports
@@ -135,6 +144,19 @@ class MaintenanceServices:
         return QueueMetrics(self.service_health, self._core.telemetry)
 
     @cached_property
+    def old_deployments(self) -> OldDeployments:
+        """Forgets deployments that ended long ago."""
+        from shared.services.maintenance.old_deployments import OldDeployments
+
+        return OldDeployments(
+            deployments=self._ports.deployments,
+            fleet=self._ports.fleet,
+            deploy=self._deployments.deploy,
+            audit=self._core.audit,
+            clock=self._ports.clock,
+        )
+
+    @cached_property
     def retention(self) -> RetentionRuns:
         """Drops what has been kept for long enough."""
         from shared.services.maintenance.retention import RetentionRuns
@@ -145,6 +167,8 @@ class MaintenanceServices:
             audit_log=self._ports.audit_log,
             audit=self._core.audit,
             trends=self._ports.trends,
+            devices=self._ports.devices,
+            old_deployments=self.old_deployments,
             blobs=self._ports.blobs,
             clock=self._ports.clock,
         )

@@ -42,7 +42,7 @@ class Services:
         """From a request or a drop to a published update."""
         from shared.container.imports import ImportServices
 
-        return ImportServices(self.core, self.scanning, self.updates)
+        return ImportServices(self.core, self.scanning, self.updates, lambda: self.announcements)
 
     @cached_property
     def scanning(self) -> ScanningServices:
@@ -91,7 +91,7 @@ class Services:
         """Sweeps and dead letters."""
         from shared.container.maintenance import MaintenanceServices
 
-        return MaintenanceServices(self.core, self.imports, self.updates)
+        return MaintenanceServices(self.core, self.imports, self.updates, self.deployments)
 
     @cached_property
     def announcements(self) -> Announcements:

@@ -18,7 +18,12 @@ class Retention:
     """Entries of the audit log; at least `LEAST_AUDIT_DAYS`."""
     compliance_days: int = 730
     """Compliance by day, and the marks of what was published."""
-
+    deployment_days: int = 730
+    """Deployments that decide nothing any more, from the last that happened in them."""
+    progress_days: int = 730
+    """How deployments stood by minute and hour."""
+    history_days: int = 1825
+    """What became of updates on a device, where the deployment is not the device's last."""
     export_days: int = 7
     """Files of exports of devices."""
 

@@ -2,7 +2,7 @@
 
     filter     = comparison *( connective comparison )
     comparison = field operator value / "startswith(" field "," string ")"
-    operator   = "eq", and "lt" where a list takes it
+    operator   = "eq", and "lt" or "ne" where a list takes it
     connective = "and" / "or"
     field      = name [ "/" name ]
     value      = string / date / "true" / "false" / "null"
@@ -28,7 +28,7 @@ MAX_COMPARISONS = 10
 
 type Value = str | bool | None
 type Connective = Literal["and", "or"]
-type Operator = Literal["eq", "lt", "startswith"]
+type Operator = Literal["eq", "lt", "ne", "startswith"]
 
 _TOKEN = re.compile(r"[ \t]*(?:(?P<string>'(?:[^']|'')*')|(?P<word>[^ \t']+))")
 _EQUALS: tuple[Operator, ...] = ("eq",)
@@ -145,7 +145,7 @@ def _comparison(tokens: list[_Token], length: int, operators: Collection[Operato
     if field is None or field.is_string:
         raise _expected("a field name", field, length)
     given = tokens[1] if len(tokens) > 1 else None
-    known: tuple[Operator, ...] = ("eq", "lt")
+    known: tuple[Operator, ...] = ("eq", "lt", "ne")
     operator = next((each for each in known if given and given.word == each), None)
     if operator is None or operator not in operators:
         named = " or ".join(f"'{each}'" for each in known if each in operators)
@@ -156,7 +156,7 @@ def _comparison(tokens: list[_Token], length: int, operators: Collection[Operato
     if value is None or value.called or not (value.is_string or value.word in _WORDS):
         raise _expected("a string in single quotes, true, false or null", value, length)
     found = _unquoted(value) if value.is_string else _WORDS[value.word]
-    return Comparison(field.text, found, field.position)
+    return Comparison(field.text, found, field.position, operator)
 
 
 def _date(value: _Token | None, length: int) -> str:

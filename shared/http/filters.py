@@ -3,7 +3,10 @@
 Field names are matched without regard to case, values with it. Every function here raises
 `InvalidInput` with the parameter as its target.
 
-    updates, versions   isDeployable eq true|false
+    updates             see `update_filter`
+    versions            isDeployable eq true|false
+    updates, orderby    importedDateTime, then asc or desc or nothing
+    log collections, orderby    createdDateTime, then asc or desc or nothing
     operations          status eq 'NotStarted' or status eq 'Running'
     device classes      friendlyName eq '...'
     devices             see `device_filter`
@@ -34,6 +37,7 @@ from shared.domain.fleet.queries import (
     HealthFilter,
 )
 from shared.domain.instant import instant
+from shared.domain.updates.update_filter import UpdateFilter
 from shared.domain.updates.update_id import UpdateId
 from shared.http.filter_syntax import (
     MAX_LENGTH,
@@ -133,13 +137,46 @@ class FilterFields:
 
 
 def is_deployable_of(text: str | None) -> bool | None:
-    """The filter of updates and versions: deployable ones, others, or all (None)."""
+    """The filter of versions: deployable ones, others, or all (None)."""
     if text is None:
         return None
     value = FilterFields(text, "isDeployable").value("isDeployable")
     if not isinstance(value, bool):
         raise malformed("compares 'isDeployable' with something else than true or false")
     return value
+
+
+UPDATE_FILTERS = (
+    "isDeployable eq true",
+    "isDeployable eq false",
+    "provider eq '...'",
+    "name eq '...'",
+    "friendlyName eq '...'",
+    "scanResult eq 'Success'",
+    "recall ne null",
+)
+"""The comparisons that a filter of updates may join by `and`."""
+
+
+def update_filter(text: str | None) -> UpdateFilter:
+    """The filter of updates: `UPDATE_FILTERS`, each field once, joined by `and`."""
+    if text is None:
+        return UpdateFilter()
+    fields = FilterFields(
+        text,
+        *("isDeployable", "provider", "name", "friendlyName", "scanResult", "recall"),
+        others={"recall": "ne"},
+    )
+    if "recall" in fields and not fields.is_null("recall"):
+        raise malformed("compares 'recall' with something else than null")
+    return UpdateFilter(
+        is_deployable=fields.flag("isDeployable"),
+        provider=fields.text("provider"),
+        name=fields.text("name"),
+        friendly_name=fields.text("friendlyName"),
+        scan_result=fields.text("scanResult"),
+        is_recalled="recall" in fields,
+    )
 
 
 def is_running_of(text: str | None) -> bool:
@@ -292,6 +329,16 @@ def group_ordering(text: str | None) -> GroupOrdering:
         return GroupOrdering()
     name, is_descending = _order(text, tuple(GroupOrder))
     return GroupOrdering(GroupOrder(name), is_descending)
+
+
+def is_newest_created_first(text: str | None) -> bool | None:
+    """The order of log collections by their begin; None if none is asked for."""
+    return None if text is None else _order(text, ("createdDateTime",))[1]
+
+
+def is_newest_import_first(text: str | None) -> bool | None:
+    """The order of updates by their import; None if none is asked for."""
+    return None if text is None else _order(text, ("importedDateTime",))[1]
 
 
 def is_newest_first(text: str | None) -> bool | None:

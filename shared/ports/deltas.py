@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,15 @@ class MadeDelta:
 class DeltaMaker(Protocol):
     """Makes deltas of the format `opendu/zstd-delta:1`."""
 
-    async def make(self, source: Path, target: Path, delta: Path, *, most_bytes: int) -> MadeDelta:
+    async def make(
+        self,
+        source: Path,
+        target: Path,
+        delta: Path,
+        *,
+        most_bytes: int,
+        on_progress: Callable[[int], Awaitable[None]] | None = None,
+    ) -> MadeDelta:
         """Make a delta, and apply it once to see that it makes the target again.
 
         Args:
@@ -29,6 +40,7 @@ class DeltaMaker(Protocol):
             target: The file that they are to make.
             delta: Where to write it.
             most_bytes: A larger one is not wanted.
+            on_progress: Told now and then how many bytes of the target have been looked at.
 
         Raises:
             DependencyFailed: It cannot be made within the bounds of memory and time, or does not

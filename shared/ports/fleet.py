@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.fleet.counters import TOTAL, Counts
-from shared.domain.fleet.device_class import DeviceClass
-from shared.domain.fleet.kept import Kept
-from shared.domain.fleet.whereabouts import Whereabouts
-from shared.domain.updates.update_id import UpdateId
-from shared.ports.common import Page
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence, Set
+
+    from shared.domain.fleet.counters import Counts
+    from shared.domain.fleet.device_class import DeviceClass
+    from shared.domain.fleet.kept import Kept
+    from shared.domain.fleet.whereabouts import Whereabouts
+    from shared.domain.updates.update_id import UpdateId
+    from shared.ports.common import Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,10 @@ class Rollup:
     """Counters of a group summed over its buckets, by group and class, as of a time.
 
     `still_since` is the first of the sums in a row that are equal to this one, `wake_at` when time
-    alone may bring something, empty for never. `where` says in which buckets they count something,
-    None where nobody wrote that down; `kept` which devices are kept together (`GroupMembers`),
-    `kept_before` which others may still be.
+    alone may bring something, empty for never, `judged_by` a fingerprint of the deployments as they
+    were then. `is_quiet` says that few devices had changed since the sum before. `where` says in
+    which buckets they count something, None where nobody wrote that down; `kept` which devices are
+    kept together (`GroupMembers`), `kept_before` which others may still be.
     """
 
     counts: Counts
@@ -51,6 +54,8 @@ class Rollup:
     buckets: int = 0
     still_since: str = ""
     wake_at: str = ""
+    judged_by: str = ""
+    is_quiet: bool = False
     where: Whereabouts | None = None
     kept: Kept | None = None
     kept_before: Kept | None = None
@@ -58,19 +63,23 @@ class Rollup:
     @property
     def devices(self) -> int:
         """How many devices there are."""
+        from shared.domain.fleet.counters import TOTAL
+
         return sum(cells.get(TOTAL, 0) for cells in self.counts.values())
 
 
 @dataclass(frozen=True, slots=True)
 class LastRollup:
     """When a group was summed up last, over how many buckets and, where that is known, devices, and
-    since when nothing changed; `wake_at` and `kept` as of a `Rollup`.
+    since when nothing changed; the rest as in a `Rollup`.
     """
 
     as_of: str
     buckets: int
     still_since: str = ""
     wake_at: str = ""
+    judged_by: str = ""
+    is_quiet: bool = False
     devices: int | None = None
     kept: Kept | None = None
 

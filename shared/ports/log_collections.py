@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.fleet.log_collection import LogCollection
-from shared.ports.common import Page, Stored
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.domain.fleet.log_collection import LogCollection
+    from shared.ports.common import Page, Stored
 
 
 class LogCollections(Protocol):
@@ -24,6 +26,10 @@ class LogCollections(Protocol):
 
     async def list(self, instance: str, token: str | None, *, size: int) -> Page[LogCollection]:
         """By id."""
+        ...
+
+    async def created(self, instance: str) -> Sequence[tuple[str, str]]:
+        """When each was begun, ISO 8601, and its id."""
         ...
 
     async def waiting(self, instance: str) -> Sequence[LogCollection]:

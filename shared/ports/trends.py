@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.fleet.compliance import Compliance
-from shared.domain.fleet.trend import ComplianceDay, Mark, ProgressPoint
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from shared.domain.fleet.compliance import Compliance
+    from shared.domain.fleet.trend import ComplianceDay, Mark, ProgressPoint
 
 
 class Trends(Protocol):
@@ -33,6 +35,10 @@ class Trends(Protocol):
     async def points(
         self, instance: str, workflow_id: str, first: str, last: str, *, is_hourly: bool
     ) -> Sequence[ProgressPoint]: ...
+
+    async def drop_points(self, instance: str, before: str, *, size: int) -> int:
+        """Drop at most so many points of deployments from before a day; how many were dropped."""
+        ...
 
     async def drop_days(self, instance: str, before: str, *, size: int) -> int:
         """Drop at most so many days and marks from before a day; how many were dropped."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.updates.update import Update
-from shared.domain.updates.update_id import UpdateId
-from shared.ports.common import Page, Stored
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.domain.updates.update import Update
+    from shared.domain.updates.update_id import UpdateId
+    from shared.ports.common import Page, Stored
 
 
 class Updates(Protocol):
@@ -32,6 +34,12 @@ class Updates(Protocol):
         """All, or those of a provider or of a provider's name, in the order of provider and
         name.
         """
+        ...
+
+    async def imported(
+        self, instance: str, *, provider: str | None = None
+    ) -> Sequence[tuple[str, UpdateId]]:
+        """When each was imported, ISO 8601: of all, or of those of a provider, in no order."""
         ...
 
     async def save(self, instance: str, update: Update, etag: str) -> str:

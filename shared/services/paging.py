@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from functools import total_ordering
 from math import ceil
 from typing import Any
@@ -13,7 +13,8 @@ from shared.ports import Page
 
 MAX_BUCKETS_A_PAGE = 64
 """Buckets looked at for one page: what bounds a page of a filter that fits few devices."""
-_MAX_PARALLEL_BUCKETS = 16
+_MOST_AT_ONCE = 16
+_MOST_SEEN = 10
 
 type Rank = tuple[Any, str]
 """What a list is ordered by, then an id, so that no two ranks are equal."""
@@ -78,6 +79,43 @@ def page_of_sorted[T](
     return Page(page, None if is_last else json.dumps(rank(page[-1])))
 
 
+async def page_by_time[T](
+    places: Iterable[tuple[str, str]],
+    read: Callable[[str], Awaitable[T | None]],
+    *,
+    is_newest_first: bool,
+    token: str | None,
+    size: int,
+    has: Callable[[T], bool] = lambda _: True,
+) -> Page[T]:
+    """One page of items by their times.
+
+    Args:
+        places: Time and id of every item.
+        read: Reads the item of an id; None if it is gone.
+        is_newest_first: The order.
+        token: Where the page begins.
+        size: Its most items; of ten times as many at most it is seen whether the list has them.
+        has: Which items the list has.
+    """
+    ordered = sorted(places, reverse=is_newest_first)
+    if token is not None:
+        at, identity = json.loads(token)
+        last = (at, identity)
+        ordered = [each for each in ordered if (each < last if is_newest_first else each > last)]
+    most = min(len(ordered), _MOST_SEEN * size)
+    found: list[T] = []
+    for begin in range(0, most, _MOST_AT_ONCE):
+        some = ordered[begin : min(begin + _MOST_AT_ONCE, most)]
+        items = await asyncio.gather(*(read(identity) for _, identity in some))
+        for place, item in zip(some, items, strict=True):
+            if item is not None and has(item):
+                found.append(item)
+                if len(found) == size:
+                    return Page(found, None if place == ordered[-1] else json.dumps(place))
+    return Page(found, json.dumps(ordered[most - 1]) if most < len(ordered) else None)
+
+
 async def page_of_buckets[T](
     buckets: Sequence[int],
     read: ReadBucket[T],
@@ -110,7 +148,7 @@ async def page_of_buckets[T](
                 items.append(item)
                 place = (each, key)
         at += len(some)
-        parallel = min(2 * parallel, _MAX_PARALLEL_BUCKETS)
+        parallel = min(2 * parallel, _MOST_AT_ONCE)
     return Page(items, json.dumps((left[at], "")) if at < len(left) else None)
 
 
@@ -118,4 +156,4 @@ def _first_of(size: int, in_a_bucket: float | None) -> int:
     """Buckets to begin with: as many as hold a page and the item after it."""
     if not in_a_bucket:
         return 1
-    return min(ceil((size + 1) / in_a_bucket), _MAX_PARALLEL_BUCKETS)
+    return min(ceil((size + 1) / in_a_bucket), _MOST_AT_ONCE)

@@ -11,13 +11,24 @@ from typing import TYPE_CHECKING
 from shared.ports import MadeDelta
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
 
 class MemoryDeltaMaker:
     """Implements `ports.DeltaMaker`: a delta is what follows the beginning that both have."""
 
-    async def make(self, source: Path, target: Path, delta: Path, *, most_bytes: int) -> MadeDelta:
+    async def make(
+        self,
+        source: Path,
+        target: Path,
+        delta: Path,
+        *,
+        most_bytes: int,
+        on_progress: Callable[[int], Awaitable[None]] | None = None,
+    ) -> MadeDelta:
+        if on_progress is not None:
+            await on_progress(len(await asyncio.to_thread(target.read_bytes)) // 2)
         return await asyncio.to_thread(_make, source, target, delta, most_bytes)
 
 

@@ -34,7 +34,6 @@ from shared.domain.fleet.counters import (
 from shared.domain.fleet.device import (
     DeviceRecord,
 )
-from shared.domain.fleet.device_history import Installation
 from shared.domain.fleet.kept import Kept
 from shared.domain.fleet.listing import ListedDevice, ListedPlace, Selection, listed
 from shared.domain.rollouts.ledger import LEDGER, has_room, with_booking
@@ -47,6 +46,7 @@ from shared.ports import (
     Stored,
 )
 from tests.fakes.device_queries import is_due, listed_group, meets
+from tests.fakes.installations import MemoryInstallations
 from tests.fakes.rows import BucketRows, page_after, row_key
 
 LARGEST_ROW = 450_000
@@ -59,7 +59,8 @@ class MemoryDevices:
         self.counts_rows = BucketRows[tuple[str, int, CounterKey], Mapping[Cell, int]]()
         self.listed_rows = BucketRows[tuple[str, int, ListedPlace], ListedDevice]()
         self._events: dict[tuple[str, int, str], DomainEvent] = {}
-        self._past: dict[tuple[str, int, str, str], Installation] = {}
+        self._past = MemoryInstallations()
+        self.installations, self.drop_installations = self._past.of_device, self._past.drop
         self._memory: dict[tuple[str, int, str], Stored[DeviceRecord]] = {}
         self._groups: dict[Any, tuple[str, str | None]] = {}
         self._page_size = page_size
@@ -141,7 +142,7 @@ class MemoryDevices:
         if write.lists is not None:
             self.listed_rows.put((instance, bucket, write.lists.place), write.lists)
         for past in write.installations:
-            self._past[instance, bucket, after.key, past.position] = past
+            self._past.rows[instance, bucket, after.key, past.position] = past
         for event in write.events:
             self._events[instance, bucket, event.identity] = event
 
@@ -226,14 +227,6 @@ class MemoryDevices:
     ) -> Stored[History] | None:
         await asyncio.sleep(0)
         return self._history.get((instance, bucket, workflow_id, device))
-
-    async def installations(
-        self, instance: str, bucket: int, device: str, *, after: str = "", size: int
-    ) -> Sequence[Installation]:
-        await asyncio.sleep(0)
-        wanted = (instance, bucket, device)
-        rows = [row for row in self._past.items() if row[0][:3] == wanted and row[0][3] > after]
-        return [item for _, item in sorted(rows, key=row_key)][:size]
 
     async def events(self, instance: str, bucket: int, size: int) -> Sequence[DomainEvent]:
         await asyncio.sleep(0)

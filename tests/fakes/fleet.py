@@ -149,6 +149,8 @@ class MemoryFleet:
             known.buckets,
             still_since=known.still_since,
             wake_at=known.wake_at,
+            judged_by=known.judged_by,
+            is_quiet=known.is_quiet,
             devices=known.devices,
             kept=known.kept,
         )

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any
 
 from shared.ports import DeviceWrite
+from shared.settings import Settings
 from tests.fakes.faults import Faults
 from tests.fakes.rollouts import Device, Fleet
 from tests.fakes.storage import Message
@@ -98,6 +100,10 @@ class MeteredFleet(Fleet):
         super().__init__(page_size=_PAGE)
         self.faults = self.meter = Meter()
         self.rebuild()
+
+    def settings(self) -> Settings:
+        """Sums are asked for once a second, as they are by default."""
+        return replace(super().settings(), rollup_delay_seconds=1.0)
 
     async def report(self, device: Device, reported: Any) -> None:
         self.meter.who = "reports"

@@ -15,7 +15,7 @@ from shared.ports import (
     Page,
     Stored,
 )
-from tests.fakes.rows import Rows
+from tests.fakes.rows import Rows, page_of, row_key
 
 
 class MemoryLogCollections:
@@ -35,7 +35,17 @@ class MemoryLogCollections:
         self._rows.replace((instance, collection.collection_id), collection, etag)
 
     async def list(self, instance: str, token: str | None, *, size: int) -> Page[LogCollection]:
-        raise NotImplementedError
+        await asyncio.sleep(0)
+        rows = sorted(self._rows.items(), key=row_key)
+        return page_of([row.value for place, row in rows if place[0] == instance], token, size)
+
+    async def created(self, instance: str) -> Sequence[tuple[str, str]]:
+        await asyncio.sleep(0)
+        return [
+            (row.value.created_at, place[1])
+            for place, row in self._rows.items()
+            if place[0] == instance
+        ]
 
     async def waiting(self, instance: str) -> Sequence[LogCollection]:
         await asyncio.sleep(0)

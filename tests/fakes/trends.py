@@ -53,6 +53,12 @@ class MemoryTrends:
                 found[point.at[: 13 if is_hourly else 16]] = point
         return list(found.values())
 
+    async def drop_points(self, instance: str, before: str, *, size: int) -> int:
+        old = [key for key in self.moved if key[0] == instance and key[2] < before][:size]
+        for each in old:
+            del self.moved[each]
+        return len(old)
+
     async def drop_days(self, instance: str, before: str, *, size: int) -> int:
         old = [key for key in self.figures if key[0] == instance and key[2] < before][:size]
         for each in old:

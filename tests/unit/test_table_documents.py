@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.adapters.table import columns, document, document_of
-from shared.domain.errors import InvalidInput
+from shared.adapters.table import MAX_DOCUMENT_UNITS, columns, document, document_of
+from shared.adapters.table_updates import TableUpdates
+from shared.domain.errors import InvalidInput, LimitExceeded
+from tests.builders.deployments import an_update
 
 LIMIT_UNITS = 32 * 1024
-MOST_UNITS = 15 * 30_000
 
 
 def units(text: str) -> int:
@@ -30,8 +31,26 @@ def test_document_is_cut_by_the_units_that_storage_counts(text: str, times: int)
 
 @pytest.mark.parametrize("sign", ["a", "é", "😀"])
 def test_document_is_refused_when_it_is_longer_than_a_row(sign: str) -> None:
-    fits = sign * ((MOST_UNITS - 2) // units(sign) - 15)
+    fits = sign * ((MAX_DOCUMENT_UNITS - 2) // units(sign) - 15)
 
     assert document_of(columns(document(fits))) == f'"{fits}"'
     with pytest.raises(InvalidInput):
-        document(sign * (MOST_UNITS // units(sign)))
+        document(sign * (MAX_DOCUMENT_UNITS // units(sign)))
+
+
+class OneRow:
+    """A table that takes a row."""
+
+    async def insert(self, partition: str, row: str, properties: dict[str, object]) -> bool:
+        return bool(partition and row and properties)
+
+
+@pytest.mark.parametrize("sign", ["a", "é"])
+async def test_longest_update_is_kept_and_a_longer_one_refused_with_the_limit(sign: str) -> None:
+    updates = TableUpdates(OneRow())  # type: ignore[arg-type]
+    room = MAX_DOCUMENT_UNITS - units(document(an_update(manifest="")))
+
+    assert await updates.add("factory", an_update(manifest=sign * room))
+
+    with pytest.raises(LimitExceeded, match="the limit row_characters of 450,000"):
+        await updates.add("factory", an_update(manifest=sign * (room + 1)))

@@ -89,12 +89,15 @@ class InstallerServer:
                     break
         # What is being installed is not cut in the middle.
         self._installer.close()
+        self._woken.close()
+        self._wake.close()
         return 0
 
     def stop(self, *_: Any) -> None:
         """End when what is being installed is done."""
         self._is_stopping = True
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):
+            # It has been woken already, or has ended.
             self._wake.send(b"x")
 
     def _accept(self) -> None:

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from odu_cli import PROGRAM, device_filter
+from odu_cli import PROGRAM
 from odu_cli.command import Session, WatchOption, command, command_group
 from odu_cli.commands import device_orders
 from odu_cli.commands.device_orders import segments_of
 from odu_cli.commands.log import FolderOption, collect_and_download
+from odu_cli.device_filter import DeviceSelection
 from odu_cli.output import Column, device_name, moment, update_name
 from odu_cli.rest import path
 
@@ -87,35 +88,22 @@ class ImportType(StrEnum):
 
 
 @command(app, "list")
-async def list_devices(
-    session: Session,
-    *,
-    group: device_filter.GroupOption = None,
-    device_class: device_filter.ClassOption = None,
-    status: device_filter.StatusOption = None,
-    code: device_filter.CodeOption = None,
-    installed: device_filter.InstalledOption = None,
-    latest: device_filter.LatestOption = None,
-    heard_before: device_filter.HeardOption = None,
-    connected: device_filter.ConnectedOption = None,
-    condition: device_filter.ConditionOption = None,
-    prefix: device_filter.PrefixOption = None,
-) -> None:
+async def list_devices(session: Session, *, selected: DeviceSelection) -> None:
     """List devices: all, or those that every option fits."""
-    text = device_filter.filter_text(
-        group=group,
-        device_class=device_class,
-        status=status,
-        code=code,
-        installed=installed,
-        latest=latest,
-        heard_before=heard_before,
-        connected=connected,
-        condition=condition,
-        prefix=prefix,
-    )
-    devices = session.rest.items(path("management", "devices", filter=text))
+    devices = session.rest.items(path("management", "devices", filter=selected.text()))
     await session.output.listing(devices, _COLUMNS, "there are no such devices")
+
+
+@command(app, "count")
+async def count_devices(session: Session, *, selected: DeviceSelection) -> None:
+    """Count devices, without looking at any: all, or those that an option fits."""
+    found = await session.rest.get("management/devices:count" + path(filter=selected.text()))
+    if session.output.is_json:
+        session.output.document(found)
+    elif found.get("deviceCount") is None:
+        session.output.note("counters do not tell: list the devices")
+    else:
+        session.output.done(f"{found['deviceCount']} devices")
 
 
 @command(app, "export")
@@ -125,16 +113,7 @@ async def export_devices(
         Path, typer.Argument(metavar="FILE", help="Where to write: NAME.csv or NAME.parquet.")
     ],
     *,
-    group: device_filter.GroupOption = None,
-    device_class: device_filter.ClassOption = None,
-    status: device_filter.StatusOption = None,
-    code: device_filter.CodeOption = None,
-    installed: device_filter.InstalledOption = None,
-    latest: device_filter.LatestOption = None,
-    heard_before: device_filter.HeardOption = None,
-    connected: device_filter.ConnectedOption = None,
-    condition: device_filter.ConditionOption = None,
-    prefix: device_filter.PrefixOption = None,
+    selected: DeviceSelection,
 ) -> None:
     """Write devices to a file, CSV or Parquet: all, or those that every option fits."""
     from odu_cli.log_files import download_file
@@ -143,18 +122,7 @@ async def export_devices(
     kind = file.suffix.removeprefix(".").lower()
     if kind not in ("csv", "parquet"):
         raise typer.BadParameter("the file must be named NAME.csv or NAME.parquet")
-    text = device_filter.filter_text(
-        group=group,
-        device_class=device_class,
-        status=status,
-        code=code,
-        installed=installed,
-        latest=latest,
-        heard_before=heard_before,
-        connected=connected,
-        condition=condition,
-        prefix=prefix,
-    )
+    text = selected.text()
     body = {"format": kind, **({"filter": text} if text else {})}
     headers, _ = await session.rest.request("POST", "management/devices:export", body)
     state = await follow_operation(session, headers["Operation-Location"])

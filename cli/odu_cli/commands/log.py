@@ -31,6 +31,7 @@ _COLUMNS = [
     Column("COLLECTION", lambda item: item.get("operationId")),
     Column("STATUS", lambda item: item.get("status")),
     Column("DEVICES", lambda item: len(item.get("deviceList") or ()), is_number=True),
+    Column("FAILED", lambda item: (item.get("deviceCounts") or {}).get("failed"), is_number=True),
     Column("CREATED", lambda item: moment(item.get("createdDateTime"))),
     Column("DESCRIPTION", lambda item: item.get("description")),
 ]
@@ -99,8 +100,8 @@ async def download_collection(
 
 @command(app, "list")
 async def list_collections(session: Session) -> None:
-    """List the collections."""
-    collections = session.rest.items(path(*COLLECTIONS))
+    """List the collections, the newest first."""
+    collections = session.rest.items(path(*COLLECTIONS, orderby="createdDateTime desc"))
     await session.output.listing(collections, _COLUMNS, "no logs have been collected")
 
 

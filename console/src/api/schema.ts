@@ -260,7 +260,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List log collections by their ids.
+         * List log collections by their ids or by their begin.
          * @description Needs the action `management/read`.
          */
         get: operations["list_log_collections"];
@@ -1840,7 +1840,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List updates.
+         * List updates, by provider and name or by their import.
          * @description Needs the action `updates/read`.
          */
         get: operations["list_updates"];
@@ -3202,7 +3202,7 @@ export interface components {
         };
         /**
          * LogCollection
-         * @description A collection of diagnostic logs from devices.
+         * @description A collection of diagnostic logs from devices. `deviceCounts` is additional.
          */
         LogCollection: {
             deviceList: components["schemas"]["DeviceRef"][];
@@ -3216,6 +3216,8 @@ export interface components {
             lastActionDateTime?: string | null;
             /** @default null */
             status?: ("Failed" | "NotStarted" | "Running" | "Succeeded") | null;
+            /** @default null */
+            deviceCounts?: components["schemas"]["LogDeviceCounts"] | null;
         };
         /**
          * LogCollectionDetailedStatus
@@ -3247,6 +3249,16 @@ export interface components {
             extendedResultCode?: string | null;
             /** @default null */
             logLocation?: string | null;
+        };
+        /**
+         * LogDeviceCounts
+         * @description Devices of a log collection by how far each is. Additional.
+         */
+        LogDeviceCounts: {
+            notStarted: number;
+            running: number;
+            succeeded: number;
+            failed: number;
         };
         /**
          * LogFile
@@ -4112,7 +4124,9 @@ export interface components {
         };
         /**
          * Update
-         * @description An update; `recall`, `warnings` are additional. One that was recalled is not deployable.
+         * @description An update; from `recall` on, members are additional. One that was recalled is not deployable.
+         *
+         *     `fileCount` and `sizeInBytes` are of its payloads and related files, without those of children.
          */
         Update: {
             updateId: components["schemas"]["UpdateId"];
@@ -4137,6 +4151,12 @@ export interface components {
             recall?: components["schemas"]["UpdateRecall"] | null;
             /** @default null */
             warnings?: string[] | null;
+            /** @default 0 */
+            fileCount?: number;
+            /** @default 0 */
+            sizeInBytes?: number;
+            /** @default null */
+            signature?: components["schemas"]["UpdateSignature"] | null;
         };
         /**
          * UpdateCompliance
@@ -4219,6 +4239,14 @@ export interface components {
         UpdateRecall: {
             reason: string;
             recalledDateTime: string;
+        };
+        /**
+         * UpdateSignature
+         * @description Which key signed the manifest of an update, and when. Additional.
+         */
+        UpdateSignature: {
+            keyId: string;
+            signedDateTime: string;
         };
         /**
          * UpdateUsage
@@ -4886,6 +4914,10 @@ export interface operations {
             query: {
                 /** @description Version of the API. */
                 "api-version": "2022-10-01" | "2026-06-01";
+                /** @description One of `createdDateTime`, followed by `asc`, `desc` or nothing. */
+                orderby?: string;
+                /** @description At most so many. */
+                top?: number;
                 /** @description Where a page begins: part of the `nextLink` of the page before. */
                 token?: string;
             };
@@ -8230,10 +8262,12 @@ export interface operations {
             query: {
                 /** @description Version of the API. */
                 "api-version": "2022-10-01" | "2026-06-01";
-                /** @description Which ones to list: `isDeployable eq true`, or `isDeployable eq false` */
+                /** @description Which ones to list: `isDeployable eq true`, or `isDeployable eq false`, or `provider eq '...'`, or `name eq '...'`, or `friendlyName eq '...'`, or `scanResult eq 'Success'`, or `recall ne null`, or `several joined by `and`` */
                 filter?: string;
                 /** @description Words to find in ids, friendly names and descriptions. */
                 search?: string;
+                /** @description One of `importedDateTime`, followed by `asc`, `desc` or nothing. */
+                orderby?: string;
                 /** @description Where a page begins: part of the `nextLink` of the page before. */
                 token?: string;
             };

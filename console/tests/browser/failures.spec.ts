@@ -63,12 +63,15 @@ test('when the service is away the figures stay, and the head says so', async ({
   page,
   signIn,
 }) => {
+  await page.clock.install();
   await signIn('Reader', '/groups');
   await settled(page);
   await page.route('**/deviceUpdate/**', (route) => route.abort());
+  await page.clock.fastForward(11_000);
   await expect(page.getByText('Offline')).toBeVisible({ timeout: 90_000 });
   await expect(page.getByRole('link', { name: 'pilot' })).toBeVisible();
   await page.unroute('**/deviceUpdate/**');
+  await page.clock.fastForward(11_000);
   await expect(page.getByText('Live', { exact: true })).toBeVisible({ timeout: 90_000 });
 });
 

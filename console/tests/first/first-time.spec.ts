@@ -71,7 +71,7 @@ async function picture(page: Page, name: string): Promise<void> {
 }
 
 const step = (page: Page, title: string) =>
-  page.getByRole('main').getByRole('heading', { name: new RegExp(`^${title}: done$`) });
+  page.getByRole('main').getByRole('heading', { name: new RegExp(`^${title} ?: done$`) });
 
 test('the guide leads from nothing to the first device that is up to date', async ({
   page,

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local.tools.mutants.areas import placed
 from local.tools.mutants.results import MISSED, fate_of
 
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ def prepare(area: Area) -> Path:
     ).stdout
     are_tests_changed = False
     for name in filter(None, listed.decode().split("\0")):
-        source, target = REPOSITORY / name, copy / name
-        if source.is_file() and not _is_same(source, target):
+        source, target = REPOSITORY / name, copy / placed(name)
+        if source.is_dir():  # a link: the agent's copy of the contract
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        elif source.is_file() and not _is_same(source, target):
             are_tests_changed |= name.startswith("tests/")
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
@@ -60,13 +63,11 @@ def _is_same(source: Path, target: Path) -> bool:
 
 def _settings(area: Area) -> str:
     """What mutmut reads."""
-    others = [name for name in (*_NEEDED, *_FILES) if not area.source.startswith(name)]
-    if area.source != "agent":
-        others.append("agent")
+    others = [name for name in (*_NEEDED, *_FILES, "src") if not area.source.startswith(name)]
     options = ["-p", "no:randomly", "-p", "no:schemathesis", "--hypothesis-profile=mutants"]
     settings = {
         "source_paths": [area.source],
-        "only_mutate": list(area.modules),
+        "only_mutate": list(area.patterns),
         "do_not_mutate_patterns": [_PROSE],
         "also_copy": others,
         "pytest_add_cli_args": options,

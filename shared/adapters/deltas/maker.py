@@ -14,6 +14,7 @@ from shared.ports import MadeDelta
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
+    from collections.abc import Awaitable, Callable
 
 SECONDS = 900.0
 _PASSED_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "COVERAGE_PROCESS_CONFIG")
@@ -32,21 +33,35 @@ class ZstdDeltaMaker:
         self._seconds = seconds
         self._turn = asyncio.Lock()
 
-    async def make(self, source: Path, target: Path, delta: Path, *, most_bytes: int) -> MadeDelta:
+    async def make(
+        self,
+        source: Path,
+        target: Path,
+        delta: Path,
+        *,
+        most_bytes: int,
+        on_progress: Callable[[int], Awaitable[None]] | None = None,
+    ) -> MadeDelta:
         """See the port; waiting for its turn is not counted."""
         async with self._turn:
-            said = await self._ask(source, target, delta, most_bytes)
+            process = await _started(source, target, delta, str(most_bytes))
+            said = await self._listen(process, on_progress)
         if "failed" in said:
             raise _failed(str(said["failed"]), retryable=False)
         return MadeDelta(said["sizeBytes"], said.get("sha256"))
 
-    async def _ask(
-        self, source: Path, target: Path, delta: Path, most_bytes: int
+    async def _listen(
+        self, process: Process, on_progress: Callable[[int], Awaitable[None]] | None
     ) -> dict[str, Any]:
-        process = await _started(source, target, delta, str(most_bytes))
+        """What the process says at last: an object a line, before it how far it has come."""
+        assert process.stdout is not None
+        output = b""
         try:
             async with asyncio.timeout(self._seconds):
-                output, _ = await process.communicate()
+                async for output in process.stdout:
+                    if on_progress is not None and b"doneBytes" in output:
+                        await on_progress(json.loads(output)["doneBytes"])
+                await process.wait()
         except TimeoutError:
             raise _failed(f"it takes more than {self._seconds:g} s", retryable=False) from None
         finally:
@@ -58,6 +73,8 @@ class ZstdDeltaMaker:
         except ValueError:
             raise _failed("its process ended early") from None
         assert isinstance(said, dict)
+        if process.returncode != 0 or "doneBytes" in said:
+            raise _failed("its process ended early")
         return said
 
 

@@ -126,7 +126,8 @@ class DeviceSucceeded(EventData):
 
 class DeviceFailed(EventData):
     """A device has failed in its deployment: `code` is its extended result code, eight hexadecimal
-    digits, with a sentence and what to do next.
+    digits, with a sentence and what to do next. Where the hub refused the command, its own words
+    end the sentence.
     """
 
     device_id: str
@@ -280,7 +281,7 @@ def device_ended(
         data: EventData = DeviceSucceeded(**about)
         at = known.installed_at(commanded.update_id)
         return _event(data, EventKind.DEVICE_SUCCEEDED, facts, subject, at)
-    failure = failure_of(known.extended_result_codes)
+    failure = failure_of(known.extended_result_codes, commanded.refusal)
     data = DeviceFailed(
         **about, code=failure.code, message=failure.message, next_step=failure.next_step
     )

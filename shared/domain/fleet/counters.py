@@ -291,6 +291,16 @@ def total(rows: Iterable[Counts]) -> dict[CounterKey, dict[Cell, int]]:
     return {key: dict(cells) for key, cells in sums.items()}
 
 
+def distance(one: Counts, other: Counts) -> int:
+    """By how much two sums differ, over all cells: about six for each step of a device."""
+    none: Mapping[Cell, int] = {}
+    return sum(
+        abs(one.get(place, none).get(cell, 0) - other.get(place, none).get(cell, 0))
+        for place in one.keys() | other.keys()
+        for cell in one.get(place, none).keys() | other.get(place, none).keys()
+    )
+
+
 def _phase_cell(record: DeviceRecord, commanded: DeviceCommand) -> Cell:
     outcome = outcome_of(record)
     assert outcome is not None

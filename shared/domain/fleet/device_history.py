@@ -11,6 +11,8 @@ from shared.domain.fleet.device import DeviceRecord, DeviceState, installed_upda
 from shared.domain.updates.update_id import UpdateId
 
 _LAST_MILLISECOND = 10**14
+_MOST = _LAST_MILLISECOND - 1
+"""The largest number of fourteen digits: a longer one would sort before the others as text."""
 _DIGEST = 16
 
 
@@ -35,10 +37,12 @@ class Installation:
 
     @property
     def position(self) -> str:
-        """Sorts the newest first, as text; the same for the same installation."""
+        """Sorts the newest first, as text, and what is of an unknown time last; the same for the
+        same installation.
+        """
         moment = datetime.fromisoformat(self.started_at).timestamp() if self.started_at else 0.0
         digest = hashlib.sha256(self.identity.encode()).hexdigest()[:_DIGEST]
-        return f"{_LAST_MILLISECOND - int(moment * 1000):014d}-{digest}"
+        return f"{min(_LAST_MILLISECOND - int(moment * 1000), _MOST):014d}-{digest}"
 
 
 def present_installation(record: DeviceRecord) -> Installation | None:

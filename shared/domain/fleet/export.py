@@ -51,7 +51,7 @@ class ExportedFile:
 def row_of(device: ListedDevice, *, is_on_latest: bool) -> Row:
     """A device as a row of `COLUMNS`."""
     has_failed = device.state is DeviceState.FAILED
-    failure = failure_of(device.failure_codes) if has_failed else None
+    failure = failure_of(device.failure_codes, device.refusal) if has_failed else None
     return (
         device.device_id,
         device.module_id,

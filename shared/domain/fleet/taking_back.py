@@ -40,7 +40,7 @@ class TakingBack:
         """Where the device is at home: its tag group and class."""
         return self.seen.group_id, self.class_id
 
-    def called_off(self, current: DeviceCommand, *, even_installed: bool = False) -> Decision:
+    def called_off(self, current: DeviceCommand, *, even_installed: bool) -> Decision:
         """Take back what is no longer wanted of a device that has not succeeded."""
         if current.is_cancel:
             return self.given_up(current, None)

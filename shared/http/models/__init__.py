@@ -46,6 +46,7 @@ from shared.http.models.devices import (
     LogCollection,
     LogCollectionDetailedStatus,
     LogCollectionDeviceStatus,
+    LogDeviceCounts,
     LogFile,
     StepResult,
 )
@@ -81,6 +82,7 @@ from shared.http.models.updates import (
     UpdateFile,
     UpdateFileBase,
     UpdateRecall,
+    UpdateSignature,
 )
 
 __all__ = [
@@ -127,6 +129,7 @@ __all__ = [
     "LogCollection",
     "LogCollectionDetailedStatus",
     "LogCollectionDeviceStatus",
+    "LogDeviceCounts",
     "LogFile",
     "ManifestSource",
     "Model",
@@ -150,4 +153,5 @@ __all__ = [
     "UpdateInfo",
     "UpdateName",
     "UpdateRecall",
+    "UpdateSignature",
 ]

@@ -120,8 +120,17 @@ class DeviceRef(Model):
     module_id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
 
 
+class LogDeviceCounts(Model):
+    """Devices of a log collection by how far each is. Additional."""
+
+    not_started: Count
+    running: Count
+    succeeded: Count
+    failed: Count
+
+
 class LogCollection(Model):
-    """A collection of diagnostic logs from devices."""
+    """A collection of diagnostic logs from devices. `deviceCounts` is additional."""
 
     device_list: Annotated[list[DeviceRef], Meta(min_length=1, max_length=100)]
     operation_id: str | None = None
@@ -129,6 +138,7 @@ class LogCollection(Model):
     created_date_time: str | None = None
     last_action_date_time: str | None = None
     status: Literal["NotStarted", "Running", "Succeeded", "Failed"] | None = None
+    device_counts: LogDeviceCounts | None = None
 
 
 class LogCollectionDeviceStatus(Model):

@@ -47,8 +47,18 @@ class DeltaOutcome(Model):
     reason: str | None = None
 
 
+class UpdateSignature(Model):
+    """Which key signed the manifest of an update, and when. Additional."""
+
+    key_id: str
+    signed_date_time: str
+
+
 class Update(Model):
-    """An update; `recall`, `warnings` are additional. One that was recalled is not deployable."""
+    """An update; from `recall` on, members are additional. One that was recalled is not deployable.
+
+    `fileCount` and `sizeInBytes` are of its payloads and related files, without those of children.
+    """
 
     update_id: UpdateId
     is_deployable: bool
@@ -64,6 +74,9 @@ class Update(Model):
     scan_result: str | None = None
     recall: UpdateRecall | None = None
     warnings: list[str] | None = None
+    file_count: Count = 0
+    size_in_bytes: Count = 0
+    signature: UpdateSignature | None = None
 
 
 class ScanVerdict(Model):

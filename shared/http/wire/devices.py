@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from shared.domain.fleet.failure import failure_counted_as, failure_of
 from shared.domain.fleet.health import UNHEALTHY, Health
 from shared.domain.fleet.listing import InstallResult, ListedDevice
 from shared.domain.fleet.log_collection import LogCollection, LogFile
-from shared.domain.operation import Operation
+from shared.domain.operation import Operation, OperationStatus
 from shared.http import models
 from shared.http.wire.common import error, etag, update_info
 from shared.ports import Stored
@@ -74,6 +75,17 @@ def log_collection(item: LogCollection) -> models.LogCollection:
         created_date_time=item.created_at,
         last_action_date_time=item.changed_at,
         status=item.status.value,
+        device_counts=_device_counts(item),
+    )
+
+
+def _device_counts(item: LogCollection) -> models.LogDeviceCounts:
+    counts = Counter(device.status for device in item.devices)
+    return models.LogDeviceCounts(
+        not_started=counts[OperationStatus.NOT_STARTED],
+        running=counts[OperationStatus.RUNNING],
+        succeeded=counts[OperationStatus.SUCCEEDED],
+        failed=counts[OperationStatus.FAILED],
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,14 +10,13 @@ import msgspec
 
 from shared.domain.instant import with_offset
 from shared.domain.operation import Operation
-from shared.domain.scanning.scan import Verdict, worst
+from shared.domain.scanning.scan import Verdict
 from shared.domain.updates.delta_outcome import DeltaOutcome
 from shared.domain.updates.update import Update, UpdateFile
+from shared.domain.updates.update_filter import scan_result, scan_result_of, worst_result
 from shared.http import models
 from shared.http.wire.common import error, etag, tag_of, update_id, update_info, update_path
 from shared.ports import Stored
-
-_SCAN_RESULTS = {"clean": "Success", "malicious": "Malicious"}
 
 
 def _operation_etag(item: Operation) -> str:
@@ -36,7 +35,7 @@ def update(stored: Stored[Update]) -> models.Update:
         compatibility=[dict(entry) for entry in item.compatibility],
         instructions=models.Instructions(steps=[dict(step) for step in item.steps]),
         referenced_by=[update_id(parent) for parent in item.referenced_by] or None,
-        scan_result=_scan_result([each for file in item.files for each in file.verdicts]),
+        scan_result=scan_result_of(item),
         manifest_version=item.manifest_version,
         imported_date_time=item.imported_at,
         created_date_time=with_offset(item.created_at),
@@ -47,6 +46,15 @@ def update(stored: Stored[Update]) -> models.Update:
             else None
         ),
         warnings=list(item.warnings) or None,
+        file_count=len(item.all_files),
+        size_in_bytes=sum(file.size_bytes for file in item.all_files),
+        signature=(
+            models.UpdateSignature(
+                key_id=item.signature_record.kid, signed_date_time=item.signature_record.signed_at
+            )
+            if item.signature_record
+            else None
+        ),
     )
 
 
@@ -110,7 +118,7 @@ def _file_base(file: UpdateFile) -> Mapping[str, Any]:
         "size_in_bytes": file.size_bytes,
         "hashes": dict(file.hashes),
         "properties": dict(file.properties) if file.properties else None,
-        "scan_result": _scan_result(file.verdicts),
+        "scan_result": worst_result(file.verdicts),
         "scan_details": "; ".join(
             f"{item.engine} {item.engine_version}, rules {item.rules_version}, "
             f"{item.members_scanned} members, {item.bytes_scanned} bytes"
@@ -126,18 +134,10 @@ def _verdict(item: Verdict) -> models.ScanVerdict:
         engine=item.engine,
         engine_version=item.engine_version,
         rules_version=item.rules_version,
-        result=_result(item),
+        result=scan_result(item.status),
         members_scanned=item.members_scanned,
         bytes_scanned=item.bytes_scanned,
         names=list(item.names) or None,
         member_path=item.member_path,
         reason=item.reason,
     )
-
-
-def _scan_result(verdicts: Sequence[Verdict]) -> str | None:
-    return _result(worst(verdicts)) if verdicts else None
-
-
-def _result(verdict: Verdict) -> str:
-    return _SCAN_RESULTS.get(verdict.status, verdict.status)

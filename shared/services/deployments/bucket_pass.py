@@ -61,6 +61,7 @@ class BucketPass:
     _left: dict[tuple[str, str], _Left] = field(default_factory=dict)
     _reminders: dict[str, str] = field(default_factory=dict)
     _closings: dict[tuple[str, str], str] = field(default_factory=dict)
+    _at_hand: dict[str, Mapping[str, int]] = field(default_factory=dict)
 
     def follow(self, deployment: Deployment | None, opened: str) -> str:
         """Trace context for the ask of a device; empty where the device is not followed.
@@ -95,7 +96,10 @@ class BucketPass:
         bounds = [self._bounds(decision) for decision, _ in offers]
         if not any(bounds):
             return [(True, None)] * len(offers)
-        cells = (await self.passes.ledger(self.instance, self.bucket, group)).value
+        # one that was read a moment ago will do: the claim is refused if there is no room any more
+        cells = self._at_hand.pop(group, None)
+        if cells is None:
+            cells = (await self.passes.ledger(self.instance, self.bucket, group)).value
         found: list[tuple[bool, Booking | None]] = [(True, None)] * len(offers)
         taken: dict[str, tuple[int, int]] = {}
         for index in sorted(range(len(offers)), key=lambda index: offers[index][1]):
@@ -164,6 +168,7 @@ class BucketPass:
         if not asking:
             return {}
         cells = (await self.passes.ledger(self.instance, self.bucket, group)).value
+        self._at_hand[group] = cells
         return {item.workflow_id: ledger_of(cells, item.workflow_id) for item in asking}
 
     async def write_down(

@@ -27,6 +27,7 @@ from shared.domain.rollouts.transition import SERVICE, Transition
 from shared.domain.rollouts.wake import wakes_at
 from shared.ports import Clock, Deployments, Fleet, Queues, Stored
 from shared.services.deployments.fan_out import FanOuts
+from shared.services.deployments.fingerprint import fingerprint
 from shared.services.deployments.rollback import Rollbacks
 from shared.services.deployments.transitions import Transitions
 
@@ -52,16 +53,18 @@ class GroupSums:
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """What follows: `has_moved` if a roll-out has, so that more may follow at once; `wake_at` is
-    when time alone may bring something, empty for never.
+    when time alone may bring something, empty for never. `judged_by` is a fingerprint of the
+    deployments that were looked at.
     """
 
     has_moved: bool = False
     wake_at: str = ""
+    judged_by: str = ""
 
     def __or__(self, other: Outlook) -> Outlook:
-        """Of two roll-outs."""
+        """With what follows of another roll-out."""
         moments = [each for each in (self.wake_at, other.wake_at) if each]
-        return Outlook(self.has_moved or other.has_moved, min(moments, default=""))
+        return Outlook(self.has_moved or other.has_moved, min(moments, default=""), self.judged_by)
 
 
 @dataclass(slots=True)
@@ -88,7 +91,7 @@ class Evaluator:
             and item.value.progress.opened
             and not item.value.progress.status.is_final
         ]
-        outlook = Outlook()
+        outlook = Outlook(judged_by=fingerprint(stored))
         for item in watched:
             try:
                 outlook |= await self._one(instance, item, others, sums)

@@ -41,6 +41,7 @@ from shared.domain.fleet.twin_content import LOGS
 from shared.domain.operation import OperationStatus
 from shared.ports import Blobs, Clock, Devices, Hub, LogCollections, Page, Queues, Stored
 from shared.services.pacing import Pacer
+from shared.services.paging import page_by_time
 from shared.services.retrying import raise_first, retry_on_conflict
 
 type Change = Callable[[LogCollection], LogCollection]
@@ -115,6 +116,27 @@ class CollectLogs:
     def location(self, instance: str, collection: LogCollection, device: DeviceLog) -> str:
         """Where a device's logs lie; reading them takes access to the storage account."""
         return self.blobs.address(self.containers[instance], collection.folder(device))
+
+    async def page(
+        self, instance: str, *, is_newest_first: bool | None, token: str | None, size: int
+    ) -> Page[LogCollection]:
+        """One page of the collections as they stand now, by their ids or by their begin."""
+        now = self.clock.now()
+        if is_newest_first is None:
+            page = await self.collections.list(instance, token, size=size)
+            return Page([item.as_of(now) for item in page.items], page.token)
+
+        async def read(identity: str) -> LogCollection | None:
+            stored = await self.collections.get(instance, identity)
+            return stored.value.as_of(now) if stored is not None else None
+
+        return await page_by_time(
+            await self.collections.created(instance),
+            read,
+            is_newest_first=is_newest_first,
+            token=token,
+            size=size,
+        )
 
     async def files(self, instance: str, collection_id: str, token: str | None) -> Page[LogFile]:
         """What devices have uploaded, with links that open; a page is of one device.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -35,7 +35,8 @@ from shared.services.commands import Commands
 from shared.services.imports.attempt import ImportAttempt
 from shared.services.imports.operation import Imports
 from shared.services.imports.promotion import promote
-from shared.services.imports.scan import VERDICTS, ScanEntry, refusal
+from shared.services.imports.scan import VERDICTS, refusal
+from shared.services.imports.scan_entry import ScanEntry
 from shared.services.operations import operation_id
 from shared.services.retrying import retry_on_conflict
 from shared.services.scanning.engines import Judged, Scanning
@@ -131,7 +132,11 @@ class Deltas:
         async with attempt.kept_alive():
             for number, pair in enumerate(found):
                 name, blob = delta_name(pair, source, taken), f"{prefix}0/{number}"
-                delta, outcome = await self._make_one(instance, pair, name, blob)
+
+                async def tell(looked_at: int, done: int = done) -> None:
+                    await attempt.save(bytes_done=done + looked_at)
+
+                delta, outcome = await self._make_one(instance, pair, name, blob, tell)
                 outcomes.append(outcome)
                 if delta is not None:
                     made.append(_Made(blob, delta))
@@ -145,14 +150,21 @@ class Deltas:
         await self.evidence.write(prefix + SCAN_REQUEST, entries)
 
     async def _make_one(
-        self, instance: str, pair: Pair, name: str, blob: str
+        self,
+        instance: str,
+        pair: Pair,
+        name: str,
+        blob: str,
+        tell: Callable[[int], Awaitable[None]],
     ) -> tuple[Delta | None, DeltaOutcome]:
         async with self._turn:
             with tempfile.TemporaryDirectory(prefix="odu-delta-") as folder:
                 source, target, path = (Path(folder) / each for each in ("old", "new", "delta"))
                 for file, place in ((pair.source, source), (pair.target, target)):
                     await self.blobs.download("content", f"{instance}/{hex_of(file.sha256)}", place)
-                made = await self.maker.make(source, target, path, most_bytes=pair.most_bytes)
+                made = await self.maker.make(
+                    source, target, path, most_bytes=pair.most_bytes, on_progress=tell
+                )
                 outcome = DeltaOutcome(
                     pair.target.filename, pair.target.size_bytes, made.size_bytes
                 )

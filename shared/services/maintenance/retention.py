@@ -6,13 +6,16 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.domain.fleet.device import BUCKETS
 from shared.domain.retention import Retention
-from shared.ports import AuditLog, Blobs, Clock, Operations, Trends
+from shared.ports import AuditLog, Blobs, Clock, Devices, Operations, Trends
 from shared.services.audit.trail import AuditTrail, automatic
+from shared.services.maintenance.old_deployments import OldDeployments
 from shared.services.operations import operation_id
 
 _MOST_A_RUN = 2000
-"""Rows of a kind that one run drops: what is left waits for the next one."""
+"""Rows of a kind that one run drops, installations by bucket: what is left waits for the next."""
+_MOST_DEPLOYMENTS_A_RUN = 100
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +29,8 @@ class RetentionRuns:
     audit_log: AuditLog
     audit: AuditTrail
     trends: Trends
+    devices: Devices
+    old_deployments: OldDeployments
     blobs: Blobs
     clock: Clock
 
@@ -35,17 +40,35 @@ class RetentionRuns:
         operations = await self.operations.drop_ended(instance, older_than=oldest, size=_MOST_A_RUN)
         day = str(self._days_ago(self.retention.compliance_days).date())
         days = await self.trends.drop_days(instance, day, size=_MOST_A_RUN)
-        entries = await self._audit(instance)
-        files = await self._exports(instance)
-        if operations or days or entries or files:
-            log.info(
-                "retention of %s: %d operations, %d days, %d audit entries, %d files dropped",
-                instance,
-                operations,
-                days,
-                entries,
-                files,
+        dropped = {
+            "operations": operations,
+            "days": days,
+            "audit entries": await self._audit(instance),
+            "files": await self._exports(instance),
+            "deployments": await self._deployments(instance),
+            "points of progress": await self._progress(instance),
+            "installations": await self._history(instance),
+        }
+        if any(dropped.values()):
+            told = ", ".join(f"{count} {what}" for what, count in dropped.items())
+            log.info("retention of %s: dropped %s", instance, told)
+
+    async def _deployments(self, instance: str) -> int:
+        before = self._days_ago(self.retention.deployment_days).isoformat(timespec="microseconds")
+        return await self.old_deployments.drop(instance, before, size=_MOST_DEPLOYMENTS_A_RUN)
+
+    async def _progress(self, instance: str) -> int:
+        day = str(self._days_ago(self.retention.progress_days).date())
+        return await self.trends.drop_points(instance, day, size=_MOST_A_RUN)
+
+    async def _history(self, instance: str) -> int:
+        """Bucket by bucket, each in as few steps as it takes."""
+        day, dropped = str(self._days_ago(self.retention.history_days).date()), 0
+        for bucket in range(BUCKETS):
+            dropped += await self.devices.drop_installations(
+                instance, bucket, day, size=_MOST_A_RUN
             )
+        return dropped
 
     async def _exports(self, instance: str) -> int:
         """Names begin with the time at which an export began, the newest first."""

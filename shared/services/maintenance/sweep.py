@@ -28,6 +28,7 @@ from shared.ports import (
     Stored,
 )
 from shared.services.announce import Announcer
+from shared.services.deployments.fingerprint import fingerprint
 from shared.services.devices.registry_sync import GIVE_UP_AFTER
 from shared.services.imports.operation import Imports
 from shared.services.maintenance.orphans import Orphans, Removed
@@ -37,7 +38,7 @@ from shared.topology import SCAN_REQUEST, quarantine_prefix
 
 _QUIET_MINUTES = 15
 _LONGEST_REST = timedelta(minutes=30)
-_REST_SHARE = 0.25
+_REST_SHARE = 0.5
 STALLED_AFTER = timedelta(minutes=2)
 _PAGES = 5
 _MESSAGES = {
@@ -75,7 +76,11 @@ class Sweep:
         for instance in self.instances:
             resumed += await self._operations(instance)
             removed += await self.orphans.sweep(instance)
-            watched = await self._fan_outs(instance)
+            deployments = await self.deployments.of_instance(instance)
+            watched = await self._fan_outs(instance, deployments)
+            by_group: dict[str, list[Stored[Deployment]]] = {}
+            for item in deployments:
+                by_group.setdefault(item.value.group_id, []).append(item)
             classes = await self.fleet.classes(instance)
             await self.best_updates.refresh(
                 instance,
@@ -83,7 +88,8 @@ class Sweep:
             )
             for group in await self.fleet.groups(instance, with_deleted=True):
                 if group.group_id in watched or self._is_turn_of(group.group_id):
-                    await self._look(instance, group.group_id)
+                    here = by_group.get(group.group_id, ())
+                    await self._look(instance, group.group_id, fingerprint(here))
         if resumed:
             log.warning("sweep: %d stalled operations set going again", resumed)
         _tell(removed)
@@ -162,10 +168,12 @@ class Sweep:
         gone = NotFound("The quarantined content is gone; import again.")
         await self.imports.fail(instance, operation.operation_id, gone)
 
-    async def _look(self, instance: str, group: str) -> None:
-        """Have a group summed up in which something may have changed of which nobody has told."""
+    async def _look(self, instance: str, group: str, judged_by: str) -> None:
+        """Have a group summed up whose deployments have changed since the last sum, or in which
+        something else may have changed of which nobody has told.
+        """
         last = await self.fleet.last_rollup(instance, group)
-        if last is None or _rests_until(last) <= self.clock.now():
+        if last is None or last.judged_by != judged_by or _rests_until(last) <= self.clock.now():
             await self.rollups.request(instance, group)
 
     def _is_turn_of(self, group: str) -> bool:
@@ -173,10 +181,10 @@ class Sweep:
         minute = int(datetime.fromisoformat(self.clock.now()).timestamp()) // 60
         return minute % _QUIET_MINUTES == zlib.crc32(group.encode()) % _QUIET_MINUTES
 
-    async def _fan_outs(self, instance: str) -> set[str]:
+    async def _fan_outs(self, instance: str, deployments: Iterable[Stored[Deployment]]) -> set[str]:
         """Set fan-outs going again; the groups whose roll-outs time alone may move."""
         now, watched = self.clock.now(), set[str]()
-        for stored in await self.deployments.of_instance(instance):
+        for stored in deployments:
             deployment = stored.value
             if _is_moving(deployment, now):
                 watched.add(deployment.group_id)
@@ -197,8 +205,8 @@ class Sweep:
 
 
 def _rests_until(last: LastRollup) -> str:
-    """Until when a group is left alone: for a quarter of the time for which nothing has changed, so
-    that a change of which nobody was told is found about as late again, and no longer than until
+    """Until when a group is left alone: for half of the time for which nothing has changed, so
+    that a change of which nobody was told is found half as late again, and no longer than until
     time alone may bring something.
     """
     still = timedelta(seconds=seconds_between(last.still_since, last.as_of))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from shared import messages
-from shared.domain.fleet.counters import TOTAL, Cell, Counts, total
+from shared.domain.fleet.counters import TOTAL, Cell, Counts, distance, total
 from shared.domain.fleet.kept import Kept, kept_of
 from shared.domain.fleet.listing import ListedDevice
 from shared.domain.fleet.whereabouts import FEW_BUCKETS, whereabouts
@@ -24,6 +24,9 @@ from shared.services.rollup_scheduler import RollupScheduler
 _PARALLEL_READS = 16
 _READS_PER_SECOND = 10
 """Reads of counters that the sums of one group may cost."""
+_QUIET_READS_PER_SECOND = 4
+_WORTH_A_READ = 2
+"""A sum that differs from the one before by less for each bucket has found little."""
 MOST_MEMBERS = 2_000
 """Devices of a group that are kept together: more fill a page from a few buckets."""
 _MOST_COPIES = 2 * MOST_MEMBERS
@@ -51,13 +54,15 @@ class RollUp:
     async def run(self, order: messages.RollUp) -> None:
         """Sum up a group for whose change the message was sent, unless that is summed already.
 
-        A sum costs a read a bucket, so between two of them there are a tenth of a second a bucket.
+        A sum costs a read a bucket, so between two of them there are a tenth of a second a bucket,
+        and a quarter after a sum that found little.
         """
         last = await self.fleet.last_rollup(order.instance, order.group)
         if last is not None:
             if order.at and later(order.at, _CLOCKS_APART) < last.as_of:
                 return
-            free_at = later(last.as_of, timedelta(seconds=last.buckets / _READS_PER_SECOND))
+            rate = _QUIET_READS_PER_SECOND if last.is_quiet else _READS_PER_SECOND
+            free_at = later(last.as_of, timedelta(seconds=last.buckets / rate))
             if (now := self.clock.now()) < free_at:
                 await self.rollups.put_off(order, seconds_between(now, free_at))
                 return
@@ -98,6 +103,9 @@ class RollUp:
             len(buckets),
             still_since=still_since or as_of,
             wake_at=outlook.wake_at,
+            judged_by=outlook.judged_by,
+            is_quiet=known is not None
+            and distance(known.counts, kept) < len(buckets) * _WORTH_A_READ,
             where=whereabouts(by_bucket, group),
             kept=copies.kept,
             kept_before=known.kept if known is not None and known.kept != copies.kept else None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared.domain.fleet.device import bucket_of, device_key, view
+from shared.domain.updates.update_filter import UpdateFilter
 from shared.ports import Deployments, Devices, Fleet, Updates
 from shared.services.updates.lists import UpdateLists
 
@@ -37,7 +38,10 @@ class Search:
     async def updates_like(self, instance: str, text: str) -> list[Hit]:
         """Updates that have every word in their names or descriptions."""
         page = await UpdateLists(self.updates).page(
-            instance, search=text, is_deployable=None, token=None, size=MOST_OF_A_KIND
+            instance,
+            UpdateFilter(words=tuple(text.casefold().split())),
+            token=None,
+            size=MOST_OF_A_KIND,
         )
         return [
             Hit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import random
@@ -77,6 +78,38 @@ def test_process_takes_no_more_memory_than_it_may(files: tuple[Path, Path, Path]
     )
 
     assert "more memory than it may have" in done.stdout
+
+
+async def test_progress_within_a_file_is_told(
+    files: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new, delta = files
+    size = 8_000_000
+    old.write_bytes(random.Random(3).randbytes(size))
+    new.write_bytes(random.Random(4).randbytes(size))
+    code = "import sys; from shared.adapters.deltas import worker; worker._TELL_SECONDS = 0.02; "
+    code += "worker.main(*sys.argv[1:])"
+
+    async def started(*arguments: Path | str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", code, *map(str, arguments)),
+            stdout=asyncio.subprocess.PIPE,
+            cwd=ROOT,
+        )
+
+    monkeypatch.setattr("shared.adapters.deltas.maker._started", started)
+    told: list[int] = []
+
+    async def tell(done: int) -> None:
+        told.append(done)
+
+    made = await ZstdDeltaMaker().make(old, new, delta, most_bytes=size, on_progress=tell)
+
+    assert made.sha256 is None, "such files have nothing in common"
+    assert told == sorted(set(told))
+    assert len(told) > 1
+    assert 0 < told[0] < size <= told[-1] + size // 2
+    assert told[-1] <= size + 65536
 
 
 async def test_process_that_ends_early_may_be_asked_again(files: tuple[Path, Path, Path]) -> None:

@@ -130,6 +130,9 @@ async def test_events_and_installations_are_written_with_the_device(
         instance, 5, record.key, after=newer.position, size=5
     )
     assert list(following) == [older]
+    assert await ports.devices.drop_installations(instance, 5, "2026-01-01", size=5) == 0
+    assert await ports.devices.drop_installations(instance, 5, "2026-01-02", size=5) == 1
+    assert list(await ports.devices.installations(instance, 5, record.key, size=5)) == [newer]
 
 
 async def test_history_is_revised_with_its_counters(ports: Ports, instance: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.domain.fleet.device_class import make_device_class
-from shared.ports import HeldDevice, OwnNote, Rollup
+from shared.ports import HeldDevice, LastRollup, OwnNote, Rollup
 from tests.builders.fleet_rows import KIOSK
 from tests.integration.storage.conftest import Ports
 from tests.unit.domain.builders import (
@@ -91,7 +91,9 @@ async def test_best_update_of_a_class_is_kept_and_taken_back(ports: Ports, insta
 
 async def test_rollup_is_kept_unless_it_is_older(ports: Ports, instance: str) -> None:
     counts = {("lobby", "c1"): {"total": 2}, ("lobby", "c2"): {}}
-    newer = Rollup(counts, "t2", still_since="t1")
+    newer = Rollup(
+        counts, "t2", buckets=3, still_since="t1", wake_at="t3", judged_by="d", is_quiet=True
+    )
     older = Rollup({}, "t1", still_since="t1")
 
     await ports.fleet.save_rollup(instance, "lobby", newer)
@@ -100,6 +102,9 @@ async def test_rollup_is_kept_unless_it_is_older(ports: Ports, instance: str) ->
 
     assert await ports.fleet.rollups(instance, "lobby") == {"lobby": newer}
     assert await ports.fleet.rollups(instance) == {"lobby": newer, "a/b": older}
+    assert await ports.fleet.last_rollup(instance, "lobby") == LastRollup(
+        "t2", 3, still_since="t1", wake_at="t3", judged_by="d", is_quiet=True, devices=2
+    )
     assert await ports.fleet.rollups(instance, "none") == {}
 
 

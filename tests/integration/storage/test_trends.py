@@ -48,6 +48,29 @@ async def test_days_of_each_group_are_apart_and_the_last_word_of_a_day_stands(
     assert len(await trends.days(instance, None, "2024-01-01", "2024-12-31")) == 1
 
 
+async def test_points_of_days_before_go_and_nothing_else(
+    accounts: StorageAccounts, instance: str
+) -> None:
+    trends = TableTrends(Table(accounts, "Trends"))
+    times = [f"2024-05-0{day}T23:59:00.000000+00:00" for day in (1, 2, 3)]
+    for workflow in ("w1", "w2"):
+        for at in times:
+            await trends.save_point(instance, workflow, ProgressPoint(at, StateCounts()))
+    await trends.save_marks(instance, [Mark(times[0], "Published", V1)])
+
+    assert await trends.drop_points(instance, "2024-05-03", size=3) == 3
+    assert await trends.drop_points(instance, "2024-05-03", size=100) == 5
+    assert await trends.drop_points(instance, "2024-05-03", size=100) == 0
+
+    for is_hourly in (True, False):
+        for workflow in ("w1", "w2"):
+            left = await trends.points(
+                instance, workflow, "2024-01-01", "2024-12-31", is_hourly=is_hourly
+            )
+            assert [point.at for point in left] == times[2:]
+    assert len(await trends.marks(instance, "2024-05-01", "2024-05-01")) == 1
+
+
 async def test_marks_are_written_once(accounts: StorageAccounts, instance: str) -> None:
     trends = TableTrends(Table(accounts, "Trends"))
     mark = Mark("2024-05-02T10:00:00.000000+00:00", "Published", V1)

@@ -94,6 +94,29 @@ async def test_device_list_writes_the_filter_of_the_api(
     assert service.requests[0].query.get("filter") == wanted
 
 
+async def test_device_count_takes_the_same_options_and_says_what_counters_know(
+    odu: Odu, service: Service
+) -> None:
+    answers = Answer(body={"deviceCount": 12}), Answer(body={})
+    service.on("GET", "management/devices:count", *answers)
+    told = await odu("device", "count", "-g", "g", "--condition", "silent")
+    untold = await odu("device", "count", "--prefix", "d")
+
+    assert service.requests[0].query["filter"] == "groupId eq 'g' and state eq 'Silent'"
+    assert "12 devices" in told.stdout + told.stderr
+    assert "counters do not tell" in untold.stdout + untold.stderr
+
+
+async def test_update_list_filters_and_orders(odu: Odu, service: Service) -> None:
+    service.on("GET", "updates", Answer(body={"value": []}))
+
+    await odu("update", "list", "--not-deployable", "--recalled", "--newest")
+
+    query = service.requests[0].query
+    assert query["filter"] == "isDeployable eq false and recall ne null"
+    assert query["orderby"] == "importedDateTime desc"
+
+
 async def test_names_of_others_cannot_command_the_terminal(odu: Odu, service: Service) -> None:
     device = {
         "deviceId": "evil\x1b[2J",

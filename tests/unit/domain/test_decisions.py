@@ -111,6 +111,12 @@ def test_phase_that_does_not_reach_a_device_leaves_it_to_the_deployment_before()
     assert found.deployment == PLAIN
     assert notes == [(Why.PHASE_NOT_REACHED, "w2", ""), (Why.DUE, "w1", "")]
     assert decide(FRESH, PLAIN, above)[0].deployment == above
+    of_class, of_another = (
+        a_phased("w2", phases=(Phase(select=Select(class_id=class_id)),))
+        for class_id in (kiosk_id(), "another")
+    )
+    assert decide(FRESH, PLAIN, of_class)[0].deployment == of_class
+    assert decide(FRESH, PLAIN, of_another)[0].deployment == PLAIN
 
 
 @pytest.mark.parametrize(
@@ -216,7 +222,10 @@ def test_device_that_never_says_that_it_has_stopped_is_asked_after_a_day() -> No
     record = a_device(busy(), asked=canceled(ASKED, at_second(50)))
     end = later(at_second(50), CANCEL_DEADLINE)
 
-    assert decide(record, PLAIN, NEWER)[0] == Decision(look_at=end)
+    assert decide(record, PLAIN, NEWER) == (
+        Decision(look_at=end),
+        [(Why.WORKS_ON_ANOTHER, "w2", ""), (Why.CANCELING, "w2", end)],
+    )
     assert decide(record, PLAIN, NEWER, now=end)[0].deployment == NEWER
 
 

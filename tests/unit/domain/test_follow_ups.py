@@ -82,7 +82,7 @@ def test_device_is_followed_up_by_what_it_has_reported(
         assert found.command is None
     else:
         assert found == (expected if isinstance(expected, Decision) else Decision(expected))
-    assert [note[0] for note in notes] == ([] if why is None else [why])
+    assert notes == ([] if why is None else [(why, "w1", "")])
 
 
 def test_command_is_taken_back_from_a_device_that_is_at_home_elsewhere() -> None:
@@ -107,8 +107,14 @@ def test_device_that_was_told_to_stop_is_waited_for_one_day() -> None:
         )
         found, _ = decide(record, deployment, now=end)
         assert found == Decision(replace(STOPPED, is_given_up=True))
-    assert decide(a_device(failed(), asked=STOPPED), HELD)[0] == Decision()
-    assert decide(a_device(asked=STOPPED), PLAIN)[0] == Decision()
+    assert decide(a_device(failed(), asked=STOPPED), HELD) == (
+        Decision(),
+        [(Why.FAILED, "w1", "")],
+    )
+    assert decide(a_device(asked=STOPPED), PLAIN) == (
+        Decision(),
+        [(Why.CANCELED_BY_DEVICE, "w1", "")],
+    )
 
 
 def retried(at: str, **changes: Any) -> Deployment:
@@ -223,8 +229,9 @@ def test_open_agent_that_may_run_the_failed_update_again_is_told_to_stop_before_
     reports = (OPEN_AGENT, failed(), busy())
     deployment = retried(at_second(60))
 
-    assert decide(a_device(*reports), deployment)[0] == Decision(canceled(ASKED))
-    assert decide(a_device(*reports, asked=STOPPED), deployment)[0] == Decision()
+    noted = [(Why.WORKS_ON_ANOTHER, "w1", "")]
+    assert decide(a_device(*reports), deployment) == (Decision(canceled(ASKED)), noted)
+    assert decide(a_device(*reports, asked=STOPPED), deployment) == (Decision(), noted)
     assert decide(a_device(*reports[1:]), deployment)[0] == Decision(_AGAIN, deployment)
 
 
@@ -299,9 +306,7 @@ def test_end_of_a_deployment_stops_who_has_not_succeeded_and_a_recall_everybody(
     found, notes = decide(a_device(*reports), end(PLAIN))
 
     assert found == Decision(canceled(ASKED) if is_stopped else None)
-    assert [note[0] for note in notes] == [
-        Why.ENDED if end is _recalled else Why.CANCELED_FOR_CLASS
-    ]
+    assert notes == [(Why.ENDED if end is _recalled else Why.CANCELED_FOR_CLASS, "w1", "")]
 
 
 def test_command_that_nobody_has_begun_is_taken_back_when_its_window_closes() -> None:

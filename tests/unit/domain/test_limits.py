@@ -65,6 +65,7 @@ def test_an_import_above_a_limit_is_told_its_name_and_value(
         check_import(manifests, LIMITS)
 
     assert f"the limit {name} is {value}" in caught.value.message
+    assert caught.value.target == name
 
 
 def test_the_defaults_are_not_below_the_managed_service() -> None:

@@ -63,3 +63,41 @@ def test_failure_keeps_details_and_inner_errors() -> None:
         details=(Failure("InvalidArgument", "Detail."),),
         inner=Failure("SizeMismatch", "Inner.", "a"),
     )
+
+
+def test_each_try_of_a_stage_is_counted_and_the_next_stage_begins_anew() -> None:
+    first = an_operation().begun(Stage.FETCH, "t1")
+    second = first.begun(Stage.FETCH, "t2")
+    scanning = second.begun(Stage.SCAN, "t3")
+
+    assert [each.turn for each in (first, second, scanning)] == [
+        (Stage.FETCH, 1),
+        (Stage.FETCH, 2),
+        (Stage.SCAN, 1),
+    ]
+    assert (second.status, second.changed_at) == (OperationStatus.RUNNING, "t2")
+    moved = first.moved(Stage.SCAN, "t4", bytes_done=5)
+    assert (moved.stage, moved.tries, moved.bytes_done) == (Stage.SCAN, 1, 5)
+
+
+def test_end_of_an_operation_is_kept_with_its_time_and_outcome() -> None:
+    update_id = UpdateId("acme", "kiosk", "1.0")
+    error = InvalidInput("Wrong.")
+
+    done, lost = an_operation().succeeded(update_id, "t2"), an_operation().failed(error, "t3")
+
+    assert (done.status, done.update_id, done.changed_at, done.failure) == (
+        OperationStatus.SUCCEEDED,
+        update_id,
+        "t2",
+        None,
+    )
+    assert (lost.status, lost.update_id, lost.changed_at, lost.failure) == (
+        OperationStatus.FAILED,
+        None,
+        "t3",
+        Failure.of(error),
+    )
+    (url, drop) = done.sources
+    assert (url.manifest, url.files, url.manifest_sha256) == ("", {}, "hash")
+    assert drop is DROP

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +15,11 @@ from shared.domain.operation import Operation, OperationStatus
 from shared.domain.scanning.scan import Verdict
 from shared.domain.updates.update import MAX_TWIN_STRING_BYTES, Recall, Update, hex_of
 from shared.domain.updates.update_id import UpdateId
+from shared.ports import MadeDelta
 from shared.services.scanning.defender import DefenderScanner
 from shared.services.scanning.evidence import Evidence
 from tests.builders.imports import OWN, update
-from tests.fakes.deltas import delta_of
+from tests.fakes.deltas import MemoryDeltaMaker, delta_of
 from tests.unit.services.world import INSTANCE, World, a_source_manifest, offer, sha256
 
 BEFORE = replace(OWN, version="1.1")
@@ -93,6 +95,24 @@ async def test_delta_is_made_scanned_attached_and_signed() -> None:
     assert other.reason == "it is the same in both versions"
     assert (made.filename, made.size_bytes) == ("image-1.2.img", len(NEW))
     assert (made.delta_bytes, made.reason) == (len(DELTA), None)
+
+
+async def test_operation_shows_how_far_a_delta_has_come_within_its_file() -> None:
+    world = await with_versions()
+    identity = await world.deltas.start(INSTANCE, OWN, "1.1", "trace")
+    seen: list[int] = []
+
+    class Watched(MemoryDeltaMaker):
+        async def make(self, *paths: Path, most_bytes: int, on_progress: Any = None) -> MadeDelta:
+            await on_progress(30_000)
+            seen.append((await world.operation(identity)).bytes_done)
+            return await super().make(*paths, most_bytes=most_bytes)
+
+    world.deltas.maker = Watched()
+    await world.settle()
+
+    assert seen == [30_000]
+    assert (await world.operation(identity)).bytes_done == len(NEW)
 
 
 async def test_delta_that_saves_too_little_is_not_kept() -> None:

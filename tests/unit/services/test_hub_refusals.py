@@ -8,7 +8,9 @@ import pytest
 
 from shared.contract.codes import Action
 from shared.domain.errors import LimitExceeded
+from shared.domain.events.catalog import device_ended
 from shared.domain.fleet.device import DeviceState, deployment_state
+from shared.domain.fleet.export import COLUMNS, row_of
 from shared.domain.fleet.listing import listed
 from shared.domain.operation import OperationStatus
 from shared.domain.updates.update_id import UpdateId
@@ -42,6 +44,11 @@ async def test_a_command_that_the_hub_refuses_is_a_failure_with_its_reason() -> 
     assert failure is not None
     assert failure.code == "50000F01"
     assert REASON in failure.message
+    row = dict(zip([name for name, _ in COLUMNS], row_of(shown, is_on_latest=False), strict=True))
+    assert row["failureMessage"] == failure.message
+    told = device_ended(INSTANCE, None, known)
+    assert told is not None
+    assert told.data["message"] == failure.message
     (why,) = [each for each in (await explained(world)).reasons if each.decides]
     assert why.code == "Failed"
     assert REASON in why.message

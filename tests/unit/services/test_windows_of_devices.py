@@ -11,7 +11,8 @@ from shared.domain.fleet.explain import Explanation
 from shared.domain.fleet.rollout_controls import pause, resume
 from shared.domain.instant import seconds_between
 from shared.domain.rollouts.ledger import ledger_of
-from shared.domain.rollouts.specification import Deadlines, Rollout, Window
+from shared.domain.rollouts.progress import Status
+from shared.domain.rollouts.specification import Deadlines, FailureRule, Rollout, Window
 from shared.services.deployments.device_orders import OwnRequest
 from tests.builders.scenario_fleets import a_fleet, everybody
 from tests.fakes.rollouts import Fleet
@@ -202,7 +203,20 @@ async def test_group_in_which_nothing_changes_is_summed_up_less_often() -> None:
     fleet.fleet.save_rollup = counted  # type: ignore[method-assign]
     await fleet.run(hours=2)
 
-    assert 10 < len(sums) < 25
+    assert 5 < len(sums) < 15
+
+
+async def test_edit_is_judged_within_minutes_although_the_group_rests() -> None:
+    fleet = await a_fleet(2)
+    fleet.simulated["d0"].is_online = False
+    fleet.simulated["d1"].ends = lambda _: "fails"
+    known = await fleet.roll_out(everybody(), V2)
+    await fleet.run(hours=5)
+
+    strict = everybody(failure=FailureRule(percent=1, minimum_sample=1))
+    await fleet.put(known, strict)
+    await fleet.run(minutes=2)
+    assert (await fleet.progress()).status is Status.PAUSED
 
 
 async def test_what_time_brings_is_noticed_within_minutes_although_the_group_rests() -> None:

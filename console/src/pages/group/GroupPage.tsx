@@ -3,6 +3,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { groupStandingsQuery } from '../../api/deployments';
+import { ApiError } from '../../api/errors';
 import {
   bestUpdatesQuery,
   classesQuery,
@@ -16,7 +17,7 @@ import { live } from '../../app/live';
 import { useInstance } from '../../app/me';
 import { ButtonLink } from '../../design/actions';
 import { Legend, type Part, StackedBar } from '../../design/bars';
-import { Card, Empty, Grid, Loaded } from '../../design/card';
+import { Card, Empty, Grid, Loaded, Problem } from '../../design/card';
 import { AddIcon, DeploymentsIcon, DevicesIcon, SucceededIcon } from '../../design/icons';
 import { Page } from '../../design/page';
 import { type Column, Table } from '../../design/table';
@@ -37,14 +38,22 @@ export function GroupPage() {
   const compliance = useQuery({ ...groupComplianceQuery(instance, id), ...live });
   const failures = useQuery({ ...failuresQuery(instance, id), ...live });
   const standings = useQuery({ ...groupStandingsQuery(instance, id), ...live });
+  const crumbs = [
+    { text: text.groups, link: { to: '/$instance/groups', params: { instance } } as const },
+  ];
+  if (group.error instanceof ApiError && group.error.status === 404) {
+    return (
+      <Page title={id} heading={<bdi>{visible(id)}</bdi>} crumbs={crumbs}>
+        <Problem error={group.error} onRetry={() => group.refetch()} />
+      </Page>
+    );
+  }
   return (
     <Page
       title={id}
       heading={<bdi>{visible(id)}</bdi>}
       state={group.data && <span className="soft">{words.devices(group.data.deviceCount)}</span>}
-      crumbs={[
-        { text: text.groups, link: { to: '/$instance/groups', params: { instance } } as const },
-      ]}
+      crumbs={crumbs}
       actions={
         <>
           <ButtonLink

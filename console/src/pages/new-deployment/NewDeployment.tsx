@@ -2,12 +2,12 @@
 
 import { Field, Input, Radio, RadioGroup, Select, Switch } from '@fluentui/react-components';
 import { useQuery } from '@tanstack/react-query';
-import { getRouteApi } from '@tanstack/react-router';
+import { getRouteApi, Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { groupsQuery } from '../../api/queries';
 import { useInstance } from '../../app/me';
 import { Card, Empty, Loaded } from '../../design/card';
-import { UpdatesIcon } from '../../design/icons';
+import { GroupsIcon, UpdatesIcon } from '../../design/icons';
 import { Page } from '../../design/page';
 import { updateText } from '../../design/text';
 import { visible } from '../../text/format';
@@ -71,14 +71,26 @@ function Part({ number, title, children }: { number: number; title: string; chil
   );
 }
 
+const ImportOne = ({ instance }: { instance: string }) => (
+  <Link to="/$instance/updates/import" params={{ instance }}>
+    {words.actions.importUpdate}
+  </Link>
+);
+
 function What({ draft, change }: { draft: Draft; change: Change }) {
+  const instance = useInstance();
   const updates = useUpdates();
   return (
     <Part number={1} title={text.what}>
       <Loaded reading={updates} height={60}>
         {() =>
           updates.sorted.length === 0 ? (
-            <Empty icon={<UpdatesIcon />} title={text.noUpdates} />
+            <Empty
+              icon={<UpdatesIcon />}
+              title={text.noUpdates}
+              isSmall
+              action={<ImportOne instance={instance} />}
+            />
           ) : (
             <Field label={text.update} required>
               <Select
@@ -109,7 +121,9 @@ function Whom({ draft, change }: { draft: Draft; change: Change }) {
       <Loaded reading={groups} height={60}>
         {(all) =>
           all.length === 0 ? (
-            <Empty title={text.noGroups} />
+            <Empty icon={<GroupsIcon />} title={text.noGroups} isSmall>
+              {text.noGroupsHint}
+            </Empty>
           ) : (
             <Field label={text.group} required>
               <Select
