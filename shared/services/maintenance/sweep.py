@@ -38,7 +38,7 @@ from shared.topology import SCAN_REQUEST, quarantine_prefix
 
 _QUIET_MINUTES = 15
 _LONGEST_REST = timedelta(minutes=30)
-_REST_SHARE = 0.25
+_REST_SHARE = 0.5
 STALLED_AFTER = timedelta(minutes=2)
 _PAGES = 5
 _MESSAGES = {
@@ -205,8 +205,8 @@ class Sweep:
 
 
 def _rests_until(last: LastRollup) -> str:
-    """Until when a group is left alone: for a quarter of the time for which nothing has changed, so
-    that a change of which nobody was told is found about as late again, and no longer than until
+    """Until when a group is left alone: for half of the time for which nothing has changed, so
+    that a change of which nobody was told is found half as late again, and no longer than until
     time alone may bring something.
     """
     still = timedelta(seconds=seconds_between(last.still_since, last.as_of))

@@ -203,7 +203,7 @@ async def test_group_in_which_nothing_changes_is_summed_up_less_often() -> None:
     fleet.fleet.save_rollup = counted  # type: ignore[method-assign]
     await fleet.run(hours=2)
 
-    assert 10 < len(sums) < 25
+    assert 5 < len(sums) < 15
 
 
 async def test_edit_is_judged_within_minutes_although_the_group_rests() -> None:
