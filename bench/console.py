@@ -43,7 +43,7 @@ async def run(options: Options) -> Sequence[Result]:
         await _seed(stack)
         async with _bare_host(stack, Path(folder)) as bare:
             samples = await _in_a_browser(stack, bare, Path(folder), options)
-    return [_result(samples, measure, visit) for measure in _MEASURES for visit in ("cold", "warm")]
+    return [_result(samples, measure) for measure in _MEASURES]
 
 
 async def _seed(stack: Stack) -> None:
