@@ -26,11 +26,11 @@ from local.rest import Rest
 from local.stack.errors import StackError
 from local.stack.running import start
 from local.tools.capacity import (
-    EVENT_PRICE,
-    EXECUTION_PRICE,
-    GIGABYTE_SECOND,
-    TABLE_CALL_PRICE,
+    REQUESTS_A_DAY,
+    ROLLOUT_EXECUTIONS,
+    ROLLOUT_REQUESTS,
     UPDATES_A_ROLLOUT,
+    dollars,
 )
 from odu_cli.deployment_bars import Counts
 from odu_cli.file_server import FileServer
@@ -47,6 +47,13 @@ _EXECUTIONS_ALONE = 2
 """Of a report that comes alone: relay and fold."""
 _GIGABYTES = 2.0
 _DAY_SECONDS = 86_400
+_ROLLOUT = "a roll-out"
+_REQUESTS, _EXECUTIONS = "storage requests a device", "executions a device"
+_OF_THE_TABLE = "in the table of capacity"
+_RECKONED = {
+    (_ROLLOUT, _REQUESTS): {_OF_THE_TABLE: ROLLOUT_REQUESTS},
+    (_ROLLOUT, _EXECUTIONS): {_OF_THE_TABLE: ROLLOUT_EXECUTIONS},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +76,11 @@ class _Spent:
 
     @property
     def dollars(self) -> float:
-        """By list prices; an event is published and delivered for every other execution."""
-        return (
-            self.storage.total() * TABLE_CALL_PRICE
-            + self.executions * (EXECUTION_PRICE + EVENT_PRICE)
-            + self.seconds * _GIGABYTES * GIGABYTE_SECOND
+        """By list prices."""
+        return dollars(
+            requests=self.storage.total(),
+            executions=self.executions,
+            gigabyte_seconds=self.seconds * _GIGABYTES,
         )
 
     def notes(self, devices: float) -> dict[str, Any]:
@@ -122,17 +129,15 @@ async def run(options: Options) -> Sequence[Result]:
                         idle = await got.up_to_now()
     return [
         *_results("a device comes", _Spent.between(begun, known), count, reports=1),
-        *_results(
-            "a roll-out", _Spent.between(known, updated), count, reports=UPDATES_A_ROLLOUT - 1
-        ),
+        *_results(_ROLLOUT, _Spent.between(known, updated), count, reports=UPDATES_A_ROLLOUT - 1),
         _a_day(_Spent.between(updated, idle)),
     ]
 
 
 def _results(name: str, spent: _Spent, devices: int, *, reports: int) -> list[Result]:
     least = {
-        "storage requests a device": (spent.storage.total(), _REQUESTS_ALONE * reports),
-        "executions a device": (spent.executions, _EXECUTIONS_ALONE * reports),
+        _REQUESTS: (spent.storage.total(), _REQUESTS_ALONE * reports),
+        _EXECUTIONS: (spent.executions, _EXECUTIONS_ALONE * reports),
     }
     return [
         Result(
@@ -142,7 +147,10 @@ def _results(name: str, spent: _Spent, devices: int, *, reports: int) -> list[Re
             ceiling=ceiling,
             ratio=figure / devices / ceiling,
             better="lower",
-            notes=spent.notes(devices) if what.startswith("storage") else {},
+            notes={
+                **(spent.notes(devices) if what == _REQUESTS else {}),
+                **_RECKONED.get((name, what), {}),
+            },
         )
         for what, (figure, ceiling) in least.items()
     ]
@@ -159,7 +167,11 @@ def _a_day(spent: _Spent) -> Result:
         ceiling=figure,
         ratio=1.0,
         better="lower",
-        notes={"dollars a day": spent.dollars / share, **spent.notes(share)},
+        notes={
+            "dollars a day": spent.dollars / share,
+            _OF_THE_TABLE: REQUESTS_A_DAY,
+            **spent.notes(share),
+        },
     )
 
 

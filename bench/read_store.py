@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from bench.bare_reads import Requests, bare
+from bench.harness import Work
 from local.stack.running import Stack
 from shared.adapters.clock import SystemClock
 from shared.adapters.storage import StorageAccounts
@@ -73,14 +75,17 @@ FILTERS: Mapping[str, tuple[str, DeviceFilter]] = {
 """What lists of a group are narrowed by: the text of a filter, and what it means."""
 
 
+type _Read = Callable[[str], Awaitable[Any]]
+
+
 class ReadStore:
     """The tables of the stack, written and read by the service's own adapters."""
 
     def __init__(self, stack: Stack) -> None:
         self._instance = stack.instance
-        self._count = 0
+        self._requests = Requests()
         connection = Connection(connection_string=stack.storage_connection_string)
-        self._accounts = StorageAccounts(connection, connection, lambda: None, self._counted)
+        self._accounts = StorageAccounts(connection, connection, lambda: None, self._requests.note)
         clock = SystemClock()
         self._updates = TableUpdates(Table(self._accounts, "Updates"))
         self._members = TableGroupMembers(Table(self._accounts, "Buckets"))
@@ -112,9 +117,6 @@ class ReadStore:
             clock=clock,
         )
         self._clock = clock
-
-    def _counted(self, _: object) -> None:
-        self._count += 1
 
     async def __aenter__(self) -> ReadStore:
         """Nothing is opened before it is used."""
@@ -220,9 +222,28 @@ class ReadStore:
         self, name: str, deployments: Mapping[str, str], update: Mapping[str, str]
     ) -> dict[str, int]:
         """Storage requests of one read, by group."""
+        read = self._read(name, deployments, update)
+        return {group: len(await self._asked(read, group)) for group in deployments}
+
+    async def single(
+        self, name: str, deployments: Mapping[str, str], update: Mapping[str, str]
+    ) -> Mapping[str, Work]:
+        """A read of the large group, and its bare requests."""
+        read = self._read(name, deployments, update)
+        urls = await self._asked(read, "large")
+        return {"figure": lambda: read("large"), "ceiling": bare(self._accounts.tables, urls)}
+
+    async def _asked(self, read: _Read, group: str) -> list[str]:
+        """The requests of a read."""
+        self._requests.urls.clear()
+        await read(group)
+        return list(self._requests.urls)
+
+    def _read(self, name: str, deployments: Mapping[str, str], update: Mapping[str, str]) -> _Read:
+        """A read of a group, with nothing shared among callers."""
         update_id, instance = UpdateId.parse(update), self._instance
         failed = FILTERS["failed"][1]
-        reads: Mapping[str, Callable[[str], Awaitable[Any]]] = {
+        reads: Mapping[str, _Read] = {
             "read_update": lambda _: self._updates.get(instance, update_id),
             "read_compliance": lambda group: self._reports.compliance(instance, group),
             "read_compliance, history": lambda group: self._trends.days(
@@ -242,12 +263,7 @@ class ReadStore:
             ),
             **{f"read_devices, {kind}": self._filtered(kind) for kind in FILTERS},
         }
-        found = {}
-        for group in deployments:
-            self._count = 0
-            await reads[name](group)
-            found[group] = self._count
-        return found
+        return reads[name]
 
 
 def a_device(

@@ -8,7 +8,8 @@ has gone out, so that nothing but the reads keeps the service busy. Storage requ
 where the same services run in this process. Azurite looks at every row of a table for a range of
 keys: what that takes in the table of devices stands beside the reads of ranges there.
 `host_requests` has eight callers at once ask for compliance; its ceiling is a bare handler, asked
-by the same client through a second host of the same kind.
+by the same client through a second host of the same kind. `single_read_...` are reads in this
+process, eight at a time, beside their storage requests as the SDK alone makes them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bench.bare_host import BARE_PATH, bare_host
+from bench.bare_reads import to_bare
 from bench.harness import Measure, Options, Result, compared, in_turns, percentile
 from bench.read_store import COMMANDED, FAILED, FILTERS, ReadStore, a_device
 from bench.second_host import second_host
@@ -36,6 +38,7 @@ _ROUNDS, _QUICK_ROUNDS = 60, 20
 _WRITTEN_AT_ONCE = 25_000
 _UNSHARED = {"READS_SHARED_SECONDS": "0.000001"}
 _CALLERS, _CALLS = 8, 40
+_SINGLE = ("read_update", "read_compliance", "read_status")
 
 
 async def run(options: Options) -> Sequence[Result]:
@@ -57,9 +60,12 @@ async def run(options: Options) -> Sequence[Result]:
                 await bench.read_instance(group)
             results = [await bench.compare(name) for name in _PATHS]
             results += bench.of_instance()
+            for name in _SINGLE:
+                works = await storage.single(name, bench.deployments, bench.update)
+                results.append(await to_bare(name, works, options))
             options.say("starting the bare host")
-            async with bare_host(stack) as beside, Rest(beside) as bare:
-                results.append(await _rate(rest, bare, rounds // 10, options))
+            async with bare_host(stack) as beside, Rest(beside) as empty:
+                results.append(await _rate(rest, empty, rounds // 10, options))
             return results
 
 
@@ -172,7 +178,7 @@ def _result(name: str, samples: Mapping[str, Sequence[float]], notes: Mapping[st
     return compared(name, "ms", figures, ceilings, better="lower", notes={**spread, **notes})
 
 
-async def _rate(rest: Rest, bare: Rest, rounds: int, options: Options) -> Result:
+async def _rate(rest: Rest, empty: Rest, rounds: int, options: Options) -> Result:
     async def rate(client: Rest, path: str) -> float:
         async def call() -> None:
             for _ in range(_CALLS):
@@ -186,7 +192,7 @@ async def _rate(rest: Rest, bare: Rest, rounds: int, options: Options) -> Result
         max(3, rounds),
         {
             "figure": lambda: rate(rest, _PATHS["read_compliance"].format(group="large")),
-            "ceiling": lambda: rate(bare, BARE_PATH),
+            "ceiling": lambda: rate(empty, BARE_PATH),
         },
         options.say,
     )

@@ -53,9 +53,9 @@ def _on(queue: Queue) -> Callable[[Handler], Handler]:
 
 @_on("import")
 async def fetch_import(message: func.QueueMessage) -> None:
-    """Fetch what an import names into quarantine."""
+    """Fetch what an import names into quarantine; a small one is scanned and published as well."""
     order = _read(messages.FetchImport, message)
-    await container().imports.fetch.run(order.instance, order.operation)
+    await container().imports.at_once.run(order.instance, order.operation)
 
 
 @_on("scan")

@@ -23,6 +23,7 @@ _CLAMD_ADDRESS = re.compile(r"tcp://[^/]+:[0-9]{1,5}|unix:///.+")
 _MAX_DIGITS = 18
 _INSTANCE_ID = re.compile("[A-Za-z0-9](-?[A-Za-z0-9]){2,35}")
 MAX_PAGE_SIZE = 500
+MAX_IMPORT_AT_ONCE_BYTES = 64 << 20
 """Most items of a page of any list: storage answers at most a thousand rows at once."""
 
 
@@ -111,7 +112,9 @@ class Settings:
     People sign in to the console at `console_authority` as `console_client_id`, an application that
     has the console's address as a single-page redirect; without it the console says so.
     A source that sends less than `fetch_min_bytes_per_second` for `fetch_rate_window_seconds` is
-    left. Reports that many poll are read from storage once in `reads_shared_seconds`.
+    left. Reports that many poll are read from storage once in `reads_shared_seconds`. An import
+    whose files have at most `import_at_once_bytes` in all goes through its stages in one message,
+    with its files in memory.
     """
 
     state: Connection
@@ -138,6 +141,7 @@ class Settings:
     reads_shared_seconds: float = 1.0
     link_hours: float = 144.0
     drop_wait_seconds: float = 3600.0
+    import_at_once_bytes: int = 4 << 20
     page_size: int = 100
     scan: ScanSettings = field(default_factory=ScanSettings)
     limits: Limits = field(default_factory=Limits)
@@ -189,6 +193,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         reads_shared_seconds=reader.positive("READS_SHARED_SECONDS", 1.0),
         link_hours=reader.positive("DOWNLOAD_LINK_HOURS", 144.0),
         drop_wait_seconds=reader.positive("IMPORT_DROP_WAIT_SECONDS", 3600.0),
+        import_at_once_bytes=reader.whole(
+            "IMPORT_AT_ONCE_BYTES", 4 << 20, at_most=MAX_IMPORT_AT_ONCE_BYTES
+        ),
         page_size=reader.whole("API_PAGE_SIZE", 100, at_most=MAX_PAGE_SIZE),
         scan=reader.scan(),
         limits=Limits(**reader.numbers("LIMIT_", Limits())),

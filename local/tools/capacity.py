@@ -21,6 +21,11 @@ EXECUTION_PRICE = 0.40e-6
 EVENT_PRICE = 0.60e-6
 TABLE_CALL_PRICE = 0.036e-6
 
+ROLLOUT_REQUESTS, ROLLOUT_EXECUTIONS = 26.3, 7.6
+"""Storage requests and executions of a device in a roll-out, as `./odu bench cost` counts them."""
+REQUESTS_A_DAY = 95_040
+"""Storage requests of the timers, whatever the fleet, from the same count."""
+
 _IDLE_MESSAGES_A_DAY = 3
 """A twin read after a reconnect, a report, its notification."""
 UPDATES_A_ROLLOUT = 7
@@ -73,10 +78,13 @@ class Plan:
 
     @property
     def rollout_dollars(self) -> float:
-        """One update of all, without downloads and logs, changes relayed one by one."""
-        changes = self.devices * (UPDATES_A_ROLLOUT - 1)
+        """One update of all, without downloads and logs, with the counts of `./odu bench cost`."""
         seconds = _GROUPS * self.rollout_hours * 3600
-        return changes * _change_dollars() + seconds * self.gigabytes * GIGABYTE_SECOND
+        return dollars(
+            requests=self.devices * ROLLOUT_REQUESTS,
+            executions=self.devices * ROLLOUT_EXECUTIONS,
+            gigabyte_seconds=seconds * self.gigabytes,
+        )
 
     @property
     def idle_dollars_a_month(self) -> float:
@@ -86,13 +94,23 @@ class Plan:
         """
         a_second = self.devices / 86_400
         active = _GROUPS * (1 - math.exp(-a_second)) * _SECONDS_A_MONTH
-        changes = self.devices * _DAYS_A_MONTH * _change_dollars()
-        return active * self.gigabytes * GIGABYTE_SECOND + changes + _EVENT_HUBS_A_MONTH
+        changes = self.devices * _DAYS_A_MONTH
+        return _EVENT_HUBS_A_MONTH + dollars(
+            requests=changes * _TABLE_CALLS + REQUESTS_A_DAY * _DAYS_A_MONTH,
+            executions=changes * _GROUPS,
+            gigabyte_seconds=active * self.gigabytes,
+        )
 
 
-def _change_dollars() -> float:
-    """One reported change: executions, an event published and delivered, table calls."""
-    return _GROUPS * EXECUTION_PRICE + 2 * EVENT_PRICE + _TABLE_CALLS * TABLE_CALL_PRICE
+def dollars(*, requests: float, executions: float, gigabyte_seconds: float) -> float:
+    """What so much costs by list prices; an event is published and delivered for every other
+    execution.
+    """
+    return (
+        requests * TABLE_CALL_PRICE
+        + executions * (EXECUTION_PRICE + EVENT_PRICE)
+        + gigabyte_seconds * GIGABYTE_SECOND
+    )
 
 
 def smallest_hub(devices: int) -> Hub:

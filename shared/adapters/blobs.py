@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -78,10 +78,20 @@ class AzureBlobs:
             raise LimitExceeded(f"Blob '{name}' has more than {max_bytes} bytes.", target=name)
         return content
 
-    async def write(self, container: Container, name: str, content: bytes) -> None:
+    async def write(
+        self,
+        container: Container,
+        name: str,
+        content: bytes,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
         """See the port."""
+        facts = dict(metadata) if metadata else None
         async with translated():
-            await self._blob(container, name).upload_blob(content, overwrite=True)
+            written = await self._blob(container, name).upload_blob(
+                content, overwrite=True, metadata=facts
+            )
+        return str(written["etag"])
 
     async def write_once(self, container: Container, name: str, content: bytes) -> bool:
         """See the port."""
@@ -236,6 +246,10 @@ class AzureBlobs:
         client = self._accounts.blobs.get_container_client(container)
         async with translated():
             names = [name async for name in client.list_blob_names(name_starts_with=prefix)]
+        await self.delete_each(container, names)
+
+    async def delete_each(self, container: Container, names: Sequence[str]) -> None:
+        """See the port."""
         await asyncio.gather(*(self._delete(container, name) for name in names))
 
     async def _delete(self, container: Container, name: str) -> None:

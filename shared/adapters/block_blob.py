@@ -59,22 +59,22 @@ class BlockBlobSink:
         while self._held_bytes >= self._block_bytes:
             await self._stage(self._take(self._block_bytes))
 
-    async def commit(self, metadata: Mapping[str, str]) -> None:
+    async def commit(self, metadata: Mapping[str, str]) -> str:
         """See the port."""
         if not self._is_begun:
             async with translated():
-                await self._blob.upload_blob(
+                written = await self._blob.upload_blob(
                     self._take(self._held_bytes), overwrite=True, metadata=dict(metadata)
                 )
-            return
+            return str(written["etag"])
         if self._held_bytes:
             await self._stage(self._take(self._held_bytes))
         await self._room(0)
         if len(self._blocks) > self._staged_blocks:
-            await commit(self._blob, self._blocks, metadata)
-            return
+            return await commit(self._blob, self._blocks, metadata)
         async with translated():
-            await self._blob.set_blob_metadata(dict(metadata))
+            touched = await self._blob.set_blob_metadata(dict(metadata))
+        return str(touched["etag"])
 
     async def close(self) -> None:
         """See the port."""
@@ -116,8 +116,8 @@ class BlockBlobSink:
             self._uploads.popleft()
 
 
-async def commit(blob: BlobClient, names: Sequence[str], metadata: Mapping[str, str]) -> None:
-    """Make a blob of blocks.
+async def commit(blob: BlobClient, names: Sequence[str], metadata: Mapping[str, str]) -> str:
+    """Make a blob of blocks; its ETag.
 
     Raises:
         ConcurrentUpdate: Another attempt has discarded some of them.
@@ -128,11 +128,12 @@ async def commit(blob: BlobClient, names: Sequence[str], metadata: Mapping[str, 
     blocks = [BlobBlock(block_id=name) for name in names]
     async with translated():
         try:
-            await blob.commit_block_list(blocks, metadata=dict(metadata))
+            written = await blob.commit_block_list(blocks, metadata=dict(metadata))
         except HttpResponseError as error:
             if getattr(error, "error_code", None) != StorageErrorCode.INVALID_BLOCK_LIST:
                 raise
             raise ConcurrentUpdate("Another attempt writes the same blob.") from error
+    return str(written["etag"])
 
 
 async def read_staged(blob: BlobClient) -> Staged | None:

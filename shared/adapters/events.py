@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from shared.adapters.storage import transport_options
 from shared.adapters.table import translated
 from shared.domain.domain_event import DomainEvent
 from shared.domain.events.catalog import source_of
@@ -47,7 +48,9 @@ class Topic:
             from azure.eventgrid.aio import EventGridPublisherClient
 
             credential = AzureKeyCredential(self.key) if self.key else self.credential()
-            self._client = EventGridPublisherClient(self.endpoint, credential, **self.options)
+            self._client = EventGridPublisherClient(
+                self.endpoint, credential, **transport_options(), **self.options
+            )
         return self._client
 
 

@@ -30,6 +30,17 @@ minute before they say that the account is busy.
 """
 
 
+def transport_options() -> dict[str, Any]:
+    """Options of every asynchronous client of an Azure SDK.
+
+    One that heeds the environment asks two threads, for ~/.netrc and for a proxy, at every request:
+    so only where there is a proxy. A list of hosts that need none (`no_proxy`) is not one.
+    """
+    from urllib.request import getproxies
+
+    return {"use_env_settings": bool(getproxies().keys() - {"no"})}
+
+
 class StorageAccounts:
     """Tables and queues of the state account, blobs of the content account.
 
@@ -52,12 +63,7 @@ class StorageAccounts:
         self._telemetry = telemetry
 
     def _options(self, service: str) -> dict[str, Any]:
-        from urllib.request import getproxies
-
-        options: dict[str, Any] = {
-            # else every request asks two threads for ~/.netrc and for a proxy
-            "use_env_settings": bool(getproxies())
-        }
+        options: dict[str, Any] = transport_options()
         if self._on_request is not None:
             options["raw_request_hook"] = self._on_request
         elif self._telemetry.is_on:

@@ -30,13 +30,17 @@ class TableVerdicts:
 
     table: Table
 
-    async def on(self, instance: str, sha256: str, *, may_be_delta: bool) -> Sequence[Verdict]:
+    async def on(
+        self, instance: str, sha256: str, *, may_be_delta: bool | None = None
+    ) -> Sequence[Verdict]:
         """See the port."""
-        rows = await self.table.all(
-            "PartitionKey eq @partition and mayBeDelta eq @delta",
-            {"partition": _partition(instance, sha256), "delta": may_be_delta},
-        )
-        return [unpack(row, Verdict) for row in rows]
+        parameters: dict[str, object] = {"partition": _partition(instance, sha256)}
+        condition = "PartitionKey eq @partition"
+        if may_be_delta is not None:
+            condition += " and mayBeDelta eq @delta"
+            parameters["delta"] = may_be_delta
+        rows = await self.table.all(condition, parameters)
+        return [unpack(row, Verdict) for row in rows if "mayBeDelta" in row]
 
     async def put(
         self, instance: str, sha256: str, verdict: Verdict, *, may_be_delta: bool, at: str

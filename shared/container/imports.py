@@ -10,6 +10,10 @@ from shared.container.scanning import ScanningServices
 from shared.container.updates import UpdateServices
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.services.announce import Announcements
+    from shared.services.imports.at_once import ImportAtOnce
     from shared.services.imports.compatibility import Families
     from shared.services.imports.deltas import Deltas
     from shared.services.imports.fetch import ImportFetch
@@ -24,8 +28,15 @@ if TYPE_CHECKING:
 class ImportServices:
     """How updates come in."""
 
-    def __init__(self, core: Core, scanning: ScanningServices, updates: UpdateServices) -> None:
+    def __init__(
+        self,
+        core: Core,
+        scanning: ScanningServices,
+        updates: UpdateServices,
+        announcements: Callable[[], Announcements],
+    ) -> None:
         self._core = core
+        self._announcements = announcements
         self._scanning = scanning
         self._updates = updates
         self._ports = core.ports
@@ -118,6 +129,19 @@ class ImportServices:
             families=self.families,
             commands=self._core.commands,
             clock=self._ports.clock,
+        )
+
+    @cached_property
+    def at_once(self) -> ImportAtOnce:
+        """All stages of a small import, and the first of others."""
+        from shared.services.imports.at_once import ImportAtOnce
+
+        return ImportAtOnce(
+            fetch=self.fetch,
+            scan=self.scan,
+            publish=self.publish,
+            announcements=self._announcements(),
+            most_bytes=self._settings.import_at_once_bytes,
         )
 
     @cached_property

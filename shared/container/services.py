@@ -42,7 +42,7 @@ class Services:
         """From a request or a drop to a published update."""
         from shared.container.imports import ImportServices
 
-        return ImportServices(self.core, self.scanning, self.updates)
+        return ImportServices(self.core, self.scanning, self.updates, lambda: self.announcements)
 
     @cached_property
     def scanning(self) -> ScanningServices:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.ports.common import Stored
+if TYPE_CHECKING:
+    from shared.ports.common import Stored
 
 
 class AcceptedPackages(Protocol):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.contract.audit_chain import Place
-from shared.domain.audit import AuditQuery, Change, Entry, Head
-from shared.ports.common import Page, Stored
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.contract.audit_chain import Place
+    from shared.domain.audit import AuditQuery, Change, Entry, Head
+    from shared.ports.common import Page, Stored
 
 
 class AuditLog(Protocol):

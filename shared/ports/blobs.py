@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.ports.common import ByteStream, Page
-from shared.topology import Container
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from shared.ports.common import ByteStream, Page
+    from shared.topology import Container
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,10 @@ class BlobSink(Protocol):
         """Append bytes."""
         ...
 
-    async def commit(self, metadata: Mapping[str, str]) -> None:
-        """Finish the blob. Raises ConcurrentUpdate where another attempt began it anew."""
+    async def commit(self, metadata: Mapping[str, str]) -> str:
+        """Finish the blob; its ETag. Raises ConcurrentUpdate where another attempt began it
+        anew.
+        """
         ...
 
     async def close(self) -> None:
@@ -66,8 +70,14 @@ class Blobs(Protocol):
         """
         ...
 
-    async def write(self, container: Container, name: str, content: bytes) -> None:
-        """Write a small blob, replacing any."""
+    async def write(
+        self,
+        container: Container,
+        name: str,
+        content: bytes,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
+        """Write a small blob, replacing any, all or nothing; its ETag."""
         ...
 
     async def write_once(self, container: Container, name: str, content: bytes) -> bool:
@@ -136,6 +146,10 @@ class Blobs(Protocol):
 
     async def delete_all(self, container: Container, prefix: str) -> None:
         """Delete every blob whose name begins with the prefix."""
+        ...
+
+    async def delete_each(self, container: Container, names: Sequence[str]) -> None:
+        """Delete the blobs of these names, as far as there are any."""
         ...
 
     async def link(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.fleet.changes import Change
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.domain.fleet.changes import Change
 
 
 class ChangeFeed(Protocol):

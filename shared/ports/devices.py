@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.domain_event import DomainEvent
-from shared.domain.fleet.counters import Counts, History
-from shared.domain.fleet.device import DeviceRecord, DeviceView, view
-from shared.domain.fleet.device_history import Installation
-from shared.domain.fleet.listing import ListedDevice, Selection, listed
-from shared.domain.rollouts.ledger import Booking
-from shared.ports.common import Page, Stored
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from shared.domain.domain_event import DomainEvent
+    from shared.domain.fleet.counters import Counts, History
+    from shared.domain.fleet.device import DeviceRecord, DeviceView
+    from shared.domain.fleet.device_history import Installation
+    from shared.domain.fleet.listing import ListedDevice, Selection
+    from shared.domain.rollouts.ledger import Booking
+    from shared.ports.common import Page, Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +61,22 @@ class DeviceWrite:
     @cached_property
     def was(self) -> DeviceView | None:
         """What the device was before."""
+        from shared.domain.fleet.device import view
+
         return view(self.before.value) if self.before else None
 
     @cached_property
     def becomes(self) -> DeviceView:
         """What the device is after."""
+        from shared.domain.fleet.device import view
+
         return view(self.after)
 
     @cached_property
     def lists(self) -> ListedDevice | None:
         """The device as lists show it then."""
+        from shared.domain.fleet.listing import listed
+
         return listed(self.after, self.becomes)
 
     @property

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.event_lag import EventLag
+if TYPE_CHECKING:
+    from shared.domain.event_lag import EventLag
 
 
 class EventLags(Protocol):

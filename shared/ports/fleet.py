@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.fleet.counters import TOTAL, Counts
-from shared.domain.fleet.device_class import DeviceClass
-from shared.domain.fleet.kept import Kept
-from shared.domain.fleet.whereabouts import Whereabouts
-from shared.domain.updates.update_id import UpdateId
-from shared.ports.common import Page
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence, Set
+
+    from shared.domain.fleet.counters import Counts
+    from shared.domain.fleet.device_class import DeviceClass
+    from shared.domain.fleet.kept import Kept
+    from shared.domain.fleet.whereabouts import Whereabouts
+    from shared.domain.updates.update_id import UpdateId
+    from shared.ports.common import Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Rollup:
     @property
     def devices(self) -> int:
         """How many devices there are."""
+        from shared.domain.fleet.counters import TOTAL
+
         return sum(cells.get(TOTAL, 0) for cells in self.counts.values())
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.fleet.kept import Kept
-from shared.domain.fleet.listing import ListedDevice, Selection
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.domain.fleet.kept import Kept
+    from shared.domain.fleet.listing import ListedDevice, Selection
 
 
 class GroupMembers(Protocol):

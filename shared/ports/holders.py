@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.updates.update_id import Family
-from shared.ports.common import Stored
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared.domain.updates.update_id import Family
+    from shared.ports.common import Stored
 
 
 class Holders(Protocol):

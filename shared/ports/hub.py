@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from shared.domain.fleet.device import TwinChange
-from shared.ports.common import Page
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared.domain.fleet.device import TwinChange
+    from shared.ports.common import Page
 
 type TwinSource = Literal["devices", "devices.modules"]
 """What the hub's query language can select twins from."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.fleet.log_collection import LogCollection
-from shared.ports.common import Page, Stored
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.domain.fleet.log_collection import LogCollection
+    from shared.ports.common import Page, Stored
 
 
 class LogCollections(Protocol):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.fleet.device_class import DeviceClass
+if TYPE_CHECKING:
+    from shared.domain.fleet.device_class import DeviceClass
 
 
 @dataclass(frozen=True, slots=True)

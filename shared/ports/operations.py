@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.operation import Operation
-from shared.ports.common import Page, Stored
+if TYPE_CHECKING:
+    from shared.domain.operation import Operation
+    from shared.ports.common import Page, Stored
 
 
 class Operations(Protocol):

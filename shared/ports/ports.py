@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.ports.accepted_packages import AcceptedPackages
-from shared.ports.audit import AuditLog
-from shared.ports.blobs import Blobs
-from shared.ports.changes import ChangeFeed
-from shared.ports.common import Clock
-from shared.ports.deltas import DeltaMaker
-from shared.ports.deployments import Deployments
-from shared.ports.devices import Devices
-from shared.ports.event_lag import EventLags
-from shared.ports.events import CustomerTopic, Events
-from shared.ports.fetching import Fetcher
-from shared.ports.fleet import Fleet
-from shared.ports.group_members import GroupMembers
-from shared.ports.holders import Holders
-from shared.ports.hub import Hub
-from shared.ports.keys import Sealer, Signer
-from shared.ports.log_collections import LogCollections
-from shared.ports.new_classes import NewClasses
-from shared.ports.operations import Operations
-from shared.ports.own_deployments import OwnDeployments
-from shared.ports.passes import HubBudget, Passes
-from shared.ports.queues import PoisonQueues, Queues
-from shared.ports.recounts import Counters, Recounts
-from shared.ports.refusals import RefusalCounts
-from shared.ports.scanning import RuleScanner, Scanner, Verdicts
-from shared.ports.table_files import TableFiles
-from shared.ports.telemetry import Telemetry
-from shared.ports.tokens import Tokens
-from shared.ports.trends import Trends
-from shared.ports.updates import Updates
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.ports.accepted_packages import AcceptedPackages
+    from shared.ports.audit import AuditLog
+    from shared.ports.blobs import Blobs
+    from shared.ports.changes import ChangeFeed
+    from shared.ports.common import Clock
+    from shared.ports.deltas import DeltaMaker
+    from shared.ports.deployments import Deployments
+    from shared.ports.devices import Devices
+    from shared.ports.event_lag import EventLags
+    from shared.ports.events import CustomerTopic, Events
+    from shared.ports.fetching import Fetcher
+    from shared.ports.fleet import Fleet
+    from shared.ports.group_members import GroupMembers
+    from shared.ports.holders import Holders
+    from shared.ports.hub import Hub
+    from shared.ports.keys import Sealer, Signer
+    from shared.ports.log_collections import LogCollections
+    from shared.ports.new_classes import NewClasses
+    from shared.ports.operations import Operations
+    from shared.ports.own_deployments import OwnDeployments
+    from shared.ports.passes import HubBudget, Passes
+    from shared.ports.queues import PoisonQueues, Queues
+    from shared.ports.recounts import Counters, Recounts
+    from shared.ports.refusals import RefusalCounts
+    from shared.ports.scanning import RuleScanner, Scanner, Verdicts
+    from shared.ports.table_files import TableFiles
+    from shared.ports.telemetry import Telemetry
+    from shared.ports.tokens import Tokens
+    from shared.ports.trends import Trends
+    from shared.ports.updates import Updates
 
 
 class Ports(Protocol):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.messages import Message
-from shared.topology import Queue
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.messages import Message
+    from shared.topology import Queue
 
 
 class Queues(Protocol):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.fleet.counters import Cell, CounterKey, History
-from shared.domain.fleet.device import DeviceRecord
-from shared.domain.fleet.listing import ListedDevice, ListedPlace
-from shared.domain.fleet.recount import Recounted
-from shared.ports.common import Page, Stored
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from shared.domain.fleet.counters import Cell, CounterKey, History
+    from shared.domain.fleet.device import DeviceRecord
+    from shared.domain.fleet.listing import ListedDevice, ListedPlace
+    from shared.domain.fleet.recount import Recounted
+    from shared.ports.common import Page, Stored
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.scanning.scan import Knowledge, Verdict
-from shared.ports.common import Page
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from shared.domain.scanning.scan import Knowledge, Verdict
+    from shared.ports.common import Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,12 @@ class JudgedContent:
 class Verdicts(Protocol):
     """What engines said of content, the last verdict of each."""
 
-    async def on(self, instance: str, sha256: str, *, may_be_delta: bool) -> Sequence[Verdict]:
-        """Those on content by its base64 SHA-256; what may be a delta is judged otherwise."""
+    async def on(
+        self, instance: str, sha256: str, *, may_be_delta: bool | None = None
+    ) -> Sequence[Verdict]:
+        """Those on content by its base64 SHA-256. What may be a delta is judged otherwise: only
+        the one or the other, or all.
+        """
         ...
 
     async def put(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.export_order import ExportFormat
-from shared.domain.fleet.export import Kind, Row
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.domain.export_order import ExportFormat
+    from shared.domain.fleet.export import Kind, Row
 
 
 class TableWriter(Protocol):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol, Unpack
+from typing import TYPE_CHECKING, Protocol, Unpack
 
-from shared.signals import Facts, Metric, SpanKind
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.signals import Facts, Metric, SpanKind
 
 
 class Told(Protocol):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.access import Principal
+if TYPE_CHECKING:
+    from shared.domain.access import Principal
 
 
 class Tokens(Protocol):

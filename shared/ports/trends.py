@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.fleet.compliance import Compliance
-from shared.domain.fleet.trend import ComplianceDay, Mark, ProgressPoint
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from shared.domain.fleet.compliance import Compliance
+    from shared.domain.fleet.trend import ComplianceDay, Mark, ProgressPoint
 
 
 class Trends(Protocol):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.updates.update import Update
-from shared.domain.updates.update_id import UpdateId
-from shared.ports.common import Page, Stored
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.domain.updates.update import Update
+    from shared.domain.updates.update_id import UpdateId
+    from shared.ports.common import Page, Stored
 
 
 class Updates(Protocol):

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from tests.sources import Sources
 
+MORE_THAN_AT_ONCE = 5 << 20
+"""Bytes of an import that goes by the triggers of its stages (`IMPORT_AT_ONCE_BYTES`)."""
 OF_DEVICES = {Metric.DEVICE_ASKS, Metric.DEVICE_RESULTS, Metric.EVENT_LAG}
 
 
@@ -113,10 +115,22 @@ async def test_trace_goes_from_the_deployment_to_the_success_of_its_devices(
     assert [span.name for span in spans].count(Span.ASK_DEVICE) == 2
 
 
+async def test_trace_of_a_small_import_has_every_stage(product: Product, got: Receiver) -> None:
+    ended = await product.publish(make_package(unique("model")))
+
+    spans = await whole_trace(got, Span.PUBLISH, Span.PUBLISH, operation=ended["operationId"])
+
+    names = [span.name for span in spans]
+    assert names[0] == "import_update"
+    assert spans[0].trace == ended["traceId"]
+    assert {"fetch_import", Span.FETCH, Span.SCAN, Span.PUBLISH} <= set(names)
+    assert "publish_import" not in names
+
+
 async def test_trace_goes_from_the_import_to_the_published_update(
     product: Product, got: Receiver
 ) -> None:
-    package = make_package(unique("model"))
+    package = make_package(unique("model"), files={"large.bin": bytes(MORE_THAN_AT_ONCE)})
     ended = await product.publish(package)
 
     spans = await whole_trace(got, Span.PUBLISH, Span.PUBLISH, operation=ended["operationId"])

@@ -7,6 +7,7 @@ import json
 from collections.abc import (
     AsyncGenerator,
     Mapping,
+    Sequence,
 )
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -74,9 +75,10 @@ class MemorySink:
             {"source": self.source or "", **self._blobs.fresh_facts()},
         )
 
-    async def commit(self, metadata: Mapping[str, str]) -> None:
+    async def commit(self, metadata: Mapping[str, str]) -> str:
         await asyncio.sleep(0)
         self._blobs.put(*self._place, bytes(self._content), metadata)
+        return self._blobs.contents[self._place][1]["etag"]
 
     async def close(self) -> None:
         await asyncio.sleep(0)
@@ -118,9 +120,16 @@ class MemoryBlobs:
             raise LimitExceeded(f"Blob '{name}' has more than {max_bytes} bytes.", target=name)
         return content
 
-    async def write(self, container: Container, name: str, content: bytes) -> None:
+    async def write(
+        self,
+        container: Container,
+        name: str,
+        content: bytes,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
         await asyncio.sleep(0)
-        self.put(container, name, content)
+        self.put(container, name, content, metadata)
+        return self.contents[container, name][1]["etag"]
 
     async def write_once(self, container: Container, name: str, content: bytes) -> bool:
         await asyncio.sleep(0)
@@ -211,6 +220,11 @@ class MemoryBlobs:
             if place == container and name.startswith(prefix)
         ]
         return page_of(found, token, 2)
+
+    async def delete_each(self, container: Container, names: Sequence[str]) -> None:
+        await asyncio.sleep(0)
+        for name in names:
+            self.contents.pop((container, name), None)
 
     async def delete_all(self, container: Container, prefix: str) -> None:
         await asyncio.sleep(0)

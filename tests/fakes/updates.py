@@ -199,10 +199,15 @@ class MemoryVerdicts:
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str, bool, str], tuple[Verdict, str]] = {}
 
-    async def on(self, instance: str, sha256: str, *, may_be_delta: bool) -> Sequence[Verdict]:
+    async def on(
+        self, instance: str, sha256: str, *, may_be_delta: bool | None = None
+    ) -> Sequence[Verdict]:
         await asyncio.sleep(0)
-        wanted = (instance, _hex(sha256), may_be_delta)
-        return [verdict for place, (verdict, _) in self._rows.items() if place[:3] == wanted]
+        return [
+            verdict
+            for place, (verdict, _) in self._rows.items()
+            if place[:2] == (instance, _hex(sha256)) and may_be_delta in (None, place[2])
+        ]
 
     async def put(
         self, instance: str, sha256: str, verdict: Verdict, *, may_be_delta: bool, at: str
@@ -243,7 +248,9 @@ class MemorySigning:
         )
         return f"signature of {digest}", record
 
-    async def renew(self, instance: str, update_id: UpdateId) -> bool:
+    async def renew(
+        self, instance: str, update_id: UpdateId, *, signed_by: int | None = None
+    ) -> bool:
         await asyncio.sleep(0)
         return False
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import InvalidInput
-from shared.domain.updates.update_id import MAX_VERSION_PART, UpdateId
+from shared.domain.updates.update_id import MAX_VERSION_LENGTH, MAX_VERSION_PART, UpdateId
 
 names = st.sampled_from(["a", "A", "b", "acme", "ac-me", "1.x"])
 parts = st.integers(0, MAX_VERSION_PART) | st.integers(0, 3)
@@ -107,3 +107,29 @@ def test_update_id_order_agrees_with_the_numbers(one: str, two: str) -> None:
     first, second = UpdateId("a", "b", one), UpdateId("a", "b", two)
 
     assert (first < second) == (first.version_key < second.version_key)
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("X", "1.0"),
+        (".X.", "1.0"),
+        ("n" * 64, f"1.{MAX_VERSION_PART}"),
+        ("n", "0" * (MAX_VERSION_LENGTH - 3) + "1.2"),
+    ],
+)
+def test_update_id_is_taken_at_its_limits(name: str, version: str) -> None:
+    assert UpdateId("acme", name, version).name == name
+
+
+def test_refusal_of_an_update_id_says_what_is_wrong_with_each_part() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        UpdateId("acme/corp", "..", "1")
+
+    reasons = [violation.message for violation in refused.value.details]
+    assert reasons == [
+        "/provider: must be 1 to 64 letters, digits, dots or hyphens",
+        "/name: must not consist of dots alone, for no URL could name it",
+        "/version: must be 2 to 4 numbers joined by dots",
+    ]
+    assert refused.value.message == f"The update id is not valid: {'; '.join(reasons)}."

@@ -19,13 +19,17 @@ from local.cloud.functions_host.settings import Settings
 
 _TRANSIENT = frozenset({408, 429})
 
-_RETRIES: dict[str, Any] = {
+_OPTIONS: dict[str, Any] = {
     "retry_total": 2,
     "initial_backoff": 1,
     "increment_base": 2,
     "random_jitter_range": 1,
+    "use_env_settings": False,
 }
-"""Whole seconds. The SDK's own pauses of 15 seconds and more are meant for a throttled account."""
+"""Whole seconds: the SDK's own pauses of 15 seconds and more are meant for a throttled account. The
+environment's proxy is no way to a storage on this machine, and to ask for it costs two threads at
+every request.
+"""
 
 
 def is_transient(error: AzureError) -> bool:
@@ -67,7 +71,7 @@ class Storage:
             text = self._settings.connection(connection)
             try:
                 self._queues[connection] = QueueServiceClient.from_connection_string(
-                    text, **_RETRIES
+                    text, **_OPTIONS
                 )
             except ValueError as error:
                 raise _refused(connection) from error
@@ -78,7 +82,7 @@ class Storage:
         if connection not in self._blobs:
             text = self._settings.connection(connection)
             try:
-                self._blobs[connection] = BlobServiceClient.from_connection_string(text, **_RETRIES)
+                self._blobs[connection] = BlobServiceClient.from_connection_string(text, **_OPTIONS)
             except ValueError as error:
                 raise _refused(connection) from error
         return self._blobs[connection].get_container_client(name)

@@ -29,6 +29,7 @@ from shared.domain.fleet.evidence import (
     installed_of,
     joined,
     merged,
+    report_of,
     since,
     update_named,
     with_evidence,
@@ -143,11 +144,12 @@ def _folded(record: DeviceRecord, change: TwinChange) -> DeviceRecord:
     content = {name: part for name, part in change.content.items() if name != ACKNOWLEDGED}
     if not content and not change.is_whole:
         return _acknowledged(record, change.at) if change.content else record
+    report = report_of(change)
     return replace(
         record,
         registers=merge(record.registers, change.version, content, replace=change.is_whole),
-        evidence=with_evidence(record.evidence, change),
-        nameless=with_nameless(record.nameless, change),
+        evidence=with_evidence(record.evidence, change, report),
+        nameless=with_nameless(record.nameless, change, report),
         changed_at=max(record.changed_at, change.at),
         heard_at=max(record.heard_at, _heard_at(change)),
         started_at=max(record.started_at, _started_at(change)),

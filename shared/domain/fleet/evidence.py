@@ -127,12 +127,18 @@ class Evidence:
         return next((item.version for item in self.installed if item.update_id == update_id), 0)
 
 
-def with_evidence(evidence: tuple[Evidence, ...], change: TwinChange) -> tuple[Evidence, ...]:
-    """The evidence with what one more change says; the same for any order of the changes."""
+def report_of(change: TwinChange) -> AgentReport | None:
+    """What the agent reports in a change; None if the change is not about it."""
     agent = change.content.get("agent")
-    if not isinstance(agent, Mapping):
+    return parse_agent_report(agent) if isinstance(agent, Mapping) else None
+
+
+def with_evidence(
+    evidence: tuple[Evidence, ...], change: TwinChange, report: AgentReport | None
+) -> tuple[Evidence, ...]:
+    """The evidence with what one more change reports; the same for any order of the changes."""
+    if report is None:
         return evidence
-    report = parse_agent_report(agent)
     workflow_id, retry_timestamp = change.refused or (report.workflow_id, report.retry_timestamp)
     if report.state is None or workflow_id is None:
         return evidence
@@ -145,7 +151,9 @@ def with_evidence(evidence: tuple[Evidence, ...], change: TwinChange) -> tuple[E
     return tuple(kept[:_KEPT_WORKFLOWS])
 
 
-def with_nameless(nameless: tuple[Evidence, ...], change: TwinChange) -> tuple[Evidence, ...]:
+def with_nameless(
+    nameless: tuple[Evidence, ...], change: TwinChange, report: AgentReport | None
+) -> tuple[Evidence, ...]:
     """The newest reports that name no workflow or no state, and the removals of what named one.
 
     Agents of microcontrollers end with their state and what they have installed alone.
@@ -153,10 +161,9 @@ def with_nameless(nameless: tuple[Evidence, ...], change: TwinChange) -> tuple[E
     if change.is_whole or "agent" not in change.content:
         return nameless
     agent = change.content["agent"]
-    if not isinstance(agent, Mapping):
+    if report is None:
         fresh = Evidence("", None, change.version, _REMOVED, None, (), None, change.at)
     else:
-        report = parse_agent_report(agent)
         if "workflow" in agent and report.workflow_id is None:
             report = AgentReport(state=_REMOVED)
         named = report.workflow_id or ""

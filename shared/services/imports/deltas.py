@@ -35,7 +35,8 @@ from shared.services.commands import Commands
 from shared.services.imports.attempt import ImportAttempt
 from shared.services.imports.operation import Imports
 from shared.services.imports.promotion import promote
-from shared.services.imports.scan import VERDICTS, ScanEntry, refusal
+from shared.services.imports.scan import VERDICTS, refusal
+from shared.services.imports.scan_entry import ScanEntry
 from shared.services.operations import operation_id
 from shared.services.retrying import retry_on_conflict
 from shared.services.scanning.engines import Judged, Scanning

@@ -25,6 +25,7 @@ from shared.services.imports.compatibility import Families
 from shared.services.imports.file_fetch import FileFetch, FileJob, wrap_fetch_error
 from shared.services.imports.operation import Imports
 from shared.services.imports.progress import Progress
+from shared.services.imports.scan_entry import ScanEntry
 from shared.services.scanning.evidence import Evidence
 from shared.topology import SCAN_REQUEST, quarantine_prefix
 
@@ -87,20 +88,26 @@ class ImportFetch:
         await self.imports.work(instance, identity, Stage.FETCH, self._run)
 
     async def _run(self, attempt: ImportAttempt) -> None:
-        instance, operation = attempt.instance, attempt.operation
+        entries = await self.bring(attempt)
+        if entries is not None:
+            await self.ask_for_scan(attempt, entries)
+
+    async def bring(self, attempt: ImportAttempt) -> list[ScanEntry] | None:
+        """Fetch everything; what there is to scan, or None where a drop has to wait for more."""
         try:
             jobs = await self._plan(attempt)
         except IncompleteDrop as error:
             await self._wait(attempt, error)
-            return
+            return None
         progress = Progress(attempt)
         await progress.begin(sum(job.entry.size_bytes for job in jobs), len(jobs))
         await self._fetch_all(jobs, progress)
-        # the creation of this blob triggers the scan
-        await self.evidence.write(
-            quarantine_prefix(instance, operation.operation_id) + SCAN_REQUEST,
-            [_scan_entry(job) for job in jobs],
-        )
+        return [_scan_entry(job) for job in jobs]
+
+    async def ask_for_scan(self, attempt: ImportAttempt, entries: Sequence[ScanEntry]) -> None:
+        """Write down what there is to scan: the creation of this blob triggers it."""
+        prefix = quarantine_prefix(attempt.instance, attempt.operation.operation_id)
+        await self.evidence.write(prefix + SCAN_REQUEST, entries)
 
     async def _plan(self, attempt: ImportAttempt) -> list[FileJob]:
         instance, operation = attempt.instance, attempt.operation
@@ -356,14 +363,14 @@ def _jobs(
     ]
 
 
-def _scan_entry(job: FileJob) -> dict[str, object]:
-    return {
-        "blob": job.name,
-        "filename": job.entry.filename,
-        "sha256": job.entry.sha256,
-        "sizeBytes": job.entry.size_bytes,
-        "isRelated": isinstance(job.entry, RelatedFile),
-    }
+def _scan_entry(job: FileJob) -> ScanEntry:
+    return ScanEntry(
+        blob=job.name,
+        filename=job.entry.filename,
+        sha256=job.entry.sha256,
+        size_bytes=job.entry.size_bytes,
+        is_related=isinstance(job.entry, RelatedFile),
+    )
 
 
 def _cannot_process(inner_code: str, message: str) -> InvalidInput:

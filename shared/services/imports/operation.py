@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -185,12 +186,7 @@ class Imports:
         etag = await self.operations.save(instance, operation, stored.etag)
         attempt = ImportAttempt(self.operations, self.clock, instance, Stored(operation, etag))
         try:
-            with self.telemetry.span(
-                _SPANS[stage],
-                parent=operation.traceparent,
-                instance=instance,
-                operation=identity,
-            ):
+            with self.span(stage, instance, operation):
                 await run(attempt)
         except Superseded as error:
             log.info("import %s: %s", identity, error.message)
@@ -202,6 +198,17 @@ class Imports:
             if undo is not None:
                 await undo(instance, operation)
             await self.fail(instance, identity, error)
+
+    def span(
+        self, stage: Stage, instance: str, operation: Operation
+    ) -> AbstractContextManager[object]:
+        """The span of a stage of an import."""
+        return self.telemetry.span(
+            _SPANS[stage],
+            parent=operation.traceparent,
+            instance=instance,
+            operation=operation.operation_id,
+        )
 
     async def _note(self, attempt: ImportAttempt, error: DeviceUpdateError) -> bool:
         """Write down why a try failed; False if a newer one has taken over."""

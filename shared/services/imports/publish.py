@@ -53,13 +53,10 @@ class ImportPublish:
     async def _run(self, attempt: ImportAttempt) -> None:
         async with attempt.kept_alive():
             published = await self._publish_all(attempt.instance, attempt.operation)
-        warnings: list[str] = []
-        for update_id in published:
-            stored = await self.updates.get(attempt.instance, update_id)
-            warnings += stored.value.warnings if stored is not None else ()
+        warnings = tuple(warning for update in published for warning in update.warnings)
         if warnings:
-            await attempt.save(warnings=tuple(warnings))
-        await self.imports.succeed(attempt, published)
+            await attempt.save(warnings=warnings)
+        await self.imports.succeed(attempt, [update.update_id for update in published])
 
     async def _withdraw(self, instance: str, operation: Operation) -> None:
         """Take back the children of a parent that cannot be published."""
@@ -79,8 +76,8 @@ class ImportPublish:
             identity = operation.operation_id
             return [item.update_id for item in found if item.operation_id == identity]
 
-    async def _publish_all(self, instance: str, operation: Operation) -> list[UpdateId]:
-        """Publish all; their ids, in the order of the request."""
+    async def _publish_all(self, instance: str, operation: Operation) -> list[Update]:
+        """Publish all; they come in the order of the request."""
         prefix = quarantine_prefix(instance, operation.operation_id)
         scanned = await self.evidence.read(prefix + VERDICTS, dict[str, Judged])
         if scanned is None:
@@ -88,11 +85,15 @@ class ImportPublish:
         manifests = await self._manifests(instance, operation)
         if len(manifests) < len(operation.sources):
             raise NotFound("A quarantined import manifest is gone; import again.")
-        for _, _, manifest in manifests:
-            await self._check_id(instance, operation, manifest.update_id)
+        if len(manifests) > 1:  # nothing is published if one cannot be; one alone finds out itself
+            for _, _, manifest in manifests:
+                await self._check_id(instance, operation, manifest.update_id)
+        published: dict[int, Update] = {}
         for index, source, manifest in sorted(manifests, key=lambda item: len(item[2].references)):
-            await self._publish(instance, operation, source, manifest, f"{prefix}{index}/", scanned)
-        return [manifest.update_id for _, _, manifest in manifests]
+            published[index] = await self._publish(
+                instance, operation, source, manifest, f"{prefix}{index}/", scanned
+            )
+        return [published[index] for index in sorted(published)]
 
     async def _manifests(
         self, instance: str, operation: Operation
@@ -114,7 +115,7 @@ class ImportPublish:
         manifest: ImportManifest,
         prefix: str,
         scanned: Mapping[str, Judged],
-    ) -> None:
+    ) -> Update:
         children = [
             await referred(self.updates, instance, child, manifest.update_id)
             for child in manifest.references
@@ -128,15 +129,18 @@ class ImportPublish:
         await self._promote(instance, manifest, prepared, prefix, scanned)
         update = await self._signed(operation, source, manifest, prepared)
         await self.commands.check_size(instance, update)
-        if not await self.updates.add(instance, update):
+        is_added = await self.updates.add(instance, update)
+        if not is_added:  # by an earlier try, or there is another update of this name
             await self._check_id(instance, operation, update.update_id)
         # a deletion that did not see this update yet may have taken a child or a blob meanwhile,
         # and one of its files may have been found malicious
         await self._check_again(instance, update, manifest)
         await self._promote(instance, manifest, prepared, prefix, scanned)
         # the signing key may have changed before this update could be found and signed anew
-        await self.signing.renew(instance, update.update_id)
+        signed_by = update.signature_edition if is_added else None
+        await self.signing.renew(instance, update.update_id, signed_by=signed_by)
         await self.best_updates.published(instance, update)
+        return update
 
     async def _check_id(self, instance: str, operation: Operation, update_id: UpdateId) -> None:
         known = await self.updates.get(instance, update_id)

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
-
 from shared import messages
 from shared.contract.encoding import unb64
 from shared.domain.errors import DependencyFailed, InvalidInput, NotFound
@@ -19,6 +17,7 @@ from shared.ports import Blobs, Clock, Operations, Queues, Sample
 from shared.services.imports.attempt import ImportAttempt
 from shared.services.imports.operation import Imports
 from shared.services.imports.progress import Progress
+from shared.services.imports.scan_entry import ScanEntry
 from shared.services.scanning.engines import Judged, Scanning
 from shared.services.scanning.evidence import Evidence
 from shared.topology import SCAN_REQUEST, quarantine_prefix
@@ -32,16 +31,6 @@ _CODES = {
     "unscannable": "SourceFileUnscannable",
     "error": "SourceFilePendingMalwareAnalysis",
 }
-
-
-class ScanEntry(msgspec.Struct, frozen=True, rename="camel"):
-    """One file to scan, as listed by the fetch stage."""
-
-    blob: str
-    filename: str
-    sha256: str
-    size_bytes: int
-    is_related: bool = False
 
 
 @dataclass(slots=True)
@@ -70,6 +59,13 @@ class ImportScan:
         entries = await self.evidence.read(prefix + SCAN_REQUEST, list[ScanEntry])
         if entries is None:
             raise NotFound("The quarantined content is gone; import again.")
+        if await self.judge(attempt, entries):
+            operation = attempt.operation
+            kind = messages.MakeDelta if operation.kind == "delta" else messages.PublishImport
+            await self.queues.put(kind(instance=attempt.instance, operation=operation.operation_id))
+
+    async def judge(self, attempt: ImportAttempt, entries: Sequence[ScanEntry]) -> bool:
+        """Scan what was fetched; whether everything is clean and may be published now."""
         scanned: dict[str, Judged] = {}
         awaited: list[str] = []
         progress = Progress(attempt)
@@ -83,13 +79,11 @@ class ImportScan:
                 await progress.scanned(len(scanned) - len(awaited))
         if awaited:
             await self._wait(attempt, awaited, files_scanned=len(scanned) - len(awaited))
-            return
+            return False
+        prefix = quarantine_prefix(attempt.instance, attempt.operation.operation_id)
         await self.evidence.write(prefix + VERDICTS, scanned)
-        operation = await attempt.save(
-            stage=Stage.PUBLISH, tries=0, files_scanned=len(scanned), awaited=()
-        )
-        kind = messages.MakeDelta if operation.kind == "delta" else messages.PublishImport
-        await self.queues.put(kind(instance=attempt.instance, operation=operation.operation_id))
+        await attempt.save(stage=Stage.PUBLISH, tries=0, files_scanned=len(scanned), awaited=())
+        return True
 
     async def _wait(
         self, attempt: ImportAttempt, awaited: Sequence[str], files_scanned: int

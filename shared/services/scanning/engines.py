@@ -104,11 +104,7 @@ class Scanning:
     async def harm(self, instance: str, sha256: str) -> Verdict | None:
         """What an engine in use found bad in the content, whenever it did; None if none has."""
         in_use = {item.engine for item in self.engines}
-        stored = [
-            item
-            for may_be_delta in (False, True)
-            for item in await self.verdicts.on(instance, sha256, may_be_delta=may_be_delta)
-        ]
+        stored = await self.verdicts.on(instance, sha256)
         found = [item for item in stored if item.engine in in_use and item.status == "malicious"]
         return worst(found) if found else None
 

@@ -99,9 +99,19 @@ class Signing:
             asked_by=asked_by,
         )
 
-    async def renew(self, instance: str, update_id: UpdateId) -> bool:
-        """Sign a published update anew if an older edition signed it; whether it did."""
+    async def renew(
+        self, instance: str, update_id: UpdateId, *, signed_by: int | None = None
+    ) -> bool:
+        """Sign a published update anew if an older edition signed it; whether it did.
+
+        Args:
+            instance: Whose update it is.
+            update_id: Which one.
+            signed_by: The edition that signed it, where that is known already.
+        """
         keyring = await self.keyring()
+        if signed_by is not None and signed_by >= keyring.edition:
+            return False
 
         async def cycle() -> bool:
             stored = await self.updates.get(instance, update_id)

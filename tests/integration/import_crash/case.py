@@ -58,6 +58,7 @@ class Case:
     reports: list[str] = field(default_factory=list)
     """Blobs that say what became of drops."""
     ask: Callable[[Worker], Awaitable[object]] | None = None
+    is_prompt: bool = False
     host: Host = field(init=False)
 
     def __post_init__(self) -> None:
@@ -119,6 +120,7 @@ class Case:
         """Import with a worker that may die, then with the next; the calls that were made."""
         mortality = self.storage.mortality
         worker = a_worker(self.storage.counted, self.instance, self.clock, mortality)
+        worker.is_prompt = self.is_prompt
         mortality.begin(dies_at)
         try:
             if self.ask is not None:

@@ -92,6 +92,20 @@ async def test_import_of_parent_and_child_is_complete_wherever_its_worker_dies(
     await crash_at(a_case, parent_and_child_by_url, range(1, calls + 1)[part])
 
 
+@in_parts(2)
+async def test_import_at_once_is_complete_wherever_its_worker_dies(
+    a_case: Callable[[], Case], part: slice
+) -> None:
+    def a_prompt_case() -> Case:
+        case = a_case()
+        case.is_prompt = True
+        return case
+
+    calls = await a_whole(a_prompt_case(), parent_and_child_by_url)
+
+    await crash_at(a_prompt_case, parent_and_child_by_url, range(1, calls + 1)[part])
+
+
 @in_parts(3)
 async def test_dropped_parent_that_waits_for_its_child_is_complete_wherever_its_worker_dies(
     a_case: Callable[[], Case], part: slice

@@ -36,6 +36,7 @@ from shared.domain.scanning.scan import Knowledge, Verdict
 from shared.domain.updates.source_url import SourcePolicy
 from shared.messages import Message
 from shared.ports import NO_TELEMETRY, Sample
+from shared.services.imports.at_once import ImportAtOnce
 from shared.services.imports.fetch import ImportFetch
 from shared.services.imports.operation import Imports
 from shared.services.imports.publish import ImportPublish
@@ -167,11 +168,15 @@ class Worker:
     fetch: ImportFetch
     scan: ImportScan
     publish: ImportPublish
+    at_once: ImportAtOnce
     sweep: Sweep
+    is_prompt: bool = False
+    """Whether small imports go through all their stages in one message."""
 
     async def queued(self, queue: str, order: dict[str, str]) -> None:
         """What the queue triggers do."""
-        service = self.fetch if queue == "import" else self.publish
+        first = self.at_once if self.is_prompt else self.fetch
+        service = first if queue == "import" else self.publish
         await service.run(order["instance"], order["operation"])
 
 
@@ -184,6 +189,8 @@ def a_worker(
         telemetry=NO_TELEMETRY,
         blobs=AzureBlobs(accounts, 1.0, BLOCK_BYTES),
         clock=clock,
+        customer_topic=None,
+        devices=None,
         deployments=TableDeployments(Table(accounts, "Deployments")),
         fetcher=MortalFetcher(mortality),
         fleet=TableFleet(
@@ -215,6 +222,7 @@ def a_worker(
         fetch=services.imports.fetch,
         scan=services.imports.scan,
         publish=services.imports.publish,
+        at_once=services.imports.at_once,
         sweep=services.maintenance.sweep,
     )
 

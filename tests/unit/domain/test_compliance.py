@@ -9,8 +9,12 @@ from shared.domain.fleet.compliance import (
     StateCounts,
     best_update,
     compliance,
+    failing_counts,
+    failure_counts,
+    installed_counts,
     is_on_latest,
     state_counts,
+    working_counts,
 )
 from shared.domain.updates.update_id import UpdateId
 
@@ -85,3 +89,46 @@ def test_states_are_those_of_one_deployment() -> None:
     assert state_counts(cells, "w1") == StateCounts(1, 2, 3, 4)
     assert state_counts(cells, "w1").commanded == 10
     assert state_counts(cells, "w2").commanded == 0
+
+
+def test_compliance_of_several_is_the_sum_of_each_part() -> None:
+    one = Compliance(10, on_latest=1, new_available=2, in_progress=3, connected=4)
+    other = Compliance(50, on_latest=5, new_available=6, in_progress=7, connected=8)
+
+    assert one + other == Compliance(60, on_latest=6, new_available=8, in_progress=10, connected=12)
+
+
+def test_devices_with_several_updates_add_up_in_each_part() -> None:
+    newer = UpdateId("acme", "kiosk", "2.0")
+    cells = {
+        "total": 21,
+        f"installed:busy:{V9}": 1,
+        f"installed:busy:{V10}": 2,
+        f"installed:idle:{V10}": 3,
+        f"installed:idle:{newer}": 4,
+        f"installed:idle:{V9}": 5,
+        "installed:idle:-": 6,
+        "installed:idle:no/update/x": 7,
+        "heard:2026-01-31": 8,
+    }
+
+    found = compliance(cells, V10)
+
+    assert (found.on_latest, found.new_available, found.in_progress) == (7, 18, 3)
+    assert installed_counts(cells) == {V9: 6, V10: 5, newer: 4, None: 13}
+
+
+def test_failures_and_work_are_counted_by_code_and_by_day() -> None:
+    cells = {
+        "failed:30000000:w1": 1,
+        "failed:00000000:w1": 2,
+        "failed:30000000:w2": 9,
+        "failing:30000000": 3,
+        "failing:00000000": 0,
+        "working:2026-01-31": 4,
+        "working:2026-02-01": 5,
+    }
+
+    assert failure_counts(cells, "w1") == {"30000000": 1, "00000000": 2}
+    assert failing_counts(cells) == {"30000000": 3}
+    assert working_counts(cells) == {"2026-01-31": 4, "2026-02-01": 5}

@@ -40,6 +40,7 @@ def test_rollback_is_due_when_both_thresholds_are_reached(
     failed: int, total: int, expected: bool
 ) -> None:
     assert RollbackPolicy(V1, 50, 2).is_due(failed, total) is expected
+    assert not RollbackPolicy(V1, 50, 2).is_due(100, 201)
     assert not RollbackPolicy(V1, 0, 0).is_due(0, total)
     assert RollbackPolicy(V1, 0, 0).is_due(1, 1_000_000)
 

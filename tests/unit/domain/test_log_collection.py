@@ -79,9 +79,20 @@ def test_order_of_questions_and_answers_does_not_matter(steps: list[tuple[str, s
 
 @pytest.mark.parametrize("text", ["", ".", "..", "a/b", "a b", "ä", "%2e", "x" * 257])
 def test_id_that_is_no_plain_name_is_refused(text: str) -> None:
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput) as refused:
         check_collection_id(text)
 
+    assert refused.value.target == "operationId"
 
-def test_plain_id_is_taken() -> None:
-    check_collection_id("Logs-2024.05_01~" + "x" * 240)
+
+@pytest.mark.parametrize("text", ["Logs-2024.05_01~" + "x" * 240, "X", ".X."])
+def test_plain_id_is_taken(text: str) -> None:
+    check_collection_id(text)
+
+
+def test_device_that_is_asked_stands_as_the_asking_ended() -> None:
+    asked = a_collection("d1", "d2", "d3").asked({"d1": RUNNING, "d2": FAILED}, LATER)
+
+    assert [item.status for item in asked.devices] == [RUNNING, FAILED, NOT_STARTED]
+    assert asked.changed_at == LATER
+    assert [item.key for item in asked.waiting] == ["d3"]
