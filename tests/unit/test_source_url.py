@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import InvalidInput
-from shared.domain.updates.source_url import FILTERED, SourcePolicy, is_public, redact
+from shared.domain.updates.source_url import (
+    FILTERED,
+    MAX_URL_LENGTH,
+    SourcePolicy,
+    is_public,
+    redact,
+)
 
 CLOSED = SourcePolicy()
 ON_LOOPBACK = SourcePolicy(allow_loopback=True)
@@ -53,6 +59,7 @@ def test_source_url_is_taken_apart_once() -> None:
         "https://acme.example/f#",
         "https://acme.example\\@evil.example/f",
         "https://acme.example/a b",
+        "https://acme.example/a\\b",
         "https://acme.example/a\r\nHost: evil",
         "https://acme.example/\0",
         " https://acme.example/",
@@ -113,10 +120,36 @@ def test_source_url_may_name_loopback_when_development_allows_it(url: str) -> No
         "https://169.254.169.254/f",
         "http://[::ffff:10.0.0.1]/",
         "http://127.1/",
+        "http://[::1%25lo]/f",
+        "http://[fe80::1%25eth0]/f",
     ],
 )
 def test_source_url_may_name_no_other_private_address_when_loopback_is_allowed(url: str) -> None:
     refuses(ON_LOOPBACK, url)
+
+
+@pytest.mark.parametrize("port", [0, 99999, "x"])
+def test_source_url_with_no_port_that_there_is_is_malformed(port: object) -> None:
+    error = refuses(ON_LOOPBACK, f"https://acme.example:{port}/f")
+
+    assert error.message == "The source URL is malformed."
+
+
+def test_source_url_is_taken_at_its_limits() -> None:
+    longest = "https://acme.example/"
+    longest += "x" * (MAX_URL_LENGTH - len(longest))
+    name = ".".join(["a" * 63] * 3 + ["b" * 53, "example"])
+    assert len(name) == 253
+
+    assert CLOSED.check_url(longest).host == "acme.example"
+    assert CLOSED.check_url(f"https://{name}/f").host == name
+    refuses(CLOSED, longest + "x")
+    refuses(CLOSED, f"https://{name.replace('example', 'examples')}/f")
+
+
+def test_source_url_has_the_port_of_its_scheme() -> None:
+    assert ON_LOOPBACK.check_url("http://localhost/f").port == 80
+    assert ON_LOOPBACK.check_url("https://localhost/f").port == 443
 
 
 def test_source_url_host_must_be_listed_when_a_list_is_given() -> None:
@@ -195,6 +228,9 @@ def test_nat64_address_is_judged_by_the_address_inside(inner: IPv4Address) -> No
         ("https://acme.example/f;sig=CANARY", "https://acme.example/f?…"),
         ("https://acme.example", "https://acme.example"),
         ("CANARY", "…"),
+        ("https://u:CANARY@acme.example/a://b", "https://acme.example/a://b"),
+        ("https://acme.example/a@b/c", "https://acme.example/a@b/c"),
+        ("https://acme.example/" + "x" * 400, "https://acme.example/" + "x" * 279),
         ("https://acme.example/a\nb\x1b[0m", "https://acme.example/ab[0m"),
     ],
 )

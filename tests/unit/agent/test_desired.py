@@ -60,6 +60,27 @@ def test_whole_is_taken_when_its_version_went_back() -> None:
     assert desired.service == {"a": 2}
 
 
+def test_whole_replaces_what_was_known_and_does_not_add_to_it() -> None:
+    desired = DesiredSection()
+    desired.receive(_section(1, {"a": 1}, is_whole=True))
+
+    assert desired.receive(_section(2, {"b": 2}, is_whole=True)) == News.SERVICE
+    assert desired.service == {"b": 2}
+    assert desired.receive([]) == News.NOTHING
+
+
+def test_first_patch_follows_the_version_that_a_new_twin_may_have() -> None:
+    desired = DesiredSection()
+    desired.receive(_section(0, {"a": 1}, is_whole=True))
+
+    assert desired.receive(_section(1, {"b": 2})) == News.SERVICE
+    assert desired.service == {"a": 1, "b": 2}
+
+
+def test_removal_of_what_is_not_there_changes_nothing() -> None:
+    assert merge({"a": 1}, {"b": None, "c": {"d": None}}) == {"a": 1, "c": {}}
+
+
 def test_patch_of_another_component_is_no_news() -> None:
     desired = DesiredSection()
     desired.receive(_section(1, {"a": 1}))

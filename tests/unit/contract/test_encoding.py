@@ -38,6 +38,11 @@ def test_unb64url_refuses_text_when_not_canonical(text: str) -> None:
         unb64url(text)
 
 
+def test_only_padding_is_left_out_at_the_end() -> None:
+    assert b64url(b"\x00\x00\x17") == b64(b"\x00\x00\x17") == "AAAX"
+    assert (b64url(b"\x00"), b64(b"\x00")) == ("AA", "AA==")
+
+
 def test_sha256_b64_is_padded_standard_base64() -> None:
     assert unb64(sha256_b64(b"abc")) == hashlib.sha256(b"abc").digest()
     assert len(sha256_b64(b"abc")) == 44
