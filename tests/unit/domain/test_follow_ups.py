@@ -158,6 +158,7 @@ def test_device_is_not_asked_again(
     assert found.deployment is None
 
 
+_ELSEWHERE = replace(ASKED, group_id="lobby", class_id="another")
 _AGAIN = replace(ASKED, retry_timestamp=at_second(60), retry_count=1)
 
 
@@ -196,7 +197,7 @@ _AGAIN = replace(ASKED, retry_timestamp=at_second(60), retry_count=1)
             id="the newest wish counts",
         ),
         pytest.param(
-            a_device(failed(), asked=replace(ASKED, group_id="lobby", retry_count=2)),
+            a_device(failed(), asked=replace(_ELSEWHERE, retry_count=2)),
             retried(at_second(60), issue=SignatureGeneration(2, 1)),
             999,
             None,

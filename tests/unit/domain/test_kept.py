@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.domain.fleet.counters import contribution, total
+from shared.domain.fleet.device import DeviceRecord
 from shared.domain.fleet.kept import Kept, kept_of
 from shared.domain.fleet.listing import listed
 from shared.domain.fleet.queries import Condition, DeviceFilter, selection
@@ -13,21 +15,26 @@ from tests.builders.listed import FILTERS, NOW, a_fleet
 from tests.unit.domain.builders import V2
 
 RECORDS = a_fleet(140, "large")
-DEVICES = [item for record in RECORDS if (item := listed(record)) is not None]
 COUNTS = total(contribution(record) for record in RECORDS)
-LATEST: dict[str, UpdateId | None] = {item.class_id: V2 for item in DEVICES}
+LATEST: dict[str, UpdateId | None] = {
+    item.class_id: V2 for record in RECORDS if (item := listed(record)) is not None
+}
 
 
-@pytest.mark.parametrize("most", range(0, 141, 7))
-def test_what_is_kept_has_room_and_covers_no_filter_of_which_it_lacks_a_device(most: int) -> None:
-    kept = kept_of(COUNTS, NOW, most)
+@given(records=st.lists(st.sampled_from(RECORDS), unique_by=lambda item: item.key), data=st.data())
+def test_what_is_kept_has_room_and_covers_no_filter_of_which_it_lacks_a_device(
+    records: list[DeviceRecord], data: st.DataObject
+) -> None:
+    most = data.draw(st.integers(0, len(records)))
+    kept = kept_of(total(contribution(record) for record in records), NOW, most)
 
-    copied = [item for item in DEVICES if kept.has(item)]
+    devices = [item for record in records if (item := listed(record)) is not None]
+    copied = [item for item in devices if kept.has(item)]
     assert len(copied) <= most
     for each in FILTERS:
         wanted = selection(each, NOW, LATEST)
         if kept.covers(wanted):
-            assert {item.key for item in DEVICES if wanted.has(item)} <= {
+            assert {item.key for item in devices if wanted.has(item)} <= {
                 item.key for item in copied
             }
 

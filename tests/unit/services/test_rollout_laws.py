@@ -30,7 +30,7 @@ from tests.settings import INSTANCE
 
 RUNS = int(os.environ.get("ODU_ROLLOUT_RUNS", "500"))
 SEED = os.environ.get("ODU_ROLLOUT_SEED")
-_SELDOM = timedelta(minutes=4)
+_SELDOM = timedelta(minutes=2)
 
 
 class RolloutMachine(FaultRules, DeviceRules, OperatorRules):
