@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.core import MatchConditions
 from azure.core.exceptions import (
-    ClientAuthenticationError,
-    HttpResponseError,
     ResourceExistsError,
     ResourceNotFoundError,
     ResourceNotModifiedError,
@@ -346,29 +344,6 @@ async def test_sdk_retries_what_failed_on_devices(client: Sdk, product: Product)
 
 
 # Refusals, as the SDK's exceptions.
-
-
-async def test_sdk_raises_authentication_error_when_the_token_does_not_hold(
-    stack: Stack,
-) -> None:
-    for is_async in (False, True):
-        expired = stack.token(lifetime_seconds=-600)
-        async with sdk(stack, is_async=is_async, api_version=VERSIONS[0], token=expired) as client:
-            with pytest.raises(ClientAuthenticationError) as raised:
-                await client.items("list_updates")
-        assert raised.value.status_code == 401
-        assert raised.value.error.code == "Unauthorized"
-
-
-async def test_sdk_raises_an_error_with_403_when_the_role_is_missing(stack: Stack) -> None:
-    for is_async in (False, True):
-        token = stack.token("Content Reader")
-        async with sdk(stack, is_async=is_async, api_version=VERSIONS[0], token=token) as client:
-            await client.items("list_updates")
-            with pytest.raises(HttpResponseError) as raised:
-                await client.items("list_groups")
-        assert raised.value.status_code == 403
-        assert raised.value.error.code == "Forbidden"
 
 
 async def test_sdk_raises_not_found_when_things_do_not_exist(client: Sdk) -> None:
