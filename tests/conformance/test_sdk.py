@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.core import MatchConditions
 from azure.core.exceptions import (
+    HttpResponseError,
     ResourceExistsError,
     ResourceNotFoundError,
     ResourceNotModifiedError,
