@@ -5,7 +5,7 @@ hub's stand-in over TLS, a row, a twin and a row again for each; the ceiling is 
 that patch the same twins with the same body, 25 at a time, and do nothing else. The devices stand
 in four buckets, 150 in each, as in a phase of a quarter of 140,000 devices. Plans and
 explanations are asked for by REST in groups of 1,000 and 140,000 devices, and of as many as
-`--rows` says (1,000,000 take an hour to write); the ceiling of a large group is the same read of
+`--rows` says (a million take long to write); the ceiling of a large group is the same read of
 the smallest. Storage requests are counted where the same services run in this process.
 """
 
