@@ -156,4 +156,5 @@ def _first_of(size: int, in_a_bucket: float | None) -> int:
     """Buckets to begin with: as many as hold a page and the item after it."""
     if not in_a_bucket:
         return 1
-    return min(ceil((size + 1) / in_a_bucket), _MOST_AT_ONCE)
+    wanted = (size + 1) / in_a_bucket
+    return ceil(wanted) if wanted < _MOST_AT_ONCE else _MOST_AT_ONCE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,14 +153,10 @@ def test_process_ends_when_idle_but_not_while_it_installs(
 
 def test_process_serves_so_many_connections_and_no_more(process: Process) -> None:
     """A hostile network half gets no further threads of a privileged process."""
-    silent = []
-    for _ in range(module._MOST_CONNECTIONS + 1):
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(60)
-        connection.connect(str(process.path))
-        silent.append(connection)
+    with ExitStack() as silent:
+        for _ in range(module._MOST_CONNECTIONS + 1):
+            connection = silent.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            connection.connect(str(process.path))  # without a time limit it waits for its turn
+            connection.settimeout(60)
 
-    assert silent[-1].recv(1) == b"", "closed at once"
-
-    for connection in silent:
-        connection.close()
+        assert connection.recv(1) == b"", "closed at once"
