@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -246,10 +246,6 @@ class AzureBlobs:
         client = self._accounts.blobs.get_container_client(container)
         async with translated():
             names = [name async for name in client.list_blob_names(name_starts_with=prefix)]
-        await self.delete_each(container, names)
-
-    async def delete_each(self, container: Container, names: Sequence[str]) -> None:
-        """See the port."""
         await asyncio.gather(*(self._delete(container, name) for name in names))
 
     async def _delete(self, container: Container, name: str) -> None:

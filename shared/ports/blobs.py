@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from shared.ports.common import ByteStream, Page
@@ -146,10 +146,6 @@ class Blobs(Protocol):
 
     async def delete_all(self, container: Container, prefix: str) -> None:
         """Delete every blob whose name begins with the prefix."""
-        ...
-
-    async def delete_each(self, container: Container, names: Sequence[str]) -> None:
-        """Delete the blobs of these names, as far as there are any."""
         ...
 
     async def link(

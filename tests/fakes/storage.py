@@ -7,7 +7,6 @@ import json
 from collections.abc import (
     AsyncGenerator,
     Mapping,
-    Sequence,
 )
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -220,11 +219,6 @@ class MemoryBlobs:
             if place == container and name.startswith(prefix)
         ]
         return page_of(found, token, 2)
-
-    async def delete_each(self, container: Container, names: Sequence[str]) -> None:
-        await asyncio.sleep(0)
-        for name in names:
-            self.contents.pop((container, name), None)
 
     async def delete_all(self, container: Container, prefix: str) -> None:
         await asyncio.sleep(0)

@@ -191,15 +191,6 @@ class BlobsAtHand:
         etag = await self._blobs.write(*target, content, {"sha256": facts["sha256"]})
         self._contents[target], self._facts[target] = content, {**facts, "etag": etag}
 
-    async def delete_all(self, container: Container, prefix: str) -> None:
-        """See the port."""
-        if container != "quarantine" or prefix != self._prefix or not self._is_first:
-            await self._blobs.delete_all(container, prefix)
-            return
-        # nobody else has written any; one that somebody did goes with the next sweep
-        names = [name for place, name in self._unknown if place == container]
-        await self._blobs.delete_each(container, names)
-
     def hold(self, place: _Place, content: bytes, facts: Mapping[str, str]) -> None:
         """Keep what was just written, if there is room."""
         if len(content) <= self._room:
