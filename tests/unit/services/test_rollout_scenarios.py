@@ -169,7 +169,7 @@ async def test_07_offline_twins_do_not_install_during_a_failure_pause_but_after_
             await fleet.go_online(device)
     await fleet.run(minutes=30)
     assert all(not fleet.simulated[f"d{number}"].ran for number in range(20))
-    await fleet.operate(resume, {})
+    await fleet.operate(resume, await fleet.forgiven())
     await fleet.run(minutes=30)
 
     for number in range(20):
