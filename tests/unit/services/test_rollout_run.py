@@ -56,6 +56,8 @@ _ZONES = (
     "America/New_York",
     "America/Los_Angeles",
 )
+_GOES_ON = (ReasonCode.GATE_MISSED, ReasonCode.PHASE_EMPTY, ReasonCode.OVERDUE)
+"""A phase with a bad class, and offline devices that may yet answer, never passes by itself."""
 _SPREAD, _MOST_REQUESTS = 100_000, 4
 """With so many devices, what time costs whatever the fleet is spread thin enough: then each costs
 no more requests than that beside its own reports.
@@ -106,7 +108,7 @@ async def go_on(fleet: Fleet) -> bool:
     if progress.status is not Status.PAUSED or progress.reason is None:
         return False
     baselines = await fleet.forgiven()
-    if progress.reason.code in (ReasonCode.GATE_MISSED, ReasonCode.PHASE_EMPTY):
+    if progress.reason.code in _GOES_ON:
         await fleet.operate(advance, progress.phase + 1, baselines)
     else:
         await fleet.operate(resume, baselines)
@@ -154,7 +156,7 @@ async def test_large_roll_out_ends_as_its_seed_says() -> None:
     returning = [item for item in devices if not item.is_online][::2]
     luck = random.Random(1)
     fleet.queues.lose = fleet.queues.double = lambda _: luck.random() < 0.01
-    gate = Gate(success_percent=80, minimum_sample=5)
+    gate = Gate(success_percent=80, minimum_sample=5, maximum_wait="P1D")
     lab = class_id_of(fleet, "lab")
     selects = (Select(class_id=lab), *(Select(percent=each) for each in (1, 10, 50, 100)))
     rollout = Rollout(
