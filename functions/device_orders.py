@@ -199,16 +199,16 @@ for _place, _noun in _PLACES:
 
 @api.operation(
     "GET",
-    "updates/providers/{provider}/names/{name}/versions/{version}/deviceDeployments",
+    "management/updates/providers/{provider}/names/{name}/versions/{version}/deviceDeployments",
     Action.MANAGEMENT_READ,
     is_paged=True,
     is_additional=True,
 )
 async def list_device_deployments(call: Call) -> Page[models.DeploymentOfDevice]:
     """List the devices that have a deployment of their own of an update."""
-    page = await call.app.deployments.own_deployments.page(
-        call.instance, call.update_id(), call.page_token()
-    )
+    token = call.page_token()
+    own = call.app.deployments.own_deployments
+    page = await own.page(call.instance, call.update_id(), token)
     return call.page([wire.deployment_of_device(*item) for item in page.items], page)
 
 

@@ -67,9 +67,10 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "management/scanners": ("configuration",),
     "management/settings": ("configuration",),
     "management/updatecompliance": ("groups", "trends"),
+    "management/updates": ("device_orders",),
     "operations": ("operations",),
     "search": ("overviews",),
-    "updates": ("overviews", "device_orders", "updates", "uploads"),
+    "updates": ("overviews", "updates", "uploads"),
     "uploads": ("uploads",),
 }
 """Where the operations are by how their paths begin, in lower case, below the instance.

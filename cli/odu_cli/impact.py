@@ -63,7 +63,7 @@ async def impact_of_update(rest: Rest, update_id: Mapping[str, str]) -> Impact:
 async def _of_single_devices(rest: Rest, update_id: Mapping[str, str]) -> Impact:
     states = [
         item.get("deviceState")
-        async for item in rest.items(f"{update_path(update_id)}/deviceDeployments")
+        async for item in rest.items(f"management/{update_path(update_id)}/deviceDeployments")
         if item["isInForce"]
     ]
     return Impact(devices=len(states), in_progress=states.count("InProgress"), own=len(states))

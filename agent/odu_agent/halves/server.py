@@ -111,7 +111,8 @@ class InstallerServer:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
-            restart = self._answer(connection)
+            with connection:
+                restart = self._answer(connection)
         finally:
             self._free.release()
         if restart is not None:
@@ -121,7 +122,6 @@ class InstallerServer:
         user = _user_of(connection)
         if user not in self._users:
             logger.warning("user %s may give no orders", user)
-            connection.close()
             return None
         timeout = struct.pack("ll", int(_ORDER_SECONDS), 0)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)

@@ -1672,6 +1672,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/deviceUpdate/{instanceId}/management/updates/providers/{provider}/names/{name}/versions/{version}/deviceDeployments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the devices that have a deployment of their own of an update.
+         * @description Needs the action `management/read`.
+         */
+        get: operations["list_device_deployments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deviceUpdate/{instanceId}/operations/health": {
         parameters: {
             query?: never;
@@ -1991,26 +2011,6 @@ export interface paths {
          * @description Needs the action `updates/delete`.
          */
         delete: operations["delete_update"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/deviceUpdate/{instanceId}/updates/providers/{provider}/names/{name}/versions/{version}/deviceDeployments": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List the devices that have a deployment of their own of an update.
-         * @description Needs the action `management/read`.
-         */
-        get: operations["list_device_deployments"];
-        put?: never;
-        post?: never;
-        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -7979,6 +7979,46 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    list_device_deployments: {
+        parameters: {
+            query: {
+                /** @description Version of the API. */
+                "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Where a page begins: part of the `nextLink` of the page before. */
+                token?: string;
+            };
+            header?: never;
+            path: {
+                /** @description An instance of Device Update. */
+                instanceId: string;
+                /** @description Provider of an update. */
+                provider: string;
+                /** @description Name of an update. */
+                name: string;
+                /** @description Version of an update, two to four numbers. */
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeploymentOfDevice_"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     get_service_health: {
         parameters: {
             query: {
@@ -8619,46 +8659,6 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
-            429: components["responses"]["TooManyRequests"];
-            503: components["responses"]["ServiceUnavailable"];
-        };
-    };
-    list_device_deployments: {
-        parameters: {
-            query: {
-                /** @description Version of the API. */
-                "api-version": "2022-10-01" | "2026-06-01";
-                /** @description Where a page begins: part of the `nextLink` of the page before. */
-                token?: string;
-            };
-            header?: never;
-            path: {
-                /** @description An instance of Device Update. */
-                instanceId: string;
-                /** @description Provider of an update. */
-                provider: string;
-                /** @description Name of an update. */
-                name: string;
-                /** @description Version of an update, two to four numbers. */
-                version: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_DeploymentOfDevice_"];
-                };
-            };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };

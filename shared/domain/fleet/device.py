@@ -377,6 +377,11 @@ def has_agent(record: DeviceRecord) -> bool:
     )
 
 
+def introduces(before: DeviceRecord, after: DeviceRecord) -> bool:
+    """Whether the agent of a device is heard of that was known without one."""
+    return has_agent(after) and not has_agent(before)
+
+
 def is_unexplained(record: DeviceRecord) -> bool:
     """Whether the device reports a failure of something else than what it should be doing: its
     whole twin may show that it has refused just that.

@@ -18,6 +18,7 @@ from shared.domain.fleet.device import (
     fold,
     fold_connection,
     fold_deletion,
+    introduces,
     is_unexplained,
 )
 from shared.domain.fleet.names import is_storable
@@ -241,7 +242,7 @@ class ObserveDevices:
         for key, folded in folds.items():
             before = known.get(key)
             start = before.value if before else fresh.get(key)
-            if start is not None and not start.registers:
+            if start is not None and (not start.registers or introduces(start, folded(start))):
                 start = await self._seeded(instance, key, start, seeds)
             if start is None:
                 continue
@@ -286,8 +287,8 @@ class ObserveDevices:
         record: DeviceRecord,
         seeds: dict[str, TwinChange | None],
     ) -> DeviceRecord | None:
-        """A new record starts from the whole twin: a tag set before its first event counts too.
-        A module is not older than its device.
+        """A record starts from the whole twin: a tag set before its first event counts too, and
+        the model that a device names as it connects. A module is not older than its device.
         """
         if record.module_id is not None:
             bucket, device_id = bucket_of(record.device_id), record.device_id

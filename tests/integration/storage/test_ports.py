@@ -9,7 +9,7 @@ import pytest
 
 from shared.adapters.storage import StorageAccounts
 from shared.domain.domain_event import DomainEvent, EventKind
-from shared.domain.errors import ConcurrentUpdate, InvalidInput
+from shared.domain.errors import ConcurrentUpdate, LimitExceeded
 from shared.domain.operation import Failure, ImportSource, OperationStatus
 from shared.domain.rollouts.progress import Progress, Status
 from shared.domain.rollouts.specification import Phase, Rollout, Select
@@ -304,5 +304,5 @@ async def test_deployments_of_a_group_stay_apart(ports: Ports, instance: str, gr
 async def test_document_that_no_row_can_hold_is_refused(
     accounts: StorageAccounts, instance: str
 ) -> None:
-    with pytest.raises(InvalidInput, match="larger"):
+    with pytest.raises(LimitExceeded, match="larger"):
         await tables_of(accounts).updates.add(instance, an_update(manifest="x" * 500_000))

@@ -78,7 +78,7 @@ async def test_recall_says_how_many_deployments_and_devices_it_touches_before_it
         {"deviceId": "b", "isInForce": True},
         {"deviceId": "c", "isInForce": False, "deviceState": "InProgress"},
     ]
-    service.on("GET", f"{ADDRESS}/deviceDeployments", Answer(body={"value": of_devices}))
+    service.on("GET", f"management/{ADDRESS}/deviceDeployments", Answer(body={"value": of_devices}))
     service.on("GET", ADDRESS, Answer(body={"updateId": UPDATE}))
     service.on("POST", f"{ADDRESS}:recall", Answer(body={"updateId": UPDATE}))
 
@@ -95,7 +95,7 @@ async def test_delete_says_what_it_touches_and_a_mistyped_update_is_told_before(
     odu: Odu, service: Service, terminal: tuple[int, int]
 ) -> None:
     service.on("GET", "management/groups", Answer(body={"value": []}))
-    service.on("GET", f"{ADDRESS}/deviceDeployments", Answer(body={"value": []}))
+    service.on("GET", f"management/{ADDRESS}/deviceDeployments", Answer(body={"value": []}))
     service.on(
         "GET",
         ADDRESS,
