@@ -39,6 +39,7 @@ class Twin:
     desired: dict[str, Any] = field(default_factory=dict)
     desired_at: str = ""
     reported_at: str = ""
+    model_id: str = ""
 
 
 class MemoryHub:
@@ -85,7 +86,9 @@ class MemoryHub:
         twin = self.twins.get((device_id, module_id))
         if twin is None:
             return None
-        content = kept_content({"tags": twin.tags, "properties": {"reported": twin.reported}})
+        reported = {"reported": twin.reported}
+        model = {"modelId": twin.model_id}
+        content = kept_content({"tags": twin.tags, "properties": reported, **model})
         return TwinChange(
             device_id,
             module_id,

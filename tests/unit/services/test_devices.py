@@ -7,6 +7,7 @@ import pytest
 
 from shared.domain.errors import ConcurrentUpdate, DependencyFailed
 from shared.domain.fleet.device import DeviceState, bucket_of, view
+from shared.domain.fleet.health import health_of
 from shared.services.rollup_scheduler import RollupScheduler
 from tests.builders.devices import BUCKET, command, counted, neighbours, record, recount
 from tests.fakes.clock import FixedClock
@@ -53,7 +54,19 @@ async def test_new_device_starts_from_its_whole_twin() -> None:
     assert (seen.group_id, seen.device_class is not None) == ("hall", True)
 
 
-async def test_twin_is_read_only_for_a_device_without_a_row() -> None:
+async def test_model_of_a_device_that_was_tagged_before_it_connected_is_known() -> None:
+    world = World()
+    await world.tell(a_change(2, group="hall"))
+    world.hub.twins["d1", None].model_id = "dtmi:acme:toaster;1"
+
+    await world.tell(a_change(3, started()))
+
+    health = health_of(await record(world))
+    assert health is not None
+    assert health.model_id == "dtmi:acme:toaster;1"
+
+
+async def test_twin_is_read_only_until_the_agent_of_a_device_is_known() -> None:
     world = World()
     await world.tell(a_change(2, started()))
     world.hub.twins["d1", None] = Twin(99, tags={"ADUGroup": "hall"})
