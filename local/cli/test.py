@@ -20,7 +20,9 @@ something fails. Options that are not listed here go to pytest:
 
   ./odu test --only-tests tests/unit -k topology
 """
-_SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
+_WORKERS = min(4, (os.process_cpu_count() or 1) + 1)
+"""One more than there are cores: a third of their time tests only wait."""
+_SIDE_BY_SIDE = ("-n", str(_WORKERS), "--dist", "worksteal")
 """Every worker has a stack of its own: worth it for the whole, not for a few tests."""
 
 
