@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 HOST = "10.0.2.2"
 """The address under which QEMU's user network has the loopback of this host."""
+_KVM_CPU = "host,arch-capabilities=off"
+"""Where KVM itself runs in a machine, its kernel may refuse to set that register."""
 _PROBE_SECONDS = 20
 _PROBE_ANSWER = 0x42
 _PROBE_PORT = 0xF4
@@ -28,14 +30,23 @@ def acceleration(folder: Path) -> str:
     """The best acceleration that works here: `kvm`, or QEMU's own translation.
 
     A `/dev/kvm` that is there may still run nothing, so a first sector that ends the machine is
-    started with it.
+    started with it, as the machine will be.
     """
     sector = folder / "probe.img"
     # mov al, answer; out port, al; hlt
     code = bytes([0xB0, _PROBE_ANSWER, 0xE6, _PROBE_PORT, 0xF4])
     sector.write_bytes(code.ljust(510, b"\0") + b"\x55\xaa")
     command = [program("qemu-system-x86_64"), "-accel", "kvm", "-m", "16", "-display", "none"]
-    command += ["-nodefaults", "-no-reboot", "-drive", f"file={sector},format=raw"]
+    command += [
+        "-cpu",
+        _KVM_CPU,
+        "-smp",
+        "2",
+        "-nodefaults",
+        "-no-reboot",
+        "-drive",
+        f"file={sector},format=raw",
+    ]
     command += ["-device", f"isa-debug-exit,iobase={_PROBE_PORT:#x},iosize=1"]
     try:
         done = subprocess.run(command, capture_output=True, check=False, timeout=_PROBE_SECONDS)
@@ -86,7 +97,7 @@ class Machine:
         command = [program("setpriv"), "--pdeathsig", "KILL", program("qemu-system-x86_64")]
         command += ["-accel", self._acceleration, "-smp", "2"]
         command += ["-m", _MEMORY, "-nodefaults", "-display", "none", "-serial", "stdio"]
-        command += ["-cpu", "host" if self._acceleration == "kvm" else "max"]
+        command += ["-cpu", _KVM_CPU if self._acceleration == "kvm" else "max"]
         command += ["-drive", f"file={self._disk},format=raw,if=virtio"]
         command += ["-nic", "user,model=virtio-net-pci", "-device", "virtio-rng-pci"]
         self._process = await asyncio.create_subprocess_exec(
