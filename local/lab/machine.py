@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 HOST = "10.0.2.2"
 """The address under which QEMU's user network has the loopback of this host."""
-_KVM_CPU = "host,arch-capabilities=off"
-"""Where KVM itself runs in a machine, its kernel may refuse to set that register."""
 _PROBE_SECONDS = 20
 _PROBE_ANSWER = 0x42
 _PROBE_PORT = 0xF4
@@ -97,7 +95,7 @@ class Machine:
         command = [program("setpriv"), "--pdeathsig", "KILL", program("qemu-system-x86_64")]
         command += ["-accel", self._acceleration, "-smp", "2"]
         command += ["-m", _MEMORY, "-nodefaults", "-display", "none", "-serial", "stdio"]
-        command += ["-cpu", _KVM_CPU if self._acceleration == "kvm" else "max"]
+        command += ["-cpu", "host" if self._acceleration == "kvm" else "max"]
         command += ["-drive", f"file={self._disk},format=raw,if=virtio"]
         command += ["-nic", "user,model=virtio-net-pci", "-device", "virtio-rng-pci"]
         self._process = await asyncio.create_subprocess_exec(

@@ -157,10 +157,11 @@ async def test_large_roll_out_ends_as_its_seed_says() -> None:
     luck = random.Random(1)
     fleet.queues.lose = fleet.queues.double = lambda _: luck.random() < 0.01
     gate = Gate(success_percent=80, minimum_sample=5, maximum_wait="P1D")
+    end = Gate(success_percent=0)  # nobody could go on from there past the bad class
     lab = class_id_of(fleet, "lab")
-    selects = (Select(class_id=lab), *(Select(percent=each) for each in (1, 10, 50, 100)))
+    *others, last = (Select(class_id=lab), *(Select(percent=each) for each in (1, 10, 50, 100)))
     rollout = Rollout(
-        phases=tuple(Phase(select=each, gate=gate) for each in selects),
+        phases=(*(Phase(select=each, gate=gate) for each in others), Phase(select=last, gate=end)),
         windows=(Window(cron="0 18 * * *", duration="PT14H", zone="device"),),
         failure=FailureRule(percent=6, minimum_sample=max(20, min(200, DEVICES // 10))),
         maximum_in_flight=max(50, DEVICES // 50),
