@@ -35,16 +35,8 @@ def acceleration(folder: Path) -> str:
     code = bytes([0xB0, _PROBE_ANSWER, 0xE6, _PROBE_PORT, 0xF4])
     sector.write_bytes(code.ljust(510, b"\0") + b"\x55\xaa")
     command = [program("qemu-system-x86_64"), "-accel", "kvm", "-m", "16", "-display", "none"]
-    command += [
-        "-cpu",
-        _KVM_CPU,
-        "-smp",
-        "2",
-        "-nodefaults",
-        "-no-reboot",
-        "-drive",
-        f"file={sector},format=raw",
-    ]
+    command += ["-cpu", "host", "-smp", "2", "-nodefaults", "-no-reboot"]
+    command += ["-drive", f"file={sector},format=raw"]
     command += ["-device", f"isa-debug-exit,iobase={_PROBE_PORT:#x},iosize=1"]
     try:
         done = subprocess.run(command, capture_output=True, check=False, timeout=_PROBE_SECONDS)
