@@ -379,7 +379,7 @@ def has_agent(record: DeviceRecord) -> bool:
 
 def introduces(before: DeviceRecord, after: DeviceRecord) -> bool:
     """Whether the agent of a device is heard of that was known without one."""
-    return has_agent(after) and not has_agent(before)
+    return not has_agent(before) and has_agent(after)
 
 
 def is_unexplained(record: DeviceRecord) -> bool:

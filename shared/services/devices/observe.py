@@ -215,7 +215,6 @@ class ObserveDevices:
         fresh: Mapping[str, DeviceRecord],
         seeds: dict[str, TwinChange | None],
     ) -> list[DeviceWrite]:
-
         async def cycle() -> list[DeviceWrite]:
             at_hand = self.devices.remembered(instance, bucket, folds)
             writes = await self._writes(instance, folds, at_hand, {}, seeds)
@@ -241,12 +240,13 @@ class ObserveDevices:
         writes = {}
         for key, folded in folds.items():
             before = known.get(key)
-            start = before.value if before else fresh.get(key)
-            if start is not None and (not start.registers or introduces(start, folded(start))):
-                start = await self._seeded(instance, key, start, seeds)
-            if start is None:
+            if (start := before.value if before else fresh.get(key)) is None:
                 continue
             after = folded(start)
+            if not start.registers or introduces(start, after):
+                if (start := await self._seeded(instance, key, start, seeds)) is None:
+                    continue
+                after = folded(start)
             if self.admission is not None:
                 after = await self.admission.admitted(
                     instance, before.value if before else DeviceRecord(""), after
