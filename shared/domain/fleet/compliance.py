@@ -131,8 +131,7 @@ def connections(rows: Iterable[Mapping[Cell, int]]) -> Connections:
     cells: Counter[Cell] = Counter()
     for row in rows:
         cells.update(row)
-    heard = _by_prefix(cells, heard_cell(""))
-    return Connections(cells[TOTAL], cells[CONNECTED], cells[DISCONNECTED], heard)
+    return Connections(cells[TOTAL], cells[CONNECTED], cells[DISCONNECTED], heard_counts(cells))
 
 
 def failure_counts(cells: Mapping[Cell, int], workflow_id: str) -> dict[str, int]:
@@ -150,9 +149,19 @@ def failing_counts(cells: Mapping[Cell, int]) -> dict[str, int]:
     return _by_prefix(cells, failing_cell(""))
 
 
+def heard_counts(cells: Mapping[Cell, int]) -> dict[str, int]:
+    """Devices that are not connected by the day of their last report; empty for none."""
+    return _by_prefix(cells, heard_cell(""))
+
+
 def working_counts(cells: Mapping[Cell, int]) -> dict[str, int]:
     """Devices in progress by the day of the last that is known of it."""
     return _by_prefix(cells, working_cell(""))
+
+
+def count_before(by_day: Mapping[str, int], limit: str) -> int:
+    """How many devices are of a known day before another."""
+    return sum(count for day, count in by_day.items() if "" < day < limit)
 
 
 def installed_counts(cells: Mapping[Cell, int]) -> dict[UpdateId | None, int]:

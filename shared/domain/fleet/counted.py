@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from shared.domain.fleet.compliance import failing_counts, installed_counts, is_on_latest
+from shared.domain.fleet.compliance import (
+    count_before,
+    failing_counts,
+    heard_counts,
+    installed_counts,
+    is_on_latest,
+    working_counts,
+)
 from shared.domain.fleet.counters import (
     CONNECTED,
     DISCONNECTED,
@@ -14,15 +21,13 @@ from shared.domain.fleet.counters import (
     Cell,
     Counts,
     failing_cell,
-    heard_cell,
     installed_cell,
-    working_cell,
 )
 from shared.domain.fleet.device import DeviceState
 from shared.domain.fleet.listing import Selection
 
 _DAY = len("2026-01-31")
-_HEARD, _WORKING, _BUSY = heard_cell(""), working_cell(""), installed_cell("", is_in_progress=True)
+_BUSY = installed_cell("", is_in_progress=True)
 
 type _Count = Callable[[str, Mapping[Cell, int]], int | None]
 """How many devices of a class meet one part of a selection; None if its counters do not tell."""
@@ -57,9 +62,9 @@ def _parts(wanted: Selection) -> Iterator[_Count]:
         yield _of_column(name, wanted)
     if wanted.heard_before is not None:
         is_told = not wanted.may_be_connected
-        yield _by_day(_HEARD, wanted.heard_before) if is_told else _unknown
+        yield _by_day(heard_counts, wanted.heard_before) if is_told else _unknown
     if wanted.working_before is not None:
-        yield _by_day(_WORKING, wanted.working_before)
+        yield _by_day(working_counts, wanted.working_before)
     if wanted.is_on_latest is not None:
         yield lambda class_id, cells: sum(
             count
@@ -90,14 +95,10 @@ def _cells(*names: Cell) -> _Count:
     return lambda _, cells: sum(cells.get(name, 0) for name in names)
 
 
-def _by_day(prefix: str, limit: str) -> _Count:
+def _by_day(counts: Callable[[Mapping[Cell, int]], Mapping[str, int]], limit: str) -> _Count:
     if len(limit) != _DAY:
         return _unknown
-    return lambda _, cells: sum(
-        count
-        for cell, count in cells.items()
-        if cell.startswith(prefix) and "" < cell.removeprefix(prefix) < limit
-    )
+    return lambda _, cells: count_before(counts(cells), limit)
 
 
 def _total(_: str, cells: Mapping[Cell, int]) -> int:

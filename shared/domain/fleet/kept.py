@@ -13,6 +13,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from shared.domain.fleet.compliance import (
+    count_before,
+    failing_counts,
+    heard_counts,
+    working_counts,
+)
 from shared.domain.fleet.counters import (
     DISCONNECTED,
     NOTHING_INSTALLED,
@@ -20,9 +26,6 @@ from shared.domain.fleet.counters import (
     UNHEALTHY,
     Cell,
     Counts,
-    failing_cell,
-    heard_cell,
-    working_cell,
 )
 from shared.domain.fleet.device import DeviceState
 from shared.domain.fleet.health import UNHEALTHY as NOT_WELL
@@ -31,7 +34,6 @@ from shared.domain.fleet.queries import SILENT_DAYS, STUCK_DAYS, days_before
 
 _COMMON_UPDATES, _COMMON_CLASSES = 2, 1
 """So many may be common while all others are rare: what one query of the storage can leave out."""
-_FAILING, _HEARD, _WORKING = failing_cell(""), heard_cell(""), working_cell("")
 _INSTALLED = "installed:"
 
 
@@ -112,11 +114,15 @@ def _parts(
     counts: Counts, cells: Mapping[Cell, int], now: str, most: int
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Each part with how many devices it has."""
-    yield _sum(cells, _FAILING), {"failed": True}
+    yield sum(failing_counts(cells).values()), {"failed": True}
     yield cells.get(UNHEALTHY, 0), {"unhealthy": True}
     yield cells.get(DISCONNECTED, 0), {"disconnected": True}
-    yield _by_day(cells, _HEARD, now, SILENT_DAYS, most, "heard_before")
-    yield _by_day(cells, _WORKING, now, STUCK_DAYS, most, "working_before")
+    for by_day, days, part in (
+        (heard_counts(cells), SILENT_DAYS, "heard_before"),
+        (working_counts(cells), STUCK_DAYS, "working_before"),
+    ):
+        limit = _limit(by_day, now, days, most)
+        yield count_before(by_day, limit), {part: limit}
     updates, classes = Counter[str](), Counter[str]()
     for cell, count in cells.items():
         if cell.startswith(_INSTALLED):
@@ -128,29 +134,16 @@ def _parts(
     yield _others(classes, _COMMON_CLASSES, "class_but")
 
 
-def _by_day(
-    cells: Mapping[Cell, int], prefix: str, now: str, days: int, most: int, name: str
-) -> tuple[int, dict[str, Any]]:
+def _limit(by_day: Mapping[str, int], now: str, days: int, most: int) -> str:
     """Of a day more than lists ask for now, if they fit, so that a list fits after midnight too."""
-
-    def count_before(limit: str) -> int:
-        days = ((cell.removeprefix(prefix), n) for cell, n in cells.items() if prefix in cell)
-        return sum(count for day, count in days if "" < day < limit)
-
     limit = days_before(now, days - 1)
-    if count_before(limit) > most:
-        limit = days_before(now, days)
-    return count_before(limit), {name: limit}
+    return limit if count_before(by_day, limit) <= most else days_before(now, days)
 
 
 def _others(names: Counter[str], most_common: int, part: str) -> tuple[int, dict[str, Any]]:
     common = sorted(names, key=lambda name: (-names[name], name))[:most_common]
     count = names.total() - sum(names[name] for name in common)
     return count, {part: tuple(sorted(common))}
-
-
-def _sum(cells: Mapping[Cell, int], prefix: str) -> int:
-    return sum(count for cell, count in cells.items() if cell.startswith(prefix))
 
 
 def _is_other(name: str, common: tuple[str, ...] | None) -> bool:

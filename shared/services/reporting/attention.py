@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from shared.domain.fleet.compliance import (
     connections,
+    count_before,
     failing_counts,
     installed_counts,
     working_counts,
@@ -97,7 +98,7 @@ class Attention:
 
     def _silent(self, heard: Mapping[str, int]) -> Sequence[AttentionItem]:
         limit = days_before(self.clock.now(), SILENT_DAYS)
-        count = sum(number for day, number in heard.items() if day and day < limit)
+        count = count_before(heard, limit)
         if not count:
             return []
         return [
@@ -115,7 +116,7 @@ class Attention:
         counts = Counter[str]()
         for cells in rows:
             counts.update(working_counts(cells))
-        count = sum(number for day, number in counts.items() if day and day < limit)
+        count = count_before(counts, limit)
         if count <= 0:
             return []
         return [
