@@ -9,13 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import batched
 
 import msgspec
 
 from shared.adapters.row_memory import RowMemory
 from shared.adapters.table import (
-    MAX_TRANSACTION,
     Table,
     columns,
     document,
@@ -36,6 +34,7 @@ from shared.adapters.table_device_rows import (
     range_of,
 )
 from shared.adapters.table_device_writes import Change, Gone, change_of, device_row, transactions
+from shared.adapters.table_drops import drop_rows
 from shared.domain.domain_event import DomainEvent
 from shared.domain.errors import ConcurrentUpdate
 from shared.domain.fleet.asking import may_have_past
@@ -288,8 +287,7 @@ class TableDevices:
             size,
             select=["RowKey"],
         )
-        for some in batched(rows, MAX_TRANSACTION, strict=False):
-            await self.table.transact([drop(partition, row["RowKey"]) for row in some])
+        await drop_rows(self.table, partition, [row["RowKey"] for row in rows])
         return len(rows)
 
     async def events(self, instance: str, bucket: int, size: int) -> Sequence[DomainEvent]:

@@ -25,6 +25,7 @@ from shared.adapters.table import (
 from shared.adapters.table_device_lists import of_group
 from shared.adapters.table_device_rows import put_as_read
 from shared.adapters.table_device_writes import listed_row
+from shared.adapters.table_drops import drop_rows
 from shared.domain.fleet.kept import Kept
 from shared.domain.fleet.listing import ListedDevice, Selection
 
@@ -64,9 +65,7 @@ class TableGroupMembers:
         """See the port."""
         partition = _partition(instance, group, kept)
         rows = sorted(await self._known(partition), reverse=True)  # the head goes first
-        for at in range(0, len(rows), MAX_TRANSACTION):
-            some = rows[at : at + MAX_TRANSACTION]
-            await self.table.transact([drop(partition, row) for row in some])
+        await drop_rows(self.table, partition, rows)
 
     async def find(
         self,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import batched
 
-from shared.adapters.table import MAX_TRANSACTION, Table, drop, key, pack, stored
+from shared.adapters.table import Table, key, pack, stored
+from shared.adapters.table_drops import drop_rows
 from shared.domain.operation import Operation
 from shared.ports import Page, Stored
 
@@ -79,8 +79,7 @@ class TableOperations:
             size,
             select=["RowKey"],
         )
-        for some in batched(rows, MAX_TRANSACTION, strict=False):
-            await self.table.transact([drop(partition, row["RowKey"]) for row in some])
+        await drop_rows(self.table, partition, [row["RowKey"] for row in rows])
         return len(rows)
 
 

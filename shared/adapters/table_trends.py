@@ -19,13 +19,13 @@ from shared.adapters.table import (
     MAX_TRANSACTION,
     SEPARATOR,
     Table,
-    drop,
     key,
     key_part,
     pack,
     put,
     unpack,
 )
+from shared.adapters.table_drops import drop_rows
 from shared.domain.fleet.compliance import Compliance
 from shared.domain.fleet.trend import ComplianceDay, Mark, ProgressPoint
 
@@ -114,8 +114,7 @@ class TableTrends:
                 size - dropped,
                 select=["RowKey"],
             )
-            for some in batched(rows, MAX_TRANSACTION, strict=False):
-                await self.table.transact([drop(partition, row["RowKey"]) for row in some])
+            await drop_rows(self.table, partition, [row["RowKey"] for row in rows])
             dropped += len(rows)
             if dropped >= size:
                 break
@@ -140,8 +139,7 @@ class TableTrends:
         )
         by_deployment = groupby(rows, key=lambda row: str(row["PartitionKey"]))
         for partition, points in by_deployment:
-            for some in batched(points, MAX_TRANSACTION, strict=False):
-                await self.table.transact([drop(partition, row["RowKey"]) for row in some])
+            await drop_rows(self.table, partition, [row["RowKey"] for row in points])
         return len(rows)
 
     async def _between(self, partition: str, first: str, end: str) -> Sequence[Mapping[str, str]]:
