@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from local.stack.running import Stack
+    from tests.packages import Package
 
 HOST = "device-update.test"
 VERSIONS = ("2022-10-01", "2026-06-01")
@@ -154,3 +155,13 @@ async def sdk(
             )
             cleanup.enter_context(client)
         yield Sdk(client, is_async=is_async)
+
+
+def deployment(group: str, identity: str, package: Package) -> dict[str, Any]:
+    """The body of a deployment that has started."""
+    return {
+        "deploymentId": identity,
+        "groupId": group,
+        "startDateTime": "2020-01-01T00:00:00Z",
+        "update": {"updateId": package.update_id},
+    }

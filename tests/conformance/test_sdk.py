@@ -14,7 +14,7 @@ from azure.core.exceptions import (
     ResourceNotModifiedError,
 )
 
-from tests.conformance.sdk import VERSIONS, Sdk, sdk
+from tests.conformance.sdk import VERSIONS, Sdk, deployment, sdk
 from tests.packages import MANUFACTURER, PROVIDER, make_package, sha256, unique
 from tests.waiting import eventually
 
@@ -57,15 +57,6 @@ either = pytest.mark.parametrize("client", [KINDS[0], KINDS[-1]], indirect=True)
 def address(package: Package) -> tuple[str, str, str]:
     identity = package.update_id
     return identity["provider"], identity["name"], identity["version"]
-
-
-def deployment(group: str, identity: str, package: Package) -> dict[str, Any]:
-    return {
-        "deploymentId": identity,
-        "groupId": group,
-        "startDateTime": "2020-01-01T00:00:00Z",
-        "update": {"updateId": package.update_id},
-    }
 
 
 # Updates.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from azure.core.exceptions import ResourceExistsError
 
 from odu_cli.rest import deployment_path
-from tests.conformance.sdk import Sdk, sdk
+from tests.conformance.sdk import Sdk, deployment, sdk
 from tests.packages import make_package, unique
 
 if TYPE_CHECKING:
@@ -41,12 +41,7 @@ async def test_a_put_without_rollout_changes_nothing_of_a_running_roll_out(
     group, model, identity = unique("group"), unique("model"), unique("roll")
     package = make_package(model)
     await product.publish(package)
-    body: dict[str, Any] = {
-        "deploymentId": identity,
-        "groupId": group,
-        "startDateTime": "2020-01-01T00:00:00Z",
-        "update": {"updateId": package.update_id},
-    }
+    body = deployment(group, identity, package)
     async with product.fleet(group, model):
         await product.seen(group, 1)
         address = deployment_path(group, identity)
@@ -76,12 +71,7 @@ async def test_a_put_of_a_plain_deployment_again_changes_nothing_and_adds_no_pha
     group, model, identity = unique("group"), unique("model"), unique("plain")
     package = make_package(model)
     await product.publish(package)
-    body: dict[str, Any] = {
-        "deploymentId": identity,
-        "groupId": group,
-        "startDateTime": "2020-01-01T00:00:00Z",
-        "update": {"updateId": package.update_id},
-    }
+    body = deployment(group, identity, package)
     async with product.fleet(group, model):
         await product.seen(group, 1)
         address = deployment_path(group, identity)
