@@ -7,6 +7,7 @@ from functions.api import RETRY, Api, Call, Reply, accepted
 from shared.domain.access import Action
 from shared.domain.errors import NotFound
 from shared.domain.updates.update import Update
+from shared.domain.updates.update_filter import words_of
 from shared.domain.updates.update_id import UpdateId
 from shared.http import models, wire
 from shared.http.filters import (
@@ -56,10 +57,9 @@ async def import_update(call: Call) -> Reply[None]:
 )
 async def list_updates(call: Call) -> models.Page[models.Update]:
     """List updates, by provider and name or by their import."""
-    words = (call.query("search") or "").casefold().split()
     page = await call.app.updates.lists.page(
         call.instance,
-        replace(update_filter(call.query("filter")), words=tuple(words)),
+        replace(update_filter(call.query("filter")), words=words_of(call.query("search"))),
         is_newest_first=is_newest_import_first(call.query("orderby")),
         token=call.page_token(),
         size=call.page_size(),

@@ -10,6 +10,9 @@ _FIX_UPDATE = "Correct the update's import manifest and import it under a new ve
 _FIX_PACKAGE = "Publish a well-formed root key package signed by all root keys."
 _NOTHING = "Nothing to do."
 _SCRIPT_LOG = "Look into the script's log on the device."
+_PACKAGE_WAY = (
+    "Check the device's way to the service's own address, not that of the content; then retry."
+)
 _ROOTS = "Check that the device was built with the root keys of this service."
 
 _KNOWN: dict[int, tuple[str, str]] = {
@@ -151,7 +154,7 @@ _KNOWN: dict[int, tuple[str, str]] = {
     ),
     Erc.PACKAGE_DOWNLOAD_FAILED: (
         "The root key package could not be downloaded.",
-        "Check the device's way to the service's own address, not that of the content; then retry.",
+        _PACKAGE_WAY,
     ),
     Erc.JWS_BAD_STRUCTURE: ("The manifest's signature is malformed.", _REPUBLISH),
     Erc.JWS_INVALID_SIGNATURE: ("The manifest's signature is wrong.", _REPUBLISH),
@@ -264,7 +267,7 @@ _FACILITIES: dict[int, tuple[str, str]] = {
 
 _PACKAGE_UNREACHABLE = (
     "The root key package could not be downloaded",
-    "Check the device's way to the service's own address, not that of the content; then retry.",
+    _PACKAGE_WAY,
 )
 _LINK_EXPIRED = "Retry the deployment: the retry brings new links."
 _FILE_GONE = "Import the update again, for its content is gone, then deploy it."

@@ -54,6 +54,11 @@ class UpdateFilter:
         )
 
 
+def words_of(text: str | None) -> tuple[str, ...]:
+    """What is searched for, as `UpdateFilter` has it."""
+    return tuple((text or "").casefold().split())
+
+
 def has_words(update: Update, words: tuple[str, ...]) -> bool:
     """Whether each word, case-folded, is part of the id, the friendly name or the description."""
     text = f"{update.update_id} {update.friendly_name or ''} {update.description or ''}".casefold()

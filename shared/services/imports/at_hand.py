@@ -101,7 +101,8 @@ class BlobsAtHand:
         self._is_first = is_first
         self._contents: dict[_Place, bytes] = {}
         self._facts: dict[_Place, Mapping[str, str]] = {}
-        self._unknown: set[_Place] = set()
+        self._begun: set[_Place] = set()
+        """Blobs that were written, or begun to be."""
 
     def __getattr__(self, name: str) -> Any:
         """Everything else is the storage's."""
@@ -126,7 +127,7 @@ class BlobsAtHand:
         metadata: Mapping[str, str] | None = None,
     ) -> str:
         """See the port."""
-        self._unknown.add((container, name))
+        self._begun.add((container, name))
         etag = await self._blobs.write(container, name, content, metadata)
         if container == "quarantine":
             self._contents[container, name] = content
@@ -141,13 +142,13 @@ class BlobsAtHand:
 
     def open_write(self, container: Container, name: str, staged: Staged | None = None) -> BlobSink:
         """See the port."""
-        self._unknown.add((container, name))
+        self._begun.add((container, name))
         sink = self._blobs.open_write(container, name, staged)
         return sink if staged else _HoldingSink(self, (container, name), sink)
 
     async def stage_copy(self, url: str, etag: str, container: Container, name: str) -> None:
         """See the port."""
-        self._unknown.add((container, name))
+        self._begun.add((container, name))
         await self._blobs.stage_copy(url, etag, container, name)
 
     async def stream(self, container: Container, name: str) -> AsyncGenerator[bytes]:
@@ -203,7 +204,7 @@ class BlobsAtHand:
 
     def _is_absent(self, place: _Place) -> bool:
         is_own = place[0] == "quarantine" and place[1].startswith(self._prefix)
-        return self._is_first and is_own and place not in self._unknown
+        return self._is_first and is_own and place not in self._begun
 
 
 class _HoldingSink:

@@ -9,7 +9,7 @@ large, or has to wait, goes on by the triggers of the stages.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 from shared import messages
 from shared.domain.errors import DeviceUpdateError
@@ -75,19 +75,16 @@ class ImportAtOnce:
             queues=self.fetch.imports.announcer.queues,
             announcements=replace(self.announcements, operations=operations),
         )
-        imports = replace(
-            self.fetch.imports, operations=operations, blobs=blobs, announcer=announcer
+        stores: dict[str, Any] = {"operations": operations, "blobs": blobs}
+        imports = replace(self.fetch.imports, announcer=announcer, **stores)
+        stores |= {"imports": imports, "evidence": evidence}
+        return _Carried(
+            fetch=replace(self.fetch, **stores),
+            scan=replace(self.scan, **stores),
+            publish=replace(self.publish, **stores),
+            operation=operation,
+            most_bytes=self.most_bytes,
         )
-        fetch = replace(
-            self.fetch, imports=imports, operations=operations, blobs=blobs, evidence=evidence
-        )
-        scan = replace(
-            self.scan, imports=imports, operations=operations, blobs=blobs, evidence=evidence
-        )
-        publish = replace(
-            self.publish, imports=imports, operations=operations, blobs=blobs, evidence=evidence
-        )
-        return _Carried(fetch, scan, publish, operation, self.most_bytes)
 
 
 @dataclass(slots=True)

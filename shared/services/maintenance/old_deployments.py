@@ -46,8 +46,9 @@ class OldDeployments:
         history = every(
             lambda token: self.deployments.history(instance, item, token=token, size=_HISTORY_PAGE)
         )
-        if any([made.at >= before async for made in history]):
-            return False
+        async for made in history:
+            if made.at >= before:
+                return False
         change = automatic(
             f"retention-{item.workflow_id}",
             "drop_deployment",

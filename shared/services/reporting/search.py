@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared.domain.fleet.device import bucket_of, device_key, view
-from shared.domain.updates.update_filter import UpdateFilter
+from shared.domain.updates.update_filter import UpdateFilter, words_of
 from shared.ports import Deployments, Devices, Fleet, Updates
 from shared.services.updates.lists import UpdateLists
 
@@ -39,7 +39,7 @@ class Search:
         """Updates that have every word in their names or descriptions."""
         page = await UpdateLists(self.updates).page(
             instance,
-            UpdateFilter(words=tuple(text.casefold().split())),
+            UpdateFilter(words=words_of(text)),
             token=None,
             size=MOST_OF_A_KIND,
         )
