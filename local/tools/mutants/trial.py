@@ -41,7 +41,7 @@ from mutmut.utils.format_utils import mangled_name_from_mutant_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-_MOST_SECONDS = 4.0
+_MOST_SECONDS = 2.0
 """So much of an area's tests for one mutant: a rule is to be held by fast tests."""
 _UNTESTED = 33
 _SAVED_EVERY = 5.0
