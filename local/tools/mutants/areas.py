@@ -35,7 +35,7 @@ class Area:
 
 _SHARED_DOMAIN, _FLEET = "shared/domain/", "shared/domain/fleet/"
 _UPDATES, _ROLLING = "shared/domain/updates/", "shared/domain/rollouts/"
-_TESTS, _ROLLOUTS = "tests/unit/", "tests/unit/domain/rollouts"
+_TESTS = "tests/unit/"
 
 
 def _of(folder: str, *modules: str) -> tuple[str, ...]:
@@ -44,6 +44,10 @@ def _of(folder: str, *modules: str) -> tuple[str, ...]:
 
 def _domain(*tests: str) -> tuple[str, ...]:
     return _of("tests/unit/domain/test_", *tests)
+
+
+def _rollouts(*tests: str) -> tuple[str, ...]:
+    return _of("tests/unit/domain/rollouts/test_", *tests)
 
 
 def _services(*tests: str) -> tuple[str, ...]:
@@ -143,7 +147,7 @@ _DEPLOYMENTS = (
         "windows",
         _of(_FLEET, "windows", "whereabouts"),
         (
-            f"{_ROLLOUTS}/test_device_zone.py",
+            *_rollouts("device_zone"),
             *_DECISIONS,
             *_services("windows_of_devices", "device_filters"),
         ),
@@ -186,7 +190,7 @@ _DEPLOYMENTS = (
     Area(
         "rollout_controls",
         _of(_FLEET, "rollout_controls", "rollout_figures", "deployment_edit"),
-        (_ROLLOUTS, *_services("rollout_controls", "plan_holds")),
+        (*_rollouts("controls", "edit", "view"), *_services("rollout_controls", "plan_holds")),
     ),
 )
 
@@ -194,19 +198,26 @@ _ROLLOUT_RULES = (
     Area(
         "rollouts_evaluation",
         _of(_ROLLING, "evaluation"),
-        (_ROLLOUTS, *_services("rollout_scenarios")),
+        (
+            *_rollouts("gate", "controls", "wake", "small_counts", "pace", "view"),
+            *_services("rollout_scenarios"),
+        ),
     ),
     Area(
         "rollouts_plan",
         _of(_ROLLING, "plan", "specification", "durations", "selection", "edit", "request"),
-        (_ROLLOUTS,),
+        _rollouts("plan", "selection", "edit", "widening", "specification"),
     ),
     Area(
         "rollouts_progress",
         _of(_ROLLING, "progress", "ledger", "pace", "transition", "gate", "figures", "view"),
-        (_ROLLOUTS, *_services("rollout_scenarios")),
+        _rollouts("ledger", "pace", "gate", "small_counts", "view", "controls", "wake"),
     ),
-    Area("rollouts_windows", _of(_ROLLING, "windows", "window_text", "wake"), (_ROLLOUTS,)),
+    Area(
+        "rollouts_windows",
+        _of(_ROLLING, "windows", "window_text", "wake"),
+        _rollouts("windows", "wake", "device_zone"),
+    ),
 )
 
 _UPDATE_RULES = (
