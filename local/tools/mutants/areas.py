@@ -306,15 +306,15 @@ _CONTRACT = (
 )
 
 _AGENTS_RULES = (
-    _agent("verification", "verification"),
-    _agent("workflow", "workflow"),
-    _agent("deployment", "deployment"),
+    _agent("verification", "verification", "a02_freeze", "hardening"),
+    _agent("workflow", "workflow", "deployment", "unfinished", "retries"),
+    _agent("deployment", "deployment", "workflow"),
     _agent("desired", "desired"),
-    _agent("plan", "deployment"),
-    _agent("state", "config"),
-    _agent("reporting", "hardening"),
+    _agent("plan", "deployment", "workflow", "unfinished"),
+    _agent("state", "config", "hardening", "unfinished", "verification"),
+    _agent("reporting", "hardening", "unfinished"),
     _agent("unfinished", "unfinished"),
-    _agent("redaction", "config"),
+    _agent("redaction", "config", "hardening"),
 )
 
 AREAS = (
