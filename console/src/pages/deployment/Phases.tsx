@@ -7,6 +7,7 @@ import { StateIcon, type StateName } from '../../design/state';
 import { Time } from '../../design/text';
 import { percent, visible } from '../../text/format';
 import { isoDuration } from '../../text/iso-duration';
+import { WaitsFor } from '../deployments/WaitsFor';
 import css from './rollout.module.css';
 import { text } from './rollout-text';
 
@@ -73,6 +74,11 @@ export function Phases({ rollout }: { rollout: Rollout }) {
                   afterwards(given)
                 )}
               </p>
+              {isOpen && state.waitsFor && (
+                <p className={css.waits}>
+                  {text.thePhase} <WaitsFor words={state.waitsFor} />
+                </p>
+              )}
               {decided > 0 && (
                 <div className={css.budget}>
                   <Meter

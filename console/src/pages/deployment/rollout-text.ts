@@ -2,6 +2,7 @@ import { count, plural } from '../../text/format';
 
 export const text = {
   phases: 'Phases',
+  thePhase: 'The phase',
   phase: (number: number) => `Phase ${number}`,
   statuses: {
     AwaitingApproval: 'Waits for approval',
