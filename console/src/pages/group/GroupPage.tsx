@@ -88,7 +88,9 @@ export function GroupPage() {
                     {percent(data.onLatestUpdateDeviceCount, data.totalDeviceCount)}{' '}
                     <span className={css.of}>{text.of(count(data.totalDeviceCount))}</span>
                   </p>
-                  <Trend history={history.data} />
+                  <div className={css.trend}>
+                    <Trend history={history.data} />
+                  </div>
                   <StackedBar parts={parts} total={data.totalDeviceCount} label={text.compliance} />
                   <Legend parts={parts} total={data.totalDeviceCount} />
                 </>

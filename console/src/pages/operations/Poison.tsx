@@ -21,7 +21,7 @@ import { Confirm } from '../../design/confirm';
 import { DeleteIcon, RetryIcon } from '../../design/icons';
 import { StateIcon } from '../../design/state';
 import { type Column, Table } from '../../design/table';
-import { Foreign, Time } from '../../design/text';
+import { Foreign, Time, Two } from '../../design/text';
 import { visible } from '../../text/format';
 import { words } from '../../text/words';
 import css from './operations.module.css';
@@ -45,7 +45,10 @@ export function PoisonMessages() {
   const [question, setQuestion] = useState<Question | null>(null);
   const { run, start, stop, close } = usePoisonRun();
   const isBusy = run?.state === 'running' || run?.state === 'stopping';
-  if (!run && !listed.data?.length && !listed.isError) return null;
+  const isAnything = listed.data
+    ? listed.data.length > 0
+    : queues.data?.some((each) => each.poisonMessageCount > 0);
+  if (!run && !isAnything && !listed.isError) return null;
 
   const picked = (listed.data ?? []).filter((each) => chosen.has(keyOf(each)));
   const whyNot = isBusy ? text.busy : picked.length === 0 ? text.chooseFirst : undefined;
@@ -53,7 +56,9 @@ export function PoisonMessages() {
     setQuestion({
       verb,
       target,
-      messages: Array.isArray(target) ? text.messages(target.length) : text.allOf(target.cause),
+      messages: Array.isArray(target)
+        ? text.messages(target.length)
+        : text.allOf(nameOf(target.cause)),
     });
   return (
     <Card
@@ -127,11 +132,11 @@ function OfCause({
   const { cause, messages, hasMore, most } = of;
   const rows = isWhole ? messages : messages.slice(0, SHOWN);
   return (
-    <section className={css.cause} aria-label={visible(cause)}>
+    <section className={css.cause} aria-label={nameOf(cause)}>
       <div className={css.causeHead}>
         <h3>
-          <bdi>{visible(cause)}</bdi>{' '}
-          <small className="soft">
+          <bdi>{nameOf(cause)}</bdi>{' '}
+          <small className={`${css.light} soft`}>
             {hasMore ? text.atLeast(messages.length, most) : text.messages(messages.length)}
           </small>
         </h3>
@@ -142,7 +147,7 @@ function OfCause({
         />
       </div>
       <Table
-        label={text.ofCause(visible(cause))}
+        label={text.ofCause(nameOf(cause))}
         columns={COLUMNS}
         rows={rows}
         keyOf={keyOf}
@@ -216,7 +221,7 @@ function RunState({
   const { verb, state, done, most, target } = run;
   const isRunning = state === 'running' || state === 'stopping';
   const handled = done.replayed + done.discarded;
-  const title = Array.isArray(target) ? text.messages(most) : text.allOf(target.cause);
+  const title = Array.isArray(target) ? text.messages(most) : text.allOf(nameOf(target.cause));
   const said = verb === 'replay' ? text.didReplay(done) : text.didDiscard(done.discarded);
   return (
     <div className={css.run}>
@@ -256,8 +261,16 @@ function RunState({
 }
 
 const COLUMNS: Column<Poison>[] = [
-  { head: text.work, narrow: 'title', cell: (row) => visible(row.work) },
-  { head: text.about, narrow: 'line', cell: (row) => <bdi>{aboutOf(row)}</bdi> },
+  {
+    head: text.work,
+    narrow: 'title',
+    cell: (row) => (
+      <Two
+        first={<span className={css.wrapped}>{visible(row.work)}</span>}
+        second={<bdi>{aboutOf(row)}</bdi>}
+      />
+    ),
+  },
   {
     head: text.why,
     narrow: 'line',
@@ -274,6 +287,9 @@ const COLUMNS: Column<Poison>[] = [
     cell: (row) => <Time at={row.putDateTime} />,
   },
 ];
+
+const UNKNOWN = 'Unknown';
+const nameOf = (cause: string): string => (cause === UNKNOWN ? text.noCause : visible(cause));
 
 const NAMED = [
   'update',

@@ -97,7 +97,7 @@ export function Queues() {
     },
     {
       head: text.poison,
-      narrow: 'state',
+      narrow: 'fact',
       isNumber: true,
       cell: (row) => (row.poisonMessageCount ? <b>{count(row.poisonMessageCount)}</b> : count(0)),
     },

@@ -39,4 +39,5 @@ export const text = {
   best: 'best for its class',
   newerFits: 'a newer one fits',
   total: (devices: number) => words.devices(devices),
+  seeOperations: 'Operations says why: replay it once that is mended, or drop it.',
 } as const;
