@@ -1,7 +1,7 @@
 """Makes the mutants of an area and tries each with the tests that reach it; run in its copy.
 
-`trial.py PROCESSES MOST TEST...`. mutmut makes the mutants and keeps what became of them. The tests are
-collected once; for each mutant the process is forked and runs those that call its function, the
+`trial.py PROCESSES MOST TEST...`. mutmut makes the mutants and keeps what became of them. The tests
+are collected once; for each mutant the process is forked and runs those that call its function, the
 fastest first, until one fails. What is forked has run no test: nothing is cached in it. Mutants are
 tried in the order of their names' hashes, so that those tried so far are a random sample.
 """
