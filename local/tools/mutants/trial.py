@@ -53,6 +53,7 @@ def main(processes: int, most: int, tests: Sequence[str]) -> int:
     """Make the mutants and try those whose fate is not known; `most` bounds how many are tried
     in all, 0 does not.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
     set_mutant_under_test("mutant_generation")
     Path("mutants").mkdir(exist_ok=True)
     with contextlib.redirect_stdout(io.StringIO()):
