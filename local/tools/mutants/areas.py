@@ -175,17 +175,7 @@ _DEPLOYMENTS = (
     Area(
         "explain",
         _of(_FLEET, "explain", "explain_words"),
-        (
-            *_DECISIONS,
-            *_services(
-                "explain_waits",
-                "explained_phases",
-                "device_orders",
-                "hub_refusals",
-                "class_admission",
-                "windows_of_devices",
-            ),
-        ),
+        (*_domain("explain", "explain_words"), *_services("explain_waits", "explained_phases")),
     ),
     Area(
         "rollout_controls",
