@@ -52,7 +52,7 @@ class QueueNews:
         self._listeners.setdefault(listener.queue_name, []).append(listener)
 
     def notify(self, queue: str) -> None:
-        """Wake the listeners of a queue of that name, whatever its account: to look costs little."""
+        """Wake the listeners of a queue of that name, in whatever account."""
         for listener in self._listeners.get(queue, ()):
             listener.notify()
 

@@ -95,9 +95,7 @@ class QueueListener:
             messages = await self._receive()
             for message in messages:
                 self._start(message)
-            if messages:
-                backoff.reset()
-            elif await self._has_news(backoff.pause()):
+            if messages or await self._has_news(backoff.pause()):
                 backoff.reset()
 
     async def _receive(self) -> list[QueueMessage]:
