@@ -25,9 +25,13 @@ type _Control[Body] = Callable[[RolloutControls, Place, str, Body], Awaitable[De
 
 
 def _control[Body](
-    action: str, body: type[Body], statuses: tuple[HTTPStatus, ...] = _REFUSED
+    name: str,
+    body: type[Body],
+    statuses: tuple[HTTPStatus, ...] = _REFUSED,
+    *,
+    action: Action = Action.MANAGEMENT_WRITE,
 ) -> Callable[[_Control[Body]], Handler]:
-    """Serve an action of an operator at `:<action>` of a deployment; it answers the deployment."""
+    """Serve what an operator does at `:<name>` of a deployment; it answers the deployment."""
 
     def register(control: _Control[Body]) -> Handler:
         @wraps(control, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
@@ -40,8 +44,8 @@ def _control[Body](
         del handler.__wrapped__  # its annotations are not those of a handler
         return api.operation(
             "POST",
-            f"{_ONE}:{action}",
-            Action.MANAGEMENT_WRITE,
+            f"{_ONE}:{name}",
+            action,
             body=body,
             statuses=statuses,
             is_additional=True,
@@ -82,7 +86,7 @@ async def abort_deployment(
     return await controls.abort(place, by, given.reason, rollback=given.rollback)
 
 
-@_control("approve", rollouts.ApprovalInput, _OF_REVISION)
+@_control("approve", rollouts.ApprovalInput, _OF_REVISION, action=Action.MANAGEMENT_APPROVE)
 async def approve_deployment(
     controls: RolloutControls, place: Place, by: str, given: rollouts.ApprovalInput
 ) -> Deployment:
@@ -90,7 +94,7 @@ async def approve_deployment(
     return await controls.approve(place, by, given.revision, given.remark)
 
 
-@_control("reject", rollouts.ApprovalInput, _OF_REVISION)
+@_control("reject", rollouts.ApprovalInput, _OF_REVISION, action=Action.MANAGEMENT_APPROVE)
 async def reject_deployment(
     controls: RolloutControls, place: Place, by: str, given: rollouts.ApprovalInput
 ) -> Deployment:

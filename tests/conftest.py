@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("any machine", deadline=None)
 # of mutants: the same examples for each, in a run that is repeated too
 hypothesis.settings.register_profile(
-    "mutants", deadline=None, derandomize=True, database=None, max_examples=50
+    "mutants",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=25,
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],  # none is made smaller
 )
 hypothesis.settings.load_profile("any machine")
 

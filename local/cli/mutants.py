@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from local.cli.options import parser
 from local.stack.stray import leashed
 from local.tools.mutants.areas import AREAS, Area
-from local.tools.mutants.copies import COPIES, prepare
+from local.tools.mutants.copies import COPIES, TRIAL, prepare
 from local.tools.mutants.results import MISSED, Fate, Mutant, counts, equivalents, read, share
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ def _run(area: Area, deadline: float, processes: int) -> bool:
     copy = prepare(area)
     print(f"--- {area.name}: {', '.join(area.tests)}", flush=True)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(("cli", "src"))}
-    argv = [sys.executable, "-P", "-m", "mutmut", "run", "--max-children", str(processes)]
+    environment["PYTHONPYCACHEPREFIX"] = str(copy / "pycache")
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    argv = [sys.executable, "-P", str(TRIAL), str(processes), *area.tests]
     with subprocess.Popen(argv, cwd=copy, env=environment) as process:
         try:
             process.wait(left)

@@ -10,6 +10,7 @@ ROLES = (
     "DeviceUpdateContentReader",
     "DeviceUpdateDeploymentsAdministrator",
     "DeviceUpdateDeploymentsReader",
+    "DeviceUpdateApprover",
 )
 
 

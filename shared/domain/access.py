@@ -1,4 +1,4 @@
-"""Who may do what: the six roles of Device Update and the data actions that each one has.
+"""Who may do what: the roles of Device Update, one for approvers, and the data actions of each.
 
 A token carries role values such as `DeviceUpdateReader`, or `DeviceUpdateReader/<instance>` for a
 role on one instance only.
@@ -16,7 +16,8 @@ from shared.domain.errors import Forbidden
 class Action(StrEnum):
     """Data actions: the first six as in Azure's role definitions, the others are our own.
 
-    `audit` is the audit log; `operations` are queues and what failed in them for good.
+    `management/approve` approves and rejects roll-outs, `audit` is the audit log; `operations` are
+    queues and what failed in them for good.
     """
 
     UPDATES_READ = "updates/read"
@@ -25,6 +26,7 @@ class Action(StrEnum):
     MANAGEMENT_READ = "management/read"
     MANAGEMENT_WRITE = "management/write"
     MANAGEMENT_DELETE = "management/delete"
+    MANAGEMENT_APPROVE = "management/approve"
     AUDIT_READ = "audit/read"
     OPERATIONS_READ = "operations/read"
     OPERATIONS_WRITE = "operations/write"
@@ -34,9 +36,16 @@ class Action(StrEnum):
         """Whether it changes nothing."""
         return self.endswith("/read")
 
+    @property
+    def counts_as(self) -> str:
+        """Whose budget of requests it takes: `read`, `write` or `delete`."""
+        return "write" if self is Action.MANAGEMENT_APPROVE else self.rpartition("/")[2]
+
 
 class Role(StrEnum):
-    """The built-in roles, by the value that an app role carries in a token."""
+    """The built-in roles, by the value that an app role carries in a token; `APPROVER` is our own:
+    it approves what others deploy, and deploys nothing.
+    """
 
     ADMINISTRATOR = "DeviceUpdateAdministrator"
     READER = "DeviceUpdateReader"
@@ -44,10 +53,18 @@ class Role(StrEnum):
     CONTENT_READER = "DeviceUpdateContentReader"
     DEPLOYMENTS_ADMINISTRATOR = "DeviceUpdateDeploymentsAdministrator"
     DEPLOYMENTS_READER = "DeviceUpdateDeploymentsReader"
+    APPROVER = "DeviceUpdateApprover"
 
 
 _CONTENT = frozenset({Action.UPDATES_READ, Action.UPDATES_WRITE, Action.UPDATES_DELETE})
-_MANAGEMENT = frozenset({Action.MANAGEMENT_READ, Action.MANAGEMENT_WRITE, Action.MANAGEMENT_DELETE})
+_MANAGEMENT = frozenset(
+    {
+        Action.MANAGEMENT_READ,
+        Action.MANAGEMENT_WRITE,
+        Action.MANAGEMENT_DELETE,
+        Action.MANAGEMENT_APPROVE,
+    }
+)
 
 ROLE_ACTIONS: dict[Role, frozenset[Action]] = {
     Role.ADMINISTRATOR: frozenset(Action),
@@ -56,6 +73,9 @@ ROLE_ACTIONS: dict[Role, frozenset[Action]] = {
     Role.CONTENT_READER: frozenset({Action.UPDATES_READ}),
     Role.DEPLOYMENTS_ADMINISTRATOR: _MANAGEMENT | {Action.UPDATES_READ},
     Role.DEPLOYMENTS_READER: frozenset({Action.MANAGEMENT_READ, Action.UPDATES_READ}),
+    Role.APPROVER: frozenset(
+        {Action.MANAGEMENT_READ, Action.MANAGEMENT_APPROVE, Action.UPDATES_READ}
+    ),
 }
 
 

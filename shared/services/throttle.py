@@ -24,7 +24,7 @@ class Throttle:
         Raises:
             TooManyRequests: The budget is spent.
         """
-        kind = action.rpartition("/")[2]
+        kind = action.counts_as
         per_minute: int = getattr(self.budget, kind)
         now = self.now()
         bucket = self._buckets.get((instance, action))

@@ -25,7 +25,7 @@ _READS = {"updates": "r", "search": "r"}
 MAY: dict[str, dict[str, str]] = {
     "DeviceUpdateAdministrator": {
         "updates": "rwd",
-        "management": "rwd",
+        "management": "rwda",
         "audit": "r",
         "operations": "rwd",
         "changes": "r",
@@ -35,21 +35,25 @@ MAY: dict[str, dict[str, str]] = {
     "DeviceUpdateReader": {**_READS, "management": "r", "audit": "r", "changes": "r"},
     "DeviceUpdateContentAdministrator": {"updates": "rwd", "search": "r", "uploads": "rwd"},
     "DeviceUpdateContentReader": _READS,
-    "DeviceUpdateDeploymentsAdministrator": {**_READS, "management": "rwd", "changes": "r"},
+    "DeviceUpdateDeploymentsAdministrator": {**_READS, "management": "rwda", "changes": "r"},
     "DeviceUpdateDeploymentsReader": {**_READS, "management": "r", "changes": "r"},
+    "DeviceUpdateApprover": {**_READS, "management": "ra", "changes": "r"},
     "": {"updates": "", "management": ""},
 }
-"""What each role may: read, write, delete of contents and of management. The last has no role."""
+"""What each role may: read, write, delete of contents and of management, and approve roll-outs. The
+last has no role.
+"""
+APPROVALS = ("approve_deployment", "reject_deployment")
 CHECKS = ("export_devices", "plan_deployment", "validate_import_manifest")
 """Operations that are no GET and yet change nothing: whoever may read may call them."""
 KIND = {"GET": "r", "PUT": "w", "POST": "w", "PATCH": "w", "DELETE": "d"}
 
 
 def may(role: str, route: Route) -> bool:
-    """The rule of the published roles: the first word of the path and the verb decide."""
+    """The rule of the roles: the first word of the path and the verb decide, approvals apart."""
     if not route.is_of_instance:
         return True  # about the caller alone
-    kind = "r" if route.name in CHECKS else KIND[route.method]
+    kind = "r" if route.name in CHECKS else "a" if route.name in APPROVALS else KIND[route.method]
     return kind in MAY[role].get(re.split(r"[/:]", route.path)[0], "")
 
 

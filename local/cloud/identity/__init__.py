@@ -1,4 +1,4 @@
 """A token issuer in the shape of Microsoft Entra ID: discovery, keys, tokens, sign-in.
 
-It knows the six roles by their names alone.
+It knows the roles by their names alone.
 """

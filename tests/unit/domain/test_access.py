@@ -13,6 +13,7 @@ ALLOWED = {
         "management/read",
         "management/write",
         "management/delete",
+        "management/approve",
         "audit/read",
         "operations/read",
         "operations/write",
@@ -25,8 +26,10 @@ ALLOWED = {
         "management/read",
         "management/write",
         "management/delete",
+        "management/approve",
     },
     "DeviceUpdateDeploymentsReader": {"updates/read", "management/read"},
+    "DeviceUpdateApprover": {"updates/read", "management/read", "management/approve"},
 }
 
 

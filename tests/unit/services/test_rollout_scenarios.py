@@ -271,6 +271,14 @@ async def test_10_windows_are_read_in_the_zone_that_a_device_reports_or_is_tagge
     assert fleet.simulated["d2"].installed == V2
 
 
+def joining(deployment: Deployment, *, is_low: bool) -> Device:
+    """A device among the first 5 % of a roll-out, or not."""
+    names, limit = (f"joins{number}" for number in range(10_000)), (1 << 64) // 20
+    return Device(
+        next(name for name in names if (place_of(name, deployment.seed) < limit) is is_low)
+    )
+
+
 async def test_11_newer_roll_out_takes_only_what_it_reaches_and_gives_nothing_back() -> None:
     fleet = await a_fleet(40)
     older = await fleet.roll_out(None, V1, "older")
@@ -278,14 +286,7 @@ async def test_11_newer_roll_out_takes_only_what_it_reaches_and_gives_nothing_ba
     newer = await fleet.roll_out(by_percent(5, 100, gate=Gate(advance="Manual")), V2, "newer")
     await fleet.run(minutes=5)
 
-    def joining(is_low: bool) -> Device:
-        names = (f"joins{number}" for number in range(10_000))
-        limit = (1 << 64) // 20
-        return Device(
-            next(name for name in names if (place_of(name, newer.seed) < limit) is is_low)
-        )
-
-    low, high = joining(is_low=True), joining(is_low=False)
+    low, high = joining(newer, is_low=True), joining(newer, is_low=False)
     await fleet.add([low, high])
     await fleet.run(minutes=5)
     assert (low.ran, high.ran) == ([newer.workflow_id], [older.workflow_id])
@@ -295,6 +296,24 @@ async def test_11_newer_roll_out_takes_only_what_it_reaches_and_gives_nothing_ba
     await fleet.run(minutes=30)
 
     assert {name: device.ran for name, device in fleet.simulated.items()} == before
+
+
+async def test_11_joiner_beyond_the_open_phase_gets_the_older_and_later_the_newer() -> None:
+    fleet = await a_fleet(40)
+    older = await fleet.roll_out(None, V1, "older")
+    await fleet.run(minutes=5)
+    newer = await fleet.roll_out(by_percent(5, 100, gate=Gate(advance="Manual")), V2, "newer")
+    await fleet.run(minutes=5)
+    high = joining(newer, is_low=False)
+    await fleet.add([high])
+    await fleet.run(minutes=5)
+    assert high.ran == [older.workflow_id]
+
+    await fleet.operate(advance, 1, {}, name="newer")
+    await fleet.run(minutes=15)
+
+    assert high.ran == [older.workflow_id, newer.workflow_id]
+    assert high.installed == V2
 
 
 async def test_12_rollback_takes_back_only_devices_that_got_the_bad_update() -> None:
