@@ -259,7 +259,7 @@ _OTHERS = (
     Area(
         "scanning",
         _of(f"{_SHARED_DOMAIN}scanning/", "malware_event", "scan"),
-        (f"{_TESTS}scanning", *_services("scanning", "rescans")),
+        (*_domain("malware_event"), f"{_TESTS}scanning", *_services("scanning")),
     ),
     Area(
         "errors",
@@ -291,7 +291,7 @@ _CONTRACT = (
     Area(
         "diagnostics",
         _of("shared/contract/", "diagnostics", "package_check"),
-        (*_of(_TESTS, "contract/test_rootkeys"), *_services("log_collections")),
+        _of(_TESTS, "contract/test_diagnostics", "contract/test_package_check"),
     ),
 )
 
