@@ -106,7 +106,7 @@ _DEVICES = (
     _fleet("health", "health"),
     _fleet("names", "names", "device"),
     _fleet("failure", "failure"),
-    _fleet("kept", "kept"),
+    _fleet("kept", "kept_parts", "kept"),
     _fleet("outlived", "outlived"),
     Area(
         "twin_content",
