@@ -147,9 +147,10 @@ _DEPLOYMENTS = (
         "windows",
         _of(_FLEET, "windows", "whereabouts"),
         (
+            *_domain("whereabouts"),
             *_rollouts("device_zone"),
             *_DECISIONS,
-            *_services("windows_of_devices", "device_filters"),
+            *_services("windows_of_devices"),
         ),
     ),
     Area(
