@@ -5,7 +5,7 @@ hub's stand-in over TLS, a row, a twin and a row again for each; the ceiling is 
 that patch the same twins with the same body, 25 at a time, and do nothing else. The devices stand
 in four buckets, 150 in each, as in a phase of a quarter of 140,000 devices. Plans and
 explanations are asked for by REST in groups of 1,000 and 140,000 devices, and of as many as
-`--rows` says (a million take long to write); the ceiling of a large group is the same read of
+`--rows` says; the ceiling of a large group is the same read of
 the smallest. Storage requests are counted where the same services run in this process.
 """
 
@@ -13,15 +13,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from bench import large_store
 from bench.device_rows import DeviceRows, device
 from bench.harness import Measure, Options, Result, compared, in_turns, percentile
 from bench.rollout_worker import Place, Worker, ask, begin, patch
@@ -56,7 +59,10 @@ _LONG_AGO = "2026-01-01T00:00:00.000000+00:00"
 async def run(options: Options) -> Sequence[Result]:
     """Measure in devices a second and milliseconds."""
     options.say("starting the stack")
-    with start() as stack:
+    with (
+        tempfile.TemporaryDirectory(prefix="odu-bench-") as folder,
+        start(settings=large_store.settings(Path(folder))) as stack,
+    ):
         async with Rest(stack, patience=5) as rest:
             package = build("1.0")
             async with FileServer() as server:
@@ -211,8 +217,7 @@ class _Bench:
         for size in sizes:
             group = f"fleet{size}"
             self.options.say(f"writing {size:,} devices")
-            names = (f"{group}-{number}" for number in range(size))
-            await self.rows.write(group, names, self.options.say)
+            await self.rows.write_at_once(group, size, self.options.say)
             await self.rest.deploy(
                 group,
                 self.update,
