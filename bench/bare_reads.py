@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from bench.harness import Measure, Options, Result, Work, compared, in_lanes, in_turns
 
 _READS, _ROUNDS, _CALLERS = 240, 7, 8
+_NEXT = ("NextPartitionKey", "NextRowKey")
 _ROW = re.compile(r"(\w+)\(PartitionKey='(.*)',RowKey='(.*)'\)")
 
 
@@ -45,7 +46,7 @@ async def to_bare(name: str, works: Mapping[str, Work], options: Options) -> Res
     )
 
 
-def bare(tables: Any, urls: list[str]) -> Callable[[], Awaitable[object]]:
+def bare(tables: Any, urls: Sequence[str]) -> Callable[[], Awaitable[object]]:
     """Reads the same rows, one request after the other, through the SDK's service client."""
     calls = [_call(tables, url) for url in urls]
 
@@ -71,7 +72,10 @@ def _call(tables: Any, url: str) -> Callable[[], Awaitable[object]]:
     if "$select" in query:
         options["select"] = query["$select"].split(",")
 
-    async def rows() -> object:
-        return [item async for item in client.query_entities(query["$filter"], **options)]
+    begin = {name.removeprefix("Next"): query[name] for name in _NEXT if name in query} or None
 
-    return rows
+    async def page() -> object:
+        pages = client.query_entities(query["$filter"], **options).by_page(begin)
+        return [item async for item in await anext(pages)]
+
+    return page

@@ -104,7 +104,7 @@ class DeviceRows:
     async def write_at_once(
         self, group: str, count: int, say: Callable[[str], None] = lambda _: None
     ) -> None:
-        """As many new devices of a group, `<group>-0` and so on, in a `large_store`."""
+        """As many new devices of a group, `<group>-0` and so on, in a storage of `many_rows`."""
         by_bucket = Counter(bucket_of(f"{group}-{number}") for number in range(count))
         await self._know(group, by_bucket)
         name = f"{group}-0"

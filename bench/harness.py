@@ -6,6 +6,7 @@ import asyncio
 import os
 import platform
 import statistics
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -67,6 +68,17 @@ async def in_turns(
             samples[name].append(value)
             say(f"round {number + 1} of {rounds}: {name} {value:,.4g}")
     return samples
+
+
+def timed(work: Work) -> Measure:
+    """How long a work takes, in milliseconds."""
+
+    async def measured() -> float:
+        started = time.perf_counter()
+        await work()
+        return (time.perf_counter() - started) * 1000
+
+    return measured
 
 
 async def in_lanes(calls: Iterator[Work], lanes: int) -> None:

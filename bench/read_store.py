@@ -5,8 +5,6 @@ are made by the service's own adapters, so that their requests to storage can be
 from __future__ import annotations
 
 import asyncio
-import statistics
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,7 +16,6 @@ from shared.adapters.clock import SystemClock
 from shared.adapters.storage import StorageAccounts
 from shared.adapters.table import Table
 from shared.adapters.table_deployments import TableDeployments
-from shared.adapters.table_device_rows import partition_of, range_of
 from shared.adapters.table_devices import TableDevices
 from shared.adapters.table_fleet import TableFleet
 from shared.adapters.table_group_members import TableGroupMembers
@@ -59,7 +56,6 @@ from shared.settings import Connection
 COMMANDED, FAILED = 200, 12
 """So many devices of each group are at work on the deployment, so many of them have failed."""
 _WRITERS = 6
-_RANGES = 5
 _POLL_SECONDS = 0.2
 _REPORTED_AT = "2026-01-01T00:00:00.000000+00:00"
 PREFIX = "by prefix"
@@ -198,16 +194,6 @@ class ReadStore:
             self._instance, stored.value.workflow_id, first=_REPORTED_AT, last=None, most=120
         )
 
-    async def milliseconds(self) -> float:
-        """How long a range of keys without rows takes in the table of devices, by the SDK."""
-        condition, parameters = range_of(partition_of(self._instance, 0), "none")
-        table, found = Table(self._accounts, "Devices"), []
-        for _ in range(_RANGES):
-            started = time.perf_counter()
-            await table.first(condition, parameters, 100)
-            found.append((time.perf_counter() - started) * 1000)
-        return statistics.median(found)
-
     def _filtered(self, kind: str) -> Callable[[str], Awaitable[Any]]:
         """A page of a group's devices that a filter narrows."""
 
@@ -220,10 +206,14 @@ class ReadStore:
 
     async def requests(
         self, name: str, deployments: Mapping[str, str], update: Mapping[str, str]
-    ) -> dict[str, int]:
-        """Storage requests of one read, by group."""
+    ) -> dict[str, list[str]]:
+        """The requests to storage of one read, by group."""
         read = self._read(name, deployments, update)
-        return {group: len(await self._asked(read, group)) for group in deployments}
+        return {group: await self._asked(read, group) for group in deployments}
+
+    def bare(self, urls: Sequence[str]) -> Work:
+        """The same requests, one after the other, by the SDK alone."""
+        return bare(self._accounts.tables, urls)
 
     async def single(
         self, name: str, deployments: Mapping[str, str], update: Mapping[str, str]
@@ -231,7 +221,7 @@ class ReadStore:
         """A read of the large group, and its bare requests."""
         read = self._read(name, deployments, update)
         urls = await self._asked(read, "large")
-        return {"figure": lambda: read("large"), "ceiling": bare(self._accounts.tables, urls)}
+        return {"figure": lambda: read("large"), "ceiling": self.bare(urls)}
 
     async def _asked(self, read: _Read, group: str) -> list[str]:
         """The requests of a read."""

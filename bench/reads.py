@@ -5,11 +5,11 @@ read among callers; the ceiling of a read with the large one is the same read wi
 for a report must not cost more when the fleet grows. What is asked of the whole instance is read
 before and after the large one comes. Each is written behind the service's back once its deployment
 has gone out, so that nothing but the reads keeps the service busy. Storage requests are counted
-where the same services run in this process. Azurite looks at every row of a table for a range of
-keys: what that takes in the table of devices stands beside the reads of ranges there.
-`host_requests` has eight callers at once ask for compliance; its ceiling is a bare handler, asked
-by the same client through a second host of the same kind. `single_read_...` are reads in this
-process, eight at a time, beside their storage requests as the SDK alone makes them.
+where the same services run in this process, and in the same turns they are made once more by the
+SDK alone (`bare`): what grows there is the storage's. `large_store.cjs` says what is done to
+Azurite for that. `host_requests` has eight callers at once ask for compliance; its ceiling is a
+bare handler, asked by the same client through a second host of the same kind. `single_read_...` are
+reads in this process, eight at a time, beside their storage requests as the SDK alone makes them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from bench.bare_host import BARE_PATH, bare_host
 from bench.bare_reads import to_bare
-from bench.harness import Measure, Options, Result, compared, in_turns, percentile
+from bench.harness import Measure, Options, Result, compared, in_turns, percentile, timed
 from bench.read_store import COMMANDED, FAILED, FILTERS, ReadStore, a_device
 from bench.second_host import second_host
 from local.demo.publisher import build
@@ -34,8 +35,10 @@ from odu_cli.rest import update_path
 
 _FLEETS = {"small": 1_000, "large": 200_000}
 _QUICK_FLEETS = {"small": 200, "large": 2_000}
-_ROUNDS, _QUICK_ROUNDS = 60, 20
+_ROUNDS, _QUICK_ROUNDS = 200, 20
 _WRITTEN_AT_ONCE = 25_000
+_PRELOADED = Path(__file__).with_name("large_store.cjs")
+_LARGE_STORE = {"NODE_OPTIONS": f'--max-old-space-size=12288 --require "{_PRELOADED}"'}
 _UNSHARED = {"READS_SHARED_SECONDS": "0.000001"}
 _CALLERS, _CALLS = 8, 40
 _SINGLE = ("read_update", "read_compliance", "read_status")
@@ -47,7 +50,7 @@ async def run(options: Options) -> Sequence[Result]:
     fleets["large"] = options.rows or fleets["large"]
     rounds = _QUICK_ROUNDS if options.quick else _ROUNDS
     options.say("starting the stack")
-    with start() as stack:
+    with start(settings=_LARGE_STORE) as stack:
         async with (
             ReadStore(stack) as storage,
             Rest(stack, patience=5) as rest,
@@ -140,12 +143,7 @@ class _Bench:
             update=update_path(self.update),
         )
 
-        async def measured() -> float:
-            started = time.perf_counter()
-            await self.rest.get(address)
-            return (time.perf_counter() - started) * 1000
-
-        return measured
+        return timed(lambda: self.rest.get(address))
 
     async def read_instance(self, fleet: str) -> None:
         """Ask the instance as it is once a fleet has come."""
@@ -160,22 +158,27 @@ class _Bench:
         ]
 
     async def compare(self, name: str) -> Result:
-        """One read of both groups, in turns."""
-        counted = await self.storage.requests(name, self.deployments, self.update)
-        notes: dict[str, Any] = {"storage requests": dict(counted)}
-        if name.startswith("read_devices"):
-            notes["ms that one range of device rows takes"] = await self.storage.milliseconds()
+        """One read of both groups and its bare requests, in turns."""
+        requests = await self.storage.requests(name, self.deployments, self.update)
         reads = {group: self._read(_PATHS[name], group) for group in self.deployments}
-        return _result(name, await in_turns(self.rounds, reads, self.options.say), notes)
+        alone = {
+            f"{group}, bare": timed(self.storage.bare(urls)) for group, urls in requests.items()
+        }
+        samples = await in_turns(self.rounds, reads | alone, self.options.say)
+        counts = {group: len(urls) for group, urls in requests.items()}
+        return _result(name, samples, {"storage requests": counts})
 
 
 def _result(name: str, samples: Mapping[str, Sequence[float]], notes: Mapping[str, Any]) -> Result:
-    spread = {
-        f"p{percent}": {fleet: percentile(each, percent) for fleet, each in samples.items()}
+    spread: dict[str, Any] = {
+        f"p{percent}": {
+            each: round(percentile(found, percent), 2) for each, found in samples.items()
+        }
         for percent in (50, 95)
     }
-    figures, ceilings = samples["large"], samples["small"]
-    return compared(name, "ms", figures, ceilings, better="lower", notes={**spread, **notes})
+    ratio = percentile(samples["large"], 95) / percentile(samples["small"], 95)
+    notes = {**spread, "p95, large to small": round(ratio, 2), **notes}
+    return compared(name, "ms", samples["large"], samples["small"], better="lower", notes=notes)
 
 
 async def _rate(rest: Rest, empty: Rest, rounds: int, options: Options) -> Result:

@@ -13,18 +13,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from bench import large_store
+from bench import many_rows
 from bench.device_rows import DeviceRows, device
 from bench.harness import Measure, Options, Result, compared, in_turns, percentile
 from bench.rollout_worker import Place, Worker, ask, begin, patch
@@ -59,10 +57,7 @@ _LONG_AGO = "2026-01-01T00:00:00.000000+00:00"
 async def run(options: Options) -> Sequence[Result]:
     """Measure in devices a second and milliseconds."""
     options.say("starting the stack")
-    with (
-        tempfile.TemporaryDirectory(prefix="odu-bench-") as folder,
-        start(settings=large_store.settings(Path(folder))) as stack,
-    ):
+    with start(settings=many_rows.SETTINGS) as stack:
         async with Rest(stack, patience=5) as rest:
             package = build("1.0")
             async with FileServer() as server:
