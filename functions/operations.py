@@ -62,7 +62,7 @@ async def list_poison(call: Call) -> models.PoisonList:
 async def replay_poison(call: Call) -> models.PoisonOutcomes:
     """Set going again what failed for good: all of it, or that of a queue or of a cause."""
     selection = call.body(models.PoisonSelection)
-    return await _handle(call, selection.queue, _wanted(call, selection.cause), is_discard=False)
+    return await _handle(call, selection, _wanted(call, selection.cause), is_discard=False)
 
 
 @api.operation(
@@ -75,7 +75,7 @@ async def replay_poison(call: Call) -> models.PoisonOutcomes:
 async def discard_poison(call: Call) -> models.PoisonOutcomes:
     """Discard what failed for good: all of it, or that of a queue or of a cause."""
     selection = call.body(models.PoisonSelection)
-    return await _handle(call, selection.queue, _wanted(call, selection.cause), is_discard=True)
+    return await _handle(call, selection, _wanted(call, selection.cause), is_discard=True)
 
 
 @api.operation(
@@ -117,12 +117,16 @@ def _wanted(call: Call, cause: str | None) -> Callable[[PoisonItem], bool]:
 
 
 async def _handle(
-    call: Call, queue: str | None, wanted: Callable[[PoisonItem], bool], *, is_discard: bool
+    call: Call,
+    selection: models.PoisonSelection,
+    wanted: Callable[[PoisonItem], bool],
+    *,
+    is_discard: bool,
 ) -> models.PoisonOutcomes:
-    done = [
-        item
-        async for item in call.app.maintenance.poison.replay(queue, wanted, only_drops=is_discard)
-    ]
+    handled = call.app.maintenance.poison.replay(
+        selection.queue, wanted, only_drops=is_discard, most=selection.maximum
+    )
+    done = [item async for item in handled]
     return models.PoisonOutcomes(
         value=[
             models.PoisonOutcome(
@@ -137,7 +141,7 @@ async def _handle_one(call: Call, *, is_discard: bool) -> models.PoisonOutcomes:
     visible, identity = _wanted(call, None), call.part("messageId")
     outcomes = await _handle(
         call,
-        call.part("queue"),
+        models.PoisonSelection(queue=call.part("queue")),
         lambda item: item.identity == identity and visible(item),
         is_discard=is_discard,
     )

@@ -12,6 +12,7 @@ from shared.http import wire
 from shared.http.filters import FilterFields, is_newest_first
 from shared.http.models import Page
 from shared.http.route import TOP, QueryParameter, filter_by, order_by
+from shared.http.wire import rollouts
 from shared.services.reporting.attention import AttentionItem, poison_items
 from shared.services.reporting.deployment_overview import (
     Course,
@@ -57,7 +58,7 @@ async def list_deployments(call: Call) -> Page[models.DeploymentOverview]:
         token=call.page_token(),
         size=call.page_size(),
     )
-    return call.page([_overview(item) for item in page.items], page)
+    return call.page([_overview(call, item) for item in page.items], page)
 
 
 @api.operation("GET", "management/attention", Action.MANAGEMENT_READ, is_additional=True)
@@ -174,11 +175,14 @@ def _deployment_query(text: str | None) -> DeploymentQuery:
     )
 
 
-def _overview(item: DeploymentOverview) -> models.DeploymentOverview:
+def _overview(call: Call, item: DeploymentOverview) -> models.DeploymentOverview:
+    seen = call.app.reporting.rollouts.seen_in(item.deployment, item.rollup)
     counts = [status.counts for status in item.statuses]
     commanded = sum(each.commanded for each in counts)
     return models.DeploymentOverview(
-        deployment=wire.deployment(item.deployment, list(item.class_ids)),
+        deployment=wire.deployment(
+            item.deployment, list(item.class_ids), rollout=rollouts.rollout(item.deployment, seen)
+        ),
         state=item.state,
         course=item.course.value,
         counts=models.DeploymentCounts(

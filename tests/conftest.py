@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("any machine", deadline=None)
 # of mutants: the same examples for each, in a run that is repeated too
 hypothesis.settings.register_profile(
-    "mutants", deadline=None, derandomize=True, database=None, max_examples=50
+    "mutants",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=25,
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],  # none is made smaller
 )
 hypothesis.settings.load_profile("any machine")
 
@@ -57,6 +62,17 @@ def product(
     """The running product as one test uses it; a parameter says which agent its devices run."""
     agent = getattr(request, "param", "odu")
     return Product(stack, rest, sources, tmp_path, agent=agent)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may take longest begins first: nobody waits for it at the end."""
+
+    def most_seconds(item: pytest.Item) -> float:
+        marker = item.get_closest_marker("timeout")
+        return float(marker.args[0]) if marker else 0.0
+
+    items.sort(key=most_seconds, reverse=True)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

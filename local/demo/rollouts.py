@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from odu_cli.deployment_bars import Counts, DeploymentBars
@@ -97,7 +98,10 @@ class Rollouts:
         """Deploy by phases and watch until the roll-out is complete or has stopped."""
         names = [phase["name"] for phase in rollout["phases"]]
         with self._screen.bars(f"rolling {package.version} out to {GROUP}", names) as bars:
-            await self._rest.deploy(GROUP, package.update_id, identity, rollout=rollout)
+            started = datetime.now(UTC).isoformat()
+            await self._rest.deploy(
+                GROUP, package.update_id, identity, starts_at=started, rollout=rollout
+            )
             while True:
                 found = await self._rest.get(deployment_path(GROUP, identity))
                 state: Mapping[str, Any] = found["rollout"]["state"]

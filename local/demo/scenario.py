@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from local.demo.publisher import UpdatePackage, build
@@ -280,7 +281,8 @@ class Scenario:
         bars: DeploymentBars,
         on_counts: Callable[[str, Counts], Awaitable[None]] | None,
     ) -> Counts:
-        identity = await self.rest.deploy(group, package.update_id)
+        started = datetime.now(UTC).isoformat()
+        identity = await self.rest.deploy(group, package.update_id, starts_at=started)
         while True:
             status = await self.rest.get(f"management/groups/{group}/deployments/{identity}/status")
             counts = Counts.of(status)

@@ -28,6 +28,10 @@ async def test_a_deployment_is_seen_from_every_side(product: Product) -> None:
     assert overview["counts"]["succeeded"] == 1
     assert overview["course"] == "Finished"
     assert overview["deployment"]["deploymentId"] == deployment
+    waiting = await rest.deploy(group, package.update_id, rollout={"approval": "Required"})
+    listed = {item["deployment"]["deploymentId"]: item async for item in rest.items(filtered)}
+    assert listed[waiting]["deployment"]["rollout"]["state"]["status"] == "AwaitingApproval"
+    await rest.request("DELETE", path("management", "groups", group, "deployments", waiting))
 
     installed = await rest.get(path("management", "installedUpdates", groupId=group))
     assert [item["deviceCount"] for item in installed["value"]] == [1]

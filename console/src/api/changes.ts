@@ -35,6 +35,7 @@ export function concerns([, subject, ...place]: Key, { kind, id }: Change): bool
 
 function concernsGroup(place: Key, kind: Change['kind'], groupId: string, id: string): boolean {
   const [group, part, deployment] = place;
+  if (part === 'compliance' && deployment === 'history') return false; // once a day
   const isList = group === undefined || group === 'ordered';
   if (kind === 'update') return part === 'best' || part === 'compliance' || group === 'ordered';
   if (kind === 'operation') return false;

@@ -19,6 +19,9 @@ export const attentionQuery = (instanceId: string) =>
       ).then((list) => list.value),
   });
 
+/** How long a history is shown before it is read again. */
+export const HISTORY_MS = 60_000;
+
 export const historyOfCompliance = (instanceId: string) =>
   queryOptions({
     queryKey: [instanceId, 'compliance', 'history'],
@@ -26,6 +29,18 @@ export const historyOfCompliance = (instanceId: string) =>
       body(
         client.GET(`${I}/management/updateCompliance/history`, {
           params: { path: { instanceId }, query: V },
+          signal,
+        }),
+      ),
+  });
+
+export const historyOfGroup = (instanceId: string, groupId: string) =>
+  queryOptions({
+    queryKey: [instanceId, 'groups', groupId, 'compliance', 'history'],
+    queryFn: ({ signal }) =>
+      body(
+        client.GET(`${I}/management/groups/{groupId}/updateCompliance/history`, {
+          params: { path: { instanceId, groupId }, query: V },
           signal,
         }),
       ),

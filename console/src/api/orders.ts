@@ -1,6 +1,6 @@
 /** What operators order for one device, within a deployment of its group or apart from any. */
 
-import { queryOptions } from '@tanstack/react-query';
+import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { body, client, type Device, type Schemas, type UpdateId, V } from './client';
 
 const D = '/deviceUpdate/{instanceId}/management/devices/{deviceId}';
@@ -87,3 +87,19 @@ export async function forgetOwn(
     await client.DELETE(`${M}/deployments/{deploymentId}`, { params });
   } else await client.DELETE(`${D}/deployments/{deploymentId}`, { params: { path, query: V } });
 }
+
+export type OwnDeploymentOf = Schemas['DeploymentOfDevice'];
+
+/** The devices that have a deployment of their own of an update, a page at a time. */
+export const ownDeploymentsQuery = (instanceId: string, id: UpdateId, token?: string) =>
+  queryOptions({
+    queryKey: [instanceId, 'devices', 'own', id.provider, id.name, id.version, token ?? ''],
+    queryFn: ({ signal }) =>
+      body(
+        client.GET(
+          '/deviceUpdate/{instanceId}/management/updates/providers/{provider}/names/{name}/versions/{version}/deviceDeployments',
+          { params: { path: { instanceId, ...id }, query: { ...V, token } }, signal },
+        ),
+      ),
+    placeholderData: keepPreviousData,
+  });

@@ -3676,13 +3676,16 @@ export interface components {
         };
         /**
          * PoisonSelection
-         * @description Which failed messages are meant: those of a queue, of a cause, of both, or all.
+         * @description Which failed messages are meant: those of a queue, of a cause, of both, or all; at most
+         *     `maximum` of them, so that many are handled in steps. Fewer outcomes say that no more are left.
          */
         PoisonSelection: {
             /** @default null */
             queue?: string | null;
             /** @default null */
             cause?: string | null;
+            /** @default null */
+            maximum?: number | null;
         };
         /**
          * ProgressPoint

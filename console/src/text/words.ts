@@ -52,6 +52,12 @@ export const words = {
     signOut: 'Sign out',
     delete: 'Delete',
   },
+  trend: {
+    onLatest: 'on the latest',
+    published: (update: string) => `${update} published`,
+    label: (share: string) => `The share of devices on the latest update over time; now ${share}`,
+    today: 'today',
+  },
   account: { keys: 'Keyboard', api: 'REST API' },
   search: {
     label: 'Search',

@@ -10,6 +10,7 @@ describe('what a change concerns', () => {
   test.each<[string, unknown[], Change, boolean]>([
     ['figures of the instance', ['i', 'compliance'], group('pilot'), true],
     ['their history, once a day', ['i', 'compliance', 'history'], group('pilot'), false],
+    ['that of a group', ['i', 'groups', 'pilot', 'compliance', 'history'], group('pilot'), false],
     ['the list of groups', ['i', 'groups'], group('pilot'), true],
     ['its own page', ['i', 'groups', 'pilot', 'compliance'], group('pilot'), true],
     ['the page of another', ['i', 'groups', 'north', 'compliance'], group('pilot'), false],

@@ -33,78 +33,123 @@ class Area:
         return tuple(map(placed, self.modules))
 
 
-_DOMAIN, _FLEET = "tests/unit/domain/", "shared/domain/fleet/"
-_SERVICES, _ROLLOUTS = "tests/unit/services/", "tests/unit/domain/rollouts"
-
-
-def _fleet(name: str, *tests: str) -> Area:
-    return Area(name, (f"{_FLEET}{name}.py",), tuple(_DOMAIN + test for test in tests))
+_SHARED_DOMAIN, _FLEET = "shared/domain/", "shared/domain/fleet/"
+_UPDATES, _ROLLING = "shared/domain/updates/", "shared/domain/rollouts/"
+_TESTS = "tests/unit/"
 
 
 def _of(folder: str, *modules: str) -> tuple[str, ...]:
     return tuple(f"{folder}{module}.py" for module in modules)
 
 
-_DECISIONS = _of(_DOMAIN, "test_decisions", "test_follow_ups")
+def _domain(*tests: str) -> tuple[str, ...]:
+    return _of("tests/unit/domain/test_", *tests)
 
 
-def _rollouts(name: str, *tests: str) -> Area:
-    return Area(f"rollouts_{name}", (f"shared/domain/rollouts/{name}.py",), (_ROLLOUTS, *tests))
+def _rollouts(*tests: str) -> tuple[str, ...]:
+    return _of("tests/unit/domain/rollouts/test_", *tests)
 
 
-AREAS = (
-    _fleet("completion", "test_completion.py"),
-    _fleet("device_class", "test_device_class.py"),
-    _fleet("refusal", "test_refusal.py", "test_device_reports.py"),
-    _fleet("rollback", "test_rollback.py"),
-    _fleet(
-        "counters", "test_counters.py", "test_counter_names.py", "test_rules.py", "test_device.py"
-    ),
-    _fleet("registers", "test_registers.py", "test_device.py", "test_rules.py"),
+def _services(*tests: str) -> tuple[str, ...]:
+    return _of("tests/unit/services/test_", *tests)
+
+
+def _fleet(name: str, *tests: str) -> Area:
+    return Area(name, _of(_FLEET, name), _domain(*tests))
+
+
+def _contract(name: str, *modules: str) -> Area:
+    return Area(
+        name, _of("shared/contract/", *(modules or (name,))), _of("tests/unit/contract/test_", name)
+    )
+
+
+def _agent(name: str, *tests: str) -> Area:
+    return Area(
+        f"agent_{name}", _of("agent/odu_agent/", name), _of("tests/unit/agent/test_", *tests)
+    )
+
+
+_DECISIONS = _domain("decisions", "follow_ups")
+
+_DEVICES = (
+    _fleet("completion", "completion"),
+    _fleet("device_class", "device_class"),
+    _fleet("refusal", "refusal", "device_reports"),
+    _fleet("rollback", "rollback"),
+    _fleet("counters", "counters", "counter_names", "rules", "device"),
+    _fleet("registers", "registers", "device", "rules"),
     _fleet(
         "evidence",
-        "test_evidence.py",
-        "test_device.py",
-        "test_device_reports.py",
-        "test_refusal.py",
-        "test_retry_count.py",
-        "test_rules.py",
-        "test_split_reports.py",
+        "evidence",
+        "device",
+        "device_reports",
+        "refusal",
+        "retry_count",
+        "rules",
+        "split_reports",
     ),
     _fleet(
         "device",
-        "test_evidence.py",
-        "test_device.py",
-        "test_device_reports.py",
-        "test_device_history.py",
-        "test_retry_count.py",
-        "test_rules.py",
-        "test_split_reports.py",
+        "evidence",
+        "device",
+        "device_reports",
+        "device_history",
+        "retry_count",
+        "rules",
+        "split_reports",
     ),
-    _fleet(
-        "deployment",
-        "test_deployment_rules.py",
-        "test_deployment.py",
+    _fleet("compliance", "compliance", "counters"),
+    _fleet("log_collection", "log_collection"),
+    _fleet("command_size", "command_size"),
+    Area("device_history", _of(_FLEET, "device_history", "changes"), _domain("device_history")),
+    _fleet("health", "health"),
+    _fleet("names", "names", "device"),
+    _fleet("failure", "failure"),
+    _fleet("kept", "kept"),
+    _fleet("outlived", "outlived"),
+    Area(
+        "twin_content",
+        _of(_FLEET, "twin_content", "twin_section"),
+        _domain("device_reports", "split_reports", "health", "device", "rules"),
     ),
-    _fleet("compliance", "test_compliance.py", "test_counters.py"),
-    _fleet("log_collection", "test_log_collection.py"),
+    Area(
+        "listing",
+        (
+            *_of(_FLEET, "listing", "queries", "device_details", "export"),
+            *_of(_SHARED_DOMAIN, "export_order"),
+        ),
+        (
+            *_domain("filters", "device_details", "kept"),
+            *_services("device_filters", "hub_refusals", "device_exports", "overviews"),
+        ),
+    ),
+    Area(
+        "recount",
+        _of(_FLEET, "recount", "reported_class", "trend", "counted"),
+        (*_domain("counters"), *_services("recount", "class_admission", "overviews", "report")),
+    ),
+)
+
+_DEPLOYMENTS = (
+    _fleet("deployment", "deployment_rules", "deployment"),
     Area(
         "reconcile",
         _of(_FLEET, "reconcile", "reconcile_decision"),
-        (*_DECISIONS, *_of(_DOMAIN, "test_retry_count", "test_rules")),
+        (*_DECISIONS, *_domain("retry_count", "rules")),
     ),
     Area(
         "taking_back",
-        _of(_FLEET, "taking_back", "supersession"),
-        (*_DECISIONS, *_of(_DOMAIN, "test_supersession", "test_rules")),
+        _of(_FLEET, "taking_back", "supersession", "open_agent"),
+        (*_DECISIONS, *_domain("supersession", "rules")),
     ),
     Area(
         "windows",
         _of(_FLEET, "windows", "whereabouts"),
         (
-            f"{_ROLLOUTS}/test_device_zone.py",
+            *_rollouts("device_zone"),
             *_DECISIONS,
-            *_of(_SERVICES, "test_windows_of_devices", "test_device_filters"),
+            *_services("windows_of_devices", "device_filters"),
         ),
     ),
     Area(
@@ -112,130 +157,121 @@ AREAS = (
         _of(_FLEET, "asking", "asking_time", "command", "orders"),
         (
             *_DECISIONS,
-            *_of(_DOMAIN, "test_deployment", "test_rules", "test_retry_count"),
-            *_of(_SERVICES, "test_device_orders", "test_own_deployments"),
+            *_domain("deployment", "rules", "retry_count"),
+            *_services("device_orders", "own_deployments"),
         ),
     ),
     Area(
         "orders",
-        _of(_FLEET, "device_orders", "explain", "missed"),
-        _of(
-            _SERVICES,
-            "test_device_orders",
-            "test_own_deployments",
-            "test_class_admission",
-            "test_windows_of_devices",
-            "test_missed_devices",
-        ),
-    ),
-    _fleet("command_size", "test_command_size.py"),
-    _fleet("device_history", "test_device_history.py"),
-    _fleet("health", "test_health.py"),
-    _fleet("names", "test_names.py", "test_device.py"),
-    _fleet("failure", "test_failure.py"),
-    _fleet("twin_content", "test_device_reports.py", "test_split_reports.py", "test_health.py"),
-    Area(
-        "listing",
-        _of(_FLEET, "listing", "queries", "device_details"),
-        (
-            *_of(_DOMAIN, "test_filters", "test_device_details"),
-            *_of(_SERVICES, "test_device_filters", "test_hub_refusals"),
+        _of(_FLEET, "device_orders", "missed"),
+        _services(
+            "device_orders",
+            "own_deployments",
+            "class_admission",
+            "windows_of_devices",
+            "missed_devices",
         ),
     ),
     Area(
-        "recount",
-        _of(_FLEET, "recount", "reported_class", "trend"),
-        _of(_SERVICES, "test_recount", "test_class_admission", "test_overviews"),
+        "explain",
+        _of(_FLEET, "explain", "explain_words"),
+        (*_domain("explain", "explain_words"), *_services("explain_waits", "explained_phases")),
     ),
     Area(
         "rollout_controls",
         _of(_FLEET, "rollout_controls", "rollout_figures", "deployment_edit"),
-        (_ROLLOUTS, *_of(_SERVICES, "test_rollout_controls", "test_rollout_run")),
+        (*_rollouts("controls", "edit", "view"), *_services("rollout_controls", "plan_holds")),
+    ),
+)
+
+_ROLLOUT_RULES = (
+    Area(
+        "rollouts_evaluation",
+        _of(_ROLLING, "evaluation"),
+        (
+            *_rollouts("gate", "controls", "wake", "small_counts", "pace", "view"),
+            *_services("rollout_scenarios"),
+        ),
     ),
     Area(
-        "limits",
-        _of("shared/domain/", "limits", "token_bucket"),
-        _of(_DOMAIN, "test_limits", "test_limit_settings"),
+        "rollouts_plan",
+        _of(_ROLLING, "plan", "specification", "durations", "selection", "edit", "request"),
+        _rollouts("plan", "selection", "edit", "widening", "specification"),
     ),
     Area(
-        "operation",
-        ("shared/domain/operation.py",),
-        (_DOMAIN + "test_operation.py", _SERVICES + "test_sweep.py"),
-    ),
-    Area("instant", ("shared/domain/instant.py",), (_DOMAIN + "test_instant.py",)),
-    Area("retention", ("shared/domain/retention.py",), (_SERVICES + "test_retention.py",)),
-    Area(
-        "audit",
-        (*_of("shared/domain/", "audit"), *_of("shared/contract/", "audit_chain")),
-        _of(_SERVICES, "test_audit", "test_audit_entries"),
+        "rollouts_progress",
+        _of(_ROLLING, "progress", "ledger", "pace", "transition", "gate", "figures", "view"),
+        _rollouts("ledger", "pace", "gate", "small_counts", "view", "controls", "wake"),
     ),
     Area(
-        "refused_events",
-        _of("shared/domain/", "refused_events", "dead_letter"),
-        (_SERVICES + "test_refusals.py", _SERVICES + "test_relay.py"),
+        "rollouts_windows",
+        _of(_ROLLING, "windows", "window_text", "wake"),
+        _rollouts("windows", "wake", "device_zone"),
     ),
-    Area("access", ("shared/domain/access.py",), (_DOMAIN + "test_access.py",)),
-    Area("update_id", ("shared/domain/updates/update_id.py",), ("tests/unit/test_update_id.py",)),
-    Area(
-        "source_url", ("shared/domain/updates/source_url.py",), ("tests/unit/test_source_url.py",)
-    ),
-    Area(
-        "updates",
-        ("shared/domain/updates/*",),
-        ("tests/unit/imports", _DOMAIN + "test_update.py", "tests/unit/test_update_id.py"),
-    ),
-    Area(
-        "keyring",
-        ("shared/domain/updates/keyring.py",),
-        ("tests/unit/signing", _DOMAIN + "test_rollback.py"),
-    ),
+)
+
+_UPDATE_RULES = (
+    Area("update_id", _of(_UPDATES, "update_id"), _of(_TESTS, "test_update_id")),
+    Area("source_url", _of(_UPDATES, "source_url"), _of(_TESTS, "test_source_url")),
     Area(
         "import_manifest",
         _of(
-            "shared/domain/updates/",
+            _UPDATES,
             "import_manifest",
             "import_manifest_checks",
+            "import_manifest_schema",
             "schema_check",
             "file_name",
             "import_item",
         ),
-        ("tests/unit/imports",),
+        (f"{_TESTS}imports",),
+    ),
+    Area("delta", _of(_UPDATES, "delta", "delta_limits", "delta_outcome"), _services("deltas")),
+    Area("update", _of(_UPDATES, "update", "update_filter"), _domain("update", "filters")),
+    Area("keyring", _of(_UPDATES, "keyring"), (f"{_TESTS}signing", *_domain("rollback"))),
+)
+
+_OTHERS = (
+    Area(
+        "limits", _of(_SHARED_DOMAIN, "limits", "token_bucket"), _domain("limits", "limit_settings")
     ),
     Area(
-        "delta",
-        _of("shared/domain/updates/", "delta", "delta_outcome"),
-        (_SERVICES + "test_deltas.py",),
+        "operation", _of(_SHARED_DOMAIN, "operation"), (*_domain("operation"), *_services("sweep"))
     ),
-    Area("update", ("shared/domain/updates/update.py",), (_DOMAIN + "test_update.py",)),
-    _rollouts("evaluation", _SERVICES + "test_rollout_scenarios.py"),
-    *(
-        _rollouts(name)
-        for name in (
-            "durations",
-            "edit",
-            "figures",
-            "plan",
-            "request",
-            "selection",
-            "specification",
-            "transition",
-            "view",
-            "windows",
-        )
-    ),
-    *(
-        _rollouts(name, _SERVICES + "test_rollout_run.py", _SERVICES + "test_rollout_laws.py")
-        for name in ("ledger", "pace", "progress")
-    ),
-    Area("rollouts", ("shared/domain/rollouts/*",), (_DOMAIN + "rollouts", "tests/unit/services")),
+    Area("instant", _of(_SHARED_DOMAIN, "instant"), _domain("instant")),
+    Area("retention", _of(_SHARED_DOMAIN, "retention"), _services("retention")),
     Area(
-        "domain",
-        ("shared/domain/*",),
-        ("tests/unit/domain", "tests/unit/imports", "tests/unit/services"),
+        "audit",
+        (*_of(_SHARED_DOMAIN, "audit"), *_of("shared/contract/", "audit_chain")),
+        _services("audit", "audit_entries"),
     ),
-    *(
-        Area(name, (f"shared/contract/{name}.py",), (f"tests/unit/contract/test_{name}.py",))
-        for name in (
+    Area(
+        "refused_events",
+        _of(_SHARED_DOMAIN, "refused_events", "dead_letter", "domain_event", "event_lag"),
+        _services("refusals", "relay"),
+    ),
+    Area("access", _of(_SHARED_DOMAIN, "access"), _domain("access")),
+    Area(
+        "events",
+        _of(f"{_SHARED_DOMAIN}events/", "catalog", "schema"),
+        (*_domain("event_schema"), *_services("customer_events")),
+    ),
+    Area(
+        "scanning",
+        _of(f"{_SHARED_DOMAIN}scanning/", "malware_event", "scan"),
+        (f"{_TESTS}scanning", *_services("scanning", "rescans")),
+    ),
+    Area(
+        "errors",
+        _of(_SHARED_DOMAIN, "errors"),
+        (*_domain("deployment_rules", "names", "update"), f"{_TESTS}http/test_problems.py"),
+    ),
+)
+
+_CONTRACT = (
+    *map(
+        _contract,
+        (
             "codes",
             "compatibility",
             "encoding",
@@ -243,29 +279,40 @@ AREAS = (
             "rootkeys",
             "signature",
             "strictjson",
+            "twin",
             "visible",
-        )
+        ),
     ),
     Area(
         "erc",
         _of("shared/contract/", "erc", "erc_meaning"),
-        ("tests/unit/contract/test_codes.py", "tests/unit/test_contract_table.py"),
+        _of(_TESTS, "contract/test_codes", "test_contract_table"),
     ),
-    Area("twin", ("shared/contract/twin.py",), ("tests/unit/contract/test_twin.py",)),
-    *(
-        Area(
-            f"agent_{name}", (f"agent/odu_agent/{name}.py",), (f"tests/unit/agent/test_{test}.py",)
-        )
-        for name, test in (
-            ("verification", "verification"),
-            ("workflow", "workflow"),
-            ("deployment", "deployment"),
-            ("desired", "desired"),
-            ("plan", "deployment"),
-            ("state", "config"),
-            ("reporting", "hardening"),
-            ("unfinished", "unfinished"),
-            ("redaction", "config"),
-        )
+    Area(
+        "diagnostics",
+        _of("shared/contract/", "diagnostics", "package_check"),
+        (*_of(_TESTS, "contract/test_rootkeys"), *_services("log_collections")),
     ),
+)
+
+_AGENTS_RULES = (
+    _agent("verification", "verification", "a02_freeze", "hardening"),
+    _agent("workflow", "workflow", "deployment", "unfinished", "retries"),
+    _agent("deployment", "deployment", "workflow"),
+    _agent("desired", "desired"),
+    _agent("plan", "plan", "deployment", "workflow", "unfinished"),
+    _agent("state", "state", "config", "hardening", "unfinished", "verification"),
+    _agent("reporting", "hardening", "unfinished"),
+    _agent("unfinished", "unfinished"),
+    _agent("redaction", "config", "hardening"),
+)
+
+AREAS = (
+    *_DEVICES,
+    *_DEPLOYMENTS,
+    *_ROLLOUT_RULES,
+    *_UPDATE_RULES,
+    *_OTHERS,
+    *_CONTRACT,
+    *_AGENTS_RULES,
 )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[3]
 COPIES = REPOSITORY / ".mutants"
+TRIAL = Path(__file__).with_name("trial.py")
 _NEEDED = ("shared", "functions", "cli", "agent", "local", "bench", "docs", "tests")
 _FILES = ("function_app.py", "host.json")
 _PROSE = r'"[^"]* [^"]* [^"]*"'

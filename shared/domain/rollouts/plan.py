@@ -234,9 +234,9 @@ def _spent(
     found = openings(windows, at)
     while (opening := next_ask(found, at)) is not None:
         begin = max(at, opening.opens_at)
-        first = first or begin
         if begin - begins_at > _LOOK_AHEAD:
             break
+        first = first or begin
         if begin + left <= opening.asks_until:
             return first, begin + left
         left -= opening.asks_until - begin

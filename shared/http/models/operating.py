@@ -99,10 +99,13 @@ class PoisonList(Model):
 
 
 class PoisonSelection(Model):
-    """Which failed messages are meant: those of a queue, of a cause, of both, or all."""
+    """Which failed messages are meant: those of a queue, of a cause, of both, or all; at most
+    `maximum` of them, so that many are handled in steps. Fewer outcomes say that no more are left.
+    """
 
     queue: Annotated[str, Meta(max_length=64)] | None = None
     cause: Annotated[str, Meta(max_length=128)] | None = None
+    maximum: Annotated[int, Meta(ge=1)] | None = None
 
 
 class PoisonOutcome(Model):

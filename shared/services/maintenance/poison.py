@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -123,24 +124,35 @@ class Poison:
         return await self.poison.count(poison_queue_of(place))
 
     async def replay(
-        self, place: str | None = None, wanted: Wanted = _every, *, only_drops: bool = False
+        self,
+        place: str | None = None,
+        wanted: Wanted = _every,
+        *,
+        only_drops: bool = False,
+        most: int | None = None,
     ) -> AsyncIterator[Replayed]:
         """Set going again what is wanted of all that is there now, in one place or in all.
 
         With `only_drops` it is dropped instead. A blob of events is replayed if any of them is
-        wanted, and dropped if all are.
+        wanted, and dropped if all are. `most` bounds how many are handled.
         """
+        left = sys.maxsize if most is None else most
         for each in _places(place):
             if each == EVENTS:
-                done = await self._events_again(wanted, only_drops)
+                done = await self._events_again(wanted, only_drops, left)
             else:
-                done = await self._messages_again(each, wanted, only_drops)
+                done = await self._messages_again(each, wanted, only_drops, left)
             if done.replayed or done.dropped:
                 yield done
+            left -= done.replayed + done.dropped
+            if left <= 0:
+                return
 
-    async def _events_again(self, wanted: Wanted, only_drops: bool) -> Replayed:
+    async def _events_again(self, wanted: Wanted, only_drops: bool, most: int) -> Replayed:
         replayed = dropped = 0
         async for name in self._letters():
+            if replayed + dropped == most:
+                break
             found = [_of_event(name, event) for event in await self.dead_letters.read(name)]
             if only_drops and all(map(wanted, found)):
                 await self.dead_letters.remove(name)
@@ -150,11 +162,15 @@ class Poison:
                 replayed += 1
         return Replayed(EVENTS, replayed, dropped)
 
-    async def _messages_again(self, place: str, wanted: Wanted, only_drops: bool) -> Replayed:
+    async def _messages_again(
+        self, place: str, wanted: Wanted, only_drops: bool, most: int
+    ) -> Replayed:
         queue = poison_queue_of(place)
         replayed = dropped = 0
         passed: list[DeadMessage] = []
         for _ in range(await self.poison.count(queue)):
+            if replayed + dropped == most:
+                break
             message = await self.poison.take(queue)
             if message is None:
                 break

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.domain.fleet.deployment import Deployment
-from shared.ports import Clock, Page
+from shared.ports import Clock, Page, Rollup
 from shared.services.paging import page_of_sorted
 from shared.services.reporting.report import OverallState, Reports, SubgroupStatus, overall_state
 from shared.services.shared_reads import DeploymentFigures, FleetFigures
@@ -38,13 +38,14 @@ class DeploymentQuery:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentOverview:
-    """A deployment and how it stands."""
+    """A deployment and how it stands; `rollup` is that of its group."""
 
     deployment: Deployment
     class_ids: Sequence[str]
     state: OverallState
     course: Course
     statuses: Sequence[SubgroupStatus]
+    rollup: Rollup | None
 
     @property
     def total(self) -> int:
@@ -109,6 +110,7 @@ class DeploymentOverviews:
                         state=state,
                         course=_course(deployment, state, statuses, now),
                         statuses=statuses,
+                        rollup=rollups.get(group),
                     )
                 )
         return found

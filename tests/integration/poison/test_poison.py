@@ -302,6 +302,27 @@ async def test_one_message_is_dropped_by_its_id(site: Site) -> None:
     assert first.instance == "factory"
 
 
+async def test_many_of_a_cause_are_handled_in_steps(site: Site) -> None:
+    poisoned = {"fanout": ["one", "two", "three"], "reconcile": ["four", "five"]}
+    for queue, names in poisoned.items():
+        await poison_queue(site, f"{queue}-poison")
+        for name in names:
+            body = {"instance": "factory", "group": "lobby", "deployment": name}
+            await site.put(f"{queue}-poison", body)
+
+    async def step() -> list[Replayed]:
+        wanted = site.poison.replay(None, lambda item: item.about["deployment"] != "four", most=2)
+        return [item async for item in wanted]
+
+    assert await step() == [Replayed("fanout", 2, 0)]
+    assert sum(done.replayed for done in await step()) == 2
+    assert await step() == []
+    (left,) = await site.listed()
+    assert left.about["deployment"] == "four"
+    again = [*await site.bodies("fanout"), *await site.bodies("reconcile")]
+    assert {body["deployment"] for body in again} == {"one", "two", "three", "five"}
+
+
 async def test_the_age_of_the_oldest_message_is_known(site: Site) -> None:
     queues = site.poison.poison
 

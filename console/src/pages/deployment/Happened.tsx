@@ -46,7 +46,7 @@ export function Happened({ deployment, state }: { deployment: Deployment; state:
           [text.since, <Time key="s" at={state.since} />],
         ]}
       />
-      <h3 className={css.budget}>{text.happened}</h3>
+      <h3 className={css.happened}>{text.happened}</h3>
       <Loaded reading={transitions} height={100}>
         {(rows) =>
           rows.length === 0 ? (
@@ -68,15 +68,14 @@ export function Happened({ deployment, state }: { deployment: Deployment; state:
 }
 
 function Row({ of }: { of: Transition }) {
-  const phase = of.phase === null || of.phase === undefined ? '' : ` ${of.phase + 1}`;
+  const said = text.ofPhase[of.step]?.((of.phase ?? 0) + 1) ?? text.steps[of.step] ?? of.step;
   return (
     <li className={css.event}>
       <small className="soft" title={exact(of.at)}>
         {timeOfDay(of.at)}
       </small>
       <span>
-        {text.steps[of.step] ?? of.step}
-        {of.step === 'PhaseOpened' || of.step === 'PhaseCovered' ? phase : ''}
+        {said}
         <small className="soft anywhere">
           {of.message ? (
             <Foreign atMost={400}>{of.message}</Foreign>

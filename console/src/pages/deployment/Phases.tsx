@@ -7,6 +7,8 @@ import { StateIcon, type StateName } from '../../design/state';
 import { Time } from '../../design/text';
 import { percent, visible } from '../../text/format';
 import { isoDuration } from '../../text/iso-duration';
+import { words } from '../../text/words';
+import { WaitsFor } from '../deployments/WaitsFor';
 import css from './rollout.module.css';
 import { text } from './rollout-text';
 
@@ -73,6 +75,11 @@ export function Phases({ rollout }: { rollout: Rollout }) {
                   afterwards(given)
                 )}
               </p>
+              {isOpen && state.waitsFor && (
+                <p className={css.waits}>
+                  {text.thePhase} <WaitsFor words={state.waitsFor} />
+                </p>
+              )}
               {decided > 0 && (
                 <div className={css.budget}>
                   <Meter
@@ -96,7 +103,7 @@ export function Phases({ rollout }: { rollout: Rollout }) {
 export function selection(phase: PhaseOf | undefined): string {
   const { percent: share, count: number, classId } = phase?.select ?? {};
   if (share !== null && share !== undefined) return `${share} %`;
-  if (number) return `${number} devices`;
+  if (number) return words.devices(number);
   return classId ? `class ${classId.slice(0, 8)}` : '';
 }
 

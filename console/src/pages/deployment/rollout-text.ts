@@ -2,6 +2,7 @@ import { count, plural } from '../../text/format';
 
 export const text = {
   phases: 'Phases',
+  thePhase: 'The phase',
   phase: (number: number) => `Phase ${number}`,
   statuses: {
     AwaitingApproval: 'Waits for approval',
@@ -18,7 +19,7 @@ export const text = {
   } as const,
   inPhase: (status: string, number: number, total: number) =>
     `${status}, phase ${number} of ${total}`,
-  asked: (done: number, asked: number) => `${count(done)} of ${count(asked)} asked`,
+  asked: (done: number, asked: number) => `${count(done)} of ${count(asked)} have it`,
   notAsked: 'not started',
   budget: (percent: string, limit: number) => `${percent} failed of ${limit} % allowed`,
   passed: 'Passed',
@@ -76,8 +77,6 @@ export const text = {
     Approved: 'Approved',
     Rejected: 'Rejected',
     Started: 'Started',
-    PhaseOpened: 'Phase opened',
-    PhaseCovered: 'Everybody of the phase was asked',
     Baking: 'Watched before it goes on',
     AwaitingAdvance: 'Waits to be told to go on',
     Paused: 'Paused',
@@ -89,4 +88,8 @@ export const text = {
     ClassCanceled: 'Cancelled for a class',
     ClassRetried: 'Retried for a class',
   } as Record<string, string>,
+  ofPhase: {
+    PhaseOpened: (phase: number) => `Phase ${phase} opened`,
+    PhaseCovered: (phase: number) => `Everybody of phase ${phase} was asked`,
+  } as Record<string, (phase: number) => string>,
 } as const;

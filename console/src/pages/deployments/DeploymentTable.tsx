@@ -9,9 +9,11 @@ import { StateLabel } from '../../design/state';
 import { type Column, Table } from '../../design/table';
 import { Time, Two, UpdateName } from '../../design/text';
 import { count, percent, visible } from '../../text/format';
+import css from './deployments.module.css';
 import { PhaseTrack } from './PhaseTrack';
 import { stateOf } from './state';
 import { text } from './text';
+import { WaitsFor } from './WaitsFor';
 
 export function DeploymentTable({ label, standings }: { label: string; standings: Standing[] }) {
   const instance = useInstance();
@@ -115,17 +117,25 @@ function Progress({ of: { deployment, counts } }: { of: Standing }) {
   if (rollout?.state && rollout.state.phases.length > 1) {
     return <PhaseTrack rollout={rollout} total={counts.total} />;
   }
+  const waitsFor = rollout?.state?.waitsFor;
   return (
-    <StackedBar
-      label={text.progress}
-      size="small"
-      total={Math.max(1, counts.total)}
-      parts={[
-        { tone: 'ok', value: counts.succeeded, label: text.succeeded },
-        { tone: 'run', value: counts.inProgress, label: text.inProgress },
-        { tone: 'bad', value: counts.failed, label: text.failed },
-        { tone: 'stop', value: counts.canceled, label: text.canceled },
-      ]}
-    />
+    <div className={css.withText}>
+      <StackedBar
+        label={text.progress}
+        size="small"
+        total={Math.max(1, counts.total)}
+        parts={[
+          { tone: 'ok', value: counts.succeeded, label: text.succeeded },
+          { tone: 'run', value: counts.inProgress, label: text.inProgress },
+          { tone: 'bad', value: counts.failed, label: text.failed },
+          { tone: 'stop', value: counts.canceled, label: text.canceled },
+        ]}
+      />
+      {waitsFor && (
+        <small className="soft">
+          {text.thePhase} <WaitsFor words={waitsFor} />
+        </small>
+      )}
+    </div>
   );
 }

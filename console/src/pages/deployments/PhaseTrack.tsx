@@ -4,6 +4,7 @@ import { outcome, phaseSizes, type Rollout } from '../../api/rollouts';
 import type { Tone } from '../../design/state';
 import css from './deployments.module.css';
 import { text } from './text';
+import { WaitsFor } from './WaitsFor';
 
 export function PhaseTrack({ rollout, total }: { rollout: Rollout; total: number }) {
   const { state } = rollout;
@@ -12,8 +13,8 @@ export function PhaseTrack({ rollout, total }: { rollout: Rollout; total: number
   const current = state.phase ?? -1;
   const label = current < 0 ? text.notStarted : text.phase(current + 1, state.phases.length);
   return (
-    <div>
-      <div className={css.track} role="img" aria-label={label}>
+    <div className={css.withText}>
+      <div className={css.track} aria-hidden="true">
         {state.phases.map((phase, index) => {
           const { bad } = outcome(phase);
           const done = phase.succeeded + phase.alreadyInstalled + bad;
@@ -32,8 +33,14 @@ export function PhaseTrack({ rollout, total }: { rollout: Rollout; total: number
           );
         })}
       </div>
-      <small className="soft" aria-hidden="true">
+      <small className="soft">
         {label}
+        {state.waitsFor && (
+          <>
+            {' '}
+            <WaitsFor words={state.waitsFor} />
+          </>
+        )}
       </small>
     </div>
   );

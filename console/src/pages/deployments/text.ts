@@ -12,6 +12,7 @@ export const text = {
   ends: 'ends',
   ofAllowed: (share: string, limit: number) => `${share} of ${limit} % allowed`,
   phase: (number: number, total: number) => `Phase ${number} of ${total}`,
+  thePhase: 'The phase',
   notStarted: 'Not started',
   running: 'Running',
   planned: 'Planned',

@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { groupStandingsQuery } from '../../api/deployments';
 import { ApiError } from '../../api/errors';
+import { HISTORY_MS, historyOfGroup } from '../../api/fleet';
 import {
   bestUpdatesQuery,
   classesQuery,
@@ -22,6 +23,7 @@ import { AddIcon, DeploymentsIcon, DevicesIcon, SucceededIcon } from '../../desi
 import { Page } from '../../design/page';
 import { type Column, Table } from '../../design/table';
 import { UpdateName } from '../../design/text';
+import { Trend } from '../../design/trend';
 import { count, percent, visible } from '../../text/format';
 import { words } from '../../text/words';
 import { FailureTable } from '../deployment/Failures';
@@ -36,6 +38,7 @@ export function GroupPage() {
   const { group: id } = route.useParams();
   const group = useQuery({ ...groupQuery(instance, id), ...live });
   const compliance = useQuery({ ...groupComplianceQuery(instance, id), ...live });
+  const history = useQuery({ ...historyOfGroup(instance, id), staleTime: HISTORY_MS });
   const failures = useQuery({ ...failuresQuery(instance, id), ...live });
   const standings = useQuery({ ...groupStandingsQuery(instance, id), ...live });
   const crumbs = [
@@ -85,6 +88,9 @@ export function GroupPage() {
                     {percent(data.onLatestUpdateDeviceCount, data.totalDeviceCount)}{' '}
                     <span className={css.of}>{text.of(count(data.totalDeviceCount))}</span>
                   </p>
+                  <div className={css.trend}>
+                    <Trend history={history.data} />
+                  </div>
                   <StackedBar parts={parts} total={data.totalDeviceCount} label={text.compliance} />
                   <Legend parts={parts} total={data.totalDeviceCount} />
                 </>

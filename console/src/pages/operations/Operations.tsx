@@ -20,7 +20,8 @@ import { type Column, Table } from '../../design/table';
 import { Foreign, Time, Two } from '../../design/text';
 import { count, day, visible } from '../../text/format';
 import css from './operations.module.css';
-import { Health, KeysAndScanners, PoisonMessages, Queues } from './Service';
+import { PoisonMessages } from './Poison';
+import { Health, KeysAndScanners, Queues } from './Service';
 import { text } from './text';
 
 const SHOWN_DAYS = 8;

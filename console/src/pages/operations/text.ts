@@ -1,4 +1,4 @@
-import { plural } from '../../text/format';
+import { count, plural } from '../../text/format';
 
 export const text = {
   title: 'Operations',
@@ -66,21 +66,6 @@ export const service = {
   messages: 'Messages',
   oldest: 'Oldest',
   poison: 'Failed',
-  poisonTitle: 'Failed for good',
-  work: 'What it was for',
-  why: 'Why it failed',
-  since: 'Since',
-  replay: 'Replay',
-  discard: 'Drop',
-  replayed: 'The work is tried again',
-  discarded: 'The messages are dropped',
-  chooseFirst: 'Choose messages first',
-  replayTitle: (messages: number) => `Try ${plural(messages, 'message', 'messages')} again?`,
-  discardTitle: (messages: number) => `Drop ${plural(messages, 'message', 'messages')}?`,
-  replayText:
-    'The work is done again from its beginning. What fails once more comes back to this list.',
-  discardText:
-    'The work that they stand for is not done. They cannot be brought back; the audit log keeps what they were.',
   keys: 'Signing keys',
   signs: 'signs',
   known: 'known',
@@ -89,4 +74,49 @@ export const service = {
   scanners: 'Scanners',
   rescan: 'Last scan of what is published',
   never: 'never',
+} as const;
+
+export const poison = {
+  title: 'Failed for good',
+  work: 'What it was for',
+  why: 'Why it failed',
+  queue: 'Queue',
+  since: 'Since',
+  isOver: 'There is nothing left to do: its operation has ended',
+  noReason: 'It left no reason behind',
+  messages: (messages: number) => plural(messages, 'message', 'messages'),
+  atLeast: (listed: number, most: number) => `${count(listed)} listed, up to ${count(most)} in all`,
+  noCause: 'No known cause',
+  allOf: (cause: string) => `all messages with the cause “${cause}”`,
+  ofCause: (cause: string) => `Messages with the cause “${cause}”`,
+  showAll: (messages: number) => `Show all ${count(messages)}`,
+  replay: 'Replay',
+  discard: 'Drop',
+  replayAll: 'Replay all',
+  discardAll: 'Drop all',
+  replayChosen: 'Replay chosen',
+  discardChosen: 'Drop chosen',
+  chooseFirst: 'Choose messages first',
+  busy: 'Wait for the messages that are being dealt with',
+  replayTitle: (messages: string) => `Try ${messages} again?`,
+  discardTitle: (messages: string) => `Drop ${messages}?`,
+  replayText:
+    'The work is done again from its beginning. What fails once more comes back to this list.',
+  discardText:
+    'The work that they stand for is not done. They cannot be brought back; the audit log keeps what was asked for.',
+  also: 'This includes messages with this cause that are not listed yet.',
+  states: {
+    running: (verb: string, messages: string) => `${verb}: ${messages}`,
+    stopping: (verb: string, messages: string) => `${verb}: ${messages}, until the step is done`,
+    ended: (verb: string, messages: string) => `${verb}: ${messages}, done`,
+    stopped: (verb: string, messages: string) => `${verb}: ${messages}, stopped`,
+    failed: (verb: string, messages: string) => `${verb}: ${messages}, not finished`,
+  },
+  didReplay: ({ replayed, discarded }: { replayed: number; discarded: number }) =>
+    `${count(replayed)} set going again${discarded ? `, ${count(discarded)} dropped because their operation has ended` : ''}.`,
+  didDiscard: (discarded: number) => `${count(discarded)} dropped.`,
+  comesBack: 'What fails once more comes back to the list below.',
+  progress: (done: number, most: number) => `${count(done)} of ${count(most)} at most`,
+  stop: 'Stop',
+  goOn: 'Go on',
 } as const;

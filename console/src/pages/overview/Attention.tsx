@@ -51,7 +51,8 @@ export function Attention() {
                   </span>
                   <span className={css.rowNumber}>{figure(item)}</span>
                   <small className={`${css.rowHint} soft anywhere`}>
-                    {item.code && <code>{item.code}</code>} {item.nextStep}
+                    {item.code && <code>{item.code}</code>}{' '}
+                    {item.cause === 'FailedForGood' ? text.seeOperations : item.nextStep}
                   </small>
                 </Target>
               ))}

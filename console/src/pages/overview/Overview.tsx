@@ -2,6 +2,7 @@
 
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
+import { HISTORY_MS, historyOfCompliance } from '../../api/fleet';
 import { complianceQuery } from '../../api/queries';
 import { NotShown } from '../../app/Guarded';
 import { live } from '../../app/live';
@@ -11,6 +12,7 @@ import { Legend, type Part, StackedBar } from '../../design/bars';
 import { Card, Grid, Loaded } from '../../design/card';
 import { AddIcon, ImportIcon } from '../../design/icons';
 import { Page } from '../../design/page';
+import { Trend } from '../../design/trend';
 import { count, percent } from '../../text/format';
 import { words } from '../../text/words';
 import { Attention } from './Attention';
@@ -20,7 +22,6 @@ import { InstalledMost } from './InstalledMost';
 import { LatestImports } from './LatestImports';
 import { LiveDeployments } from './LiveDeployments';
 import css from './overview.module.css';
-import { Trend } from './Trend';
 import { text } from './text';
 
 export function Overview() {
@@ -95,6 +96,7 @@ const ByGroup = ({ instance }: { instance: string }) => (
 );
 
 function Compliance({
+  instance,
   totalDeviceCount,
   onLatestUpdateDeviceCount,
   newUpdatesAvailableDeviceCount,
@@ -106,6 +108,7 @@ function Compliance({
   newUpdatesAvailableDeviceCount: number;
   updatesInProgressDeviceCount: number;
 }) {
+  const history = useQuery({ ...historyOfCompliance(instance), staleTime: HISTORY_MS });
   const parts: Part[] = [
     { tone: 'ok', value: onLatestUpdateDeviceCount, label: text.onLatest },
     { tone: 'run', value: updatesInProgressDeviceCount, label: text.inProgress },
@@ -118,7 +121,7 @@ function Compliance({
           <span className={css.big}>{percent(onLatestUpdateDeviceCount, totalDeviceCount)}</span>
           <p>{text.share(count(totalDeviceCount))}</p>
         </div>
-        <Trend />
+        <Trend history={history.data} />
       </div>
       <div className={css.parts}>
         <StackedBar parts={parts} total={totalDeviceCount} label={text.compliance} />

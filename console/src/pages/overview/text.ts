@@ -38,8 +38,6 @@ export const text = {
   noUpdate: 'no update known',
   best: 'best for its class',
   newerFits: 'a newer one fits',
-  published: (update: string) => `${update} published`,
-  trend: (share: string) => `The share of devices on the latest update over time; now ${share}`,
-  today: 'today',
   total: (devices: number) => words.devices(devices),
+  seeOperations: 'Operations says why: replay it once that is mended, or drop it.',
 } as const;

@@ -11,6 +11,7 @@ import { announce } from '../../design/announce';
 import { Confirm } from '../../design/confirm';
 import { CancelIcon, DeleteIcon, DeploymentsIcon } from '../../design/icons';
 import { MakeDelta } from './MakeDelta';
+import { Touches } from './Touches';
 import { text } from './text';
 
 const ONE =
@@ -85,6 +86,7 @@ export function Actions({ update }: { update: Update }) {
           onClose={() => setQuestion(null)}
         >
           <p>{question === 'recall' ? text.recallText : text.deleteText}</p>
+          <Touches update={update} />
           {question === 'recall' && (
             <Field label={text.reason} required>
               <Textarea value={reason} onChange={(_, data) => setReason(data.value)} />

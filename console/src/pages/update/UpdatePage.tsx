@@ -17,6 +17,7 @@ import { words } from '../../text/words';
 import { ScanMark, UpdateState } from '../updates/Updates';
 import { Actions } from './Actions';
 import { Files } from './Files';
+import { OwnDeployments } from './OwnDeployments';
 import { text } from './text';
 import css from './update.module.css';
 
@@ -119,6 +120,7 @@ export function UpdatePage() {
         </Card>
         <Compatibility update={it} />
         <Steps update={it} />
+        <OwnDeployments update={it} />
       </Grid>
     </Page>
   );

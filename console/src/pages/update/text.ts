@@ -1,4 +1,4 @@
-import { plural } from '../../text/format';
+import { count, plural } from '../../text/format';
 
 export const text = {
   updates: 'Updates',
@@ -58,4 +58,37 @@ export const delta = {
   recalled: 'It is recalled: no device is asked to install it',
   related: 'Deltas',
   saves: (size: string, share: string) => `${size}, saves ${share}`,
+} as const;
+
+export const own = {
+  title: 'Devices with a deployment of their own',
+  device: 'Device',
+  state: 'State',
+  start: 'Start',
+  ordered: 'Ordered',
+  notAsked: 'Not asked yet',
+  notInForce: 'Not in force',
+  shown: (rows: number) => `${plural(rows, 'deployment', 'deployments')} shown`,
+} as const;
+
+/** What a recall or a deletion would meet. */
+export const touches = {
+  title: 'It touches',
+  devices: (devices: number) =>
+    devices === 0
+      ? 'no device has it installed'
+      : `${plural(devices, 'device has', 'devices have')} it installed`,
+  deployments: (deployments: number) =>
+    deployments === 0
+      ? 'no group has a deployment of it'
+      : plural(deployments, 'deployment to a group', 'deployments to groups'),
+  own: (listed: number, hasMore: boolean) =>
+    hasMore
+      ? `${count(listed)} devices and more have a deployment of their own of it`
+      : listed === 0
+        ? 'no device has a deployment of its own of it'
+        : `${plural(listed, 'device has', 'devices have')} a deployment of ${listed === 1 ? 'its' : 'their'} own of it`,
+  parents: (parents: number) =>
+    `${plural(parents, 'other update installs', 'other updates install')} it as a part`,
+  counting: 'What it touches is being counted',
 } as const;

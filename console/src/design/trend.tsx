@@ -1,23 +1,20 @@
 /** The share of devices on the latest update over the last days, marked where an update came. */
 
-import { useQuery } from '@tanstack/react-query';
-import { historyOfCompliance } from '../../api/fleet';
-import { useInstance } from '../../app/me';
-import { Chart, type Mark } from '../../design/chart';
-import { day, percent } from '../../text/format';
-import { text } from './text';
+import type { ComplianceHistory } from '../api/fleet';
+import { day, percent } from '../text/format';
+import { words } from '../text/words';
+import { Chart, type Mark } from './chart';
 
 const MOST_MARKS = 2;
 
-export function Trend() {
-  const instance = useInstance();
-  const history = useQuery({ ...historyOfCompliance(instance), staleTime: 60_000 });
-  const days = [...(history.data?.value ?? [])].sort((a, b) => a.date.localeCompare(b.date));
+export function Trend({ history }: { history: ComplianceHistory | undefined }) {
+  const text = words.trend;
+  const days = [...(history?.value ?? [])].sort((a, b) => a.date.localeCompare(b.date));
   if (days.length < 2) return null;
   const values = days.map((each) =>
     each.totalDeviceCount ? (100 * each.onLatestUpdateDeviceCount) / each.totalDeviceCount : 0,
   );
-  const marks: Mark[] = (history.data?.marks ?? []).slice(-MOST_MARKS).flatMap((mark) => {
+  const marks: Mark[] = (history?.marks ?? []).slice(-MOST_MARKS).flatMap((mark) => {
     const at = days.findIndex((each) => each.date === mark.dateTime.slice(0, 10));
     const { name, version } = mark.updateId;
     return at < 0 ? [] : [{ at, label: text.published(`${name} ${version}`) }];
@@ -25,7 +22,7 @@ export function Trend() {
   const last = days.at(-1)!;
   return (
     <Chart
-      label={text.trend(percent(last.onLatestUpdateDeviceCount, last.totalDeviceCount))}
+      label={text.label(percent(last.onLatestUpdateDeviceCount, last.totalDeviceCount))}
       series={[{ tone: 'run', label: text.onLatest, values }]}
       maximum={100}
       ticks={['100 %', '50 %', '0 %']}
