@@ -120,14 +120,14 @@ _DEVICES = (
             *_of(_SHARED_DOMAIN, "export_order"),
         ),
         (
-            *_domain("filters", "device_details", "kept"),
-            *_services("device_filters", "hub_refusals", "device_exports", "overviews"),
+            *_domain("filters", "device_details", "kept", "recount_rules"),
+            *_services("device_filters", "hub_refusals"),
         ),
     ),
     Area(
         "recount",
         _of(_FLEET, "recount", "reported_class", "trend", "counted"),
-        (*_domain("counters"), *_services("recount", "class_admission", "overviews", "report")),
+        (*_domain("recount_rules", "counted"), *_services("class_admission")),
     ),
 )
 
