@@ -255,7 +255,7 @@ _OTHERS = (
     Area(
         "events",
         _of(f"{_SHARED_DOMAIN}events/", "catalog", "schema"),
-        (*_domain("event_schema"), *_services("customer_events")),
+        _domain("event_schema", "event_catalog"),
     ),
     Area(
         "scanning",
