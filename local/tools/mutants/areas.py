@@ -196,7 +196,16 @@ _ROLLOUT_RULES = (
     ),
     Area(
         "rollouts_plan",
-        _of(_ROLLING, "plan", "specification", "durations", "selection", "edit", "request"),
+        _of(
+            _ROLLING,
+            "plan",
+            "asking_times",
+            "specification",
+            "durations",
+            "selection",
+            "edit",
+            "request",
+        ),
         _rollouts("plan", "selection", "edit", "widening", "specification"),
     ),
     Area(
