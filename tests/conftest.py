@@ -64,6 +64,17 @@ def product(
     return Product(stack, rest, sources, tmp_path, agent=agent)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may take longest begins first: nobody waits for it at the end."""
+
+    def most_seconds(item: pytest.Item) -> float:
+        marker = item.get_closest_marker("timeout")
+        return float(marker.args[0]) if marker else 0.0
+
+    items.sort(key=most_seconds, reverse=True)
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name no test by bytes: archives hold the time, and every worker must find the same names."""
     return argname if isinstance(val, bytes) else None

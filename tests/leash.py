@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import ExitStack
 
 import pytest
@@ -14,6 +15,9 @@ _KEPT = pytest.StashKey[ExitStack]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # a shell that starts the tests in its background; what they start is to hear interrupts
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     kept = config.stash.setdefault(_KEPT, ExitStack())
     kept.enter_context(leashed())
 

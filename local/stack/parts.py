@@ -235,7 +235,6 @@ def app_settings(site: Site, storage: str) -> dict[str, str]:
         "CONSOLE_CLIENT_ID": CONSOLE_CLIENT,
         "SSL_CERT_FILE": str(site.state.trust),
         "REQUESTS_CA_BUNDLE": str(site.state.trust),
-        "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.250",
         "HUB_COMMANDS_PER_SECOND": os.environ.get(
             "HUB_COMMANDS_PER_SECOND", str(HUB_COMMANDS_PER_SECOND)
         ),

@@ -108,11 +108,6 @@ class Installer:
         finally:
             peer.close()
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is being carried out."""
-        return not self._turn.locked()
-
     def close(self) -> None:
         """Wait for what is being carried out, and take on nothing more."""
         self._is_closing = True

@@ -65,7 +65,7 @@ class InstallerServer:
         self._installer = Installer(own, state, handlers or installed_handlers(own))
         self._listener = listener
         self._users = {os.geteuid(), *_user_ids(config.run_as)}
-        self._free = threading.BoundedSemaphore(_MOST_CONNECTIONS)
+        self._served: set[socket.socket] = set()
         self._is_stopping = False
         self._idle_seconds = _IDLE_SECONDS if is_activated else None
         self._woken, self._wake = socket.socketpair()
@@ -84,7 +84,7 @@ class InstallerServer:
                 heard = [key.fileobj for key, _ in ready.select(self._idle_seconds)]
                 if self._listener in heard:
                     self._accept()
-                elif not heard and self._installer.is_idle:
+                elif not heard and not self._served:
                     logger.debug("nothing to install")
                     break
         # What is being installed is not cut in the middle.
@@ -103,10 +103,11 @@ class InstallerServer:
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
         connection.settimeout(None)
-        if not self._free.acquire(blocking=False):
+        if len(self._served) >= _MOST_CONNECTIONS:
             logger.warning("more connections than a network half needs")
             connection.close()
             return
+        self._served.add(connection)
         threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -114,7 +115,7 @@ class InstallerServer:
             with connection:
                 restart = self._answer(connection)
         finally:
-            self._free.release()
+            self._served.discard(connection)
         if restart is not None:
             self.stop()
 

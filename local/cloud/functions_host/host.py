@@ -21,6 +21,7 @@ from local.cloud.functions_host.http import FrontDoor, HttpFunctions, body_limit
 from local.cloud.functions_host.index import Function, build_index
 from local.cloud.functions_host.listeners import Listening, QueueNews
 from local.cloud.functions_host.outputs import QueueOutputs
+from local.cloud.functions_host.own_sends import own_sends_heard
 from local.cloud.functions_host.settings import Settings
 from local.cloud.functions_host.storage import Storage
 from local.cloud.functions_host.tasks import TaskSet
@@ -60,6 +61,7 @@ class Host:
             work=self._work,
             news=news,
         )
+        self._news = news
         self._resources = AsyncExitStack()
         self._resources.push_async_callback(storage.close)
         self._runner: web.AppRunner | None = None
@@ -70,6 +72,7 @@ class Host:
         Raises:
             StartError: the app or its settings do not allow it.
         """
+        self._resources.enter_context(own_sends_heard(self._news.notify))
         functions = build_index(await self._worker.load(self._config.app), self._listening.settings)
         blobs = await self._listening.blob_triggers(functions)
         self._runner = web.AppRunner(

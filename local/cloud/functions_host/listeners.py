@@ -42,18 +42,18 @@ _logger = logging.getLogger("host")
 
 
 class QueueNews:
-    """Tells the listeners of a queue that this host has just sent something to it."""
+    """Tells the listeners of a queue that this host or its app has just sent something to it."""
 
     def __init__(self) -> None:
-        self._listeners: dict[tuple[str, str], list[QueueListener]] = {}
+        self._listeners: dict[str, list[QueueListener]] = {}
 
-    def add(self, connection: str, listener: QueueListener) -> None:
+    def add(self, listener: QueueListener) -> None:
         """Let a listener know about its queue from now on."""
-        self._listeners.setdefault((connection, listener.queue_name), []).append(listener)
+        self._listeners.setdefault(listener.queue_name, []).append(listener)
 
-    def notify(self, connection: str, queue: str) -> None:
-        """Wake the listeners of a queue."""
-        for listener in self._listeners.get((connection, queue), ()):
+    def notify(self, queue: str) -> None:
+        """Wake the listeners of a queue of that name, in whatever account."""
+        for listener in self._listeners.get(queue, ()):
             listener.notify()
 
 
@@ -81,7 +81,7 @@ class Listening:
             queue=self.storage.queue(DEFAULT_CONNECTION, queue),
             storage=self.storage,
             executor=self.executor,
-            notify=lambda: self.news.notify(DEFAULT_CONNECTION, queue),
+            notify=lambda: self.news.notify(queue),
         )
 
     @asynccontextmanager
@@ -91,7 +91,8 @@ class Listening:
         """Give the name and the never-ending coroutine of each listener, and what they need."""
         async with aiohttp.ClientSession() as session:
             listeners = []
-            for function in functions:
+            enabled = [each for each in functions if not self.settings.is_disabled(each.name)]
+            for function in enabled:
                 match function.trigger:
                     case QueueTrigger() as trigger:
                         listeners.append((function.name, self._queue(function, trigger).listen()))
@@ -138,7 +139,7 @@ class Listening:
             context=context,
             handler=handler,
         )
-        self.news.add(connection, listener)
+        self.news.add(listener)
         return listener
 
     def _timer(self, function: Function, trigger: TimerTrigger) -> TimerListener:

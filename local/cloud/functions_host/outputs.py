@@ -33,13 +33,11 @@ async def send(queue: QueueClient, text: str) -> None:
 class QueueOutputs:
     """Sends what functions put into their queue outputs.
 
-    `notify` is told the connection and name of each queue written to, so that a listener of the
-    same host looks at once, as in the real host.
+    `notify` is told the name of each queue written to, so that a listener of the same host looks at
+    once, as in the real host.
     """
 
-    def __init__(
-        self, storage: Storage, encoding: Encoding, notify: Callable[[str, str], None]
-    ) -> None:
+    def __init__(self, storage: Storage, encoding: Encoding, notify: Callable[[str], None]) -> None:
         self._storage = storage
         self._encoding = encoding
         self._notify = notify
@@ -57,4 +55,4 @@ class QueueOutputs:
         queue = self._storage.queue(output.connection, output.queue)
         for body in bodies:
             await send(queue, encode_message(body, self._encoding))
-        self._notify(output.connection, output.queue)
+        self._notify(output.queue)

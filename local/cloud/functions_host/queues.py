@@ -95,10 +95,8 @@ class QueueListener:
             messages = await self._receive()
             for message in messages:
                 self._start(message)
-            if messages:
+            if messages or await self._has_news(backoff.pause()):
                 backoff.reset()
-            else:
-                await self._wait_for_news(backoff.pause())
 
     async def _receive(self) -> list[QueueMessage]:
         pages = self._queue.receive_messages(
@@ -117,12 +115,13 @@ class QueueListener:
             _logger.warning("queue %s: %s", self._queue.queue_name, _summary(error))
         return []
 
-    async def _wait_for_news(self, seconds: float) -> None:
+    async def _has_news(self, seconds: float) -> bool:
+        """Wait for so long, or until there is something to look for."""
         try:
             async with asyncio.timeout(seconds):
-                await self._news.wait()
+                return await self._news.wait()
         except TimeoutError:
-            return
+            return False
 
     def _start(self, message: QueueMessage) -> None:
         self._in_flight += 1
@@ -177,7 +176,9 @@ class QueueListener:
         elif (message.dequeue_count or 1) >= self._options.max_dequeue_count:
             await self._bury(lease)
         else:
-            await lease.release(math.ceil(self._options.visibility_timeout))
+            seconds = math.ceil(self._options.visibility_timeout)
+            await lease.release(seconds)
+            asyncio.get_running_loop().call_later(seconds, self.notify)
 
     async def _bury(self, lease: _Lease) -> None:
         await send(self._poison, lease.message.content)

@@ -35,7 +35,7 @@ class Area:
 
 _SHARED_DOMAIN, _FLEET = "shared/domain/", "shared/domain/fleet/"
 _UPDATES, _ROLLING = "shared/domain/updates/", "shared/domain/rollouts/"
-_TESTS, _ROLLOUTS = "tests/unit/", "tests/unit/domain/rollouts"
+_TESTS = "tests/unit/"
 
 
 def _of(folder: str, *modules: str) -> tuple[str, ...]:
@@ -44,6 +44,10 @@ def _of(folder: str, *modules: str) -> tuple[str, ...]:
 
 def _domain(*tests: str) -> tuple[str, ...]:
     return _of("tests/unit/domain/test_", *tests)
+
+
+def _rollouts(*tests: str) -> tuple[str, ...]:
+    return _of("tests/unit/domain/rollouts/test_", *tests)
 
 
 def _services(*tests: str) -> tuple[str, ...]:
@@ -102,7 +106,7 @@ _DEVICES = (
     _fleet("health", "health"),
     _fleet("names", "names", "device"),
     _fleet("failure", "failure"),
-    _fleet("kept", "kept"),
+    _fleet("kept", "kept_parts", "kept"),
     _fleet("outlived", "outlived"),
     Area(
         "twin_content",
@@ -143,9 +147,10 @@ _DEPLOYMENTS = (
         "windows",
         _of(_FLEET, "windows", "whereabouts"),
         (
-            f"{_ROLLOUTS}/test_device_zone.py",
+            *_domain("whereabouts"),
+            *_rollouts("device_zone"),
             *_DECISIONS,
-            *_services("windows_of_devices", "device_filters"),
+            *_services("windows_of_devices"),
         ),
     ),
     Area(
@@ -171,22 +176,12 @@ _DEPLOYMENTS = (
     Area(
         "explain",
         _of(_FLEET, "explain", "explain_words"),
-        (
-            *_DECISIONS,
-            *_services(
-                "explain_waits",
-                "explained_phases",
-                "device_orders",
-                "hub_refusals",
-                "class_admission",
-                "windows_of_devices",
-            ),
-        ),
+        (*_domain("explain", "explain_words"), *_services("explain_waits", "explained_phases")),
     ),
     Area(
         "rollout_controls",
         _of(_FLEET, "rollout_controls", "rollout_figures", "deployment_edit"),
-        (_ROLLOUTS, *_services("rollout_controls", "plan_holds")),
+        (*_rollouts("controls", "edit", "view"), *_services("rollout_controls", "plan_holds")),
     ),
 )
 
@@ -194,19 +189,26 @@ _ROLLOUT_RULES = (
     Area(
         "rollouts_evaluation",
         _of(_ROLLING, "evaluation"),
-        (_ROLLOUTS, *_services("rollout_scenarios")),
+        (
+            *_rollouts("gate", "controls", "wake", "small_counts", "pace", "view"),
+            *_services("rollout_scenarios"),
+        ),
     ),
     Area(
         "rollouts_plan",
         _of(_ROLLING, "plan", "specification", "durations", "selection", "edit", "request"),
-        (_ROLLOUTS,),
+        _rollouts("plan", "selection", "edit", "widening", "specification"),
     ),
     Area(
         "rollouts_progress",
         _of(_ROLLING, "progress", "ledger", "pace", "transition", "gate", "figures", "view"),
-        (_ROLLOUTS, *_services("rollout_scenarios")),
+        _rollouts("ledger", "pace", "gate", "small_counts", "view", "controls", "wake"),
     ),
-    Area("rollouts_windows", _of(_ROLLING, "windows", "window_text", "wake"), (_ROLLOUTS,)),
+    Area(
+        "rollouts_windows",
+        _of(_ROLLING, "windows", "window_text", "wake"),
+        _rollouts("windows", "wake", "device_zone"),
+    ),
 )
 
 _UPDATE_RULES = (
@@ -258,7 +260,7 @@ _OTHERS = (
     Area(
         "scanning",
         _of(f"{_SHARED_DOMAIN}scanning/", "malware_event", "scan"),
-        (f"{_TESTS}scanning", *_services("scanning", "rescans")),
+        (*_domain("malware_event"), f"{_TESTS}scanning", *_services("scanning")),
     ),
     Area(
         "errors",
@@ -290,20 +292,20 @@ _CONTRACT = (
     Area(
         "diagnostics",
         _of("shared/contract/", "diagnostics", "package_check"),
-        (*_of(_TESTS, "contract/test_rootkeys"), *_services("log_collections")),
+        _of(_TESTS, "contract/test_diagnostics", "contract/test_package_check"),
     ),
 )
 
 _AGENTS_RULES = (
-    _agent("verification", "verification"),
-    _agent("workflow", "workflow"),
-    _agent("deployment", "deployment"),
+    _agent("verification", "verification", "a02_freeze", "hardening"),
+    _agent("workflow", "workflow", "deployment", "unfinished", "retries"),
+    _agent("deployment", "deployment", "workflow"),
     _agent("desired", "desired"),
-    _agent("plan", "deployment"),
-    _agent("state", "config"),
-    _agent("reporting", "hardening"),
+    _agent("plan", "plan", "deployment", "workflow", "unfinished"),
+    _agent("state", "state", "config", "hardening", "unfinished", "verification"),
+    _agent("reporting", "hardening", "unfinished"),
     _agent("unfinished", "unfinished"),
-    _agent("redaction", "config"),
+    _agent("redaction", "config", "hardening"),
 )
 
 AREAS = (

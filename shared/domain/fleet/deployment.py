@@ -7,7 +7,6 @@ newest deployment that has started is in force for a class; an older one is supe
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -204,13 +203,17 @@ class Deployment:
         """
         return (self.is_own, self.priority, *self.times)
 
+    def to_fan_out(self) -> Deployment:
+        """The deployment, its devices to be looked at again."""
+        return replace(self, is_fanned_out=False, fan_out_until="")
+
     def canceled(self, class_id: str) -> Deployment:
         """The deployment, cancelled for one class."""
         return self._with_subgroup(class_id, replace(self.subgroup(class_id), is_canceled=True))
 
     def recalled(self, reason: str) -> Deployment:
         """The deployment, cancelled for every class because its update was recalled."""
-        return replace(self, recall_reason=reason, is_fanned_out=False, fan_out_until="")
+        return replace(self, recall_reason=reason).to_fan_out()
 
     def retried(self, class_id: str, now: str) -> Deployment:
         """The deployment, tried again on the devices of one class where it failed, or fails on its
@@ -249,15 +252,10 @@ class Deployment:
         """
         is_refused = self.issue.edition < revoked_edition
         issue = SignatureGeneration(edition, edition if is_refused else self.issue.workflow)
-        return replace(self, issue=issue, is_fanned_out=False, fan_out_until="")
+        return replace(self, issue=issue).to_fan_out()
 
     def _with_subgroup(self, class_id: str, subgroup: Subgroup) -> Deployment:
-        return replace(
-            self,
-            subgroups={**self.subgroups, class_id: subgroup},
-            is_fanned_out=False,
-            fan_out_until="",
-        )
+        return replace(self, subgroups={**self.subgroups, class_id: subgroup}).to_fan_out()
 
 
 type Change = Callable[[Deployment], Deployment]
@@ -269,14 +267,11 @@ def check_deployment_id(deployment_id: str) -> str:
     Raises:
         InvalidInput: It is empty, too long, or holds upper case or a forbidden character.
     """
-    is_readable = all(
-        sign.isprintable() and unicodedata.category(sign) != "Cf" for sign in deployment_id
-    )
     if (
         len(deployment_id) > MAX_DEPLOYMENT_ID
         or not _DEPLOYMENT_ID.fullmatch(deployment_id)
         or deployment_id in (".", "..")  # a URL would lose them
-        or not is_readable
+        or not deployment_id.isprintable()
         or not is_short_in_key(deployment_id)
     ):
         raise InvalidInput(

@@ -98,7 +98,7 @@ def edit(
         )
     changed = replace(changed, revision=item.revision + 1)
     if _concerns_devices(item, changed):
-        changed = replace(changed, is_fanned_out=False, fan_out_until="")
+        changed = changed.to_fan_out()
     if rollout is not None:
         progress = _progress(item, changed, rollout, actor, needs_approval=needs_approval)
         changed = replace(changed, progress=progress)

@@ -250,7 +250,7 @@ def _moved(
     revision = item.revision + 1
     changed = replace(item, progress=progress, revision=revision)
     if _concerns_devices(before, progress):
-        changed = replace(changed, is_fanned_out=False, fan_out_until="")
+        changed = changed.to_fan_out()
     reason = progress.reason
     transition = Transition(
         at=actor.now,

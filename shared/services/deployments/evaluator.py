@@ -153,7 +153,7 @@ class Evaluator:
         assert item.progress is not None
         moved = replace(item, progress=change.progress)
         if change.needs_fan_out(item.progress):
-            moved = replace(moved, is_fanned_out=False, fan_out_until="")
+            moved = moved.to_fan_out()
         made = Transition(
             at=now,
             actor=SERVICE,

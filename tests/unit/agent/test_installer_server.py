@@ -65,20 +65,28 @@ class Process:
         )
         self.codes: list[int] = []
         self.thread = threading.Thread(target=lambda: self.codes.append(self.server.run()))
-        self.thread.start()
 
-    def order(self, version: str = "1.0") -> Frames:
+    def connect(self) -> Frames:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(60)
         connection.connect(str(self.path))
+        frames = Frames(connection)
+        self.frames.append(frames)
+        return frames
+
+    def order(self, version: str = "1.0", frames: Frames | None = None) -> Frames:
+        frames = frames or self.connect()
         # without files: nobody has to fetch them
         steps = {"steps": (ManifestStep(HANDLER, (), {"installedCriteria": version}),)}
         update = Update(ContentServer(url="http://127.0.0.1:9"), version, changes=steps)
         command = parse_command(update.service(f"workflow {version}"))
-        frames = Frames(connection)
-        self.frames.append(frames)
         frames.send("order", order_to_json(Order(command, vectors.signed_package())))
         return frames
+
+    def end(self) -> None:
+        self.handler.go_on.set()
+        self.server.stop()
+        self.ended()
 
     def ended(self) -> int:
         self.thread.join(60)
@@ -99,10 +107,18 @@ def _result(frames: Frames) -> dict[str, Any]:
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[Process]:
     running = Process(tmp_path)
+    running.thread.start()
     yield running
-    running.handler.go_on.set()
-    running.server.stop()
-    running.ended()
+    running.end()
+
+
+@pytest.fixture
+def activated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
+    """One that may end when it is not needed, and does not run yet."""
+    monkeypatch.setattr(module, "_IDLE_SECONDS", 0.05)
+    waiting = Process(tmp_path, is_activated=True)
+    yield waiting
+    waiting.end()
 
 
 def test_process_that_is_told_to_stop_finishes_what_it_installs(process: Process) -> None:
@@ -134,21 +150,25 @@ def test_process_restarts_the_device_and_begins_nothing_before_that(
     assert process.handler.begun == ["1.0"]
 
 
-def test_process_ends_when_idle_but_not_while_it_installs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Systemd holds the socket, and starts it again when it is needed."""
-    monkeypatch.setattr(module, "_IDLE_SECONDS", 0.05)
-    process = Process(tmp_path, is_activated=True)
-    frames = process.order()
-    assert process.handler.has_begun.wait(60)
-    process.thread.join(0.5)
-    assert process.thread.is_alive()
+def test_process_ends_when_idle_but_not_while_it_installs(activated: Process) -> None:
+    """Systemd holds the socket, and starts it again when it is needed.
 
-    process.handler.go_on.set()
+    A connection counts from its first moment: its order may be long in coming.
+    """
+    frames = activated.connect()
+    activated.thread.start()
+    activated.thread.join(0.5)
+    assert activated.thread.is_alive(), "it waits for the order"
+
+    activated.order(frames=frames)
+    assert activated.handler.has_begun.wait(60)
+    activated.thread.join(0.5)
+    assert activated.thread.is_alive(), "it installs"
+
+    activated.handler.go_on.set()
 
     assert _result(frames)["ended"] == "completed"
-    assert process.ended() == 0
+    assert activated.ended() == 0
 
 
 def test_process_serves_so_many_connections_and_no_more(process: Process) -> None:

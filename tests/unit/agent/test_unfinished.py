@@ -244,3 +244,30 @@ async def test_installing_half_that_cannot_be_reached_is_never_reported_as_cance
     await task
 
     assert codes_of(report)[:2] == (255, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "seen", "code"),
+    [
+        ({"seen": None}, (), 7),
+        ({"seen": "1"}, (), 7),
+        ({"packageCode": "7"}, (None, "1"), 0),
+        ({"packageCode": None}, (None, "1"), 0),
+    ],
+)
+def test_what_is_damaged_beside_the_command_is_left_out(
+    change: dict[str, Any], seen: tuple[str | None, ...], code: int
+) -> None:
+    note = unfinished_to_json(_unfinished(Update(NOWHERE).service("w", "1"), None, "1"))
+
+    read = unfinished_from_json({**note, **change})
+
+    assert read is not None
+    assert (read.seen, read.operation.package_code) == (seen, code)
+
+
+def test_what_the_twin_does_not_say_is_not_wanted() -> None:
+    begun = _unfinished(Update(NOWHERE).service("w"))
+
+    assert not begun.is_wanted(None)
+    assert not begun.is_wanted({"workflow": 1})

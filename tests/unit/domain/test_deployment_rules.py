@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -130,28 +131,44 @@ def test_devices_are_asked_as_long_as_nobody_has_stopped_it(
 FANNED = a_deployment("w1", is_fanned_out=True, fan_out_until=at_second(50))
 
 
+def canceled(deployment: Deployment) -> Deployment:
+    return deployment.canceled(KIOSK.class_id)
+
+
+def retried(deployment: Deployment) -> Deployment:
+    return deployment.retried(KIOSK.class_id, NOW)
+
+
 @pytest.mark.parametrize(
-    ("deployment", "subgroup"),
+    ("deed", "subgroup"),
     [
-        (FANNED.canceled(KIOSK.class_id), Subgroup(is_canceled=True)),
-        (FANNED.deleted(KIOSK.class_id), Subgroup(is_deleted=True)),
-        (FANNED.retried(KIOSK.class_id, NOW), Subgroup(retry_timestamp=NOW)),
-        (
-            FANNED.retried(KIOSK.class_id, NOW).canceled(KIOSK.class_id),
-            Subgroup(is_canceled=True, retry_timestamp=NOW),
-        ),
-        (FANNED.recalled("unsafe"), Subgroup(is_canceled=True)),
-        (FANNED.renewed(2, 0), Subgroup()),
+        (canceled, Subgroup(is_canceled=True)),
+        (lambda item: item.deleted(KIOSK.class_id), Subgroup(is_deleted=True)),
+        (retried, Subgroup(retry_timestamp=NOW)),
+        (lambda item: canceled(retried(item)), Subgroup(is_canceled=True, retry_timestamp=NOW)),
+        (lambda item: item.recalled("unsafe"), Subgroup(is_canceled=True)),
+        (lambda item: item.renewed(2, 0), Subgroup()),
     ],
 )
 def test_devices_are_looked_at_again_after_a_deed_of_an_operator(
-    deployment: Deployment, subgroup: Subgroup
+    deed: Callable[[Deployment], Deployment], subgroup: Subgroup
 ) -> None:
+    deployment = deed(FANNED)
+
     assert deployment.subgroup(KIOSK.class_id) == subgroup
     assert (deployment.is_fanned_out, deployment.fan_out_until) == (False, "")
     others = deployment.subgroup(GATE.class_id)
     assert others == Subgroup(is_canceled=deployment.recall_reason is not None)
     assert deployment.targets(KIOSK) is not subgroup.is_deleted
+
+
+def test_what_was_done_for_a_class_before_stays() -> None:
+    assert retried(FANNED.deleted(KIOSK.class_id)).subgroup(KIOSK.class_id) == Subgroup(
+        is_deleted=True, retry_timestamp=NOW
+    )
+    assert retried(FANNED).deleted(KIOSK.class_id).subgroup(KIOSK.class_id) == Subgroup(
+        is_deleted=True, retry_timestamp=NOW
+    )
 
 
 @pytest.mark.parametrize(

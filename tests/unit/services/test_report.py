@@ -25,16 +25,34 @@ async def a_fleet() -> World:
 async def test_compliance_adds_up_over_groups_and_classes() -> None:
     world = await a_fleet()
 
-    whole = await world.reports.compliance(INSTANCE)
-    lobby = await world.reports.compliance(INSTANCE, "lobby")
-    default = await world.reports.compliance(INSTANCE, "$default")
+    reported = {
+        group: await world.reports.compliance(INSTANCE, group)
+        for group in (None, "lobby", "$default")
+    }
+    whole, lobby, default = (item.compliance for item in reported.values())
 
     assert whole == lobby + default
     assert whole == Compliance(4, on_latest=2, new_available=2)
     assert lobby == Compliance(2, on_latest=1, new_available=1)
-    assert await world.reports.compliance(INSTANCE, "lobby", KIOSK) == Compliance(
-        1, new_available=1
-    )
+    kiosks = await world.reports.compliance(INSTANCE, "lobby", KIOSK)
+    assert kiosks.compliance == Compliance(1, new_available=1)
+
+
+async def test_compliance_is_as_old_as_the_oldest_figures_that_it_sums_up() -> None:
+    world = await a_fleet()
+    first = await world.reports.compliance(INSTANCE)
+    world.clock.advance(60)
+    await world.tell(a_change(2, started("gate"), device_id="d5", group="lobby"))
+    await world.settle()
+
+    whole, lobby, default = [
+        await world.reports.compliance(INSTANCE, group) for group in (None, "lobby", "$default")
+    ]
+
+    assert first.as_of <= default.as_of < lobby.as_of
+    assert whole.as_of == default.as_of
+    assert (await world.reports.subgroup(INSTANCE, "lobby", KIOSK)).counted.as_of == lobby.as_of
+    assert (await World().reports.compliance(INSTANCE)).as_of == ""
 
 
 async def test_unknown_group_and_class_are_not_found() -> None:
