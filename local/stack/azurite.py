@@ -20,8 +20,9 @@ ACCOUNT = "odulocal"
 KEEP_ALIVE_SECONDS = "60"
 """Longer than a client keeps a connection: else it may send on one that was just closed."""
 IN_MEMORY = "ODU_AZURITE_IN_MEMORY"
-"""Set for tables of some hundred thousand rows: Azurite writes all of them to disk every 5 seconds,
-as one text, which takes longer and longer and ends at half a gigabyte. Nothing outlives a restart."""
+"""Set for tables of some hundred thousand rows: Azurite writes all of them to disk every 5 seconds
+as one text, which takes longer and longer and ends at half a gigabyte. Nothing outlives a restart.
+"""
 SERVICES = ("blob", "queue", "table")
 _LISTENING = re.compile(
     r"Azurite (Blob|Queue|Table) service is successfully listening at http://127\.0\.0\.1:(\d+)"
