@@ -106,7 +106,7 @@ _DEVICES = (
     _fleet("health", "health"),
     _fleet("names", "names", "device"),
     _fleet("failure", "failure"),
-    _fleet("kept", "kept"),
+    _fleet("kept", "kept_parts", "kept"),
     _fleet("outlived", "outlived"),
     Area(
         "twin_content",
@@ -147,9 +147,10 @@ _DEPLOYMENTS = (
         "windows",
         _of(_FLEET, "windows", "whereabouts"),
         (
+            *_domain("whereabouts"),
             *_rollouts("device_zone"),
             *_DECISIONS,
-            *_services("windows_of_devices", "device_filters"),
+            *_services("windows_of_devices"),
         ),
     ),
     Area(
@@ -259,7 +260,7 @@ _OTHERS = (
     Area(
         "scanning",
         _of(f"{_SHARED_DOMAIN}scanning/", "malware_event", "scan"),
-        (f"{_TESTS}scanning", *_services("scanning", "rescans")),
+        (*_domain("malware_event"), f"{_TESTS}scanning", *_services("scanning")),
     ),
     Area(
         "errors",
@@ -291,7 +292,7 @@ _CONTRACT = (
     Area(
         "diagnostics",
         _of("shared/contract/", "diagnostics", "package_check"),
-        (*_of(_TESTS, "contract/test_rootkeys"), *_services("log_collections")),
+        _of(_TESTS, "contract/test_diagnostics", "contract/test_package_check"),
     ),
 )
 

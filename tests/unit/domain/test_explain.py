@@ -26,7 +26,6 @@ from tests.builders.decisions import (
 )
 from tests.builders.deployments import an_update
 from tests.unit.domain.builders import (
-    LONG_AGO,
     V1,
     V2,
     a_change,
@@ -320,4 +319,3 @@ def test_the_update_at_hand_is_the_last_one_where_nothing_is_to_come() -> None:
     assert explain(facts(asked, asked_for=None, update=None)).update_id == V2
     newer = a_deployment("w2", starts_at="2030-01-01T00:00:00.000000+00:00", update_id=V1)
     assert explain(facts(STARTED, newer, asked_for=None, update=None)).update_id == V1
-    assert LONG_AGO < NOW
