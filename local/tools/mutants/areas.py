@@ -253,7 +253,7 @@ _OTHERS = (
     Area(
         "audit",
         (*_of(_SHARED_DOMAIN, "audit"), *_of("shared/contract/", "audit_chain")),
-        _services("audit", "audit_entries"),
+        (*_domain("audit_rules"), *_services("audit")),
     ),
     Area(
         "refused_events",
@@ -274,7 +274,7 @@ _OTHERS = (
     Area(
         "errors",
         _of(_SHARED_DOMAIN, "errors"),
-        (*_domain("deployment_rules", "names", "update"), f"{_TESTS}http/test_problems.py"),
+        _domain("errors"),
     ),
 )
 
