@@ -165,13 +165,7 @@ _DEPLOYMENTS = (
     Area(
         "orders",
         _of(_FLEET, "device_orders", "missed"),
-        _services(
-            "device_orders",
-            "own_deployments",
-            "class_admission",
-            "windows_of_devices",
-            "missed_devices",
-        ),
+        (*_domain("device_orders"), *_services("missed_devices")),
     ),
     Area(
         "explain",
