@@ -230,7 +230,7 @@ _UPDATE_RULES = (
         ),
         (f"{_TESTS}imports",),
     ),
-    Area("delta", _of(_UPDATES, "delta", "delta_limits", "delta_outcome"), _services("deltas")),
+    Area("delta", _of(_UPDATES, "delta", "delta_limits", "delta_outcome"), _domain("delta_rules")),
     Area("update", _of(_UPDATES, "update", "update_filter"), _domain("update", "update_filter")),
     Area("keyring", _of(_UPDATES, "keyring"), (f"{_TESTS}signing", *_domain("rollback"))),
 )
