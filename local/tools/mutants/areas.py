@@ -81,6 +81,7 @@ _DEVICES = (
     _fleet("registers", "registers", "device", "rules"),
     _fleet(
         "evidence",
+        "evidence_parts",
         "evidence",
         "device",
         "device_reports",
