@@ -5,7 +5,7 @@ hub's stand-in over TLS, a row, a twin and a row again for each; the ceiling is 
 that patch the same twins with the same body, 25 at a time, and do nothing else. The devices stand
 in four buckets, 150 in each, as in a phase of a quarter of 140,000 devices. Plans and
 explanations are asked for by REST in groups of 1,000 and 140,000 devices, and of as many as
-`--rows` says (a million take long to write); the ceiling of a large group is the same read of
+`--rows` says; the ceiling of a large group is the same read of
 the smallest. Storage requests are counted where the same services run in this process.
 """
 
@@ -22,6 +22,7 @@ from multiprocessing import get_context
 from typing import Any
 from uuid import uuid4
 
+from bench import many_rows
 from bench.device_rows import DeviceRows, device
 from bench.harness import Measure, Options, Result, compared, in_turns, percentile
 from bench.rollout_worker import Place, Worker, ask, begin, patch
@@ -56,7 +57,7 @@ _LONG_AGO = "2026-01-01T00:00:00.000000+00:00"
 async def run(options: Options) -> Sequence[Result]:
     """Measure in devices a second and milliseconds."""
     options.say("starting the stack")
-    with start() as stack:
+    with start(settings=many_rows.SETTINGS) as stack:
         async with Rest(stack, patience=5) as rest:
             package = build("1.0")
             async with FileServer() as server:
@@ -211,8 +212,7 @@ class _Bench:
         for size in sizes:
             group = f"fleet{size}"
             self.options.say(f"writing {size:,} devices")
-            names = (f"{group}-{number}" for number in range(size))
-            await self.rows.write(group, names, self.options.say)
+            await self.rows.write_at_once(group, size, self.options.say)
             await self.rest.deploy(
                 group,
                 self.update,

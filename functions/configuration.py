@@ -28,6 +28,13 @@ async def get_settings(call: Call) -> models.ServiceSettings:
         import_drop_wait_seconds=settings.drop_wait_seconds,
         scan_engines=list(settings.scan.engines),
         publishes_customer_events=bool(settings.customer_topic_endpoint),
+        retention_days={
+            **{
+                name.removesuffix("_days"): days
+                for name, days in asdict(settings.retention).items()
+            },
+            "audit": settings.retention.audit_days_in_force,
+        },
     )
 
 

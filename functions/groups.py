@@ -30,7 +30,8 @@ _UNKNOWN_OR_USED = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 )
 async def get_update_compliance(call: Call) -> models.UpdateCompliance:
     """Read the compliance of the whole instance."""
-    return wire.compliance(await call.app.reporting.reports.compliance(call.instance))
+    found = await call.app.reporting.reports.compliance(call.instance)
+    return wire.compliance(found.compliance, found.as_of)
 
 
 @api.operation(
@@ -79,7 +80,7 @@ async def delete_group(call: Call) -> None:
 async def get_update_compliance_for_group(call: Call) -> models.UpdateCompliance:
     """Read the compliance of a group."""
     found = await call.app.reporting.reports.compliance(call.instance, call.part("groupId"))
-    return wire.compliance(found)
+    return wire.compliance(found.compliance, found.as_of)
 
 
 @api.operation(
@@ -163,7 +164,8 @@ async def delete_device_class_subgroup(call: Call) -> None:
 )
 async def get_device_class_subgroup_update_compliance(call: Call) -> models.UpdateCompliance:
     """Read the compliance of one device class of a group."""
-    return wire.compliance((await _find_subgroup(call)).compliance)
+    found = (await _find_subgroup(call)).counted
+    return wire.compliance(found.compliance, found.as_of)
 
 
 @api.operation(
@@ -215,5 +217,5 @@ def _best(call: Call, item: SubgroupSummary) -> models.UpdatableDevices:
         group_id=call.part("groupId"),
         device_class_id=item.known.device_class.class_id,
         update=wire.update_info(item.known.best_update),
-        device_count=item.compliance.new_available,
+        device_count=item.counted.compliance.new_available,
     )

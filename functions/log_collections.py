@@ -7,8 +7,8 @@ from shared.domain.access import Action
 from shared.domain.errors import InvalidInput
 from shared.domain.fleet.log_collection import DeviceLog
 from shared.http import models, wire
-from shared.http.filters import is_newest_created_first
-from shared.http.route import TOP, order_by
+from shared.http.filters import is_newest_created_first, log_file_filter
+from shared.http.route import TOP, filter_by, order_by
 
 api = Api()
 
@@ -84,6 +84,7 @@ async def get_log_collection_detailed_status(call: Call) -> models.LogCollection
     "GET",
     _ONE + "/files",
     Action.MANAGEMENT_READ,
+    query=(filter_by("deviceId eq '...'", "deviceId eq '...' and moduleId eq '...'"),),
     is_paged=True,
     statuses=_UNKNOWN,
     is_additional=True,
@@ -91,6 +92,9 @@ async def get_log_collection_detailed_status(call: Call) -> models.LogCollection
 async def list_log_files(call: Call) -> models.Page[models.LogFile]:
     """List what devices have uploaded, with links that open for an hour."""
     page = await call.app.devices.log_collections.files(
-        call.instance, call.part("operationId"), call.page_token()
+        call.instance,
+        call.part("operationId"),
+        log_file_filter(call.query("filter")),
+        call.page_token(),
     )
     return call.page([wire.log_file(item) for item in page.items], page)

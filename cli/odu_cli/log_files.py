@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from odu_cli.arguments import device_reference, quoted
 from odu_cli.output import device_name
 from odu_cli.rest import Unreachable, path
 
@@ -21,8 +22,12 @@ _PIECE_BYTES = 1 << 20
 _SECONDS_WITHOUT_DATA = 60
 
 
-async def download_logs(rest: Rest, collection: str, folder: Path) -> AsyncIterator[dict[str, Any]]:
-    """Write every log of a collection below a folder, by device; yields what was written.
+async def download_logs(
+    rest: Rest, collection: str, folder: Path, device: str | None = None
+) -> AsyncIterator[dict[str, Any]]:
+    """Write the logs of a collection below a folder, by device; yields what was written.
+
+    `device` has only those of a device (with all of its modules) or of a module, as DEVICE/MODULE.
 
     Devices choose the names of files, so characters that could lead elsewhere are replaced.
 
@@ -34,7 +39,11 @@ async def download_logs(rest: Rest, collection: str, folder: Path) -> AsyncItera
 
     timeout = aiohttp.ClientTimeout(total=None, sock_read=_SECONDS_WITHOUT_DATA)
     async with aiohttp.ClientSession(timeout=timeout) as session:
-        async for item in rest.items(path(*COLLECTIONS, collection, "files")):
+        wanted = None
+        if device is not None:
+            names = device_reference(device).items()
+            wanted = " and ".join(f"{name} eq {quoted(value)}" for name, value in names)
+        async for item in rest.items(path(*COLLECTIONS, collection, "files", filter=wanted)):
             target = folder / _place(item)
             target.parent.mkdir(parents=True, exist_ok=True)
             size = await _download(session, str(item["link"]), target)

@@ -19,6 +19,7 @@ from odu_cli.commands import (
     manifest,
     operation,
     poison,
+    service,
     update,
 )
 from odu_cli.exit_codes import ExitCode
@@ -34,6 +35,7 @@ NOUNS = {
     "manifest": manifest.app,
     "log": log.app,
     "operation": operation.app,
+    "service": service.app,
     "audit": audit.app,
     "keys": keys.app,
     "poison": poison.app,

@@ -34,6 +34,7 @@ def main(arguments: list[str]) -> int:
     mutants.add_argument("--list", action="store_true", help="list the areas and do nothing")
     mutants.add_argument("--show", action="store_true", help="only show what was found")
     mutants.add_argument("--minutes", type=float, default=60, help="stop after so long (60)")
+    mutants.add_argument("--most", type=int, default=0, help="try a random sample of each area")
     mutants.add_argument("--processes", "-n", type=int, default=1, help="so many at a time (1)")
     mutants.add_argument("--fail-under", type=float, default=95, metavar="PERCENT")
     given = mutants.parse_args(arguments)
@@ -48,12 +49,12 @@ def main(arguments: list[str]) -> int:
     deadline = time.monotonic() + given.minutes * 60
     with leashed():
         for area in [] if given.show else chosen:
-            if not _run(area, deadline, given.processes):
+            if not _run(area, deadline, given.processes, given.most):
                 break
     return _tell(chosen, given.fail_under)
 
 
-def _run(area: Area, deadline: float, processes: int) -> bool:
+def _run(area: Area, deadline: float, processes: int, most: int) -> bool:
     """Run an area as far as time allows; False if its time is up or it was interrupted."""
     left = deadline - time.monotonic()
     if left <= 0:
@@ -64,7 +65,7 @@ def _run(area: Area, deadline: float, processes: int) -> bool:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(("cli", "src"))}
     environment["PYTHONPYCACHEPREFIX"] = str(copy / "pycache")
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    argv = [sys.executable, "-P", str(TRIAL), str(processes), *area.tests]
+    argv = [sys.executable, "-P", str(TRIAL), str(processes), str(most), *area.tests]
     with subprocess.Popen(argv, cwd=copy, env=environment) as process:
         try:
             process.wait(left)

@@ -15,6 +15,7 @@ Field names are matched without regard to case, values with it. Every function h
                         deviceState eq '<state>'
     device health       state eq 'unhealthy'
                         deviceId eq '...' [and moduleId eq '...']
+    log files           deviceId eq '...' [and moduleId eq '...']
     groups, orderby     one of `GroupOrder`, then asc or desc or nothing
     deployments, orderby    startDateTime, then asc or desc or nothing
 
@@ -35,6 +36,7 @@ from shared.domain.fleet.queries import (
     GroupOrder,
     GroupOrdering,
     HealthFilter,
+    LogFileFilter,
 )
 from shared.domain.instant import instant
 from shared.domain.updates.update_filter import UpdateFilter
@@ -321,6 +323,15 @@ def health_filter(text: str | None) -> HealthFilter:
     if state is not None and (state != "unhealthy" or "deviceId" in fields):
         raise malformed("takes 'state' only by itself and as: state eq 'unhealthy'")
     return HealthFilter(fields.text("deviceId"), fields.text("moduleId"))
+
+
+def log_file_filter(text: str | None) -> LogFileFilter:
+    """The filter of the logs of a collection; of all devices without one."""
+    if text is None:
+        return LogFileFilter()
+    fields = FilterFields(text, "deviceId", "moduleId")
+    fields.requires("moduleId", "deviceId")
+    return LogFileFilter(fields.text("deviceId"), fields.text("moduleId"))
 
 
 def group_ordering(text: str | None) -> GroupOrdering:

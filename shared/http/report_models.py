@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from shared.http.models import (
+    ComplianceCounts,
     Count,
     Deployment,
     Model,
-    UpdateCompliance,
     UpdateId,
     UpdateInfo,
 )
@@ -104,7 +104,7 @@ class UpdateUsage(Model):
     size_in_bytes: Count
 
 
-class ComplianceDay(UpdateCompliance):
+class ComplianceDay(ComplianceCounts):
     """The compliance at the end of a day (UTC), or now."""
 
     date: str

@@ -81,6 +81,7 @@ async def test_configuration_is_shown_without_secrets(product: Product) -> None:
     keys = await product.rest.get("management/keys")
 
     assert settings["limits"]["deploymentsPerGroup"] > 0
+    assert settings["retentionDays"]["audit"] == 730
     assert "Key" not in json.dumps(settings)
     assert [item["engine"] for item in scanners["value"]] == ["yara-x"]
     assert scanners["value"][0]["rulesVersion"]

@@ -23,6 +23,7 @@ app = command_group(
     "log collect toaster-01 toaster-02 --watch",
     "log status l-1f0c3a",
     "log download l-1f0c3a --output logs",
+    "log download l-1f0c3a --device toaster-01",
     "log list",
 )
 
@@ -71,6 +72,7 @@ async def collect_logs(
         body["description"] = description
     _, found = await session.rest.request("PUT", path(*COLLECTIONS, chosen), body)
     if watch:
+        session.output.note(f"waiting for {len(devices)} devices to upload theirs for {chosen}")
         _print(session, await _followed(session, chosen))
     elif session.output.is_json:
         session.output.document(found)
@@ -92,10 +94,17 @@ async def show_collection(
 
 @command(app, "download")
 async def download_collection(
-    session: Session, collection: Annotated[str, _COLLECTION], *, output: FolderOption = Path()
+    session: Session,
+    collection: Annotated[str, _COLLECTION],
+    *,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="DEVICE[/MODULE]", help="Only the logs of this one."),
+    ] = None,
+    output: FolderOption = Path(),
 ) -> None:
     """Download what the devices of a collection have uploaded, in a folder for each device."""
-    await _download(session, collection, output)
+    await _download(session, collection, output, device)
 
 
 @command(app, "list")
@@ -122,10 +131,12 @@ async def collect_and_download(session: Session, devices: Sequence[str], output:
     await _download(session, chosen, output)
 
 
-async def _download(session: Session, collection: str, folder: Path) -> None:
+async def _download(
+    session: Session, collection: str, folder: Path, device: str | None = None
+) -> None:
     from odu_cli.log_files import download_logs
 
-    written = [item async for item in download_logs(session.rest, collection, folder)]
+    written = [item async for item in download_logs(session.rest, collection, folder, device)]
     if session.output.is_json:
         session.output.document(written)
         return

@@ -1135,7 +1135,7 @@ export interface paths {
         put?: never;
         /**
          * Approve a revision of a roll-out, as somebody who has not made or edited it.
-         * @description Needs the action `management/write`.
+         * @description Needs the action `management/approve`.
          */
         post: operations["approve_deployment"];
         delete?: never;
@@ -1195,7 +1195,7 @@ export interface paths {
         put?: never;
         /**
          * Reject a revision of a roll-out: nobody is asked until an edit of it is approved.
-         * @description Needs the action `management/write`.
+         * @description Needs the action `management/approve`.
          */
         post: operations["reject_deployment"];
         delete?: never;
@@ -4005,6 +4005,8 @@ export interface components {
         /**
          * ServiceSettings
          * @description Settings of the service as they are in force; none of them is a secret.
+         *
+         *     `retentionDays` says how long operations, audit, compliance and others are kept.
          */
         ServiceSettings: {
             iotHub: string;
@@ -4023,6 +4025,9 @@ export interface components {
             importDropWaitSeconds: number;
             scanEngines: string[];
             publishesCustomerEvents: boolean;
+            retentionDays: {
+                [key: string]: number;
+            };
         };
         /**
          * SigningKey
@@ -4163,13 +4168,16 @@ export interface components {
         };
         /**
          * UpdateCompliance
-         * @description How many devices stand where; the last three add up to the total.
+         * @description Compliance now. `countedDateTime` is when the oldest of the counters were summed up; it is
+         *     absent where none were yet.
          */
         UpdateCompliance: {
             totalDeviceCount: number;
             onLatestUpdateDeviceCount: number;
             newUpdatesAvailableDeviceCount: number;
             updatesInProgressDeviceCount: number;
+            /** @default null */
+            countedDateTime?: string | null;
         };
         /**
          * UpdateFile
@@ -5063,6 +5071,8 @@ export interface operations {
             query: {
                 /** @description Version of the API. */
                 "api-version": "2022-10-01" | "2026-06-01";
+                /** @description Which ones to list: `deviceId eq '...'`, or `deviceId eq '...' and moduleId eq '...'` */
+                filter?: string;
                 /** @description Where a page begins: part of the `nextLink` of the page before. */
                 token?: string;
             };

@@ -1,6 +1,6 @@
 /** Who is signed in and what they may do, as the API says it; never read from the token. */
 
-import { queryOptions, useQuery } from '@tanstack/react-query';
+import { type QueryClient, queryOptions, useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { body, client, V } from '../api/client';
 
@@ -44,6 +44,13 @@ export interface May {
   isKnown: boolean;
   /** The roles that have the action. */
   roles: string;
+}
+
+/** Whether the service has said already that the person may not do something. */
+export function isForbidden(queries: QueryClient, instance: string, action: Action): boolean {
+  const me = queries.getQueryData(meQuery.queryKey);
+  const here = me?.instances.find((each) => each.id === instance);
+  return me !== undefined && !here?.actions.includes(action);
 }
 
 /** Whether the person may do something in this instance. */

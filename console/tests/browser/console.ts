@@ -8,6 +8,7 @@ export interface Stack {
   endpoint: string;
   instance: string;
   state: string;
+  storage_connection_string: string;
 }
 
 export const stack = JSON.parse(readFileSync(process.env.ODU_STACK ?? '', 'utf8')) as Stack;

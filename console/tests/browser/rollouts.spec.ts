@@ -30,6 +30,7 @@ const confirm = (page: Page, name: string) =>
 test('a roll-out is approved by another person, goes on when told, and completes', async ({
   page,
   signIn,
+  visit,
 }) => {
   await signIn('DeploymentsAdministrator', '/deployments/new', 'Ana');
   await settled(page);
@@ -49,6 +50,12 @@ test('a roll-out is approved by another person, goes on when told, and completes
   await expectAccessible(page);
   await confirm(page, 'Approve');
   await expect(page.getByText('Waits for you to go on').first()).toBeVisible({ timeout: 120_000 });
+  await expect(page.getByText('The phase waits for somebody to advance it')).toBeVisible();
+  await visit('/deployments');
+  await expect(page.getByRole('row', { name: /to south/ })).toContainText(
+    'Phase 1 of 2 waits for somebody to advance it',
+  );
+  await visit(`/${place}`);
   await page.getByRole('button', { name: 'Open phase 2 now' }).click();
   await confirm(page, 'Open phase 2 now');
   await expect(page.getByText('Completed').first()).toBeVisible({ timeout: 120_000 });

@@ -91,7 +91,8 @@ class Listening:
         """Give the name and the never-ending coroutine of each listener, and what they need."""
         async with aiohttp.ClientSession() as session:
             listeners = []
-            for function in functions:
+            enabled = [each for each in functions if not self.settings.is_disabled(each.name)]
+            for function in enabled:
                 match function.trigger:
                     case QueueTrigger() as trigger:
                         listeners.append((function.name, self._queue(function, trigger).listen()))

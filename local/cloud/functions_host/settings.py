@@ -52,6 +52,12 @@ class Settings:
 
         return _REFERENCE.sub(value, text)
 
+    def is_disabled(self, function: str) -> bool:
+        """Whether a setting keeps a function from being triggered, as `AzureWebJobs.NAME.Disabled`
+        does.
+        """
+        return self.values.get(f"AzureWebJobs.{function}.Disabled", "").lower() in ("true", "1")
+
     def connection(self, name: str) -> str:
         """Return the connection string behind a binding's `connection`.
 

@@ -106,7 +106,7 @@ _DEVICES = (
     _fleet("health", "health"),
     _fleet("names", "names", "device"),
     _fleet("failure", "failure"),
-    _fleet("kept", "kept"),
+    _fleet("kept", "kept_parts", "kept"),
     _fleet("outlived", "outlived"),
     Area(
         "twin_content",
@@ -120,14 +120,14 @@ _DEVICES = (
             *_of(_SHARED_DOMAIN, "export_order"),
         ),
         (
-            *_domain("filters", "device_details", "kept"),
-            *_services("device_filters", "hub_refusals", "device_exports", "overviews"),
+            *_domain("filters", "device_details", "kept", "recount_rules"),
+            *_services("device_filters", "hub_refusals"),
         ),
     ),
     Area(
         "recount",
         _of(_FLEET, "recount", "reported_class", "trend", "counted"),
-        (*_domain("counters"), *_services("recount", "class_admission", "overviews", "report")),
+        (*_domain("recount_rules", "counted"), *_services("class_admission")),
     ),
 )
 
@@ -147,9 +147,10 @@ _DEPLOYMENTS = (
         "windows",
         _of(_FLEET, "windows", "whereabouts"),
         (
+            *_domain("whereabouts"),
             *_rollouts("device_zone"),
             *_DECISIONS,
-            *_services("windows_of_devices", "device_filters"),
+            *_services("windows_of_devices"),
         ),
     ),
     Area(
@@ -175,17 +176,7 @@ _DEPLOYMENTS = (
     Area(
         "explain",
         _of(_FLEET, "explain", "explain_words"),
-        (
-            *_DECISIONS,
-            *_services(
-                "explain_waits",
-                "explained_phases",
-                "device_orders",
-                "hub_refusals",
-                "class_admission",
-                "windows_of_devices",
-            ),
-        ),
+        (*_domain("explain", "explain_words"), *_services("explain_waits", "explained_phases")),
     ),
     Area(
         "rollout_controls",
@@ -205,7 +196,16 @@ _ROLLOUT_RULES = (
     ),
     Area(
         "rollouts_plan",
-        _of(_ROLLING, "plan", "specification", "durations", "selection", "edit", "request"),
+        _of(
+            _ROLLING,
+            "plan",
+            "asking_times",
+            "specification",
+            "durations",
+            "selection",
+            "edit",
+            "request",
+        ),
         _rollouts("plan", "selection", "edit", "widening", "specification"),
     ),
     Area(
@@ -264,12 +264,12 @@ _OTHERS = (
     Area(
         "events",
         _of(f"{_SHARED_DOMAIN}events/", "catalog", "schema"),
-        (*_domain("event_schema"), *_services("customer_events")),
+        _domain("event_schema", "event_catalog"),
     ),
     Area(
         "scanning",
         _of(f"{_SHARED_DOMAIN}scanning/", "malware_event", "scan"),
-        (f"{_TESTS}scanning", *_services("scanning", "rescans")),
+        (*_domain("malware_event"), f"{_TESTS}scanning", *_services("scanning")),
     ),
     Area(
         "errors",
@@ -301,7 +301,7 @@ _CONTRACT = (
     Area(
         "diagnostics",
         _of("shared/contract/", "diagnostics", "package_check"),
-        (*_of(_TESTS, "contract/test_rootkeys"), *_services("log_collections")),
+        _of(_TESTS, "contract/test_diagnostics", "contract/test_package_check"),
     ),
 )
 

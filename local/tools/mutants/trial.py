@@ -1,8 +1,9 @@
 """Makes the mutants of an area and tries each with the tests that reach it; run in its copy.
 
-`trial.py PROCESSES TEST...`. mutmut makes the mutants and keeps what became of them. The tests are
-collected once; for each mutant the process is forked and runs those that call its function, the
-fastest first, until one fails. What is forked has run no test: nothing is cached in it.
+`trial.py PROCESSES MOST TEST...`. mutmut makes the mutants and keeps what became of them. The tests
+are collected once; for each mutant the process is forked and runs those that call its function, the
+fastest first, until one fails. What is forked has run no test: nothing is cached in it. Mutants are
+tried in the order of their names' hashes, so that those tried so far are a random sample.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import hashlib
 import io
 import json
 import os
@@ -47,8 +49,11 @@ _UNTESTED = 33
 _SAVED_EVERY = 5.0
 
 
-def main(processes: int, tests: Sequence[str]) -> int:
-    """Make the mutants and try those whose fate is not known."""
+def main(processes: int, most: int, tests: Sequence[str]) -> int:
+    """Make the mutants and try those whose fate is not known; `most` bounds how many are tried
+    in all, 0 does not.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
     set_mutant_under_test("mutant_generation")
     Path("mutants").mkdir(exist_ok=True)
     with contextlib.redirect_stdout(io.StringIO()):
@@ -56,7 +61,7 @@ def main(processes: int, tests: Sequence[str]) -> int:
         copy_also_copy_files()
         setup_source_paths()
         create_mutants(processes)
-    trial = _Trial(processes, [_kept(path) for path in walk_mutatable_files()])
+    trial = _Trial(processes, most, [_kept(path) for path in walk_mutatable_files()])
     options = ["--rootdir=.", "-q", "-s", "--tb=native", "--assert=plain"]
     os.chdir("mutants")
     arguments = [*options, *config().pytest_add_cli_args, *tests]
@@ -95,18 +100,17 @@ class _Trial:
     """A plugin that tries mutants in place of running the tests once."""
 
     processes: int
+    most: int
     files: Sequence[SourceFileMutationData]
     _children: dict[int, _Child] = field(default_factory=dict)
     _saved: float = field(default_factory=time.monotonic)
 
     def waiting(self) -> list[tuple[SourceFileMutationData, str]]:
-        """The mutants that have not been tried."""
-        return [
-            (file, name)
-            for file in self.files
-            for name, code in file.exit_code_by_key.items()
-            if code in (None, 2)
-        ]
+        """The mutants that are to be tried."""
+        found = [(file, name) for file in self.files for name in file.exit_code_by_key]
+        found.sort(key=lambda each: hashlib.sha256(each[1].encode()).digest())
+        chosen = found[: self.most] if self.most else found
+        return [(file, name) for file, name in chosen if file.exit_code_by_key[name] in (None, 2)]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -260,4 +264,4 @@ def _fork(work: Callable[[], bool], most_cpu_seconds: int | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]))

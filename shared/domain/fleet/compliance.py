@@ -60,6 +60,17 @@ class StateCounts:
         """Devices that have been asked to run the deployment."""
         return self.in_progress + self.succeeded + self.failed + self.canceled
 
+    def of(self, state: DeviceState | None) -> int:
+        """Devices in a state; in any, if it is None."""
+        if state is None:
+            return self.commanded
+        return {
+            DeviceState.IN_PROGRESS: self.in_progress,
+            DeviceState.SUCCEEDED: self.succeeded,
+            DeviceState.FAILED: self.failed,
+            DeviceState.CANCELED: self.canceled,
+        }[state]
+
 
 def is_on_latest(installed: UpdateId | None, best: UpdateId | None) -> bool:
     """Whether nothing newer than what is installed fits the device."""

@@ -29,7 +29,10 @@ from shared.domain.fleet.device import (
 )
 from shared.domain.fleet.failure import counted_as
 from shared.domain.fleet.health import health_of
+from shared.domain.fleet.orders import EVERYTHING, OrderKind, order_of
+from shared.domain.fleet.windows import when_to_ask
 from shared.domain.rollouts.figures import Outcome, phase_cell, slot_end
+from shared.domain.rollouts.windows import zone_named
 
 type CounterKey = tuple[str, str]
 """Group id and device class id: one row of counters in each bucket."""
@@ -45,7 +48,12 @@ FAILED = "failed:"
 """Begins the cells of failures within deployments."""
 PENDING = "pending"
 """Devices whose twin may not have been given the command of their row yet."""
+WINDOWED = "windowed"
+"""Devices with a maintenance window of their own."""
+EXCLUDED = "excluded"
+"""Devices that are excluded from every deployment."""
 NOTHING_INSTALLED = "-"
+_ZONE = "zone:"
 _WORKING = "working:"
 _DAY = len("2026-01-31")
 
@@ -80,9 +88,28 @@ def working_cell(at: str) -> Cell:
     return f"{_WORKING}{at[:_DAY]}"
 
 
+def zone_cell(zone: str) -> Cell:
+    """Devices in that time zone: one that there is, for devices may say what they like."""
+    return f"{_ZONE}{zone}"
+
+
+def devices_by_zone(rows: Iterable[Mapping[Cell, int]]) -> dict[str, int]:
+    """How many devices are in each time zone by rows of counters; "" for those of which nobody says
+    one that there is.
+    """
+    found = Counter[str]()
+    for cells in rows:
+        found[""] += cells.get(TOTAL, 0)
+        for cell, count in cells.items():
+            if cell.startswith(_ZONE) and count > 0:
+                found[cell.removeprefix(_ZONE)] += count
+                found[""] -= count
+    return {zone: count for zone, count in found.items() if count > 0}
+
+
 def is_later_cell(cell: Cell) -> bool:
     """Whether counters that release 0.1 wrote lack a cell."""
-    return cell == UNHEALTHY or cell.startswith(_WORKING)
+    return cell in (UNHEALTHY, WINDOWED, EXCLUDED) or cell.startswith((_WORKING, _ZONE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +201,13 @@ def _presence(record: DeviceRecord, seen: DeviceView) -> Counter[Cell]:
         here[failing_cell(_failure_code(record))] = 1
     if busy:
         here[working_cell(working_since(record))] = 1
+    zone, window = when_to_ask(record)
+    if zone is not None and zone_named(zone) is not None:
+        here[zone_cell(zone)] = 1
+    if window is not None:
+        here[WINDOWED] = 1
+    if order_of(record.orders, OrderKind.EXCLUDE, EVERYTHING) is not None:
+        here[EXCLUDED] = 1
     health = health_of(record, seen)
     if health is not None and not health.is_healthy:
         here[UNHEALTHY] = 1

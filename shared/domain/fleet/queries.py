@@ -104,6 +104,18 @@ def _columns(wanted: DeviceFilter) -> dict[str, str | None]:
 
 
 @dataclass(frozen=True, slots=True)
+class LogFileFilter:
+    """Which logs of a collection to list; without a module, those of a device and all of its."""
+
+    device_id: str | None = None
+    module_id: str | None = None
+
+    def has(self, device_id: str, module_id: str | None) -> bool:
+        """Whether the logs of a device or module are among them."""
+        return self.device_id in (None, device_id) and self.module_id in (None, module_id)
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceStateFilter:
     """Which devices of a deployment to list; without a module, a device comes with all of its."""
 

@@ -17,6 +17,7 @@ from shared.domain.fleet.counters import (
     UNHEALTHY,
     Cell,
     Counts,
+    deployment_cell,
     failing_cell,
     heard_cell,
     installed_cell,
@@ -33,7 +34,17 @@ _SPARSE = 64
 _FAILING, _HEARD, _WORKING = failing_cell(""), heard_cell(""), working_cell("")
 _INSTALLED = "installed:"
 _BUSY = installed_cell("", is_in_progress=True)
-_PREFIXES = (_FAILING, _HEARD, _WORKING, _INSTALLED, CONNECTED, DISCONNECTED, UNHEALTHY)
+_DEPLOYMENT = "deployment:"
+_PREFIXES = (
+    _FAILING,
+    _HEARD,
+    _WORKING,
+    _INSTALLED,
+    _DEPLOYMENT,
+    CONNECTED,
+    DISCONNECTED,
+    UNHEALTHY,
+)
 _CLASS = "class:"
 
 type Whereabouts = Mapping[Cell, Collection[int] | None]
@@ -68,6 +79,18 @@ def buckets_with(known: Whereabouts, wanted: Selection) -> set[int] | None:
         buckets = {bucket for place in places for bucket in place or ()}
         found = buckets if found is None else found & buckets
     return found
+
+
+def buckets_in_state(
+    known: Whereabouts, workflow_id: str, state: DeviceState
+) -> Collection[int] | None:
+    """The buckets that count a device in a state of a deployment, those that have moved on to
+    another one included; None if that may be any, as where a release that named no deployments here
+    wrote it down.
+    """
+    if not any(cell.startswith(_DEPLOYMENT) for cell in known):
+        return None
+    return known.get(deployment_cell(workflow_id, state), ())
 
 
 def on_latest_names(known: Whereabouts, wanted: Selection) -> frozenset[str] | None:

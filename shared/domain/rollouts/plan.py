@@ -12,24 +12,24 @@ from datetime import datetime, timedelta
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
+from shared.domain.rollouts.asking_times import LOOK_AHEAD, NO_ZONE, asking_times
 from shared.domain.rollouts.durations import duration_text
-from shared.domain.rollouts.windows import DEVICE, next_ask, openings
+from shared.domain.rollouts.windows import DEVICE
 
 if TYPE_CHECKING:
-    from shared.domain.rollouts.specification import Phase, Rollout, Window
+    from shared.domain.rollouts.specification import Phase, Rollout
 
 INSTALL_TIME = timedelta(minutes=10)
 """How long a device is taken to need: what a cap makes of the duration hangs on it."""
 _FEW_FAILURES = 3
 _LIKELY_EMPTY = 0.05
-_LOOK_AHEAD = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedPhase:
     """One phase: how many devices it is expected to ask and the range around, when the first can be
     asked, how long asking takes, windows included, and the bake after it. `opens_at` is None where
-    no window opens.
+    no window opens within a year.
     """
 
     name: str
@@ -66,6 +66,7 @@ def planned_phases(
     *,
     first: int = 0,
     asked: int = 0,
+    zones: Mapping[str, int] | None = None,
 ) -> tuple[PlannedPhase, ...]:
     """The phases in their order, each beginning when the one before has asked all and baked.
 
@@ -76,6 +77,7 @@ def planned_phases(
         pace: How fast devices can be asked.
         first: Index of the first phase that takes time; those before are over.
         asked: How many devices of that phase were asked already.
+        zones: Devices by time zone, `NO_ZONE` for those whose zone is not known.
     """
     covered = dict.fromkeys(classes, 0.0)
     planned = []
@@ -86,7 +88,11 @@ def planned_phases(
         if index < first:
             continue
         left = max(0, size[0] - (asked if index == first else 0))
-        opens_at, ends_at = _spent(rollout.windows, begins_at, left / per_second)
+        opens_at, ends_at = None, None
+        if begins_at is not None:
+            opens_at, ends_at = asking_times(
+                rollout.windows, begins_at, left / per_second, zones or {}
+            )
         asking = ends_at - opens_at if opens_at and ends_at else timedelta()
         planned.append(
             PlannedPhase(
@@ -100,7 +106,8 @@ def planned_phases(
                 waits_for_person=phase.gate.advance == "Manual" and index < len(rollout.phases) - 1,
             )
         )
-        begins_at = ends_at + INSTALL_TIME + phase.gate.bake if ends_at else None
+        is_in_sight = ends_at is not None and asking < LOOK_AHEAD
+        begins_at = ends_at + INSTALL_TIME + phase.gate.bake if ends_at and is_in_sight else None
     return tuple(planned)
 
 
@@ -111,6 +118,7 @@ def warnings_of(
     pace: Pace,
     *,
     first: int = 0,
+    zones: Mapping[str, int] | None = None,
 ) -> list[Warned]:
     """What is allowed and probably not meant; arguments as those of `planned_phases`."""
     found = []
@@ -151,7 +159,7 @@ def warnings_of(
                 "is kept in, it will be slow.",
             )
         )
-    found += _window_warnings(rollout, planned)
+    found += _window_warnings(rollout, planned, (zones or {}).get(NO_ZONE, 0))
     return found
 
 
@@ -163,7 +171,9 @@ def finish_of(planned: tuple[PlannedPhase, ...]) -> datetime | None:
     return last.opens_at + last.asking + INSTALL_TIME + last.bake
 
 
-def _window_warnings(rollout: Rollout, planned: tuple[PlannedPhase, ...]) -> list[Warned]:
+def _window_warnings(
+    rollout: Rollout, planned: tuple[PlannedPhase, ...], without_zone: int
+) -> list[Warned]:
     if not rollout.windows:
         return []
     found = []
@@ -179,12 +189,13 @@ def _window_warnings(rollout: Rollout, planned: tuple[PlannedPhase, ...]) -> lis
                 f"{duration_text(timedelta(days=long[0].asking.days))}.",
             )
         )
-    if any(window.zone == DEVICE for window in rollout.windows):
+    zones = sorted({each.fallback_zone for each in rollout.windows if each.zone == DEVICE})
+    if zones and without_zone:
         found.append(
             Warned(
-                "ZonesNotCounted",
-                "Times are those of the fallback zone; devices in other zones are asked earlier or "
-                "later.",
+                "FallbackZone",
+                f"{without_zone} devices name no time zone that is known: their windows are read "
+                f"in {' and '.join(zones)}.",
             )
         )
     return found
@@ -220,25 +231,3 @@ def _per_second(rollout: Rollout, pace: Pace) -> float:
     if rollout.maximum_in_flight is not None:
         bounds.append(rollout.maximum_in_flight / INSTALL_TIME.total_seconds())
     return min(bounds)
-
-
-def _spent(
-    windows: tuple[Window, ...], begins_at: datetime | None, seconds: float
-) -> tuple[datetime | None, datetime | None]:
-    """When so many seconds of asking begin and end, if only windows count."""
-    if begins_at is None:
-        return None, None
-    if not windows:
-        return begins_at, begins_at + timedelta(seconds=seconds)
-    left, first, at = timedelta(seconds=seconds), None, begins_at
-    found = openings(windows, at)
-    while (opening := next_ask(found, at)) is not None:
-        begin = max(at, opening.opens_at)
-        if begin - begins_at > _LOOK_AHEAD:
-            break
-        first = first or begin
-        if begin + left <= opening.asks_until:
-            return first, begin + left
-        left -= opening.asks_until - begin
-        at = opening.closes_at
-    return (first, first + _LOOK_AHEAD) if first is not None else (None, None)

@@ -43,7 +43,7 @@ def checked(
         InvalidInput: It breaks rules; `details` has one error for each, with code and pointer.
     """
     _refuse(list(_errors(rollout, link_life, has_rollback=has_rollback)), place)
-    return _in_one_form(rollout, place)
+    return _in_one_form(rollout)
 
 
 def windows_in_one_form(windows: tuple[Window, ...], place: str = "") -> tuple[Window, ...]:
@@ -171,7 +171,7 @@ def _error(message: str, code: str, target: str) -> InvalidInput:
     return InvalidInput(message, code=code, target=target)
 
 
-def _in_one_form(rollout: Rollout, place: str) -> Rollout:
+def _in_one_form(rollout: Rollout) -> Rollout:
     replace = msgspec.structs.replace
     phases = tuple(
         replace(
@@ -190,7 +190,7 @@ def _in_one_form(rollout: Rollout, place: str) -> Rollout:
         progress=_short(rollout.deadlines.progress),
     )
     windows = windows_in_one_form(rollout.windows)
-    end = rollout.end_date_time and instant(rollout.end_date_time, f"{place}/endDateTime")
+    end = rollout.end_date_time and instant(rollout.end_date_time)
     return replace(rollout, phases=phases, deadlines=deadlines, windows=windows, end_date_time=end)
 
 

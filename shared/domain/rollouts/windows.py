@@ -98,9 +98,12 @@ def openings(
 
     Windows that overlap or follow on each other are one opening.
     """
-    singles = heapq.merge(
-        *(_of_window(window, at, device_zone) for window in windows), key=_opens_at
-    )
+    return joined([_of_window(window, at, device_zone) for window in windows], at)
+
+
+def joined(found: Iterable[Iterator[Opening]], at: datetime) -> Iterator[Opening]:
+    """Openings, each kind in order, as one: those that overlap or follow on each other are one."""
+    singles = heapq.merge(*found, key=_opens_at)
     current = next(singles, None)
     while current is not None:
         following = next(singles, None)

@@ -51,6 +51,7 @@ from shared.http.models.devices import (
     StepResult,
 )
 from shared.http.models.groups import (
+    ComplianceCounts,
     ContractModel,
     DeviceClass,
     DeviceClassPatch,
@@ -86,6 +87,7 @@ from shared.http.models.updates import (
 )
 
 __all__ = [
+    "ComplianceCounts",
     "ConnectionHealth",
     "ContactDay",
     "ContractModel",

@@ -70,10 +70,18 @@ class UpdatableDevices(Model):
     device_count: Count
 
 
-class UpdateCompliance(Model):
+class ComplianceCounts(Model):
     """How many devices stand where; the last three add up to the total."""
 
     total_device_count: Count
     on_latest_update_device_count: Count
     new_updates_available_device_count: Count
     updates_in_progress_device_count: Count
+
+
+class UpdateCompliance(ComplianceCounts):
+    """Compliance now. `countedDateTime` is when the oldest of the counters were summed up; it is
+    absent where none were yet.
+    """
+
+    counted_date_time: str | None = None

@@ -159,7 +159,10 @@ class ScannerList(Model):
 
 
 class ServiceSettings(Model):
-    """Settings of the service as they are in force; none of them is a secret."""
+    """Settings of the service as they are in force; none of them is a secret.
+
+    `retentionDays` says how long operations, audit, compliance and others are kept.
+    """
 
     iot_hub: str
     diagnostics_container: str
@@ -173,3 +176,4 @@ class ServiceSettings(Model):
     import_drop_wait_seconds: float
     scan_engines: list[str]
     publishes_customer_events: bool
+    retention_days: dict[str, int]

@@ -32,11 +32,12 @@ def group_type(group_id: str) -> Any:
     return "DefaultNoTag" if group_id == DEFAULT_GROUP else "IoTHubTag"
 
 
-def compliance(item: Compliance) -> models.UpdateCompliance:
-    """Compliance figures."""
+def compliance(item: Compliance, as_of: str) -> models.UpdateCompliance:
+    """Compliance figures as of when they were summed up; empty: never."""
     return models.UpdateCompliance(
         total_device_count=item.total,
         on_latest_update_device_count=item.on_latest,
         new_updates_available_device_count=item.new_available,
         updates_in_progress_device_count=item.in_progress,
+        counted_date_time=as_of or None,
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shared.domain.errors import InvalidInput, NotFound
+from shared.domain.fleet.compliance import state_counts
 from shared.domain.fleet.counted import count_of
 from shared.domain.fleet.counters import History
 from shared.domain.fleet.device import (
@@ -20,7 +21,12 @@ from shared.domain.fleet.device import (
 from shared.domain.fleet.kept import Kept
 from shared.domain.fleet.listing import ListedDevice, Selection
 from shared.domain.fleet.queries import DeviceFilter, DeviceStateFilter, selection
-from shared.domain.fleet.whereabouts import FEW_BUCKETS, buckets_with, on_latest_names
+from shared.domain.fleet.whereabouts import (
+    FEW_BUCKETS,
+    buckets_in_state,
+    buckets_with,
+    on_latest_names,
+)
 from shared.ports import (
     Clock,
     Deployments,
@@ -124,6 +130,8 @@ class DeviceLists:
     ) -> Page[DeviceStateRow]:
         """One page of the devices of a class within a deployment of a group.
 
+        Those of a state are looked for where the last roll-up has counted any.
+
         Args:
             instance: The instance.
             place: Group, device class and deployment.
@@ -143,14 +151,23 @@ class DeviceLists:
         reader = _StateReader(
             self.devices, instance, (group, class_id, deployment.value.workflow_id), wanted
         )
-        buckets = await self.fleet.buckets(instance, group)
+        density = None
         if wanted.device_id is not None:
-            buckets = [bucket_of(wanted.device_id)]
+            buckets: Sequence[int] = [bucket_of(wanted.device_id)]
+        else:
+            rollup = (await self.fleet.rollups(instance, group)).get(group)
+            buckets = await self.fleet.buckets(instance, group)
+            if rollup is not None and len(buckets) > FEW_BUCKETS:
+                workflow_id = deployment.value.workflow_id
+                buckets = _in_state(buckets, rollup, workflow_id, wanted.state)
+                counts = state_counts(rollup.counts.get((group, class_id), {}), workflow_id)
+                density = counts.of(wanted.state) / max(1, len(buckets))
         return await page_of_buckets(
             buckets,
             lambda bucket, after, limit: reader.read(bucket, deployment_id, after, limit),
             token=token,
             size=size,
+            in_a_bucket=density,
         )
 
     async def _buckets(
@@ -188,6 +205,16 @@ class DeviceLists:
         if counted == BUCKETS:
             return range(BUCKETS)
         return await self.fleet.buckets(instance, group)
+
+
+def _in_state(
+    buckets: Sequence[int], rollup: Rollup, workflow_id: str, state: DeviceState | None
+) -> Sequence[int]:
+    """Those of the buckets that can have a device in a state of a deployment."""
+    if state is None or rollup.where is None:
+        return buckets
+    known = buckets_in_state(rollup.where, workflow_id, state)
+    return buckets if known is None else [each for each in buckets if each in known]
 
 
 def _needs_rollups(wanted: Selection, kept: Kept | None) -> bool:

@@ -37,6 +37,7 @@ from shared.domain.fleet.log_collection import (
     LogFile,
     check_collection_id,
 )
+from shared.domain.fleet.queries import LogFileFilter
 from shared.domain.fleet.twin_content import LOGS
 from shared.domain.operation import OperationStatus
 from shared.ports import Blobs, Clock, Devices, Hub, LogCollections, Page, Queues, Stored
@@ -138,7 +139,9 @@ class CollectLogs:
             size=size,
         )
 
-    async def files(self, instance: str, collection_id: str, token: str | None) -> Page[LogFile]:
+    async def files(
+        self, instance: str, collection_id: str, wanted: LogFileFilter, token: str | None
+    ) -> Page[LogFile]:
         """What devices have uploaded, with links that open; a page is of one device.
 
         Raises:
@@ -146,9 +149,10 @@ class CollectLogs:
         """
         found = await self.get(instance, collection_id)
         number, _, position = (token or "0").partition(" ")
-        if int(number) >= len(found.devices):
+        devices = [item for item in found.devices if wanted.has(item.device_id, item.module_id)]
+        if int(number) >= len(devices):
             return Page([])
-        device, container = found.devices[int(number)], self.containers[instance]
+        device, container = devices[int(number)], self.containers[instance]
         folder = f"{found.folder(device)}/"
         page = await self.blobs.list(container, folder, position or None)
         files = [
@@ -165,7 +169,7 @@ class CollectLogs:
         if page.token is not None:
             return Page(files, f"{number} {page.token}")
         following = int(number) + 1
-        return Page(files, f"{following}" if following < len(found.devices) else None)
+        return Page(files, f"{following}" if following < len(devices) else None)
 
     async def run(self, instance: str, collection_id: str) -> None:
         """Ask the devices that have not been asked yet, paced.

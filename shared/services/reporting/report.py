@@ -44,12 +44,20 @@ class SubgroupStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class CountedCompliance:
+    """Compliance, and when the oldest of its counters were summed up; empty if they never were."""
+
+    compliance: Compliance
+    as_of: str
+
+
+@dataclass(frozen=True, slots=True)
 class SubgroupSummary:
     """The devices of one class in one group."""
 
     known: KnownClass
     device_count: int
-    compliance: Compliance
+    counted: CountedCompliance
     deployment_id: str | None
 
 
@@ -65,7 +73,7 @@ class Reports:
 
     async def compliance(
         self, instance: str, group: str | None = None, class_id: str | None = None
-    ) -> Compliance:
+    ) -> CountedCompliance:
         """Compliance of the instance, of a group, or of one class within a group."""
         rollups = await self.fleet.rollups(instance, group)
         if group is not None and group not in rollups:
@@ -73,7 +81,7 @@ class Reports:
         best = await self._best(instance)
         if class_id is not None and class_id not in best:
             raise NotFound(f"Device class '{class_id}' does not exist.", target="deviceClassId")
-        return sum(
+        found = sum(
             (
                 compliance(cells, best.get(place[1]))
                 for rollup in rollups.values()
@@ -82,6 +90,8 @@ class Reports:
             ),
             Compliance(),
         )
+        as_of = min((rollup.as_of for rollup in rollups.values()), default="")
+        return CountedCompliance(found, as_of)
 
     async def failures(self, instance: str, group: str) -> Mapping[str, int]:
         """Devices of a group that have failed in their last deployment, by code."""
@@ -113,7 +123,7 @@ class Reports:
                 SubgroupSummary(
                     known,
                     cells.get(TOTAL, 0),
-                    compliance(cells, known.best_update),
+                    CountedCompliance(compliance(cells, known.best_update), rollup.as_of),
                     current.deployment_id if current else None,
                 )
             )

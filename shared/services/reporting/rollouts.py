@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.domain.fleet.counters import NOTHING_INSTALLED, TOTAL
+from shared.domain.fleet.counters import (
+    EXCLUDED,
+    NOTHING_INSTALLED,
+    TOTAL,
+    WINDOWED,
+    devices_by_zone,
+)
 from shared.domain.fleet.deployment import Deployment, DeploymentState, state_for
 from shared.domain.fleet.device_class import is_compatible
 from shared.domain.fleet.rollout_figures import figures_by_class
@@ -102,11 +108,12 @@ class RolloutReports:
             return None
         first = max(0, progress.phase)
         now = datetime.fromisoformat(max(self.clock.now(), item.starts_at))
-        classes = {
-            class_id: cells.get(TOTAL, 0)
+        present = {
+            class_id: cells
             for (group, class_id), cells in counts.items()
             if group == item.group_id and cells.get(TOTAL)
         }
+        classes = {class_id: cells[TOTAL] for class_id, cells in present.items()}
         planned = planned_phases(
             rollout,
             classes,
@@ -114,6 +121,7 @@ class RolloutReports:
             Pace(self.commands_per_second, len(classes)),
             first=first,
             asked=view.phases[first].figures.total,
+            zones=devices_by_zone(present.values()),
         )
         return finish_of(planned)
 
@@ -132,8 +140,11 @@ class RolloutReports:
         pace = Pace(self.commands_per_second, len(await self.fleet.buckets(instance, group)))
         first = max(0, item.progress.phase) if item.progress else 0
         starts_at = datetime.fromisoformat(max(now, item.starts_at))
-        planned = planned_phases(rollout, classes, starts_at, pace, first=first)
-        warnings = warnings_of(rollout, classes, planned, pace, first=first)
+        cells = [rollup.counts[group, class_id] for class_id in classes] if rollup else []
+        zones = devices_by_zone(cells)
+        planned = planned_phases(rollout, classes, starts_at, pace, first=first, zones=zones)
+        warnings = warnings_of(rollout, classes, planned, pace, first=first, zones=zones)
+        warnings += _device_warnings(item, cells)
         warnings += [Warned("ManifestDetached", each) for each in item.warnings]
         warnings += _installed_warnings(item.update_id, classes, rollup, group)
         warnings += await self._rollback_warnings(instance, item)
@@ -190,6 +201,23 @@ class RolloutReports:
             return []
         message = f"Nothing can go back to '{policy.update_id}': it was recalled or deleted."
         return [Warned("RollbackTargetUnusable", message)]
+
+
+def _device_warnings(item: Deployment, counts: Sequence[Mapping[str, int]]) -> list[Warned]:
+    """What devices themselves have that keeps them from being asked when others are."""
+    found = []
+    windowed = sum(cells.get(WINDOWED, 0) for cells in counts)
+    if windowed and item.heeds_device_window:
+        message = (
+            f"{windowed} devices have a window of their own; they are asked while it is open as "
+            "well, which the times do not count."
+        )
+        found.append(Warned("OwnWindows", message))
+    excluded = sum(cells.get(EXCLUDED, 0) for cells in counts)
+    if excluded:
+        message = f"{excluded} devices are excluded from every deployment and will not be asked."
+        found.append(Warned("ExcludedDevices", message))
+    return found
 
 
 def _installed_warnings(

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.domain.fleet.counters import (
+    EXCLUDED,
     PENDING,
     UNHEALTHY,
+    WINDOWED,
     History,
     contribution,
     history_contribution,
     is_later_cell,
     resumed_workflow,
     working_cell,
+    zone_cell,
 )
 from shared.domain.fleet.device import DeviceRecord, fold, fold_connection
 from shared.domain.fleet.evidence import DeviceState
@@ -171,5 +174,8 @@ def test_workflow_is_resumed_only_where_another_was_asked_before() -> None:
 def test_cells_that_release_0_1_had_not_are_known() -> None:
     assert is_later_cell(UNHEALTHY)
     assert is_later_cell(working_cell(at_second(1)))
+    assert is_later_cell(zone_cell("Asia/Tokyo"))
+    assert is_later_cell(WINDOWED)
+    assert is_later_cell(EXCLUDED)
     assert not is_later_cell("total")
     assert not is_later_cell("installed:idle:-")

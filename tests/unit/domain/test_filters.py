@@ -19,6 +19,7 @@ from shared.domain.fleet.queries import (
     GroupOrder,
     GroupOrdering,
     HealthFilter,
+    LogFileFilter,
 )
 from shared.domain.updates.update_id import UpdateId
 from shared.http import filters
@@ -153,6 +154,17 @@ def test_each_operation_takes_its_forms() -> None:
     ) == DeviceStateFilter("d", "m", DeviceState.CANCELED)
     assert filters.health_filter("state eq 'unhealthy'") == HealthFilter()
     assert filters.health_filter("deviceId eq 'd' and moduleId eq 'm'") == HealthFilter("d", "m")
+
+
+def test_logs_of_a_collection_are_of_all_devices_or_of_one_or_of_its_module() -> None:
+    assert filters.log_file_filter(None) == LogFileFilter()
+    assert filters.log_file_filter("deviceId eq 'd'") == LogFileFilter("d")
+    both = filters.log_file_filter("moduleId eq 'm' and deviceId eq 'd'")
+    assert both == LogFileFilter("d", "m")
+    assert both.has("d", "m")
+    assert not both.has("d", None)
+    with pytest.raises(InvalidInput):
+        filters.log_file_filter("moduleId eq 'm'")
 
 
 @pytest.mark.parametrize(

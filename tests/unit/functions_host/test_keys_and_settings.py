@@ -75,6 +75,14 @@ def test_a_connection_is_looked_up_with_and_without_the_prefix() -> None:
         settings.connection("OTHER")
 
 
+def test_a_function_is_disabled_by_a_setting_of_its_name() -> None:
+    found = Settings({"AzureWebJobs.sweep.Disabled": "True", "AzureWebJobs.recount.Disabled": "0"})
+
+    assert found.is_disabled("sweep")
+    assert not found.is_disabled("recount")
+    assert not found.is_disabled("announce")
+
+
 def test_references_to_settings_are_replaced() -> None:
     assert Settings({"A": "1"}).expand("x-%A%-%A%-100%") == "x-1-1-100%"
 

@@ -301,7 +301,7 @@ async def test_installed_update_shows_in_compliance_after_the_roll_up() -> None:
     await world.tell(a_change(2, started()), a_change(3, succeeded(V2, "elsewhere")))
     await world.drain()
 
-    found = await world.reports.compliance(INSTANCE)
+    found = (await world.reports.compliance(INSTANCE)).compliance
 
     assert (found.total, found.on_latest) == (1, 1)
 

@@ -5,6 +5,7 @@ import pytest
 from shared.contract.diagnostics import LogResult, log_result
 from shared.domain.errors import Conflict, DependencyFailed, InvalidInput, NotFound
 from shared.domain.fleet.log_collection import DeviceLog
+from shared.domain.fleet.queries import LogFileFilter
 from shared.domain.fleet.twin_content import kept_content
 from shared.domain.operation import OperationStatus
 from tests.unit.domain.builders import a_change, started
@@ -153,7 +154,7 @@ async def test_uploaded_logs_are_listed_device_by_device_with_links_that_open() 
 
     found, token = [], None
     while True:
-        page = await world.collect_logs.files(INSTANCE, "c1", token)
+        page = await world.collect_logs.files(INSTANCE, "c1", LogFileFilter(), token)
         found += page.items
         token = page.token
         if token is None:
@@ -167,4 +168,9 @@ async def test_uploaded_logs_are_listed_device_by_device_with_links_that_open() 
     ]
     assert found[0].url.endswith("/d1/c1/agent/a b.log?filename=a_b.log&hours=1")
     with pytest.raises(NotFound):
-        await world.collect_logs.files(INSTANCE, "c2", None)
+        await world.collect_logs.files(INSTANCE, "c2", LogFileFilter(), None)
+    only = await world.collect_logs.files(INSTANCE, "c1", LogFileFilter("d2"), None)
+    assert [(item.device.device_id, item.name) for item in only.items] == [("d2", "z")]
+    assert only.token is None
+    nobody = await world.collect_logs.files(INSTANCE, "c1", LogFileFilter("d3"), None)
+    assert (nobody.items, nobody.token) == ([], None)

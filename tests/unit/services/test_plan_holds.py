@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from math import sqrt
 from typing import Any
 
@@ -11,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.fleet.deployment_edit import Actor, DeploymentRequest
+from shared.domain.fleet.orders import EVERYTHING, OrderKind
 from shared.domain.rollouts.progress import Status
-from shared.domain.rollouts.specification import Gate, Phase, Rollout, Select
+from shared.domain.rollouts.specification import Gate, Phase, Rollout, Select, Window
+from shared.services.reporting.rollouts import Plan
 from tests.builders.deployments import an_update
-from tests.builders.scenario_fleets import GATE
+from tests.builders.scenario_fleets import GATE, a_fleet, everybody
 from tests.fakes.rollouts import Device, Fleet
 from tests.fakes.timed import InstantLoop
 from tests.settings import INSTANCE
@@ -31,6 +34,14 @@ class Found:
     asked: list[int]
     targeted: int
     left_out: int
+
+
+async def plan_of(fleet: Fleet, rollout: Rollout) -> Plan:
+    """What a roll-out that nobody has made would do from now on."""
+    now = fleet.clock.now()
+    request = DeploymentRequest("roll-1", "$default", V2, starts_at=now, rollout=rollout)
+    draft = await fleet.deploy.draft(INSTANCE, request, Actor("operator", now))
+    return await fleet.services.reporting.rollouts.plan(INSTANCE, draft)
 
 
 async def planned_and_run(models: list[str], selects: list[dict[str, Any]]) -> Found:
@@ -56,11 +67,7 @@ async def planned_and_run(models: list[str], selects: list[dict[str, Any]]) -> F
     rollout = Rollout(
         phases=(*phases, Phase(select=Select(percent=100), gate=GATE, if_empty="Continue"))
     )
-    request = DeploymentRequest(
-        "roll-1", "$default", V2, starts_at=fleet.clock.now(), rollout=rollout
-    )
-    draft = await fleet.deploy.draft(INSTANCE, request, Actor("operator", fleet.clock.now()))
-    plan = await fleet.services.reporting.rollouts.plan(INSTANCE, draft)
+    plan = await plan_of(fleet, rollout)
     await fleet.roll_out(rollout, V2)
     await fleet.run(minutes=60)
 
@@ -101,3 +108,47 @@ def test_counts_that_a_plan_calls_exact_are_those_that_are_asked(
             assert asked == devices, found
         else:  # devices of a class that phases by count take in are chosen by hash
             assert abs(asked - devices) <= 4 * sqrt(fitting) + 1, found
+
+
+async def test_times_that_a_plan_gives_are_those_of_the_zones_of_the_devices() -> None:
+    fleet = await a_fleet(6)
+    zones = ["Asia/Tokyo"] * 3 + ["Europe/Berlin"] * 3
+    for device, zone in zip(fleet.simulated.values(), zones, strict=True):
+        await fleet.report(device, {"deviceInformation": {"timeZone": zone}})
+    await fleet.run(minutes=2)
+    rollout = everybody(windows=(Window(cron="0 18 * * *", duration="PT2H", zone="device"),))
+    (planned,) = (await plan_of(fleet, rollout)).phases
+    await fleet.roll_out(rollout, V2)
+    assert planned.opens_at is not None
+    ends_at = planned.opens_at + planned.asking
+
+    async def installed(until: timedelta) -> int:
+        await fleet.run(seconds=until.total_seconds())
+        return sum(device.installed == V2 for device in fleet.simulated.values())
+
+    near = timedelta(minutes=5)
+    assert await installed(planned.opens_at - near - fleet.clock.moment) == 0
+    assert await installed(2 * near) == 3
+    assert await installed(ends_at - near - fleet.clock.moment) == 3
+    assert await installed(2 * near) == 6
+
+
+async def test_plan_says_how_many_devices_are_kept_from_it_by_what_they_are_given() -> None:
+    fleet = await a_fleet(5)
+    orders = fleet.services.deployments.device_orders
+    await fleet.tag("d0", {"updateWindow": "0 1 * * * for 4h"})
+    await orders.order(
+        (INSTANCE, "d1", None), EVERYTHING, OrderKind.EXCLUDE, group="", by="anna", reason="demo"
+    )
+    await fleet.tag("d2", {"timeZone": "Mars/Olympus"})
+    await fleet.run(minutes=2)
+    window = Window(cron="0 18 * * *", duration="PT2H", zone="device", fallback_zone="Asia/Dubai")
+
+    plan = await plan_of(fleet, everybody(windows=(window,)))
+    said = {each.code: each.message for each in plan.warnings}
+
+    assert said["OwnWindows"].startswith("1 devices have a window of their own")
+    assert said["ExcludedDevices"].startswith("1 devices are excluded")
+    assert said["FallbackZone"].startswith("5 devices name no time zone that is known")
+    ignoring = await plan_of(fleet, everybody(ignore_device_window=True))
+    assert "OwnWindows" not in {each.code for each in ignoring.warnings}

@@ -5,7 +5,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from shared.domain.rollouts.asking_times import NO_ZONE, asking_times
 from shared.domain.rollouts.plan import (
     INSTALL_TIME,
     Pace,
@@ -15,7 +18,7 @@ from shared.domain.rollouts.plan import (
     warnings_of,
 )
 from shared.domain.rollouts.selection import phase_of
-from shared.domain.rollouts.specification import Rollout
+from shared.domain.rollouts.specification import Rollout, Window
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 PACE = Pace(per_second=5.0, buckets=256)
@@ -138,7 +141,7 @@ def test_nobody_can_tell_the_end_where_a_person_goes_on() -> None:
                 windows=[{"cron": "0 1 * * *", "duration": "PT4H", "zone": "device"}],
             ),
             1000,
-            "ZonesNotCounted",
+            "FallbackZone",
         ),
     ],
 )
@@ -146,7 +149,8 @@ def test_what_is_probably_not_meant_is_said(rollout: Rollout, devices: int, code
     classes = {"a": devices}
     planned = planned_phases(rollout, classes, NOW, PACE)
 
-    assert code in {warned.code for warned in warnings_of(rollout, classes, planned, PACE)}
+    found = warnings_of(rollout, classes, planned, PACE, zones={"": devices})
+    assert code in {warned.code for warned in found}
 
 
 def test_a_sound_roll_out_is_not_warned_of() -> None:
@@ -155,6 +159,64 @@ def test_a_sound_roll_out_is_not_warned_of() -> None:
     planned = planned_phases(rollout, classes, NOW, PACE)
 
     assert warnings_of(rollout, classes, planned, PACE) == []
+
+
+EVENING = (Window(cron="0 18 * * *", duration="PT4H", zone="device", fallback_zone="Asia/Dubai"),)
+ZONES = ("Asia/Tokyo", "Europe/Berlin", "America/Los_Angeles", "Mars/Olympus", NO_ZONE)
+
+
+def test_windows_of_device_zones_are_read_in_each_zone() -> None:
+    rollout = a_rollout({"percent": 50}, {"percent": 100}, windows=EVENING)
+    zones = {"Asia/Tokyo": 900, "America/Los_Angeles": 100}
+
+    first, second = planned_phases(rollout, {"a": 1000}, NOW, PACE, zones=zones)
+
+    # it is 18:00 in Los Angeles at 02:00 UTC, in Tokyo at 09:00; 100 s of asking, 10 of them there
+    assert first.opens_at == NOW + timedelta(hours=2)
+    assert first.asking == timedelta(hours=7, seconds=90)
+    assert second.opens_at == NOW + timedelta(hours=9, seconds=90) + INSTALL_TIME
+    assert finish_of((first, second)) == NOW + timedelta(hours=26, seconds=10) + INSTALL_TIME
+
+
+def test_only_devices_whose_zone_is_not_known_are_read_in_the_fallback_zone() -> None:
+    rollout = a_rollout({"percent": 100}, windows=EVENING)
+
+    def warned(zones: dict[str, int]) -> list[str]:
+        planned = planned_phases(rollout, {"a": 1000}, NOW, PACE, zones=zones)
+        found = warnings_of(rollout, {"a": 1000}, planned, PACE, zones=zones)
+        return [each.message for each in found if each.code == "FallbackZone"]
+
+    assert warned({"Asia/Tokyo": 1000}) == []
+    (message,) = warned({"Asia/Tokyo": 970, NO_ZONE: 30})
+    assert "30 devices" in message
+    assert "Asia/Dubai" in message
+
+
+@given(
+    st.dictionaries(st.sampled_from(ZONES), st.integers(1, 1000), min_size=1),
+    st.floats(1, 200_000),
+)
+def test_asking_lasts_as_long_as_its_slowest_zone_and_begins_with_the_first(
+    zones: dict[str, int], seconds: float
+) -> None:
+    first, end = asking_times(EVENING, NOW, seconds, zones)
+    total = sum(zones.values())
+    alone = [
+        asking_times(EVENING, NOW, seconds * count / total, {zone: count})
+        for zone, count in zones.items()
+    ]
+
+    assert first is not None
+    assert end is not None
+    assert first == min(begin for begin, _ in alone if begin)
+    slack = timedelta(milliseconds=1)
+    assert max(until for _, until in alone if until) <= end + slack
+    assert end - first >= timedelta(seconds=seconds) - slack
+    if len(zones) == 1:
+        (zone,) = zones
+        name = zone if zone in ZONES[:3] else "Asia/Dubai"
+        fixed = (msgspec.structs.replace(EVENING[0], zone=name),)
+        assert (first, end) == asking_times(fixed, NOW, seconds, {})
 
 
 def the_codes(rollout: Rollout, devices: int, pace: Pace = PACE) -> set[str]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.domain.errors import InvalidInput
 from shared.domain.rollouts.durations import duration, duration_text
 from shared.domain.rollouts.progress import Progress, Status
-from shared.domain.rollouts.request import checked
+from shared.domain.rollouts.request import checked, windows_in_one_form
 from shared.domain.rollouts.specification import Rollout
 
 LINK_LIFE = timedelta(hours=144)
@@ -369,3 +369,17 @@ def test_a_duration_of_no_place_is_called_a_value() -> None:
 )
 def test_a_duration_is_written_in_its_shortest_text(span: timedelta, text: str) -> None:
     assert duration_text(span) == text
+
+
+def test_an_end_that_is_no_instant_is_named() -> None:
+    with pytest.raises(InvalidInput, match="'endDateTime'"):
+        checked(a_rollout(endDateTime="tomorrow"), link_life=LINK_LIFE, has_rollback=False)
+
+
+def test_windows_alone_are_refused_where_they_stand() -> None:
+    broken = a_rollout(windows=[{"cron": "0 25 * * *", "duration": "PT1H"}]).windows
+
+    with pytest.raises(InvalidInput) as raised:
+        windows_in_one_form(broken)
+
+    assert raised.value.target == "/windows/0/cron"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -130,3 +131,72 @@ def test_it_is_the_first_of_what_time_brings() -> None:
     assert found(held, missing, lost_at=at(2)) == at(2)
     assert wakes_at(rollout, progress, WORKFLOW, [], [], at(0)) == at(179)  # the longest wait
     assert wakes_at(rollout, progress, WORKFLOW, [], [], at(180)) == ""
+
+
+def wakes(
+    *ledgers: Ledger,
+    gate: Gate = Gate(),  # noqa: B008 (immutable)
+    lost_at: str = "",
+    met_since: str = "",
+    granted_at: str = "",
+    opened: tuple[int, ...] = (-5,),
+    **members: Any,
+) -> str:
+    """When it wakes for these alone; one that is asked of everybody, five minutes ago."""
+    phases = tuple(
+        Phase(select=Select(percent=50 + index), gate=gate) for index in range(len(opened))
+    )
+    progress = Progress(
+        status=Status.RUNNING,
+        opened=tuple(Opened(at=at(minutes)) for minutes in opened),
+        as_of=at(-1),
+        met_since=met_since,
+        granted_at=granted_at,
+    )
+    rollout = Rollout(phases=phases, **members)
+    return wakes_at(rollout, progress, WORKFLOW, [], ledgers, at(0), lost_at=lost_at)
+
+
+def test_it_wakes_at_the_end_of_the_bake_and_of_the_longest_wait() -> None:
+    assert wakes(gate=Gate(bake_time="PT1H"), met_since=at(-10)) == at(50)
+    assert wakes(gate=Gate(bake_time="PT1H")) == ""
+    # of the phase that is open
+    assert wakes(gate=Gate(maximum_wait="PT1H"), opened=(-30, -10)) == at(50)
+
+
+def test_it_wakes_when_the_roll_out_ends_and_never_for_what_has_been() -> None:
+    assert wakes(end_date_time=at(7)) == at(7)
+    assert wakes(end_date_time=at(0)) == ""
+
+
+def test_it_wakes_when_a_window_opens_for_devices_that_are_held() -> None:
+    assert wakes(Ledger(phase=0, held=1, next_at=seconds(9))) == at(9)
+    assert wakes(Ledger(phase=0, held=0, next_at=seconds(9))) == ""
+    assert wakes(Ledger(phase=0, held=1)) == ""
+
+
+def test_it_wakes_when_a_window_closes_if_commands_are_withdrawn_then() -> None:
+    closes = Ledger(phase=0, closes_at=seconds(9))
+
+    assert wakes(closes) == at(9)
+    assert wakes(closes, on_close="Leave") == ""
+    assert wakes(Ledger(phase=0)) == ""
+
+
+def test_it_wakes_when_a_rate_has_saved_up_enough_for_devices_that_are_due() -> None:
+    due, none = Ledger(phase=0, due=1), Ledger(phase=0)
+
+    assert wakes(due, granted_at=at(-1)) == at(1)
+    assert wakes(due, none, granted_at=at(-1)) == at(1)
+    assert wakes(due, due, granted_at=at(-1)) == at(1)
+    assert wakes(none, granted_at=at(-1)) == ""
+    # from its start where nothing was granted yet
+    assert wakes(due, opened=(-1, 0)) == at(1)
+
+
+def test_it_wakes_when_a_pass_over_a_bucket_is_taken_for_lost() -> None:
+    missing, passed = Ledger(phase=-1), Ledger(phase=0)
+
+    assert wakes(missing, passed, lost_at=at(3)) == at(3)
+    assert wakes(passed, lost_at=at(3)) == ""
+    assert wakes(missing) == ""
