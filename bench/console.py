@@ -1,4 +1,5 @@
-"""The web console in a browser that has no file of it: first paint, first live figure, bytes.
+"""The web console in a browser: first paint, first live figure, bytes; on the first visit, when the
+browser has no file of it, and on the next one (`warm`).
 
 The ceiling is a bare page of one script and one REST read, in the same browser, served in the same
 way by a host like the stack's own. Needs Chromium and what `./odu test` installs for the console.
@@ -31,6 +32,7 @@ _PLAYWRIGHT = _CONSOLE / "node_modules" / "@playwright" / "test" / "cli.js"
 _DEVICES = 1000
 _ROUNDS, _QUICK_ROUNDS = 15, 5
 _MEASURES = {"paint": "first paint", "figure": "first live figure"}
+_VISITS = {"cold": "", "warm": ", warm"}
 _KIB = 1024
 
 
@@ -43,7 +45,7 @@ async def run(options: Options) -> Sequence[Result]:
         await _seed(stack)
         async with _bare_host(stack, Path(folder)) as bare:
             samples = await _in_a_browser(stack, bare, Path(folder), options)
-    return [_result(samples, measure) for measure in _MEASURES]
+    return [_result(samples, visit, measure) for visit in _VISITS for measure in _MEASURES]
 
 
 async def _seed(stack: Stack) -> None:
@@ -107,11 +109,11 @@ async def _in_a_browser(
     return dict(json.loads(figures.read_text()))
 
 
-def _result(samples: Mapping[str, Sequence[Any]], measure: str) -> Result:
-    of = {name: [each[measure] for each in visits] for name, visits in samples.items()}
-    sizes = {name: visits[-1]["bytes"] / _KIB for name, visits in samples.items()}
+def _result(samples: Mapping[str, Sequence[Any]], visit: str, measure: str) -> Result:
+    of = {name: [each[visit][measure] for each in visits] for name, visits in samples.items()}
+    sizes = {name: visits[-1][visit]["bytes"] / _KIB for name, visits in samples.items()}
     return compared(
-        f"console, {_MEASURES[measure]}",
+        f"console, {_MEASURES[measure]}{_VISITS[visit]}",
         "ms",
         of["console"],
         of["bare"],

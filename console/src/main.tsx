@@ -17,6 +17,8 @@ import { SignInPage } from './app/SignInPage';
 import { SessionContext } from './app/session';
 import { applyTheme, useTheme } from './app/theme';
 
+type RouteId = keyof typeof router.routesById;
+
 const FRAME = { background: 'transparent', color: 'inherit' };
 
 function Frame({ children }: { children: ReactNode }) {
@@ -27,6 +29,14 @@ function Frame({ children }: { children: ReactNode }) {
       {children}
     </FluentProvider>
   );
+}
+
+/** Load the code of the page that the address names, beside everything else. */
+function preloadPage(): void {
+  const matches: { routeId: RouteId }[] = router.matchRoutes(router.latestLocation);
+  for (const { routeId } of matches) {
+    router.loadRouteChunk(router.routesById[routeId])?.catch(() => {});
+  }
 }
 
 async function start(config: Config): Promise<ReactNode> {
@@ -45,6 +55,8 @@ async function start(config: Config): Promise<ReactNode> {
     );
   }
   connect(auth);
+  auth.accessToken().catch(() => {}); // while the page is drawn; whoever needs it is told of a failure
+  preloadPage();
   return (
     <SessionContext value={{ config, auth }}>
       <QueryClientProvider client={queryClient}>

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 ACCOUNT = "odulocal"
 KEEP_ALIVE_SECONDS = "60"
 """Longer than a client keeps a connection: else it may send on one that was just closed."""
+IN_MEMORY = "ODU_AZURITE_IN_MEMORY"
+"""Set for tables of some hundred thousand rows: Azurite writes all of them to disk every 5 seconds
+as one text, which takes longer and longer and ends at half a gigabyte. Nothing outlives a restart.
+"""
 SERVICES = ("blob", "queue", "table")
 _LISTENING = re.compile(
     r"Azurite (Blob|Queue|Table) service is successfully listening at http://127\.0\.0\.1:(\d+)"
@@ -42,7 +46,10 @@ def azurite_part(
     if node is None or not _PROGRAM.exists():
         raise StackError("Azurite is not installed; ./odu installs it")
     argv = [node, "--require", str(_LEASH), str(_PROGRAM)]
-    argv += ["--location", str(state.path / "azurite")]
+    if os.environ.get(IN_MEMORY):
+        argv += ["--inMemoryPersistence"]
+    else:
+        argv += ["--location", str(state.path / "azurite")]
     for service in SERVICES:
         argv += [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(ports[service])]
         argv += [f"--{service}KeepAliveTimeout", KEEP_ALIVE_SECONDS]

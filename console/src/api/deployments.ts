@@ -10,6 +10,7 @@ import {
   type Schemas,
   V,
 } from './client';
+import { ENDED } from './rollouts';
 
 const I = '/deviceUpdate/{instanceId}';
 
@@ -44,8 +45,6 @@ export function countsOf(status: DeploymentStatus): Counts {
   const answered = sum.succeeded + sum.inProgress + sum.failed + sum.canceled;
   return { ...sum, waiting: Math.max(0, sum.total - answered) };
 }
-
-const ENDED = ['Completed', 'Ended', 'Aborted', 'RolledBack', 'Rejected'];
 
 /** Whether a deployment is still to come, runs, or is over; as the service says it of its lists. */
 export function kindOf(deployment: Deployment, status: DeploymentStatus, now: number): Kind {

@@ -13,7 +13,7 @@ export type Verb = 'replay' | 'discard';
 /** A list has the first messages of each queue alone. */
 const LISTED = 32;
 /** So many are dealt with in one request. */
-export const STEP = 100;
+export const STEP = 50;
 
 export const poisonQuery = (instanceId: string) =>
   queryOptions({

@@ -12,6 +12,9 @@ export type RolloutPhase = Schemas['RolloutPhase'];
 export type Plan = Schemas['DeploymentPlan'];
 export type Transition = Schemas['Transition'];
 
+/** Statuses in which nobody else is asked. */
+export const ENDED = ['Completed', 'Ended', 'Aborted', 'RolledBack', 'Rejected'];
+
 export const transitionsQuery = (instanceId: string, groupId: string, deploymentId: string) =>
   queryOptions({
     queryKey: [instanceId, 'groups', groupId, 'deployments', deploymentId, 'transitions'],

@@ -1,6 +1,6 @@
 /** Who is signed in and what they may do, as the API says it; never read from the token. */
 
-import { queryOptions, useQuery } from '@tanstack/react-query';
+import { type QueryClient, queryOptions, useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { body, client, V } from '../api/client';
 
@@ -11,6 +11,7 @@ export type Action =
   | 'management/read'
   | 'management/write'
   | 'management/delete'
+  | 'management/approve'
   | 'audit/read'
   | 'operations/read'
   | 'operations/write';
@@ -20,9 +21,11 @@ const ROLES: Record<Action, string> = {
   'updates/read': 'any role of this instance',
   'updates/write': 'Administrator or Content administrator',
   'updates/delete': 'Administrator or Content administrator',
-  'management/read': 'Reader, Deployments reader, Deployments administrator or Administrator',
+  'management/read':
+    'Reader, Deployments reader, Approver, Deployments administrator or Administrator',
   'management/write': 'Administrator or Deployments administrator',
   'management/delete': 'Administrator or Deployments administrator',
+  'management/approve': 'Administrator, Deployments administrator or Approver',
   'audit/read': 'Reader or Administrator',
   'operations/read': 'Administrator',
   'operations/write': 'Administrator',
@@ -44,6 +47,13 @@ export interface May {
   isKnown: boolean;
   /** The roles that have the action. */
   roles: string;
+}
+
+/** Whether the service has said already that the person may not do something. */
+export function isForbidden(queries: QueryClient, instance: string, action: Action): boolean {
+  const me = queries.getQueryData(meQuery.queryKey);
+  const here = me?.instances.find((each) => each.id === instance);
+  return me !== undefined && !here?.actions.includes(action);
 }
 
 /** Whether the person may do something in this instance. */

@@ -6,10 +6,13 @@ import {
   createRouter,
   lazyRouteComponent,
 } from '@tanstack/react-router';
+import { complianceQuery } from '../api/queries';
 import { Overview } from '../pages/overview/Overview';
 import { devicesSearch, oneOf, optional, text } from './address';
 import { ChooseInstance } from './ChooseInstance';
 import { Failure, NotThere } from './fallbacks';
+import { isForbidden, meQuery } from './me';
+import { queryClient } from './query-client';
 import { Shell } from './Shell';
 
 const root = createRootRoute({ notFoundComponent: NotThere });
@@ -19,11 +22,23 @@ const home = createRoute({ getParentRoute: () => root, path: '/', component: Cho
 const shell = createRoute({
   getParentRoute: () => root,
   path: '/$instance',
+  loader: () => {
+    queryClient.prefetchQuery(meQuery);
+  },
   component: Shell,
   notFoundComponent: NotThere,
 });
 
-const overview = createRoute({ getParentRoute: () => shell, path: '/', component: Overview });
+const overview = createRoute({
+  getParentRoute: () => shell,
+  path: '/',
+  loader: ({ params: { instance } }) => {
+    if (!isForbidden(queryClient, instance, 'management/read')) {
+      queryClient.prefetchQuery(complianceQuery(instance)); // its figure is the first on the page
+    }
+  },
+  component: Overview,
+});
 
 const deployments = createRoute({
   getParentRoute: () => shell,

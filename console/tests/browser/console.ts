@@ -8,6 +8,7 @@ export interface Stack {
   endpoint: string;
   instance: string;
   state: string;
+  storage_connection_string: string;
 }
 
 export const stack = JSON.parse(readFileSync(process.env.ODU_STACK ?? '', 'utf8')) as Stack;
@@ -21,6 +22,7 @@ export type Role =
   | 'ContentReader'
   | 'DeploymentsAdministrator'
   | 'DeploymentsReader'
+  | 'Approver'
   | 'none';
 
 /** What the browser itself writes for a status that a test expects. */

@@ -64,7 +64,7 @@ test('several devices are excluded at once; what is refused is named', async ({ 
   await dialog.getByRole('button', { name: 'Keep it as it is' }).click();
 });
 
-test('an update is deployed to one device alone', async ({ page, signIn }) => {
+test('an update is deployed to one device alone', async ({ page, signIn, visit }) => {
   await signIn('DeploymentsAdministrator', '/devices/toaster-08');
   await settled(page);
   await page.getByRole('button', { name: 'Deploy to it' }).click();
@@ -73,6 +73,13 @@ test('an update is deployed to one device alone', async ({ page, signIn }) => {
   await expect(page.getByRole('heading', { name: 'It has contoso / appliance 1.1' })).toBeVisible({
     timeout: 120_000,
   });
+  await visit('/updates/contoso/appliance/1.1');
+  const own = page.getByRole('region', { name: 'Devices with a deployment of their own' });
+  await expect(own.getByRole('link', { name: 'toaster-08' })).toBeVisible();
+  await page.getByRole('button', { name: 'Delete' }).click();
+  await expect(page.getByRole('dialog')).toContainText('1 device has a deployment of its own');
+  await page.getByRole('button', { name: 'Keep it as it is' }).click();
+  await visit('/devices/toaster-08');
   const orders = page.getByRole('region', { name: 'Ordered for this device alone' });
   await orders.getByRole('button', { name: 'Take back' }).click();
   await expect(orders).toBeHidden();

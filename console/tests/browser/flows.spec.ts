@@ -62,6 +62,7 @@ test('files become an update: hashed, described, checked, uploaded, imported, re
   await settled(page);
   await expect(page.getByText('install.sh').first()).toBeVisible();
   await page.getByRole('button', { name: 'Recall' }).click();
+  await expect(page.getByRole('dialog')).toContainText('no device has a deployment of its own');
   await page.getByLabel(/^Reason/).fill('it boils dry');
   await page.getByLabel('Type 2.0 to go on').fill('2.0');
   await page.getByRole('dialog').getByRole('button', { name: 'Recall' }).click();

@@ -30,6 +30,7 @@ const confirm = (page: Page, name: string) =>
 test('a roll-out is approved by another person, goes on when told, and completes', async ({
   page,
   signIn,
+  visit,
 }) => {
   await signIn('DeploymentsAdministrator', '/deployments/new', 'Ana');
   await settled(page);
@@ -42,13 +43,25 @@ test('a roll-out is approved by another person, goes on when told, and completes
   await page.getByRole('button', { name: 'Keep it as it is' }).click();
 
   await page.evaluate(() => sessionStorage.clear());
-  await signIn('Administrator', `/${place}`, 'Li');
+  await signIn('Approver', `/${place}`, 'Li');
   await settled(page);
+  await expect(page.getByRole('button', { name: 'Abort' })).toHaveAttribute(
+    'aria-disabled',
+    'true',
+  );
   await page.getByRole('button', { name: 'Approve' }).click();
   await page.getByLabel('Remark').fill('Seen on the bench');
   await expectAccessible(page);
   await confirm(page, 'Approve');
   await expect(page.getByText('Waits for you to go on').first()).toBeVisible({ timeout: 120_000 });
+  await expect(page.getByText('The phase waits for somebody to advance it')).toBeVisible();
+  await visit('/deployments');
+  await expect(page.getByRole('row', { name: /to south/ })).toContainText(
+    'Phase 1 of 2 waits for somebody to advance it',
+  );
+  await page.evaluate(() => sessionStorage.clear());
+  await signIn('Administrator', `/${place}`, 'Li');
+  await settled(page);
   await page.getByRole('button', { name: 'Open phase 2 now' }).click();
   await confirm(page, 'Open phase 2 now');
   await expect(page.getByText('Completed').first()).toBeVisible({ timeout: 120_000 });

@@ -120,14 +120,14 @@ _DEVICES = (
             *_of(_SHARED_DOMAIN, "export_order"),
         ),
         (
-            *_domain("filters", "device_details", "kept"),
-            *_services("device_filters", "hub_refusals", "device_exports", "overviews"),
+            *_domain("filters", "device_details", "kept", "recount_rules"),
+            *_services("device_filters", "hub_refusals"),
         ),
     ),
     Area(
         "recount",
         _of(_FLEET, "recount", "reported_class", "trend", "counted"),
-        (*_domain("counters"), *_services("recount", "class_admission", "overviews", "report")),
+        (*_domain("recount_rules", "counted"), *_services("class_admission")),
     ),
 )
 
@@ -196,7 +196,16 @@ _ROLLOUT_RULES = (
     ),
     Area(
         "rollouts_plan",
-        _of(_ROLLING, "plan", "specification", "durations", "selection", "edit", "request"),
+        _of(
+            _ROLLING,
+            "plan",
+            "asking_times",
+            "specification",
+            "durations",
+            "selection",
+            "edit",
+            "request",
+        ),
         _rollouts("plan", "selection", "edit", "widening", "specification"),
     ),
     Area(
@@ -255,7 +264,7 @@ _OTHERS = (
     Area(
         "events",
         _of(f"{_SHARED_DOMAIN}events/", "catalog", "schema"),
-        (*_domain("event_schema"), *_services("customer_events")),
+        _domain("event_schema", "event_catalog"),
     ),
     Area(
         "scanning",

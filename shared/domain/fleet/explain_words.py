@@ -105,7 +105,10 @@ _MEANINGS: Mapping[str, tuple[Decides, str]] = {
         "It comes in phase {phase}, '{name}' (place {place} %); phase {open} {waits}.",
     ),
     "NoPhase": ("WillNot", "No phase of '{deployment}' reaches the device (place {place} %)."),
-    "WindowClosed": ("Waits", "The window is closed; it opens at {at}, {local} in {zone}."),
+    "WindowClosed": (
+        "Waits",
+        "The window is closed; it opens at {at}, {local} in {zone} (from {source}).",
+    ),
     "WindowNeverOpens": ("WillNot", "No window opens within a year in which it may be asked."),
     "UnreadableWindow": (
         None,
@@ -280,9 +283,10 @@ def _closed(record: DeviceRecord, deployment: Deployment, until: str, now: str) 
     about = {"deployment": deployment.deployment_id}
     if until == NEVER:
         return Said("WindowNeverOpens", about)
-    zone = shown_zone(deployment, record)
+    zone, source = shown_zone(deployment, record)
     local = datetime.fromisoformat(until).astimezone(zone).isoformat(" ", "minutes")
-    return Said("WindowClosed", {**about, "at": until, "local": local, "zone": zone.key}, until)
+    found = {**about, "at": until, "local": local, "zone": zone.key, "source": source}
+    return Said("WindowClosed", found, until)
 
 
 def _asked(record: DeviceRecord, deployment: Deployment, until: str, now: str) -> Said:

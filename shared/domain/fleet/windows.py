@@ -25,7 +25,7 @@ from shared.domain.rollouts.windows import (
 )
 
 NEVER = "9999-12-31T23:59:59.999999+00:00"
-_ZONES = (f"tags.{TIME_ZONE}", f"{INFORMATION}.{TIME_ZONE}")
+_ZONES = {f"tags.{TIME_ZONE}": "its tag", f"{INFORMATION}.{TIME_ZONE}": "its report"}
 """The device's time zone: as an operator has tagged it, else as it says itself."""
 _WINDOW = f"tags.{DEVICE_WINDOW}"
 
@@ -51,11 +51,16 @@ def when_to_ask(record: DeviceRecord) -> tuple[str | None, Window | None]:
     return device_zone(record), device_window(record)
 
 
-def shown_zone(deployment: Deployment, record: DeviceRecord) -> ZoneInfo:
-    """The zone in which to tell people of the device's windows."""
+def shown_zone(deployment: Deployment, record: DeviceRecord) -> tuple[ZoneInfo, str]:
+    """The zone in which to tell people of the device's windows, and where it comes from."""
     own = device_window(record) if deployment.heeds_device_window else None
     windows = (own,) if own is not None else deployment.windows
-    return zone_of(windows[0], device_zone(record))[0] if windows else ZoneInfo("UTC")
+    if not windows:
+        return ZoneInfo("UTC"), "the window"
+    zone, source = zone_of(windows[0], device_zone(record))
+    if source == "device":
+        return zone, next(who for path, who in _ZONES.items() if _text(record, path))
+    return zone, "the fallback zone" if source == "fallback" else "the window"
 
 
 def ask_opening(deployment: Deployment, record: DeviceRecord, now: str) -> str | None:

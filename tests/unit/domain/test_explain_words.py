@@ -222,11 +222,42 @@ def test_a_window_that_is_closed() -> None:
     assert told is not None
     assert never is not None
     assert (told.message, told.until) == (
-        f"The window is closed; it opens at {AT_NIGHT}, 2024-05-02 03:00+02:00 in Europe/Berlin.",
+        f"The window is closed; it opens at {AT_NIGHT}, 2024-05-02 03:00+02:00 in Europe/Berlin "
+        "(from the window).",
         AT_NIGHT,
     )
     assert (never.code, never.until) == ("WindowNeverOpens", "")
     assert told.data["deployment"] == never.data["deployment"] == "deployment-w1"
+
+
+@pytest.mark.parametrize(
+    ("registers", "said"),
+    [
+        ({}, "05:00+04:00 in Asia/Dubai (from the fallback zone)."),
+        (
+            {"information.timeZone": (1, "Asia/Tokyo")},
+            "10:00+09:00 in Asia/Tokyo (from its report).",
+        ),
+        (
+            {
+                "information.timeZone": (1, "Asia/Tokyo"),
+                "tags.timeZone": (1, "America/New_York"),
+            },
+            "21:00-04:00 in America/New_York (from its tag).",
+        ),
+        ({"tags.timeZone": (1, "Mars/Olympus")}, "in Asia/Dubai (from the fallback zone)."),
+    ],
+)
+def test_where_the_zone_of_a_closed_window_comes_from(
+    registers: dict[str, tuple[int, str]], said: str
+) -> None:
+    night = Window(cron="0 3 * * *", duration="PT1H", zone="device", fallback_zone="Asia/Dubai")
+    record = replace(STARTED, registers={**STARTED.registers, **registers})
+
+    told = word(Why.WINDOW_CLOSED, a_phased(windows=(night,)), until=AT_NIGHT, record=record)
+
+    assert told is not None
+    assert told.message.endswith(said)
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ export function DeploymentPage() {
   const counts = countsOf(status.data);
   const kind = kindOf(it, status.data, Date.now());
   const rollout = it.rollout?.state ? it.rollout : null;
+  const controls = rollout?.state && <Controls deployment={it} state={rollout.state} />;
   const shown = stateOf({ deployment: it, counts, kind });
   const answered = counts.succeeded + counts.inProgress + counts.failed + counts.canceled;
   const parts: Part[] = [
@@ -89,8 +90,9 @@ export function DeploymentPage() {
       crumbs={crumbs}
       actions={
         <>
-          {rollout?.state && <Controls deployment={it} state={rollout.state} />}
+          {kind !== 'finished' && controls}
           <Actions deployment={it} counts={counts} kind={kind} />
+          {kind === 'finished' && controls}
         </>
       }
     >

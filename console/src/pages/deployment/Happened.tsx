@@ -2,7 +2,7 @@
 
 import { useQuery } from '@tanstack/react-query';
 import type { Deployment } from '../../api/client';
-import { type RolloutState, type Transition, transitionsQuery } from '../../api/rollouts';
+import { ENDED, type RolloutState, type Transition, transitionsQuery } from '../../api/rollouts';
 import { followed } from '../../app/live';
 import { useInstance } from '../../app/me';
 import { Card, Loaded } from '../../design/card';
@@ -20,6 +20,7 @@ export function Happened({ deployment, state }: { deployment: Deployment; state:
     ...transitionsQuery(instance, groupId, deploymentId),
     ...followed,
   });
+  const isOver = ENDED.includes(state.status);
   const cap = deployment.rollout?.maximumInFlight;
   return (
     <Card title={text.pace} span={4}>
@@ -32,7 +33,7 @@ export function Happened({ deployment, state }: { deployment: Deployment; state:
               {cap && <small className="soft">{text.cap(cap)}</small>}
             </span>,
           ],
-          ...(state.failureBudget.left === null || state.failureBudget.left === undefined
+          ...(isOver || state.failureBudget.left === null || state.failureBudget.left === undefined
             ? []
             : [
                 [text.budgetLeft, <b key="b">{count(state.failureBudget.left)}</b>] as [

@@ -67,7 +67,7 @@ export const text = {
   nothing: 'Nothing yet',
   pace: 'Pace',
   inFlight: 'In the middle of it',
-  budgetLeft: 'Failures until it stops',
+  budgetLeft: 'Further failures allowed',
   end: 'Expected end',
   since: 'Since',
   cap: (devices: number) => `at most ${count(devices)}`,

@@ -25,7 +25,7 @@ export function PhaseTrack({ rollout, total }: { rollout: Rollout; total: number
             <span
               // biome-ignore lint/suspicious/noArrayIndexKey: phases are known by their place
               key={index}
-              className={css.phase}
+              className={`${css.phase} ${phase.status === 'Open' ? css.open : ''}`}
               style={{ flexGrow: Math.sqrt(Math.max(1, sizes[index]!)) }}
             >
               <span className={css[tone]} style={{ inlineSize: `${100 * share}%` }} />

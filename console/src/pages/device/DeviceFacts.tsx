@@ -7,7 +7,7 @@ import type { Device, DeviceDetails, UpdateInfo } from '../../api/client';
 import { healthQuery } from '../../api/devices';
 import { useInstance } from '../../app/me';
 import { Card } from '../../design/card';
-import { StateLabel } from '../../design/state';
+import { StateLabel, type StateName } from '../../design/state';
 import { Facts, Foreign, Time, UpdateName } from '../../design/text';
 import { visible } from '../../text/format';
 import { words } from '../../text/words';
@@ -160,10 +160,7 @@ export function LastTry({ device }: { device: Device }) {
           {result.stepResults?.map((step, index) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: steps are known by their place
             <li key={index}>
-              <StateLabel
-                state={step.resultCode > 0 ? 'Succeeded' : 'Failed'}
-                text={text.step(index + 1)}
-              />
+              <StateLabel state={resultOf(step.resultCode)} text={text.step(index + 1)} />
               <small className="soft anywhere">
                 <code>{step.resultCode}</code>
                 {step.extendedResultCode !== 0 && (
@@ -181,6 +178,10 @@ export function LastTry({ device }: { device: Device }) {
     </div>
   );
 }
+
+/** What a result code says: positive ones are successes, -1 is the agent's for cancelled. */
+const resultOf = (code: number): StateName =>
+  code > 0 ? 'Succeeded' : code === -1 ? 'Canceled' : 'Failed';
 
 /** An extended result code as its eight digits. */
 const hex = (code: number): string => (code >>> 0).toString(16).toUpperCase().padStart(8, '0');

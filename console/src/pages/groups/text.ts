@@ -5,7 +5,7 @@ export const text = {
   compliance: 'On the latest',
   onLatest: 'on the latest',
   inProgress: 'in progress',
-  running: 'Deployment',
+  running: 'Deployments',
   waiting: 'Classes with a newer update',
   none: 'There are no groups yet',
   noneHint: 'A group comes into being with the first device whose twin has the tag ADUGroup.',

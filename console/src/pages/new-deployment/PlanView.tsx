@@ -20,7 +20,7 @@ export function PlanView({ plan }: { plan: Plan }) {
                 {index + 1}. <bdi>{visible(phase.name)}</bdi>
                 <small className="soft">
                   {phase.waitsForPerson ? text.waits : phase.opensAt && <Time at={phase.opensAt} />}
-                  {phase.bake !== 'PT0S' && ` ${text.bake(isoDuration(phase.bake))}`}
+                  {phase.bake !== 'PT0S' && `, ${text.bake(isoDuration(phase.bake))}`}
                 </small>
               </span>
               <b title={text.range(count(phase.devices.least), count(phase.devices.most))}>

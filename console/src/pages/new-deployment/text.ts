@@ -94,7 +94,7 @@ export const more = {
 
 export const plan = {
   waits: 'waits for you',
-  bake: (time: string) => `then ${time} watched`,
+  bake: (time: string) => `then watched for ${time}`,
   range: (least: string, most: string) => `between ${least} and ${most}`,
   approval: 'It starts once somebody else has approved it.',
   end: 'Done at the earliest',

@@ -264,6 +264,7 @@ const COLUMNS: Column<Poison>[] = [
   {
     head: text.work,
     narrow: 'title',
+    width: '36%',
     cell: (row) => (
       <Two
         first={<span className={css.wrapped}>{visible(row.work)}</span>}
