@@ -204,6 +204,7 @@ def test_signature_is_refused_when_it_has_no_three_parts(text: str) -> None:
         ('{"alg":"RS256","alg":"none"}', Erc.JWS_HEADER_ENCODING),
         ({"alg": "RS256"}, Erc.JWS_BAD_STRUCTURE),
         ({"alg": "RS256", "sjwk": ""}, Erc.JWS_BAD_STRUCTURE),
+        ({"alg": "RS256", "sjwk": ["a.b.c"]}, Erc.JWS_BAD_STRUCTURE),
         ({"alg": "RS256", "sjwk": "a.b"}, Erc.JWS_BAD_STRUCTURE),
         ({"alg": "RS256", "sjwk": "a.b.c"}, Erc.JWS_FAILED),
     ],
@@ -358,11 +359,6 @@ def test_bytes_to_be_signed_are_the_contracts() -> None:
     assert payload == {"kty": "RSA", "e": "AQAB", "alg": "RS256", "kid": "signing.1"}
 
 
-@pytest.mark.parametrize("sjwk", [5, None, ["a.b.c"], {}])
-def test_signature_is_refused_when_its_signing_key_is_no_text(sjwk: Any) -> None:
-    assert _erc(MANIFEST, _outer({"alg": "RS256", "sjwk": sjwk})) == Erc.JWS_BAD_STRUCTURE
-
-
 @pytest.mark.parametrize("kid", [5, None, ""])
 def test_signing_key_is_refused_when_its_root_is_no_text(kid: Any) -> None:
     assert _erc(MANIFEST, _with_sjwk(_inner({"alg": "RS256", "kid": kid}))) == Erc.JWS_FAILED
@@ -399,7 +395,7 @@ def test_root_key_that_cannot_be_used_vouches_for_nothing() -> None:
     small = RootKey("root.1", b"\x01", 65537)
     broken = RootKeyStore({**vectors.hard_coded_roots(), "root.1": small}, store.package)
 
-    with pytest.raises(SignatureError, match="root key root.1 is not usable") as caught:
+    with pytest.raises(SignatureError, match=r"root key root\.1 is not usable") as caught:
         verify_update_manifest(MANIFEST, vectors.manifest_signature(MANIFEST), broken)
 
     assert caught.value.erc == Erc.JWS_ROOT_KEYS_INVALID
