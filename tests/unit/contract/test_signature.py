@@ -347,7 +347,6 @@ def _sections(data: bytes) -> list[Any]:
 
 def test_bytes_to_be_signed_are_the_contracts() -> None:
     key = vectors.private_key("signing.1").public_key()
-    n = key.public_numbers().n
 
     assert _sections(signing_input("a.b.c", MANIFEST)) == [
         {"alg": "RS256", "sjwk": "a.b.c"},
@@ -355,7 +354,7 @@ def test_bytes_to_be_signed_are_the_contracts() -> None:
     ]
     header, payload = _sections(signing_key_input(key, "signing.1", "root.1"))
     assert header == {"alg": "RS256", "kid": "root.1"}
-    assert int.from_bytes(unb64(payload.pop("n")), "big") == n
+    assert int.from_bytes(unb64(payload.pop("n")), "big") == key.public_numbers().n
     assert payload == {"kty": "RSA", "e": "AQAB", "alg": "RS256", "kid": "signing.1"}
 
 
