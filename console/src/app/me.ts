@@ -11,6 +11,7 @@ export type Action =
   | 'management/read'
   | 'management/write'
   | 'management/delete'
+  | 'management/approve'
   | 'audit/read'
   | 'operations/read'
   | 'operations/write';
@@ -20,9 +21,11 @@ const ROLES: Record<Action, string> = {
   'updates/read': 'any role of this instance',
   'updates/write': 'Administrator or Content administrator',
   'updates/delete': 'Administrator or Content administrator',
-  'management/read': 'Reader, Deployments reader, Deployments administrator or Administrator',
+  'management/read':
+    'Reader, Deployments reader, Approver, Deployments administrator or Administrator',
   'management/write': 'Administrator or Deployments administrator',
   'management/delete': 'Administrator or Deployments administrator',
+  'management/approve': 'Administrator, Deployments administrator or Approver',
   'audit/read': 'Reader or Administrator',
   'operations/read': 'Administrator',
   'operations/write': 'Administrator',

@@ -22,6 +22,7 @@ export type Role =
   | 'ContentReader'
   | 'DeploymentsAdministrator'
   | 'DeploymentsReader'
+  | 'Approver'
   | 'none';
 
 /** What the browser itself writes for a status that a test expects. */

@@ -13,6 +13,7 @@ const MAY: Record<Exclude<Role, 'none'>, Action[]> = {
   ContentReader: [],
   DeploymentsAdministrator: ['deploy', 'manage'],
   DeploymentsReader: ['manage'],
+  Approver: ['manage'],
 };
 
 interface Screen {

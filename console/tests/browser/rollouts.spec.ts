@@ -43,8 +43,12 @@ test('a roll-out is approved by another person, goes on when told, and completes
   await page.getByRole('button', { name: 'Keep it as it is' }).click();
 
   await page.evaluate(() => sessionStorage.clear());
-  await signIn('Administrator', `/${place}`, 'Li');
+  await signIn('Approver', `/${place}`, 'Li');
   await settled(page);
+  await expect(page.getByRole('button', { name: 'Abort' })).toHaveAttribute(
+    'aria-disabled',
+    'true',
+  );
   await page.getByRole('button', { name: 'Approve' }).click();
   await page.getByLabel('Remark').fill('Seen on the bench');
   await expectAccessible(page);
@@ -55,7 +59,9 @@ test('a roll-out is approved by another person, goes on when told, and completes
   await expect(page.getByRole('row', { name: /to south/ })).toContainText(
     'Phase 1 of 2 waits for somebody to advance it',
   );
-  await visit(`/${place}`);
+  await page.evaluate(() => sessionStorage.clear());
+  await signIn('Administrator', `/${place}`, 'Li');
+  await settled(page);
   await page.getByRole('button', { name: 'Open phase 2 now' }).click();
   await confirm(page, 'Open phase 2 now');
   await expect(page.getByText('Completed').first()).toBeVisible({ timeout: 120_000 });

@@ -55,14 +55,14 @@ export function Controls({ deployment, state }: { deployment: Deployment; state:
       {state.status === 'AwaitingApproval' && (
         <>
           <ActionButton
-            action="management/write"
+            action="management/approve"
             icon={<SucceededIcon />}
             isMain
             onClick={ask('approve')}
           >
             {text.approve}
           </ActionButton>
-          <ActionButton action="management/write" icon={<CancelIcon />} onClick={ask('reject')}>
+          <ActionButton action="management/approve" icon={<CancelIcon />} onClick={ask('reject')}>
             {text.reject}
           </ActionButton>
         </>
