@@ -199,10 +199,17 @@ class ReadStore:
 
         def read(group: str) -> Awaitable[Any]:
             prefix = f"{group}-1" if kind == PREFIX else ""
-            wanted = replace(FILTERS[kind][1], group=group, id_prefix=prefix)
-            return self._lists.page(self._instance, wanted, token=None, size=100)
+            return self._listed(replace(FILTERS[kind][1], group=group, id_prefix=prefix))
 
         return read
+
+    async def _listed(self, wanted: DeviceFilter) -> None:
+        await self._lists.page(self._instance, wanted, token=None, size=100)
+        await self._fleet.classes(self._instance)  # which say whether each is on the latest
+
+    async def _device(self, device: str) -> None:
+        await self._devices.load(self._instance, bucket_of(device), [device])
+        await self._fleet.classes(self._instance)
 
     async def requests(
         self, name: str, deployments: Mapping[str, str], update: Mapping[str, str]
@@ -242,15 +249,11 @@ class ReadStore:
             "read_status": lambda group: self._reports.status(instance, group, deployments[group]),
             "read_progress": lambda group: self._progress(group, deployments[group]),
             "read_installed": lambda group: self._installed.counts(instance, group),
-            "read_device": lambda group: self._devices.load(
-                instance, bucket_of(f"{group}-7"), [f"{group}-7"]
-            ),
+            "read_device": lambda group: self._device(f"{group}-7"),
             "count_devices": lambda group: self._counts.count(
                 instance, replace(failed, group=group)
             ),
-            "read_devices": lambda group: self._lists.page(
-                instance, DeviceFilter(group=group), token=None, size=100
-            ),
+            "read_devices": lambda group: self._listed(DeviceFilter(group=group)),
             **{f"read_devices, {kind}": self._filtered(kind) for kind in FILTERS},
         }
         return reads[name]

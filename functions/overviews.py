@@ -65,6 +65,7 @@ async def list_deployments(call: Call) -> Page[models.DeploymentOverview]:
 async def list_attention(call: Call) -> models.AttentionList:
     """List what needs attention, with how many devices it concerns and what to do."""
     items = await call.app.overviews.attention.items(call.instance)
+    items += await call.app.overviews.held_rollouts.items(call.instance)
     items += await _poison(call)
     return models.AttentionList(value=[_attention(item) for item in items])
 
@@ -207,5 +208,6 @@ def _attention(item: AttentionItem) -> models.AttentionItem:
         count=None if item.counts_devices else item.count,
         code=item.code,
         subject=item.subject,
+        group_id=item.group,
         filter=item.filter,
     )

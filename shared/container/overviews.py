@@ -11,6 +11,7 @@ from shared.container.reporting import ReportingServices
 if TYPE_CHECKING:
     from shared.services.reporting.attention import Attention
     from shared.services.reporting.deployment_overview import DeploymentOverviews
+    from shared.services.reporting.held_rollouts import HeldRollouts
     from shared.services.reporting.installed import InstalledUpdates
     from shared.services.reporting.search import Search
     from shared.services.reporting.trends import TrendRecords
@@ -39,6 +40,13 @@ class OverviewServices:
             new_classes=self._ports.new_classes,
             most_new_classes=self._settings.limits.new_classes_per_hour,
         )
+
+    @cached_property
+    def held_rollouts(self) -> HeldRollouts:
+        """Roll-outs that wait for somebody."""
+        from shared.services.reporting.held_rollouts import HeldRollouts
+
+        return HeldRollouts(fleet=self._reads, deployments=self._reads, clock=self._ports.clock)
 
     @cached_property
     def deployments(self) -> DeploymentOverviews:

@@ -44,8 +44,9 @@ class AttentionItem(Model):
     """Something that needs attention.
 
     `deviceCount` devices are concerned; where it is about something else, `count` says how much.
-    `code` is that of a failure or an error, `subject` the update or the queue it is about. `filter`
-    lists the devices, where lists of devices can.
+    `code` is that of a failure or an error, `subject` the update, the queue or the deployment it is
+    about, the last of group `groupId`. `filter` lists the devices, where lists of devices can.
+    `RolloutHeld` is a roll-out that goes on only once somebody decides; its `code` is its status.
     """
 
     cause: Literal[
@@ -58,6 +59,7 @@ class AttentionItem(Model):
         "CounterDrift",
         "ClassesHeldBack",
         "FailedForGood",
+        "RolloutHeld",
     ]
     message: str
     next_step: str
@@ -65,6 +67,7 @@ class AttentionItem(Model):
     count: Count | None = None
     code: str | None = None
     subject: str | None = None
+    group_id: str | None = None
     filter: str | None = None
 
 

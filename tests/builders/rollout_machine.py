@@ -73,13 +73,20 @@ class RolloutWorld(RuleBasedStateMachine):
 
     @initialize(
         percents=st.lists(st.sampled_from([10, 30, 60, 100]), min_size=1, max_size=3, unique=True),
+        count=st.sampled_from([None, None, 1, 3]),
         cap=st.sampled_from([None, None, 2, 5]),
         action=st.sampled_from(["Pause", "Rollback", "Abort"]),
         gate=st.sampled_from(["plain", "bakes", "manual"]),
         options=st.sets(st.sampled_from(["older", "window", "approval", "short"])),
     )
     def begin(
-        self, percents: list[int], cap: int | None, action: Any, gate: str, options: set[str]
+        self,
+        percents: list[int],
+        count: int | None,
+        cap: int | None,
+        action: Any,
+        gate: str,
+        options: set[str],
     ) -> None:
         rule = Gate(
             minimum_sample=1,
@@ -88,10 +95,10 @@ class RolloutWorld(RuleBasedStateMachine):
             advance="Manual" if gate == "manual" else "Auto",
         )
         window = Window(cron="0 */2 * * *", duration="PT1H", zone="device")
+        first = (Phase(select=Select(count=count), gate=rule),) if count else ()
+        others = (Phase(select=Select(percent=each), gate=rule) for each in sorted(percents))
         rollout = Rollout(
-            phases=tuple(
-                Phase(select=Select(percent=each), gate=rule) for each in sorted(percents)
-            ),
+            phases=(*first, *others),
             maximum_in_flight=cap,
             failure=FailureRule(minimum_sample=6, action=action),
             windows=(window,) if "window" in options else (),

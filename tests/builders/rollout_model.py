@@ -129,7 +129,12 @@ class Model:
             assert progress is not None, about
             assert progress.may_ask, about
             selects = [phase.select for phase in item.rollout.phases[: progress.phase + 1]]
-            assert any(_share(device, item.seed) < (each.percent or 0) for each in selects), about
+            was_asked = before is not None and before.workflow_id == item.workflow_id
+            assert (
+                any(_share(device, item.seed) < (each.percent or 0) for each in selects)
+                or selects[-1].count
+                or (was_asked and selects[0].count)
+            ), about
         if item.deployment_id == NAME:
             assert device not in self.excluded, about
         if item.undoes:

@@ -158,19 +158,20 @@ class Fleet(World):
             return
         device.seen = device.running = name
         device.ran.append(workflow["id"])
-        await self.report(device, self._said(AgentState.DEPLOYMENT_IN_PROGRESS, 1, workflow))
         manifest = desired["service"]["updateManifest"]
+        # the device goes on whatever becomes of the service at its report
         self.at(device.works, lambda: self._end(device, name, workflow, manifest))
+        await self.report(device, self._said(AgentState.DEPLOYMENT_IN_PROGRESS, 1, workflow))
 
     async def _cancel(self, device: Device, service: Mapping[str, Any]) -> None:
         workflow = service["workflow"]
+        reported = {"deviceUpdate": {"service": {"value": service, "ac": 200}}}
+        self.at(0, lambda: self.report(device, reported))
         if device.running.startswith(f"{workflow['id']}/"):
             device.running = ""
             held = {"id": workflow["id"], "action": 3, "retryTimestamp": None}
             held["retryTimestamp"] = device.seen.partition("/")[2] or None
             await self.report(device, self._said(AgentState.IDLE, -1, held))
-        reported = {"deviceUpdate": {"service": {"value": service, "ac": 200}}}
-        await self.report(device, reported)
 
     async def _end(
         self, device: Device, name: str, workflow: Mapping[str, Any], manifest: str
@@ -187,10 +188,10 @@ class Fleet(World):
             await self.report(device, self._said(AgentState.FAILED, 0, workflow))
             return
         device.installed = update
-        await self.report(device, self._said(AgentState.IDLE, 700, workflow, update))
         if outcome == "reverts":
             older = UpdateId("acme", "kiosk", "0.1")
             self.at(60, lambda: self._revert(device, older))
+        await self.report(device, self._said(AgentState.IDLE, 700, workflow, update))
 
     async def _revert(self, device: Device, older: UpdateId) -> None:
         if self.simulated.get(device.device_id) is not device:

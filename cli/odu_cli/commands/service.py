@@ -128,6 +128,8 @@ def _lines(item: Mapping[str, Any]) -> Iterator[str]:
     options = _LISTED_BY.get(item["cause"]) if item.get("filter") else None
     if options is not None:
         yield plain(f"  {PROGRAM} device list {options.format_map(item)}")
+    if item["cause"] == "RolloutHeld":
+        yield plain(f"  {PROGRAM} deployment status {item['subject']} --group {item['groupId']}")
 
 
 def _seconds(value: float | None) -> str | None:

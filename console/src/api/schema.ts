@@ -2252,12 +2252,13 @@ export interface components {
          * @description Something that needs attention.
          *
          *     `deviceCount` devices are concerned; where it is about something else, `count` says how much.
-         *     `code` is that of a failure or an error, `subject` the update or the queue it is about. `filter`
-         *     lists the devices, where lists of devices can.
+         *     `code` is that of a failure or an error, `subject` the update, the queue or the deployment it is
+         *     about, the last of group `groupId`. `filter` lists the devices, where lists of devices can.
+         *     `RolloutHeld` is a roll-out that goes on only once somebody decides; its `code` is its status.
          */
         AttentionItem: {
             /** @enum {unknown} */
-            cause: "ClassesHeldBack" | "CounterDrift" | "Failed" | "FailedForGood" | "RecalledInstalled" | "RefusedImport" | "Silent" | "Stuck" | "Unhealthy";
+            cause: "ClassesHeldBack" | "CounterDrift" | "Failed" | "FailedForGood" | "RecalledInstalled" | "RefusedImport" | "RolloutHeld" | "Silent" | "Stuck" | "Unhealthy";
             message: string;
             nextStep: string;
             /** @default null */
@@ -2268,6 +2269,8 @@ export interface components {
             code?: string | null;
             /** @default null */
             subject?: string | null;
+            /** @default null */
+            groupId?: string | null;
             /** @default null */
             filter?: string | null;
         };

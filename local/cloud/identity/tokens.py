@@ -77,6 +77,7 @@ def mint(
         "tid": tenant,
         "oid": object_id(tenant, subject),
         "sub": subject,
+        "name": subject,
         "roles": list(roles),
         "iat": issued_at,
         "nbf": issued_at,

@@ -81,6 +81,7 @@ _DEVICES = (
     _fleet("registers", "registers", "device", "rules"),
     _fleet(
         "evidence",
+        "evidence_parts",
         "evidence",
         "device",
         "device_reports",
@@ -91,6 +92,7 @@ _DEVICES = (
     ),
     _fleet(
         "device",
+        "device_rules",
         "evidence",
         "device",
         "device_reports",
@@ -165,13 +167,7 @@ _DEPLOYMENTS = (
     Area(
         "orders",
         _of(_FLEET, "device_orders", "missed"),
-        _services(
-            "device_orders",
-            "own_deployments",
-            "class_admission",
-            "windows_of_devices",
-            "missed_devices",
-        ),
+        (*_domain("device_orders"), *_services("missed_devices")),
     ),
     Area(
         "explain",
@@ -236,8 +232,8 @@ _UPDATE_RULES = (
         ),
         (f"{_TESTS}imports",),
     ),
-    Area("delta", _of(_UPDATES, "delta", "delta_limits", "delta_outcome"), _services("deltas")),
-    Area("update", _of(_UPDATES, "update", "update_filter"), _domain("update", "filters")),
+    Area("delta", _of(_UPDATES, "delta", "delta_limits", "delta_outcome"), _domain("delta_rules")),
+    Area("update", _of(_UPDATES, "update", "update_filter"), _domain("update", "update_filter")),
     Area("keyring", _of(_UPDATES, "keyring"), (f"{_TESTS}signing", *_domain("rollback"))),
 )
 
@@ -253,7 +249,7 @@ _OTHERS = (
     Area(
         "audit",
         (*_of(_SHARED_DOMAIN, "audit"), *_of("shared/contract/", "audit_chain")),
-        _services("audit", "audit_entries"),
+        (*_domain("audit_rules"), *_services("audit")),
     ),
     Area(
         "refused_events",
@@ -274,7 +270,7 @@ _OTHERS = (
     Area(
         "errors",
         _of(_SHARED_DOMAIN, "errors"),
-        (*_domain("deployment_rules", "names", "update"), f"{_TESTS}http/test_problems.py"),
+        _domain("errors"),
     ),
 )
 

@@ -119,7 +119,10 @@ class _Trial:
             raise session.Interrupted("tests cannot be collected")
         gc.freeze()
         reaches = _observed(session)
-        items = sorted(session.items, key=lambda item: reaches[item.nodeid].seconds)
+        sound = [item for item in session.items if item.nodeid in reaches]
+        for item in set(session.items) - set(sound):
+            print(f"left out, as it fails without a mutant: {item.nodeid}", flush=True)
+        items = sorted(sound, key=lambda item: reaches[item.nodeid].seconds)
         begun, waiting = time.monotonic(), self.waiting()
         try:
             for file, mutant in waiting:
@@ -187,7 +190,9 @@ class _Trial:
 
 
 def _observed(session: pytest.Session) -> dict[str, _Reach]:
-    """Run every test in a child, the caches of the product empty before each."""
+    """Run every test in a child, the caches of the product empty before each; those that fail
+    without a mutant are left out.
+    """
     reading, writing = os.pipe()
     folder = tempfile.mkdtemp(prefix="odu-mutant-")
 
@@ -196,16 +201,16 @@ def _observed(session: pytest.Session) -> dict[str, _Reach]:
         set_mutant_under_test("stats")
         with os.fdopen(writing, "w") as file:
             json.dump(dict(_reaches(session)), file)
-        return not session.testsfailed
+        return True
 
     pid = _fork(observe)
     os.close(writing)
     with os.fdopen(reading) as file:
         seen = file.read()
-    _, status = os.waitpid(pid, 0)
+    os.waitpid(pid, 0)
     shutil.rmtree(folder, ignore_errors=True)
-    if status:
-        raise session.Interrupted("tests fail without a mutant")
+    if not seen:
+        raise session.Interrupted("the tests did not come to their end")
     return {
         nodeid: _Reach(seconds, frozenset(functions))
         for nodeid, (seconds, functions) in json.loads(seen).items()
@@ -223,9 +228,10 @@ def _reaches(session: pytest.Session) -> Iterator[tuple[str, tuple[float, list[s
         for cache in caches:
             cache.cache_clear()
         state()._stats.clear()
-        begun = time.perf_counter()
+        begun, failed = time.perf_counter(), session.testsfailed
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-        yield item.nodeid, (time.perf_counter() - begun, list(state()._stats))
+        if session.testsfailed == failed:
+            yield item.nodeid, (time.perf_counter() - begun, list(state()._stats))
 
 
 def _in_order(items: Sequence[pytest.Item]) -> Iterator[tuple[pytest.Item, pytest.Item | None]]:

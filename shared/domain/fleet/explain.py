@@ -24,9 +24,10 @@ from shared.domain.fleet.device import (
 from shared.domain.fleet.device_class import is_compatible
 from shared.domain.fleet.explain_words import sentence_of, verdict_of
 from shared.domain.fleet.reconcile import LINK_LIFE, by_precedence, desired_command
-from shared.domain.fleet.reconcile_decision import Why
+from shared.domain.fleet.reconcile_decision import Decision, Why
 from shared.domain.fleet.windows import device_zone, has_malformed_window
 from shared.domain.rollouts.figures import Outcome
+from shared.domain.rollouts.pace import is_taken
 from shared.domain.rollouts.windows import zone_named
 
 if TYPE_CHECKING:
@@ -72,9 +73,9 @@ class Facts:
     """What there is to know. `record` is None of a device never heard of, `update` of an update
     that does not exist; `asked_for` is None where whatever the device is to get is asked for.
     `deployments` are those of the device's group, `elsewhere` the groups that the update is
-    deployed to. `used` says by workflow how many devices were asked in the device's bucket,
-    `link_life` how long the links of a command work, `waits` by workflow what the open phase of
-    its roll-out waits for.
+    deployed to. `used` says by workflow how many devices were asked in the device's bucket, and how
+    many of those phases by count took in, `link_life` how long the links of a command work, `waits`
+    by workflow what the open phase of its roll-out waits for.
     """
 
     key: str
@@ -86,7 +87,7 @@ class Facts:
     now: str
     bucket: int = 0
     link_life: timedelta = LINK_LIFE
-    used: Mapping[str, int] = field(default_factory=dict)
+    used: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     waits: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -115,7 +116,7 @@ def explain(facts: Facts) -> Explanation:
         update_id = _update_at_hand(record, notes)
     found = list(_reasons(facts, record, update_id, notes))
     if decision.command is not None and decision.deployment is not None:
-        found.append(_queued(facts, record, decision.deployment, update_id))
+        found.append(_queued(facts, record, decision, decision.deployment, update_id))
     return _explained(found, update_id)
 
 
@@ -277,7 +278,11 @@ def sentence(
 
 
 def _queued(
-    facts: Facts, record: DeviceRecord, deployment: Deployment, update_id: UpdateId | None
+    facts: Facts,
+    record: DeviceRecord,
+    decision: Decision,
+    deployment: Deployment,
+    update_id: UpdateId | None,
 ) -> Because | None:
     """It is due: say whether there is room, and since when the command is on its way."""
     if deployment.update_id != update_id:
@@ -285,7 +290,9 @@ def _queued(
     rollout, progress = deployment.rollout, deployment.progress
     if rollout is not None and progress is not None:
         allowed = progress.allow_asks.get(facts.bucket, 0)
-        used = facts.used.get(deployment.workflow_id, 0)
+        used, members = facts.used.get(deployment.workflow_id, (0, 0))
+        if decision.is_member and is_taken(rollout, progress, facts.bucket, members):
+            return sentence(facts, record, deployment, Why.PHASE_NOT_REACHED, "")
         if rollout.maximum_in_flight is not None and used >= allowed:
             return _because("NoRoom", most=rollout.maximum_in_flight)
         if rollout.rate is not None and used >= allowed:

@@ -81,6 +81,14 @@ def members_of(rollout: Rollout, phase: int) -> int:
     return sum(item.select.count or 0 for item in rollout.phases[: phase + 1])
 
 
+def is_taken(rollout: Rollout, progress: Progress, bucket: int, members: int) -> bool:
+    """Whether the open phase by count has all its devices elsewhere, so that a bucket in which it
+    took in so many has none left to give.
+    """
+    left = members_of(rollout, progress.phase) - sum(progress.allow_members.values())
+    return left <= 0 and members >= progress.allow_members.get(bucket, 0)
+
+
 def is_spent(rollout: Rollout, progress: Progress, ledgers: Mapping[int, Ledger]) -> bool:
     """Whether a phase by count has taken in as many devices as it is to, or as there are where it
     was allowed to.

@@ -41,13 +41,15 @@ class Cause(StrEnum):
     DRIFT = "CounterDrift"
     HELD_BACK = "ClassesHeldBack"
     POISON = "FailedForGood"
+    ROLLOUT = "RolloutHeld"
 
 
 @dataclass(frozen=True, slots=True)
 class AttentionItem:
     """One thing to look at: `count` devices, or other things where `counts_devices` is False.
 
-    `code` is a failure's code or the error's; `subject` the update or queue that it is about;
+    `code` is a failure's code or the error's; `subject` the update, queue or deployment that it is
+    about, the last of a `group`;
     `filter` what lists the devices, where it is about devices that a list can select.
     """
 
@@ -57,6 +59,7 @@ class AttentionItem:
     count: int
     code: str | None = None
     subject: str | None = None
+    group: str | None = None
     counts_devices: bool = True
     filter: str | None = None
 

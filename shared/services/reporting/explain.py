@@ -95,13 +95,19 @@ class Explanations:
         bucket: int,
         record: DeviceRecord | None,
         deployments: Sequence[Deployment],
-    ) -> dict[str, int]:
-        """Devices of the bucket that each roll-out has asked, where it may not ask all."""
-        paced = [item for item in deployments if item.progress and item.progress.allow_asks]
+    ) -> dict[str, tuple[int, int]]:
+        """Devices of the bucket that each roll-out has asked, where it may not ask all: all, and
+        members of phases by count.
+        """
+        paced = [
+            item
+            for item in deployments
+            if item.progress and (item.progress.allow_asks or item.progress.allow_members)
+        ]
         if record is None or not paced:
             return {}
         ledger = (await self.passes.ledger(instance, bucket, view(record).group_id)).value
-        return {item.workflow_id: asks_of(ledger, item.workflow_id)[0] for item in paced}
+        return {item.workflow_id: asks_of(ledger, item.workflow_id) for item in paced}
 
     async def _waits(
         self, instance: str, record: DeviceRecord | None, deployments: Sequence[Deployment]

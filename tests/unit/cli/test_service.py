@@ -18,13 +18,21 @@ FAILED = {
     "code": "30101001",
     "filter": "failureCode eq '30101001'",
 }
+HELD = {
+    "cause": "RolloutHeld",
+    "message": "Roll-out 'r' to group 'g' waits for approval.",
+    "nextStep": "Approve it.",
+    "count": 1,
+    "subject": "r",
+    "groupId": "g",
+}
 REFUSED = {"cause": "RefusedImport", "message": "Malware.", "nextStep": "Import again.", "count": 2}
 
 
 async def test_attention_says_what_to_do_and_what_lists_the_devices(
     odu: Odu, service: Service
 ) -> None:
-    service.on("GET", "management/attention", Answer(body={"value": [FAILED, REFUSED]}))
+    service.on("GET", "management/attention", Answer(body={"value": [FAILED, REFUSED, HELD]}))
 
     ended = await odu("service", "attention")
 
@@ -36,6 +44,10 @@ async def test_attention_says_what_to_do_and_what_lists_the_devices(
         "RefusedImport: 2",
         "  Malware.",
         "  Import again.",
+        "RolloutHeld: 1",
+        "  Roll-out 'r' to group 'g' waits for approval.",
+        "  Approve it.",
+        "  odu deployment status r --group g",
     ]
 
 

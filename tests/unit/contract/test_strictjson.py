@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contract.strictjson import MAXIMUM_DEPTH, dumps_compact, loads_object
+from shared.contract.strictjson import (
+    MAXIMUM_DEPTH,
+    NotStrictJson,
+    dumps_compact,
+    loads_object,
+    loads_strict,
+)
 
 _TEXTS = st.text(st.characters(exclude_categories=("Cs",)))
 
@@ -35,6 +41,35 @@ def test_number_that_is_none_is_refused(number: str) -> None:
 def test_half_a_surrogate_pair_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="surrogate"):
         loads_object(text)
+
+
+def test_half_a_surrogate_pair_in_the_text_itself_is_refused() -> None:
+    with pytest.raises(ValueError, match="surrogate"):
+        loads_object('{"a": "\ud800"}')
+
+
+def test_key_comes_once_in_an_object() -> None:
+    with pytest.raises(NotStrictJson, match="the key 'a' twice"):
+        loads_strict('[{"b": {"a": 1, "a": 1}}]')
+    assert loads_strict('[{"a": 1}, {"a": 2}]') == [{"a": 1}, {"a": 2}]
+
+
+def test_document_may_be_as_large_as_its_bound() -> None:
+    assert loads_strict(b"[1]", max_bytes=3) == [1]
+    with pytest.raises(NotStrictJson, match="larger than 2 bytes"):
+        loads_strict(b"[1]", max_bytes=2)
+
+
+def test_compact_text_has_no_blanks_and_no_escapes() -> None:
+    assert dumps_compact({"b": [1, "ä"], "a": {}}) == '{"b":[1,"ä"],"a":{}}'
+
+
+def test_many_values_side_by_side_are_not_deep() -> None:
+    many = "[" + "[[]]," * 100 + "[[]]]"
+
+    assert len(loads_strict(many)) == 101
+    deepest = "[" * MAXIMUM_DEPTH + "]" * MAXIMUM_DEPTH
+    assert loads_strict(f'{{"a": "[", "b": {deepest[1:-1]}}}')
 
 
 def test_surrogate_pair_is_one_character() -> None:

@@ -230,7 +230,7 @@ def of_progress(deployment: Deployment, allowed: int) -> Deployment:
     ("used", "capped", "rated"), [(2, "NoRoom", "RateLimited"), (1, "Queued", "Queued")]
 )
 def test_a_device_that_is_due_where_others_go_first(used: int, capped: str, rated: str) -> None:
-    more = {"bucket": 3, "used": {"w1": used}}
+    more = {"bucket": 3, "used": {"w1": (used, 0)}}
     by_cap = explain(facts(STARTED, of_progress(a_phased(maximum_in_flight=9), 2), **more))
     by_rate = explain(facts(STARTED, of_progress(a_phased(rate=Rate(per_minute=7)), 2), **more))
 

@@ -121,7 +121,12 @@ CELLS = {
     installed_cell("acme/kiosk/1.0", is_in_progress=False): 20,
     installed_cell("-", is_in_progress=False): 8,
 }
-COUNTS = {("lobby", "c1"): CELLS, ("lobby", "c2"): {TOTAL: 7}}
+COUNTS = {
+    ("lobby", "c1"): CELLS,
+    ("lobby", "c2"): {TOTAL: 3},
+    ("annex", "c2"): {TOTAL: 4},
+    ("annex", "c3"): {UNHEALTHY: 0},
+}
 ALL = {
     "failed": True,  # 3 devices
     "heard_before": "2024-05-14",  # 3

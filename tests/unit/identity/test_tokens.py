@@ -45,6 +45,7 @@ def test_mint_puts_the_claims_of_an_application_token(state: Path) -> None:
         "aud": "api://odu",
         "tid": LOCAL_TENANT,
         "sub": "ada",
+        "name": "ada",
         "roles": ["Content.Reader"],
         "iat": 1_000_000,
         "nbf": 1_000_000,

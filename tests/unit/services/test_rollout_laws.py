@@ -14,6 +14,7 @@ from hypothesis.stateful import invariant, rule
 
 from shared.domain.fleet.device import bucket_of
 from shared.domain.rollouts.ledger import asks_of
+from shared.domain.rollouts.pace import members_of
 from shared.domain.rollouts.progress import Hold
 from tests.builders.rollout_laws import (
     check_counters,
@@ -60,14 +61,17 @@ class RolloutMachine(FaultRules, DeviceRules, OperatorRules):
         deployment, progress = self.do(now_of(self.fleet))
         assert progress.phase >= self.opened
         self.opened = progress.phase
+        members = 0
         for bucket in {bucket_of(name) for name in self.fleet.simulated}:
             ledger = self.do(self.fleet.devices.ledger(INSTANCE, bucket, "$default")).value
-            asks, _ = asks_of(ledger, deployment.workflow_id)
+            asks, here = asks_of(ledger, deployment.workflow_id)
+            members += here
             assert asks >= self.asks.get(bucket, 0)
             if asks > self.asks.get(bucket, 0) and deployment.rollout.maximum_in_flight is not None:
                 assert asks <= progress.allow_asks.get(bucket, 0) or self.model.was_uncapped
             self.asks[bucket] = asks
             self.model.was_uncapped |= deployment.rollout.maximum_in_flight is None
+        assert members <= members_of(deployment.rollout, max(0, progress.phase))
 
     @invariant()
     def every_counter_equals_a_recount_and_adds_up(self) -> None:

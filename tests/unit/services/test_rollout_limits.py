@@ -94,6 +94,33 @@ async def test_count_takes_in_exactly_so_many() -> None:
     assert await status(fleet) == (Status.AWAITING_ADVANCE, 0)
 
 
+async def test_explanation_says_of_a_full_phase_by_count_when_the_others_come() -> None:
+    fleet = await a_fleet(12)
+    phases = (
+        Phase(select=Select(count=3), name="canary", gate=Gate(advance="Manual")),
+        Phase(select=Select(percent=100), name="all"),
+    )
+    deployment = await fleet.roll_out(Rollout(phases=phases), V2)
+    await fleet.run(minutes=30)
+    service = fleet.services.reporting.explanations
+
+    async def said(name: str) -> tuple[str, str, str]:
+        found = (await service.of_device(INSTANCE, name, None, V2)).explanation
+        (decides,) = [each for each in found.reasons if each.decides]
+        return str(found.verdict), decides.code, decides.message
+
+    asked = fleet.asked(deployment)
+    assert len(asked) == 3
+    for name in fleet.simulated:
+        verdict, code, message = await said(name)
+        if name in asked:
+            assert (verdict, code) == ("Has", "Installed")
+        else:
+            assert (verdict, code) == ("Waits", "PhaseNotReached")
+            assert "It comes in phase 2, 'all'" in message
+            assert "phase 1 " in message
+
+
 async def test_device_that_goes_back_by_itself_in_the_bake_counts_as_failed() -> None:
     fleet = await a_fleet(20, ends=lambda _: "reverts")
     gate = Gate(minimum_sample=1, bake_time="PT1H")

@@ -27,6 +27,7 @@ const STATES: Record<AttentionItem['cause'], StateName> = {
   Unhealthy: 'Failed',
   ClassesHeldBack: 'Waiting',
   FailedForGood: 'Failed',
+  RolloutHeld: 'Waiting',
 };
 
 export function Attention() {
@@ -78,6 +79,17 @@ function Target({ of, children }: { of: AttentionItem; children: ReactNode }) {
       <Link
         to="/$instance/imports/$operation"
         params={{ instance, operation: of.subject }}
+        className={css.row}
+      >
+        {children}
+      </Link>
+    );
+  }
+  if (of.cause === 'RolloutHeld' && of.groupId && of.subject) {
+    return (
+      <Link
+        to="/$instance/groups/$group/deployments/$deployment"
+        params={{ instance, group: of.groupId, deployment: of.subject }}
         className={css.row}
       >
         {children}
