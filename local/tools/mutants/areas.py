@@ -92,6 +92,7 @@ _DEVICES = (
     ),
     _fleet(
         "device",
+        "device_rules",
         "evidence",
         "device",
         "device_reports",
