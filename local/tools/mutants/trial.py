@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _MOST_SECONDS = 2.0
-"""So much of an area's tests for one mutant: a rule is to be held by fast tests."""
+"""So much of an area's tests for one mutant, in processor time: fast tests are to hold a rule."""
 _LONGEST_SECONDS = 300.0
 """After that a child is given up, and nothing is said of its mutant: the machine may be busy. What
 works without an end comes to the limit of its processor time before.
@@ -82,7 +82,7 @@ def _kept(path: Path) -> SourceFileMutationData:
 
 @dataclass(frozen=True, slots=True)
 class _Reach:
-    """How long a test takes, and which functions it calls."""
+    """How long a test takes of the processor, and which functions it calls."""
 
     seconds: float
     functions: frozenset[str]
@@ -233,10 +233,10 @@ def _reaches(session: pytest.Session) -> Iterator[tuple[str, tuple[float, list[s
         for cache in caches:
             cache.cache_clear()
         state()._stats.clear()
-        begun, failed = time.perf_counter(), session.testsfailed
+        begun, failed = time.process_time(), session.testsfailed
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if session.testsfailed == failed:
-            yield item.nodeid, (time.perf_counter() - begun, list(state()._stats))
+            yield item.nodeid, (time.process_time() - begun, list(state()._stats))
 
 
 def _in_order(items: Sequence[pytest.Item]) -> Iterator[tuple[pytest.Item, pytest.Item | None]]:
