@@ -1,13 +1,9 @@
-// Loaded into Azurite for fleets that are too large for it as it is. It then keeps everything in
-// memory, since it writes all of its tables to disk every five seconds; and for a query that names a
-// partition it looks at the rows of that partition only, by an index that it has, as the storage of
-// Azure does. It answers the same: its own code still filters, sorts and cuts what it finds.
+// Loaded into Azurite for fleets that are too large for it as it is: for a query that names a
+// partition it then looks at the rows of that partition only, by an index that it has, as the storage
+// of Azure does. It answers the same: its own code still filters, sorts and cuts what it finds.
 "use strict";
 
 const path = require("path");
-
-const at = process.argv.indexOf("--location");
-if (at !== -1) process.argv.splice(at, 2, "--inMemoryPersistence");
 
 const persistence = path.join(path.dirname(process.argv[1]), "table", "persistence");
 const Store = require(path.join(persistence, "LokiTableMetadataStore.js")).default;

@@ -29,6 +29,7 @@ from bench.read_store import COMMANDED, FAILED, FILTERS, ReadStore, a_device
 from bench.second_host import second_host
 from local.demo.publisher import build
 from local.rest import Rest
+from local.stack.azurite import IN_MEMORY
 from local.stack.running import start
 from odu_cli.file_server import FileServer
 from odu_cli.rest import update_path
@@ -38,7 +39,10 @@ _QUICK_FLEETS = {"small": 200, "large": 2_000}
 _ROUNDS, _QUICK_ROUNDS = 200, 20
 _WRITTEN_AT_ONCE = 25_000
 _PRELOADED = Path(__file__).with_name("large_store.cjs")
-_LARGE_STORE = {"NODE_OPTIONS": f'--max-old-space-size=12288 --require "{_PRELOADED}"'}
+_LARGE_STORE = {
+    IN_MEMORY: "1",
+    "NODE_OPTIONS": f'--max-old-space-size=12288 --require "{_PRELOADED}"',
+}
 _UNSHARED = {"READS_SHARED_SECONDS": "0.000001"}
 _CALLERS, _CALLS = 8, 40
 _SINGLE = ("read_update", "read_compliance", "read_status")

@@ -191,4 +191,4 @@ def _signing_key(payload: Mapping[str, Any]) -> rsa.RSAPublicKey:
 
 
 def _equal(one: str, other: str) -> bool:
-    return hmac.compare_digest(*(text.encode(errors="surrogatepass") for text in (one, other)))
+    return hmac.compare_digest(one.encode(), other.encode())

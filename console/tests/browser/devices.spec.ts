@@ -65,7 +65,7 @@ test('several devices are excluded at once; what is refused is named', async ({ 
 });
 
 test('an update is deployed to one device alone', async ({ page, signIn, visit }) => {
-  await signIn('DeploymentsAdministrator', '/devices/toaster-08');
+  await signIn('Administrator', '/devices/toaster-08');
   await settled(page);
   await page.getByRole('button', { name: 'Deploy to it' }).click();
   await page.getByRole('dialog').getByLabel('Update').selectOption('contoso/appliance/1.1');

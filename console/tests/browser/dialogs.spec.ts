@@ -24,8 +24,8 @@ const DIALOGS: Dialog[] = [
   { name: 'recall', path: '/updates/contoso/appliance/1.1', button: 'Recall' },
   { name: 'delete an update', path: '/updates/contoso/appliance/1.1', button: 'Delete' },
   { name: 'read again', path: '/operations', button: /^Read all devices/ },
-  { name: 'replay', path: '/operations', button: 'Replay', before: choose },
-  { name: 'drop', path: '/operations', button: 'Drop', before: choose },
+  { name: 'replay', path: '/operations', button: 'Replay chosen', before: choose },
+  { name: 'drop all of a cause', path: '/operations', button: 'Drop all' },
 ];
 
 const POISON = {
@@ -34,7 +34,8 @@ const POISON = {
   work: 'fetch of an import',
   cause: 'DependencyFailed',
   reason: 'The storage account was away.',
-  tries: 5,
+  about: { update: 'contoso/appliance/1.1' },
+  isOver: false,
   putDateTime: '2026-01-02T03:04:05Z',
 };
 

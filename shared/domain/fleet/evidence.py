@@ -142,7 +142,8 @@ def with_evidence(
     workflow_id, retry_timestamp = change.refused or (report.workflow_id, report.retry_timestamp)
     if report.state is None or workflow_id is None:
         return evidence
-    fresh = _evidence(report, change, workflow_id, retry_timestamp)
+    version, at = change.version, change.at
+    fresh = _evidence(report, workflow_id, retry_timestamp, version=version, at=at)
     same = [item for item in evidence if _names_same_workflow(item, fresh)]
     others = [item for item in evidence if not _names_same_workflow(item, fresh)]
     for known in same:
@@ -171,7 +172,8 @@ def with_nameless(
             report = AgentReport(state=_UNSAID, retry_timestamp=report.retry_timestamp)
         elif report.state is None or named:
             return nameless
-        fresh = _evidence(report, change, named, report.retry_timestamp if named else None)
+        retried = report.retry_timestamp if named else None
+        fresh = _evidence(report, named, retried, version=change.version, at=change.at)
     by_version = {item.version: item for item in nameless}
     known = by_version.get(fresh.version)
     by_version[fresh.version] = fresh if known is None else max(known, fresh, key=_weight)
@@ -202,7 +204,7 @@ def completed(item: Evidence, others: Iterable[Evidence], nameless: Iterable[Evi
             named = replace(
                 report, workflow_id=item.workflow_id, retry_timestamp=item.retry_timestamp
             )
-            item = _join(item, replace(named, named_from=item.begins))
+            item = _join(item, named)
     return item
 
 
@@ -221,8 +223,6 @@ def merged(registers: Registers, nameless: Iterable[Evidence], heard_at: str) ->
     nameless = tuple(nameless)
     if state == workflow == newest and not any(item.state == _UNSAID for item in nameless):
         return None
-    if not state or not workflow:
-        return None
     agent = dict(section(registers).get("agent", {}))
     if result < state:
         agent.pop("lastInstallResult", None)  # it came with another state
@@ -231,9 +231,8 @@ def merged(registers: Registers, nameless: Iterable[Evidence], heard_at: str) ->
         return None
     is_of_workflow = _version(registers, _RETRY) >= workflow
     at = next((item.at for item in nameless if item.version == newest), heard_at)
-    change = TwinChange("", None, newest, {}, is_whole=True, at=at)
     retried = report.retry_timestamp if is_of_workflow else None
-    found = _evidence(report, change, report.workflow_id, retried)
+    found = _evidence(report, report.workflow_id, retried, version=newest, at=at)
     return replace(found, named_from=workflow)
 
 
@@ -248,7 +247,7 @@ def _version(registers: Registers, path: str) -> int:
 
 
 def _evidence(
-    report: AgentReport, change: TwinChange, workflow_id: str, retry_timestamp: str | None
+    report: AgentReport, workflow_id: str, retry_timestamp: str | None, *, version: int, at: str
 ) -> Evidence:
     is_success = report.state == _IDLE and not _is_given_up(report.result_code)
     installed = installed_of(report) if is_success else None
@@ -256,14 +255,14 @@ def _evidence(
     return Evidence(
         workflow_id=workflow_id,
         retry_timestamp=retry_timestamp,
-        version=change.version,
+        version=version,
         state=int(report.state),
         result_code=report.result_code,
         extended_result_codes=report.extended_result_codes,
         result_details=report.result_details,
-        at=change.at,
-        installed=(Installed(installed, change.version, change.at),) if installed else (),
-        named_from=change.version if workflow_id else 0,
+        at=at,
+        installed=(Installed(installed, version, at),) if installed else (),
+        named_from=version,
     )
 
 

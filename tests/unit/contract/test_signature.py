@@ -14,7 +14,7 @@ from joserfc.registry import HeaderParameter
 
 from shared.contract.codes import Erc
 from shared.contract.encoding import b64url, sha256_b64, unb64, unb64url
-from shared.contract.rootkeys import RootKeyStore, rsa_public_key, signing_key_hash
+from shared.contract.rootkeys import RootKey, RootKeyStore, rsa_public_key, signing_key_hash
 from shared.contract.signature import (
     SignatureError,
     compose,
@@ -204,6 +204,7 @@ def test_signature_is_refused_when_it_has_no_three_parts(text: str) -> None:
         ('{"alg":"RS256","alg":"none"}', Erc.JWS_HEADER_ENCODING),
         ({"alg": "RS256"}, Erc.JWS_BAD_STRUCTURE),
         ({"alg": "RS256", "sjwk": ""}, Erc.JWS_BAD_STRUCTURE),
+        ({"alg": "RS256", "sjwk": ["a.b.c"]}, Erc.JWS_BAD_STRUCTURE),
         ({"alg": "RS256", "sjwk": "a.b"}, Erc.JWS_BAD_STRUCTURE),
         ({"alg": "RS256", "sjwk": "a.b.c"}, Erc.JWS_FAILED),
     ],
@@ -252,6 +253,8 @@ def test_signature_is_refused_when_the_algorithm_is_in_lower_case() -> None:
     [
         ({"n": ""}, Erc.JWS_SIGNING_KEY_INVALID),
         ({"n": None}, Erc.JWS_SIGNING_KEY_INVALID),
+        ({"n": 5}, Erc.JWS_SIGNING_KEY_INVALID),
+        ({"e": None}, Erc.JWS_SIGNING_KEY_INVALID),
         ({"e": "AAEAAQ=="}, Erc.JWS_SIGNING_KEY_INVALID),
         ({"n": "AAA"}, Erc.JWS_BAD_STRUCTURE),
         ({"n": "-_-_"}, Erc.JWS_BAD_STRUCTURE),
@@ -338,3 +341,56 @@ def test_signature_is_the_same_as_joserfc_makes_and_accepts() -> None:
     assert theirs == ours
     assert joserfc_jws.deserialize_compact(ours, key, registry=registry).payload.decode() == payload
     verify_update_manifest(MANIFEST, theirs, vectors.store())
+
+
+def _sections(data: bytes) -> list[Any]:
+    return [json.loads(unb64url(part)) for part in data.decode().split(".")]
+
+
+def test_bytes_to_be_signed_are_the_contracts() -> None:
+    key = vectors.private_key("signing.1").public_key()
+
+    assert _sections(signing_input("a.b.c", MANIFEST)) == [
+        {"alg": "RS256", "sjwk": "a.b.c"},
+        {"sha256": sha256_b64(MANIFEST.encode())},
+    ]
+    header, payload = _sections(signing_key_input(key, "signing.1", "root.1"))
+    assert header == {"alg": "RS256", "kid": "root.1"}
+    assert int.from_bytes(unb64(payload.pop("n")), "big") == key.public_numbers().n
+    assert payload == {"kty": "RSA", "e": "AQAB", "alg": "RS256", "kid": "signing.1"}
+
+
+@pytest.mark.parametrize("kid", [5, None, ""])
+def test_signing_key_is_refused_when_its_root_is_no_text(kid: Any) -> None:
+    assert _erc(MANIFEST, _with_sjwk(_inner({"alg": "RS256", "kid": kid}))) == Erc.JWS_FAILED
+
+
+def test_signature_has_a_longest_text() -> None:
+    longest = "a.b." + "c" * (64 * 1024 - 4)
+
+    assert _erc(MANIFEST, longest) == Erc.JWS_HEADER_ENCODING
+    assert _erc(MANIFEST, longest + "c") == Erc.JWS_BAD_STRUCTURE
+
+
+def test_signature_is_refused_when_it_is_no_base64() -> None:
+    header, payload, _ = vectors.manifest_signature(MANIFEST).split(".")
+
+    assert _erc(MANIFEST, f"{header}.{payload}.***") == Erc.JWS_INVALID_SIGNATURE
+
+
+def test_refusal_says_why() -> None:
+    with pytest.raises(SignatureError, match=r"root key root\.1 is disabled") as caught:
+        verify_signing_key(vectors.sjwk(), vectors.store(disabledRootKeys=["root.1"]))
+
+    assert caught.value.message == str(caught.value)
+
+
+def test_root_key_that_cannot_be_used_vouches_for_nothing() -> None:
+    store = vectors.store()
+    small = RootKey("root.1", b"\x01", 65537)
+    broken = RootKeyStore({**vectors.hard_coded_roots(), "root.1": small}, store.package)
+
+    with pytest.raises(SignatureError, match=r"root key root\.1 is not usable") as caught:
+        verify_update_manifest(MANIFEST, vectors.manifest_signature(MANIFEST), broken)
+
+    assert caught.value.erc == Erc.JWS_ROOT_KEYS_INVALID

@@ -234,6 +234,7 @@ def test_part_without_a_state_means_that_the_report_came_in_parts() -> None:
 
     assert merged(twin, [a_report(4, UNSAID)], HEARD) is not None
     assert merged(twin, [a_report(4, IDLE)], HEARD) is None
+    assert merged({}, [a_report(4, UNSAID)], HEARD) is None
 
 
 def test_result_is_of_the_state_that_it_came_with_or_after() -> None:
