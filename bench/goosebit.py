@@ -34,8 +34,10 @@ _USUAL_POLL_SECONDS, _NO_PAUSE = 60, 0
 _USUAL_COMMANDS, _FAST_COMMANDS = 5.7, 1_000.0
 _LOOKED_EVERY_SECONDS = 0.25
 _PATIENCE_SECONDS = 1_800.0
-_SETTLED_AFTER_SECONDS = 20.0
-"""A report that says the same for so long after the last device has ended says no more."""
+_SETTLED_AFTER_SECONDS = 150.0
+"""A report that says the same for so long after the last device has ended says no more: the sums of
+a group in 256 buckets are up to 64 seconds apart where little changes.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,8 +160,7 @@ _DEPLOYMENTS = (
         _of(_FLEET, "asking", "asking_time", "command", "orders"),
         (
             *_DECISIONS,
-            *_domain("deployment", "rules", "retry_count"),
-            *_services("device_orders", "own_deployments"),
+            *_domain("asking", "deployment", "rules", "retry_count"),
         ),
     ),
     Area(

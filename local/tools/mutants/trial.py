@@ -44,7 +44,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _MOST_SECONDS = 2.0
-"""So much of an area's tests for one mutant: a rule is to be held by fast tests."""
+"""So much of an area's tests for one mutant, in processor time: fast tests are to hold a rule."""
+_LONGEST_SECONDS = 300.0
+"""After that a child is given up, and nothing is said of its mutant: the machine may be busy. What
+works without an end comes to the limit of its processor time before.
+"""
 _UNTESTED = 33
 _SAVED_EVERY = 5.0
 
@@ -78,7 +82,7 @@ def _kept(path: Path) -> SourceFileMutationData:
 
 @dataclass(frozen=True, slots=True)
 class _Reach:
-    """How long a test takes, and which functions it calls."""
+    """How long a test takes of the processor, and which functions it calls."""
 
     seconds: float
     functions: frozenset[str]
@@ -161,7 +165,7 @@ class _Trial:
             self._reap()
         folder = tempfile.mkdtemp(prefix="odu-mutant-")
         pid = _fork(lambda: _run(session, mutant, chosen, folder), 5 + int(5 * seconds))
-        deadline = time.monotonic() + 60 + 20 * seconds  # for what only waits
+        deadline = time.monotonic() + _LONGEST_SECONDS
         child = _Child(pid=pid, mutant=mutant, file=file, folder=folder, deadline=deadline)
         self._children[os.pidfd_open(pid)] = child
 
@@ -178,8 +182,9 @@ class _Trial:
             os.close(descriptor)
             _, status = os.waitpid(child.pid, 0)
             shutil.rmtree(child.folder, ignore_errors=True)
-            if is_kept:
-                child.file.exit_code_by_key[child.mutant] = os.waitstatus_to_exitcode(status)
+            code = os.waitstatus_to_exitcode(status)
+            if is_kept and code != -signal.SIGKILL:
+                child.file.exit_code_by_key[child.mutant] = code
         if time.monotonic() - self._saved > _SAVED_EVERY:
             self._save()
 
@@ -228,10 +233,10 @@ def _reaches(session: pytest.Session) -> Iterator[tuple[str, tuple[float, list[s
         for cache in caches:
             cache.cache_clear()
         state()._stats.clear()
-        begun, failed = time.perf_counter(), session.testsfailed
+        begun, failed = time.process_time(), session.testsfailed
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if session.testsfailed == failed:
-            yield item.nodeid, (time.perf_counter() - begun, list(state()._stats))
+            yield item.nodeid, (time.process_time() - begun, list(state()._stats))
 
 
 def _in_order(items: Sequence[pytest.Item]) -> Iterator[tuple[pytest.Item, pytest.Item | None]]:
@@ -264,7 +269,7 @@ def _fork(work: Callable[[], bool], most_cpu_seconds: int | None = None) -> int:
         for descriptor in (0, 1, 2):
             os.dup2(nothing, descriptor)
         if most_cpu_seconds:
-            resource.setrlimit(resource.RLIMIT_CPU, (most_cpu_seconds, most_cpu_seconds + 1))
+            resource.setrlimit(resource.RLIMIT_CPU, (most_cpu_seconds, most_cpu_seconds + 5))
         code = 0 if work() else 1
     os._exit(code)
 

@@ -105,6 +105,17 @@ def test_who_waits_as_long_as_told_is_served(per_minute: int) -> None:
     assert bucket.take(5.0 + wait + 1e-6) == 0
 
 
+def test_wait_is_until_one_request_has_refilled() -> None:
+    bucket = TokenBucket(6, 0.0)
+    for _ in range(6):
+        assert bucket.take(0.0) == 0
+
+    assert bucket.take(0.0) == 10.0
+    assert bucket.take(4.0) == pytest.approx(6.0)
+    assert bucket.take(11.0) == 0
+    assert bucket.take(11.0) == pytest.approx(9.0)
+
+
 def test_a_clock_that_goes_back_gives_nothing_away() -> None:
     bucket = TokenBucket(1, 100.0)
     assert bucket.take(100.0) == 0
