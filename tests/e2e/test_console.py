@@ -111,9 +111,12 @@ async def test_console_of_an_empty_instance(tmp_path: Path) -> None:
 if LARGE:  # takes long
 
     @pytest.mark.timeout(7200)
-    async def test_console_of_a_large_fleet(tmp_path: Path) -> None:
+    async def test_console_of_a_large_fleet(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Lists, filters, groups and the overview with so many devices, beside a small group."""
         assert Console().is_current(), "./odu test builds the console first"
+        monkeypatch.setenv("ODU_AZURITE_IN_MEMORY", "1")
         with start(tmp_path / "large-stack") as running:
             async with ReadStore(running) as store:
                 for group, count in (("small", SMALL), ("large", LARGE)):
