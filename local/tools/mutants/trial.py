@@ -52,6 +52,8 @@ works without an end comes to the limit of its processor time before.
 _UNTESTED = 33
 _SAVED_EVERY = 5.0
 
+type _Cache = functools._lru_cache_wrapper[object]
+
 
 def main(processes: int, most: int, tests: Sequence[str]) -> int:
     """Make the mutants and try those whose fate is not known; `most` bounds how many are tried
@@ -121,8 +123,11 @@ class _Trial:
         """Run all tests once in a child, then those that reach it for each mutant."""
         if session.testsfailed:
             raise session.Interrupted("tests cannot be collected")
+        caches = _caches()
+        for cache in caches:  # some tests call the product while they are collected
+            cache.cache_clear()
         gc.freeze()
-        reaches = _observed(session)
+        reaches = _observed(session, caches)
         sound = [item for item in session.items if item.nodeid in reaches]
         for item in set(session.items) - set(sound):
             print(f"left out, as it fails without a mutant: {item.nodeid}", flush=True)
@@ -194,7 +199,7 @@ class _Trial:
         self._saved = time.monotonic()
 
 
-def _observed(session: pytest.Session) -> dict[str, _Reach]:
+def _observed(session: pytest.Session, caches: Sequence[_Cache]) -> dict[str, _Reach]:
     """Run every test in a child, the caches of the product empty before each; those that fail
     without a mutant are left out.
     """
@@ -205,7 +210,7 @@ def _observed(session: pytest.Session) -> dict[str, _Reach]:
         _place(folder)
         set_mutant_under_test("stats")
         with os.fdopen(writing, "w") as file:
-            json.dump(dict(_reaches(session)), file)
+            json.dump(dict(_reaches(session, caches)), file)
         return True
 
     pid = _fork(observe)
@@ -222,13 +227,9 @@ def _observed(session: pytest.Session) -> dict[str, _Reach]:
     }
 
 
-def _reaches(session: pytest.Session) -> Iterator[tuple[str, tuple[float, list[str]]]]:
-    caches = [
-        thing
-        for thing in gc.get_objects()
-        if isinstance(thing, functools._lru_cache_wrapper)
-        and thing.__module__.partition(".")[0] in ("shared", "odu_agent")
-    ]
+def _reaches(
+    session: pytest.Session, caches: Sequence[_Cache]
+) -> Iterator[tuple[str, tuple[float, list[str]]]]:
     for item, following in _in_order(session.items):
         for cache in caches:
             cache.cache_clear()
@@ -237,6 +238,16 @@ def _reaches(session: pytest.Session) -> Iterator[tuple[str, tuple[float, list[s
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if session.testsfailed == failed:
             yield item.nodeid, (time.process_time() - begun, list(state()._stats))
+
+
+def _caches() -> list[_Cache]:
+    """Those of the product: what they keep hides a mutant."""
+    return [
+        thing
+        for thing in gc.get_objects()
+        if isinstance(thing, functools._lru_cache_wrapper)
+        and thing.__module__.partition(".")[0] in ("shared", "odu_agent")
+    ]
 
 
 def _in_order(items: Sequence[pytest.Item]) -> Iterator[tuple[pytest.Item, pytest.Item | None]]:
