@@ -204,3 +204,17 @@ def test_steps_that_are_no_list_of_steps_are_malformed(steps: Any) -> None:
         parse_update_manifest(json.dumps(document))
 
     assert refused.value.erc == Erc.MANIFEST_MALFORMED
+
+
+def test_step_needs_no_files() -> None:
+    step = {"handler": "h", "handlerProperties": {}}
+    document = {**_members(), "instructions": {"steps": [step]}}
+
+    assert parse_update_manifest(json.dumps(document)).steps == (ManifestStep("h"),)
+
+
+def test_refusal_names_the_member() -> None:
+    with pytest.raises(ManifestError, match="^compatibility must be") as refused:
+        parse_update_manifest(json.dumps({**_members(), "compatibility": [{"model": 7}]}))
+
+    assert refused.value.message == str(refused.value)

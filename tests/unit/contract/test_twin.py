@@ -215,3 +215,15 @@ def test_parse_agent_report_reads_the_number_of_older_agents() -> None:
 @pytest.mark.parametrize("state", ["0", "255", "", True, False, None, 4.5, [], {}])
 def test_state_that_is_no_whole_number_is_none(state: Any) -> None:
     assert parse_agent_report({"state": state}).state is None
+
+
+def test_texts_that_are_none_are_left_out_and_steps_end_at_a_gap() -> None:
+    section = {
+        "workflow": {"id": 5, "action": 3, "retryTimestamp": ["t"]},
+        "lastInstallResult": {
+            "resultDetails": 7,
+            "stepResults": {"step_0": {"resultCode": 1}, "step_2": {"resultCode": 2}},
+        },
+    }
+
+    assert parse_agent_report(section) == AgentReport(action=3, step_results=(StepReport(1, ()),))
