@@ -281,12 +281,16 @@ _CONTRACT = (
             "compatibility",
             "encoding",
             "manifest",
-            "rootkeys",
             "signature",
             "strictjson",
             "twin",
             "visible",
         ),
+    ),
+    Area(
+        "rootkeys",
+        _of("shared/contract/", "rootkeys"),
+        _of("tests/unit/contract/test_", "rootkeys", "signature", "package_check"),
     ),
     Area(
         "erc",
