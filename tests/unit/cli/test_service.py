@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from odu_cli import PROGRAM
 from odu_cli.exit_codes import ExitCode
 from tests.unit.cli.service import Answer, Service
 
@@ -40,14 +41,14 @@ async def test_attention_says_what_to_do_and_what_lists_the_devices(
         "Failed: 1,234 devices",
         "  Not enough space.",
         "  Free some.",
-        "  odu device list --code 30101001",
+        f"  {PROGRAM} device list --code 30101001",
         "RefusedImport: 2",
         "  Malware.",
         "  Import again.",
         "RolloutHeld: 1",
         "  Roll-out 'r' to group 'g' waits for approval.",
         "  Approve it.",
-        "  odu deployment status r --group g",
+        f"  {PROGRAM} deployment status r --group g",
     ]
 
 
