@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from shared.domain.fleet.counters import contribution, history_contribution, total
-from shared.domain.fleet.device import BUCKETS, bucket_of, view
+from shared.domain.fleet.counters import History, contribution, history_contribution, total
+from shared.domain.fleet.device import BUCKETS, DeviceRecord, bucket_of, view
 from shared.domain.fleet.rollout_controls import advance, pause, resume
 from shared.domain.instant import seconds_between
 from shared.domain.rollouts.figures import Figures
@@ -36,6 +36,7 @@ from shared.domain.rollouts.specification import (
     Select,
     Window,
 )
+from shared.services.paging import every
 from tests.builders.deployments import an_update
 from tests.builders.scenario_fleets import ANY
 from tests.fakes.faults import Crash
@@ -219,21 +220,22 @@ def report(fleet: MeteredFleet, found: Figures, seconds: float) -> dict[str, Any
     }
 
 
+async def _rows_of(fleet: Fleet, bucket: int) -> tuple[list[DeviceRecord], list[History]]:
+    """The devices of a bucket and what is kept of their past, page after page."""
+    rows = every(lambda token: fleet.devices.of_bucket(INSTANCE, bucket, token=token))
+    past = every(lambda token: fleet.devices.histories(INSTANCE, bucket, token=token))
+    return [row.value async for row in rows], [row.value async for row in past]
+
+
 async def _is_exact(fleet: Fleet, workflow_id: str) -> None:
     """Every counter equals a recount, every ask was booked, nothing is pending."""
     for bucket in range(BUCKETS):
-        rows = await fleet.devices.of_bucket(INSTANCE, bucket)
-        histories = (await fleet.devices.histories(INSTANCE, bucket)).items
-        counted = total(
-            [
-                *(contribution(row.value) for row in rows.items),
-                *(history_contribution(row.value) for row in histories),
-            ]
-        )
+        records, past = await _rows_of(fleet, bucket)
+        counted = total([*map(contribution, records), *map(history_contribution, past)])
         counts, ledger = await fleet.devices.tally(INSTANCE, bucket, "$default")
         assert {key: dict(cells) for key, cells in counts.items() if cells} == counted
         asks, _ = asks_of(ledger, workflow_id)
         allowed = (await fleet.progress()).allow_asks.get(bucket, 0)
-        assert len({r.value.key for r in rows.items if r.value.commanded}) <= asks <= allowed
+        assert len({record.key for record in records if record.commanded}) <= asks <= allowed
     assert not any(record.is_pending for record in fleet.records())
     assert all(bucket_of(record.device_id) < BUCKETS for record in fleet.records())
