@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shared.domain.errors import InvalidInput, NotFound
@@ -23,6 +23,7 @@ from shared.domain.fleet.listing import ListedDevice, Selection
 from shared.domain.fleet.queries import DeviceFilter, DeviceStateFilter, selection
 from shared.domain.fleet.whereabouts import (
     FEW_BUCKETS,
+    Whereabouts,
     buckets_in_state,
     buckets_with,
     on_latest_names,
@@ -45,6 +46,9 @@ _FEW_GROUPS = 16
 _ROW, _HISTORY = "d", "h"
 _KEPT = "kept:"
 """Begins the token of a page of devices that are kept together."""
+
+type _Within = Callable[[Whereabouts], Collection[int] | None]
+"""The buckets of a group that can have what is listed; None if that may be any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,17 +155,21 @@ class DeviceLists:
         reader = _StateReader(
             self.devices, instance, (group, class_id, deployment.value.workflow_id), wanted
         )
-        density = None
+        density, state, workflow_id = None, wanted.state, deployment.value.workflow_id
         if wanted.device_id is not None:
             buckets: Sequence[int] = [bucket_of(wanted.device_id)]
         else:
             rollup = (await self.fleet.rollups(instance, group)).get(group)
-            buckets = await self.fleet.buckets(instance, group)
-            if rollup is not None and len(buckets) > FEW_BUCKETS:
-                workflow_id = deployment.value.workflow_id
-                buckets = _in_state(buckets, rollup, workflow_id, wanted.state)
+            counted = rollup.buckets if rollup is not None else 0
+            buckets = await self._buckets_of(
+                (instance, group),
+                lambda where: buckets_in_state(where, workflow_id, state) if state else None,
+                rollup,
+                counted,
+            )
+            if rollup is not None and counted > FEW_BUCKETS:
                 counts = state_counts(rollup.counts.get((group, class_id), {}), workflow_id)
-                density = counts.of(wanted.state) / max(1, len(buckets))
+                density = counts.of(state) / max(1, len(buckets))
         return await page_of_buckets(
             buckets,
             lambda bucket, after, limit: reader.read(bucket, deployment_id, after, limit),
@@ -178,10 +186,14 @@ class DeviceLists:
         last: LastRollup | None,
     ) -> Sequence[int]:
         """The buckets that can have a device of a list, as far as the last roll-ups tell."""
+
+        def within(where: Whereabouts) -> Collection[int] | None:
+            return buckets_with(where, wanted)
+
         group = wanted.columns.get("group")
         if group is not None:
             counted = last.buckets if last is not None else 0
-            return await self._buckets_of(instance, group, wanted, rollups.get(group), counted)
+            return await self._buckets_of((instance, group), within, rollups.get(group), counted)
         groups = [item.group_id for item in await self.fleet.groups(instance)]
         if not rollups and len(groups) > _FEW_GROUPS:
             return range(BUCKETS)
@@ -189,32 +201,22 @@ class DeviceLists:
         for each in groups:
             rollup = rollups.get(each)
             counted = rollup.buckets if rollup is not None else 0
-            found.update(await self._buckets_of(instance, each, wanted, rollup, counted))
+            found.update(await self._buckets_of((instance, each), within, rollup, counted))
             if len(found) == BUCKETS:
                 break
         return sorted(found)
 
     async def _buckets_of(
-        self, instance: str, group: str, wanted: Selection, rollup: Rollup | None, counted: int
+        self, place: tuple[str, str], within: _Within, rollup: Rollup | None, counted: int
     ) -> Sequence[int]:
-        """The same within a group; one of few buckets is read as it is."""
+        """The same within a group of an instance; one of few buckets is read as it is."""
         if rollup is not None and rollup.where is not None and counted > FEW_BUCKETS:
-            places = buckets_with(rollup.where, wanted)
+            places = within(rollup.where)
             if places is not None:
                 return sorted(places)
         if counted == BUCKETS:
             return range(BUCKETS)
-        return await self.fleet.buckets(instance, group)
-
-
-def _in_state(
-    buckets: Sequence[int], rollup: Rollup, workflow_id: str, state: DeviceState | None
-) -> Sequence[int]:
-    """Those of the buckets that can have a device in a state of a deployment."""
-    if state is None or rollup.where is None:
-        return buckets
-    known = buckets_in_state(rollup.where, workflow_id, state)
-    return buckets if known is None else [each for each in buckets if each in known]
+        return await self.fleet.buckets(*place)
 
 
 def _needs_rollups(wanted: Selection, kept: Kept | None) -> bool:
