@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.domain.fleet.deployment import Deployment, DeploymentState, state_for
@@ -31,21 +31,21 @@ class HeldRollouts:
         groups: dict[str, list[Deployment]] = {}
         for stored in await self.deployments.of_instance(instance):
             groups.setdefault(stored.value.group_id, []).append(stored.value)
-        held = [item for some in groups.values() for item in some if _status(item) is not None]
+        held = [
+            (item, item.progress)
+            for some in groups.values()
+            for item in some
+            if item.progress is not None and not item.is_final and item.progress.shown in _NEXT
+        ]
         if not held:
             return []
         classes, now = await self.fleet.classes(instance), self.clock.now()
-        found = [item for item in held if _is_current(item, groups[item.group_id], classes, now)]
-        found.sort(key=lambda item: (item.group_id, item.deployment_id))
-        return [attention for item in found for attention in _items(item)]
-
-
-def _status(deployment: Deployment) -> Status | None:
-    """What holds it; None if nothing does."""
-    if deployment.progress is None or deployment.is_final:
-        return None
-    shown = deployment.progress.shown
-    return shown if shown in _NEXT else None
+        held.sort(key=lambda each: (each[0].group_id, each[0].deployment_id))
+        return [
+            _attention(item, progress)
+            for item, progress in held
+            if _is_current(item, groups[item.group_id], classes, now)
+        ]
 
 
 def _is_current(
@@ -57,26 +57,23 @@ def _is_current(
     return not states or DeploymentState.ACTIVE in states
 
 
-def _items(deployment: Deployment) -> Iterator[AttentionItem]:
-    status, progress = _status(deployment), deployment.progress
-    if status is None or progress is None:
-        return
-    yield AttentionItem(
+def _attention(deployment: Deployment, progress: Progress) -> AttentionItem:
+    return AttentionItem(
         cause=Cause.ROLLOUT,
         message=f"Roll-out '{deployment.deployment_id}' to group '{deployment.group_id}' "
-        f"{_why(status, progress)}",
-        next_step=_NEXT[status],
+        f"{_why(progress)}",
+        next_step=_NEXT[progress.shown],
         count=1,
-        code=status.value,
+        code=progress.shown.value,
         subject=deployment.deployment_id,
         group=deployment.group_id,
         counts_devices=False,
     )
 
 
-def _why(status: Status, progress: Progress) -> str:
-    if status is Status.PAUSED:
+def _why(progress: Progress) -> str:
+    if progress.shown is Status.PAUSED:
         return f"is paused: {progress.reason.message}" if progress.reason else "is paused."
-    if status is Status.AWAITING_APPROVAL:
+    if progress.shown is Status.AWAITING_APPROVAL:
         return "waits for approval."
     return "waits for somebody to advance it."
