@@ -61,7 +61,6 @@ class Host:
             work=self._work,
             news=news,
         )
-        self._news = news
         self._resources = AsyncExitStack()
         self._resources.push_async_callback(storage.close)
         self._runner: web.AppRunner | None = None
@@ -72,7 +71,7 @@ class Host:
         Raises:
             StartError: the app or its settings do not allow it.
         """
-        self._resources.enter_context(own_sends_heard(self._news.notify))
+        self._resources.enter_context(own_sends_heard(self._listening.news.notify))
         functions = build_index(await self._worker.load(self._config.app), self._listening.settings)
         blobs = await self._listening.blob_triggers(functions)
         self._runner = web.AppRunner(
