@@ -6,17 +6,10 @@ They stay in memory: on disk Azurite would write half a million as one text, too
 
 from __future__ import annotations
 
-from pathlib import Path
+from bench.large_store import large_store
 
-from local.stack.azurite import IN_MEMORY
-
-_FOLDER = Path(__file__).parent
-_PRELOADED = " ".join(
-    f'--require "{_FOLDER / name}"' for name in ("large_store.cjs", "many_rows.cjs")
-)
 SETTINGS = {
-    IN_MEMORY: "1",
-    "NODE_OPTIONS": f"--max-old-space-size=12288 {_PRELOADED}",
+    **large_store("many_rows.cjs"),
     # what a service does by the minute would keep Azurite busy
     **{f"AzureWebJobs.{timer}.Disabled": "true" for timer in ("recount", "sweep")},
 }

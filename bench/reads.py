@@ -18,18 +18,17 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from bench.bare_host import BARE_PATH, bare_host
 from bench.bare_reads import to_bare
 from bench.harness import Measure, Options, Result, compared, in_turns, percentile, timed
+from bench.large_store import large_store
 from bench.read_store import COMMANDED, FAILED, FILTERS, ReadStore, a_device
 from bench.second_host import second_host
 from local.demo.publisher import build
 from local.rest import Rest
-from local.stack.azurite import IN_MEMORY
 from local.stack.running import start
 from odu_cli.file_server import FileServer
 from odu_cli.rest import update_path
@@ -38,11 +37,6 @@ _FLEETS = {"small": 1_000, "large": 200_000}
 _QUICK_FLEETS = {"small": 200, "large": 2_000}
 _ROUNDS, _QUICK_ROUNDS = 200, 20
 _WRITTEN_AT_ONCE = 25_000
-_PRELOADED = Path(__file__).with_name("large_store.cjs")
-_LARGE_STORE = {
-    IN_MEMORY: "1",
-    "NODE_OPTIONS": f'--max-old-space-size=12288 --require "{_PRELOADED}"',
-}
 _UNSHARED = {"READS_SHARED_SECONDS": "0.000001"}
 _CALLERS, _CALLS = 8, 40
 _SINGLE = ("read_update", "read_compliance", "read_status")
@@ -54,7 +48,7 @@ async def run(options: Options) -> Sequence[Result]:
     fleets["large"] = options.rows or fleets["large"]
     rounds = _QUICK_ROUNDS if options.quick else _ROUNDS
     options.say("starting the stack")
-    with start(settings=_LARGE_STORE) as stack:
+    with start(settings=large_store()) as stack:
         async with (
             ReadStore(stack) as storage,
             Rest(stack, patience=5) as rest,

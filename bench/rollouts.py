@@ -24,7 +24,7 @@ from uuid import uuid4
 
 from bench import many_rows
 from bench.device_rows import DeviceRows, device
-from bench.harness import Measure, Options, Result, compared, in_turns, percentile
+from bench.harness import Options, Result, compared, in_turns, percentile, timed
 from bench.rollout_worker import Place, Worker, ask, begin, patch
 from local.demo.publisher import build
 from local.fleet.registry import registry
@@ -231,18 +231,9 @@ class _Bench:
         read: Callable[[int], Awaitable[Any]],
         here: Callable[[int], Awaitable[Any]],
     ) -> list[Result]:
-        def timed(size: int) -> Measure:
-            async def measured() -> float:
-                started = time.perf_counter()
-                await read(size)
-                return (time.perf_counter() - started) * 1000
-
-            return measured
-
         rounds = _QUICK_READS if self.options.quick else _READS
-        samples = await in_turns(
-            rounds, {f"{name} of {size:,}": timed(size) for size in sizes}, self.options.say
-        )
+        reads = {f"{name} of {size:,}": timed(partial(read, size)) for size in sizes}
+        samples = await in_turns(rounds, reads, self.options.say)
         results = []
         smallest = samples[f"{name} of {sizes[0]:,}"]
         for size in sizes[1:]:

@@ -22,6 +22,7 @@ from local.demo.publisher import build
 from local.demo.scenario import devices
 from local.fleet.fleet import Fleet
 from local.rest import Rest
+from local.stack.azurite import IN_MEMORY
 from local.stack.running import REPOSITORY, Stack, start
 from odu_cli.file_server import FileServer
 from odu_cli.manifest_builder import UpdatePlan, build_manifest, file_entry
@@ -116,7 +117,7 @@ if LARGE:  # takes long
     ) -> None:
         """Lists, filters, groups and the overview with so many devices, beside a small group."""
         assert Console().is_current(), "./odu test builds the console first"
-        monkeypatch.setenv("ODU_AZURITE_IN_MEMORY", "1")
+        monkeypatch.setenv(IN_MEMORY, "1")
         with start(tmp_path / "large-stack") as running:
             async with ReadStore(running) as store:
                 for group, count in (("small", SMALL), ("large", LARGE)):
