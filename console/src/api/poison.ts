@@ -76,6 +76,16 @@ export interface Done {
   discarded: number;
 }
 
+/** Add what a request has done; how many messages those are. */
+function add(done: Done, outcomes: Schemas['PoisonOutcomes']): number {
+  const before = done.replayed + done.discarded;
+  for (const each of outcomes.value) {
+    done.replayed += each.replayedCount;
+    done.discarded += each.discardedCount;
+  }
+  return done.replayed + done.discarded - before;
+}
+
 /**
  * Deal with all messages of a cause, a step a request; each tells what has been done so far.
  * What fails anew and comes back meanwhile is not taken up again: no more than `most` are.
@@ -92,12 +102,7 @@ export async function* throughCause(
     const outcomes = await body(
       client.POST(`${POISON}:${verb}`, { params, body: { cause, maximum } }),
     );
-    let handled = 0;
-    for (const each of outcomes.value) {
-      done.replayed += each.replayedCount;
-      done.discarded += each.discardedCount;
-      handled += each.replayedCount + each.discardedCount;
-    }
+    const handled = add(done, outcomes);
     yield { ...done };
     if (handled < maximum) return;
     left -= handled;
@@ -119,10 +124,7 @@ export async function* throughMessages(
           ? client.POST(`${POISON}/{queue}/{messageId}:replay`, { params })
           : client.DELETE(`${POISON}/{queue}/{messageId}`, { params }),
       );
-      for (const each of outcomes.value) {
-        done.replayed += each.replayedCount;
-        done.discarded += each.discardedCount;
-      }
+      add(done, outcomes);
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 404)) throw error;
     }

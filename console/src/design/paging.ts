@@ -4,6 +4,7 @@
  */
 
 import { useRouter, useRouterState } from '@tanstack/react-router';
+import { useState } from 'react';
 
 declare module '@tanstack/history' {
   interface HistoryState {
@@ -23,13 +24,23 @@ export interface Paging {
 export function usePaging(): Paging {
   const router = useRouter();
   const tokens = useRouterState({ select: (state) => state.location.state.tokens }) ?? [];
-  const go = (wanted: string[]) =>
+  return through(tokens, (wanted) =>
     router.navigate({
       to: '.',
       search: true,
       state: (old: object) => ({ ...old, tokens: wanted }),
       resetScroll: true,
-    } as never);
+    } as never),
+  );
+}
+
+/** The same for a list that is one part of its page: a reload begins it anew. */
+export function useLocalPaging(): Paging {
+  const [tokens, setTokens] = useState<string[]>([]);
+  return through(tokens, setTokens);
+}
+
+function through(tokens: string[], go: (wanted: string[]) => void): Paging {
   return {
     token: tokens.at(-1),
     depth: tokens.length,

@@ -1,19 +1,20 @@
 /** The devices of a deployment, of one class and one state at a time, as the server lists them. */
 
 import { useQuery } from '@tanstack/react-query';
-import { getRouteApi, Link } from '@tanstack/react-router';
-import { useState } from 'react';
+import { getRouteApi } from '@tanstack/react-router';
 import { nextToken, type Schemas } from '../../api/client';
 import { deviceStatesQuery } from '../../api/devices';
 import { live } from '../../app/live';
 import { useInstance } from '../../app/me';
 import { Card, Empty, Loaded } from '../../design/card';
+import { DeviceName } from '../../design/device';
 import { Choose } from '../../design/filters';
 import { DevicesIcon } from '../../design/icons';
+import { useLocalPaging } from '../../design/paging';
 import { StateLabel } from '../../design/state';
 import { type Column, Pager, Table } from '../../design/table';
-import { Foreign, Two } from '../../design/text';
-import { count, visible } from '../../text/format';
+import { Foreign } from '../../design/text';
+import { count } from '../../text/format';
 import { words } from '../../text/words';
 import css from './deployment.module.css';
 import { text } from './text';
@@ -34,16 +35,16 @@ export function DeviceStates({
   const { group, deployment } = route.useParams();
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const [tokens, setTokens] = useState<string[]>([]);
+  const paging = useLocalPaging();
   const chosen = search.class ?? classes[0];
   const of = { group, class: chosen ?? '', deployment, state: search.state };
   const states = useQuery({
-    ...deviceStatesQuery(instance, of, tokens.at(-1)),
+    ...deviceStatesQuery(instance, of, paging.token),
     ...live,
     enabled: Boolean(chosen),
   });
   const set = (change: typeof search) => {
-    setTokens([]);
+    paging.restart();
     navigate({ search: (old) => ({ ...old, ...change }), resetScroll: false });
   };
   if (!chosen) return null;
@@ -73,16 +74,16 @@ export function DeviceStates({
             <>
               <Table
                 label={text.list}
-                columns={columnsOf(instance)}
+                columns={COLUMNS}
                 rows={page.value}
                 keyOf={(row) => `${row.deviceId}/${row.moduleId ?? ''}`}
               />
               <Pager
-                text={text.shown(page.value.length, tokens.length * PAGE)}
-                hasPrevious={tokens.length > 0}
+                text={text.shown(page.value.length, paging.depth * PAGE)}
+                hasPrevious={paging.depth > 0}
                 hasNext={Boolean(next)}
-                onPrevious={() => setTokens(tokens.slice(0, -1))}
-                onNext={() => next && setTokens([...tokens, next])}
+                onPrevious={paging.previous}
+                onNext={() => next && paging.next(next)}
               />
             </>
           );
@@ -92,38 +93,23 @@ export function DeviceStates({
   );
 }
 
-function columnsOf(instance: string): Column<Row>[] {
-  return [
-    {
-      head: text.device,
-      narrow: 'title',
-      cell: (row) => (
-        <Two
-          first={
-            <Link
-              to="/$instance/devices/$device"
-              params={{ instance, device: row.deviceId }}
-              search={{ module: row.moduleId ?? undefined }}
-            >
-              <bdi>{visible(row.deviceId)}</bdi>
-            </Link>
-          }
-          second={row.moduleId && words.module(row.moduleId)}
-        />
+const COLUMNS: Column<Row>[] = [
+  {
+    head: text.device,
+    narrow: 'title',
+    cell: (row) => <DeviceName of={row} />,
+  },
+  { head: text.state, narrow: 'state', cell: (row) => <StateLabel state={row.deviceState} /> },
+  {
+    head: text.why,
+    narrow: 'line',
+    grows: true,
+    cell: (row) =>
+      row.movedOnToNewDeployment ? (
+        <span className="soft">{text.movedOn}</span>
+      ) : (
+        row.failure && <Foreign atMost={300}>{row.failure.message}</Foreign>
       ),
-    },
-    { head: text.state, narrow: 'state', cell: (row) => <StateLabel state={row.deviceState} /> },
-    {
-      head: text.why,
-      narrow: 'line',
-      grows: true,
-      cell: (row) =>
-        row.movedOnToNewDeployment ? (
-          <span className="soft">{text.movedOn}</span>
-        ) : (
-          row.failure && <Foreign atMost={300}>{row.failure.message}</Foreign>
-        ),
-    },
-    { head: text.tries, isNumber: true, cell: (row) => count(row.retryCount + 1) },
-  ];
-}
+  },
+  { head: text.tries, isNumber: true, cell: (row) => count(row.retryCount + 1) },
+];

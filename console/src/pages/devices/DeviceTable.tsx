@@ -1,13 +1,11 @@
 /** Devices as rows: state, why, what is installed. */
 
-import { Link } from '@tanstack/react-router';
 import type { Device } from '../../api/client';
-import { useInstance } from '../../app/me';
+import { DeviceName } from '../../design/device';
 import { StateLabel, type StateName } from '../../design/state';
 import { type Choice, type Column, Table } from '../../design/table';
-import { Foreign, Time, Two } from '../../design/text';
+import { Foreign, Time } from '../../design/text';
 import { visible } from '../../text/format';
-import { words } from '../../text/words';
 import { text } from './text';
 
 /** The state of a device as a list shows it. */
@@ -39,27 +37,12 @@ export function DeviceTable({
   nameOfClass: (id: string) => string;
   choice?: Choice;
 }) {
-  const instance = useInstance();
   const { columns: head } = text;
   const columns: Column<Device>[] = [
     {
       head: head.device,
       narrow: 'title',
-      cell: (device) => (
-        <Two
-          first={
-            <Link
-              to="/$instance/devices/$device"
-              params={{ instance, device: device.deviceId }}
-              search={{ module: device.moduleId ?? undefined }}
-              title={visible(device.deviceId)}
-            >
-              <bdi>{visible(device.deviceId)}</bdi>
-            </Link>
-          }
-          second={device.moduleId && words.module(device.moduleId)}
-        />
-      ),
+      cell: (device) => <DeviceName of={device} title={visible(device.deviceId)} />,
     },
     {
       head: head.state,

@@ -2,19 +2,19 @@
 
 import { Button } from '@fluentui/react-components';
 import { useMutation, useQuery } from '@tanstack/react-query';
-import { getRouteApi, Link } from '@tanstack/react-router';
+import { getRouteApi } from '@tanstack/react-router';
 import { body, client, everyPage, type Schemas, V } from '../../api/client';
 import { FOLLOWED_MS } from '../../app/live';
 import { useInstance } from '../../app/me';
 import { Card, Loaded, Problem, Skeleton } from '../../design/card';
+import { DeviceName } from '../../design/device';
 import { download } from '../../design/download';
 import { DownloadIcon } from '../../design/icons';
 import { Page } from '../../design/page';
 import { StateLabel } from '../../design/state';
 import { type Column, Table } from '../../design/table';
-import { Foreign, Two } from '../../design/text';
+import { Foreign } from '../../design/text';
 import { visible } from '../../text/format';
-import { words } from '../../text/words';
 import css from './diagnostics.module.css';
 import { COLLECTION_STATES } from './states';
 import { text } from './text';
@@ -58,20 +58,7 @@ export function Collection() {
     {
       head: text.device,
       narrow: 'title',
-      cell: (row) => (
-        <Two
-          first={
-            <Link
-              to="/$instance/devices/$device"
-              params={{ instance: instanceId, device: row.deviceId }}
-              search={{ module: row.moduleId ?? undefined }}
-            >
-              <bdi>{visible(row.deviceId)}</bdi>
-            </Link>
-          }
-          second={row.moduleId && words.module(row.moduleId)}
-        />
-      ),
+      cell: (row) => <DeviceName of={row} />,
     },
     {
       head: text.state,

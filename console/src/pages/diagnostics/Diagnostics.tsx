@@ -10,6 +10,7 @@ import { useInstance } from '../../app/me';
 import { ActionButton } from '../../design/actions';
 import { announce } from '../../design/announce';
 import { Card, Empty, Grid, Loaded, Problem } from '../../design/card';
+import { DeviceLink } from '../../design/device';
 import { DiagnosticsIcon, LogsIcon } from '../../design/icons';
 import { Page } from '../../design/page';
 import { StateLabel } from '../../design/state';
@@ -203,15 +204,7 @@ function Unhealthy() {
     {
       head: text.device,
       narrow: 'title',
-      cell: (row) => (
-        <Link
-          to="/$instance/devices/$device"
-          params={{ instance: instanceId, device: row.deviceId }}
-          search={{ module: row.moduleId ?? undefined }}
-        >
-          <bdi>{visible(row.deviceId)}</bdi>
-        </Link>
-      ),
+      cell: (row) => <DeviceLink of={row} />,
     },
     {
       head: text.checks,
